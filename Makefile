@@ -1,0 +1,55 @@
+# Two commands do everything, their set-up included: `make demo` and `make test`.
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint types unit terraform e2e docs format lock clean
+
+VENV := .venv
+RUN := $(VENV)/bin/python
+READY := $(VENV)/ready
+
+help:
+	@echo "make demo    apply the local example on an embedded AWS and replay two real drills (KEEP=1 leaves it running)"
+	@echo "make test    lint, types, unit tests, plan tests, end-to-end tests"
+	@echo "make format  format the code; make docs: the README's tables; make lock: requirements-dev.txt; make clean"
+
+demo: $(READY)
+	$(RUN) -m tests.support.demo
+
+test: lint types
+	$(RUN) -m pytest -n 4 --dist loadgroup
+
+lint: $(READY)
+	terraform fmt -check -recursive .
+	$(RUN) -m ruff format --check .
+	$(RUN) -m ruff check .
+
+types: $(READY)
+	$(RUN) -m mypy
+
+unit terraform e2e: $(READY)
+	$(RUN) -m pytest tests/$@
+
+docs: $(READY)
+	$(RUN) -m tests.support.readme
+
+format: $(READY)
+	terraform fmt -recursive .
+	$(RUN) -m ruff format .
+	$(RUN) -m ruff check --fix .
+
+lock: $(READY)
+	$(RUN) -m uv pip compile --quiet --universal --python-version 3.11 requirements-dev.in -o requirements-dev.txt
+
+clean:
+	rm -rf $(VENV) .cache builds .mypy_cache .pytest_cache .ruff_cache .hypothesis
+
+# The first Python on the machine that is new enough.
+$(READY): requirements-dev.txt
+	@command -v terraform >/dev/null || { echo "Terraform >= 1.9 is needed: https://developer.hashicorp.com/terraform/install"; exit 1; }
+	@python=$$(for p in python3 python3.13 python3.12 python3.11; do \
+	  $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done); \
+	test -n "$$python" || { echo "Python >= 3.11 is needed, with its venv module"; exit 1; }; \
+	echo "Setting up $(VENV) with $$($$python --version): about a minute, once"; \
+	$$python -m venv --clear $(VENV)
+	$(RUN) -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	@touch $@

@@ -1,0 +1,148 @@
+"""The table job-log-events: every event once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal, DecimalException
+from typing import TYPE_CHECKING, Any, Final
+
+from boto3.dynamodb.types import DYNAMODB_CONTEXT, TypeSerializer
+
+from drs_job_log.events import InvalidEventError, JobLogEvent, format_time
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+# Of the 400 KB that DynamoDB allows; sizes here are estimated, from above.
+# https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/CapacityUnitCalculations.html
+_MAX_ITEM_BYTES: Final = 400 * 1024 - 4096
+
+# What may be cut, and to how many bytes a text in turn, until the item fits.
+_CUTTABLE: Final = ("Message", "Error", "EventData")
+_TEXT_BYTES: Final = (128 * 1024, 32 * 1024, 8 * 1024, 2 * 1024, 512)
+
+_serialize = TypeSerializer().serialize
+
+
+class JobLogStore:
+    """Events in DynamoDB.
+
+    Parameters
+    ----------
+    client
+        May be shared between threads.
+    table_name
+        Of the table job-log-events.
+    retention
+        How long after it happened an event is kept.
+    """
+
+    def __init__(self, client: DynamoDBClient, table_name: str, retention: timedelta) -> None:
+        self._client = client
+        self._table_name = table_name
+        self._retention = retention
+
+    def put(self, event: JobLogEvent) -> bool:
+        """Store an event: True if it is new, False if the table had it already and nothing changed.
+
+        Raises
+        ------
+        InvalidEventError
+            Where it does not fit into an item, even with its texts cut.
+        botocore.exceptions.ClientError
+            Where DynamoDB refuses; trying again is safe.
+        """
+        item = to_item(event, ingested_at=datetime.now(UTC), retention=self._retention)
+        try:
+            self._client.put_item(
+                TableName=self._table_name,
+                Item={name: _serialize(value) for name, value in item.items()},
+                ConditionExpression="attribute_not_exists(JobId)",
+            )
+        except self._client.exceptions.ConditionalCheckFailedException:
+            return False
+        return True
+
+
+def to_item(event: JobLogEvent, *, ingested_at: datetime, retention: timedelta) -> dict[str, Any]:
+    """The item of an event; attributes that are not known are absent.
+
+    Raises
+    ------
+    InvalidEventError
+        Where it is over DynamoDB's 400 KB, even with its texts cut.
+    """
+    attributes = {
+        "JobId": event.job_id,
+        "EventKey": event.key,
+        "Timestamp": format_time(event.timestamp),
+        "EventId": event.event_id,
+        "EventType": event.event_type,
+        "Source": event.source,
+        "ExecutionId": event.execution_id,
+        "UnlinkedJobId": event.job_id if event.execution_id is None else None,
+        "SourceServerId": event.source_server_id,
+        "SourceServerName": event.source_server_name,
+        "Ec2InstanceId": event.ec2_instance_id,
+        "Message": event.message,
+        "Error": event.error,
+        "EventData": event.detail,
+        "IngestedAt": format_time(ingested_at),
+        "TTL": int((event.timestamp + retention).timestamp()),
+    }
+    return _fitted({name: _storable(value) for name, value in attributes.items() if value is not None})
+
+
+def _storable(value: Any) -> Any:
+    """The value as DynamoDB can hold it."""
+    match value:
+        case str():
+            # Half a surrogate pair, left where somebody cut an emoji in two, has no UTF-8.
+            return value.encode(errors="replace").decode()
+        case bool() | None:
+            return value
+        case int() | Decimal():
+            try:
+                return DYNAMODB_CONTEXT.create_decimal(value)
+            except DecimalException:  # more than 38 digits: its text keeps them all
+                return str(value)
+        case Mapping():
+            return {_storable(key): _storable(part) for key, part in value.items()}
+        case _:
+            return [_storable(part) for part in value]
+
+
+def _fitted(item: dict[str, Any]) -> dict[str, Any]:
+    """The item, or where it is too large a copy with its longest texts cut and ``Truncated`` set."""
+    if _size(item) <= _MAX_ITEM_BYTES:
+        return item
+    for most in _TEXT_BYTES:
+        cut = item | {name: _cut(item[name], most) for name in _CUTTABLE if name in item} | {"Truncated": True}
+        if _size(cut) <= _MAX_ITEM_BYTES:
+            return cut
+    raise InvalidEventError(f"detail has too many parts for an item of 400 KB, even with each text cut to {most} bytes")
+
+
+def _cut(value: Any, most: int) -> Any:
+    match value:
+        case str():
+            return value.encode()[:most].decode(errors="ignore")
+        case dict():
+            return {key: _cut(part, most) for key, part in value.items()}
+        case list():
+            return [_cut(part, most) for part in value]
+        case _:
+            return value
+
+
+def _size(value: Any) -> int:
+    match value:
+        case str():
+            return len(value.encode())
+        case dict():
+            return 3 + sum(1 + len(key.encode()) + _size(part) for key, part in value.items())
+        case list():
+            return 3 + sum(1 + _size(part) for part in value)
+        case _:
+            return 21  # the largest number; booleans and nulls are smaller

@@ -1,0 +1,169 @@
+# One Lambda function with its role, its log group and its alarms.
+
+data "aws_caller_identity" "current" {}
+
+data "aws_partition" "current" {}
+
+data "aws_region" "current" {}
+
+locals {
+  log_group_name = "/aws/lambda/${var.name}"
+  log_group_arn  = "arn:${data.aws_partition.current.partition}:logs:${data.aws_region.current.id}:${data.aws_caller_identity.current.account_id}:log-group:${local.log_group_name}"
+}
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Role
+# ---------------------------------------------------------------------------------------------------------------------
+
+resource "aws_iam_role" "this" {
+  # Roles are global: with its Region in the name, a copy of the module in another Region does not clash.
+  name                 = "${var.name}-${data.aws_region.current.id}"
+  description          = "Execution role of the Lambda function ${var.name}"
+  path                 = var.defaults.role_path
+  permissions_boundary = var.defaults.permissions_boundary
+  assume_role_policy   = data.aws_iam_policy_document.assume_role.json
+  tags                 = var.tags
+}
+
+data "aws_iam_policy_document" "assume_role" {
+  statement {
+    actions = ["sts:AssumeRole"]
+
+    principals {
+      type        = "Service"
+      identifiers = ["lambda.amazonaws.com"]
+    }
+  }
+}
+
+resource "aws_iam_role_policy" "this" {
+  name   = "function"
+  role   = aws_iam_role.this.name
+  policy = data.aws_iam_policy_document.this.json
+}
+
+data "aws_iam_policy_document" "this" {
+  source_policy_documents = var.policy_documents
+
+  # No CreateLogGroup: a group that the function made would have no retention and no key.
+  statement {
+    sid       = "WriteLogs"
+    actions   = ["logs:CreateLogStream", "logs:PutLogEvents"]
+    resources = ["${local.log_group_arn}:*"]
+  }
+
+  dynamic "statement" {
+    for_each = var.defaults.tracing ? [1] : []
+
+    content {
+      sid       = "WriteTraces"
+      actions   = ["xray:PutTelemetryRecords", "xray:PutTraceSegments"]
+      resources = ["*"] # X-Ray has no resource for these
+    }
+  }
+}
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Function
+# ---------------------------------------------------------------------------------------------------------------------
+
+resource "aws_cloudwatch_log_group" "this" {
+  name              = local.log_group_name
+  retention_in_days = var.defaults.log_retention_in_days
+  kms_key_id        = var.defaults.kms_key_arn
+  tags              = var.tags
+}
+
+resource "aws_lambda_function" "this" {
+  function_name = var.name
+  description   = var.description
+  role          = aws_iam_role.this.arn
+  handler       = var.handler
+  runtime       = var.defaults.runtime
+  architectures = [var.defaults.architecture]
+  memory_size   = var.defaults.memory_size
+  timeout       = var.timeout
+  layers        = var.defaults.layers
+  tags          = var.tags
+
+  filename          = var.defaults.package.filename
+  s3_bucket         = var.defaults.package.s3_bucket
+  s3_key            = var.defaults.package.s3_key
+  s3_object_version = var.defaults.package.s3_object_version
+  source_code_hash  = var.defaults.package.source_code_hash
+
+  environment {
+    variables = merge(var.environment, var.defaults.additional_environment)
+  }
+
+  logging_config {
+    log_format            = "JSON"
+    log_group             = aws_cloudwatch_log_group.this.name
+    application_log_level = var.defaults.log_level
+    system_log_level      = "WARN"
+  }
+
+  tracing_config {
+    mode = var.defaults.tracing ? "Active" : "PassThrough"
+  }
+
+  # Whatever calls the function is made after it: without the policy its first calls would fail.
+  depends_on = [aws_iam_role_policy.this]
+
+  lifecycle {
+    precondition {
+      condition     = length(setintersection(keys(var.environment), keys(var.defaults.additional_environment))) == 0
+      error_message = "functions.environment must not set ${join(", ", setintersection(keys(var.environment), keys(var.defaults.additional_environment)))}: the module sets it itself."
+    }
+    precondition {
+      condition     = alltrue([for layer in var.defaults.layers : layer != null])
+      error_message = "AWS publishes no Powertools layer in this partition or Region: set functions.powertools_layer.arn to your own copy, or functions.powertools_layer.enabled = false with a package that brings Powertools along."
+    }
+  }
+}
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Alarms
+# ---------------------------------------------------------------------------------------------------------------------
+
+locals {
+  alarms = {
+    errors = {
+      description         = "${var.name} failed five times in five minutes."
+      metric_name         = "Errors"
+      statistic           = "Sum"
+      period              = 300
+      evaluation_periods  = 1
+      comparison_operator = "GreaterThanOrEqualToThreshold"
+      threshold           = 5
+    }
+    duration = {
+      description         = "${var.name} took over ${var.alarm_duration_milliseconds} ms on average for two minutes."
+      metric_name         = "Duration"
+      statistic           = "Average"
+      period              = 60
+      evaluation_periods  = 2
+      comparison_operator = "GreaterThanThreshold"
+      threshold           = var.alarm_duration_milliseconds
+    }
+  }
+}
+
+resource "aws_cloudwatch_metric_alarm" "this" {
+  for_each = var.alarms.enabled ? local.alarms : {}
+
+  alarm_name          = "${var.name}-${each.key}"
+  alarm_description   = each.value.description
+  namespace           = "AWS/Lambda"
+  metric_name         = each.value.metric_name
+  dimensions          = { FunctionName = aws_lambda_function.this.function_name }
+  statistic           = each.value.statistic
+  period              = each.value.period
+  evaluation_periods  = each.value.evaluation_periods
+  comparison_operator = each.value.comparison_operator
+  threshold           = each.value.threshold
+  treat_missing_data  = "notBreaching" # no invocation, no metric
+  alarm_actions       = var.alarms.actions
+  ok_actions          = var.alarms.actions
+  tags                = var.tags
+}

@@ -1,0 +1,15 @@
+output "function" {
+  description = "The function: its `name` and `arn`, `role_name`, `role_arn` and `log_group_name`."
+  value = {
+    name           = aws_lambda_function.this.function_name
+    arn            = aws_lambda_function.this.arn
+    role_name      = aws_iam_role.this.name
+    role_arn       = aws_iam_role.this.arn
+    log_group_name = aws_cloudwatch_log_group.this.name
+  }
+}
+
+output "alarm_arns" {
+  description = "ARNs of the alarms by what they watch."
+  value       = { for key, alarm in aws_cloudwatch_metric_alarm.this : key => alarm.arn }
+}

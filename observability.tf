@@ -1,0 +1,79 @@
+# Alarms of the pipeline. Those of a function stand beside it, in modules/function.
+
+locals {
+  # One row an alarm: all of them fire on a sum or maximum within one period.
+  pipeline_alarms = merge(
+    {
+      processing-dlq-not-empty = {
+        description = "Events failed five times and wait in the processing DLQ. They are not in the table."
+        namespace   = "AWS/SQS"
+        metric_name = "ApproximateNumberOfMessagesVisible"
+        dimensions  = { QueueName = local.queue_names.processing_dlq }
+        statistic   = "Maximum"
+        period      = 60
+        threshold   = 1
+      }
+      delivery-dlq-not-empty = {
+        description = "EventBridge could not deliver events to the queue: they wait in the delivery DLQ. They are not in the table."
+        namespace   = "AWS/SQS"
+        metric_name = "ApproximateNumberOfMessagesVisible"
+        dimensions  = { QueueName = local.queue_names.delivery_dlq }
+        statistic   = "Maximum"
+        period      = 60
+        threshold   = 1
+      }
+      queue-age = {
+        description = "The oldest event has waited in the ingest queue for five minutes: ingest is down, throttled or failing."
+        namespace   = "AWS/SQS"
+        metric_name = "ApproximateAgeOfOldestMessage"
+        dimensions  = { QueueName = local.queue_names.ingest }
+        statistic   = "Maximum"
+        period      = 60
+        threshold   = 300
+      }
+      table-throttles = {
+        description = "DynamoDB throttled writes of events. They are tried again; if it lasts, they end in the processing DLQ."
+        namespace   = "AWS/DynamoDB"
+        metric_name = "ThrottledRequests"
+        dimensions  = { TableName = local.table_name, Operation = "PutItem" }
+        statistic   = "Sum"
+        period      = 60
+        threshold   = 1
+      }
+    },
+    {
+      for key, rule in local.rules : "${key}-rule-failed-invocations" => {
+        description = "EventBridge failed to hand events of the rule ${local.rule_names[key]} to the queue: look into the delivery DLQ."
+        namespace   = "AWS/Events"
+        metric_name = "FailedInvocations"
+        # On the default bus the metric has the rule's name alone; a dimension too many would never fire.
+        dimensions = merge(
+          { RuleName = local.rule_names[key] },
+          rule.event_bus_name == "default" ? {} : { EventBusName = rule.event_bus_name },
+        )
+        statistic = "Sum"
+        period    = 60
+        threshold = 1
+      }
+    },
+  )
+}
+
+resource "aws_cloudwatch_metric_alarm" "pipeline" {
+  for_each = var.alarms.enabled ? local.pipeline_alarms : {}
+
+  alarm_name          = "${local.prefix}-${each.key}"
+  alarm_description   = each.value.description
+  namespace           = each.value.namespace
+  metric_name         = each.value.metric_name
+  dimensions          = each.value.dimensions
+  statistic           = each.value.statistic
+  period              = each.value.period
+  evaluation_periods  = 1
+  threshold           = each.value.threshold
+  comparison_operator = "GreaterThanOrEqualToThreshold"
+  treat_missing_data  = "notBreaching" # these metrics fall silent when nothing happens
+  alarm_actions       = var.alarm_actions
+  ok_actions          = var.alarm_actions
+  tags                = var.tags
+}

@@ -1,0 +1,62 @@
+output "table_name" {
+  description = "Name of the table of events."
+  value       = aws_dynamodb_table.job_log_events.name
+}
+
+output "table_arn" {
+  description = "ARN of the table of events."
+  value       = aws_dynamodb_table.job_log_events.arn
+}
+
+output "event_rule_arn" {
+  description = "ARN of the rule on `event_bus_name` that takes the events."
+  value       = aws_cloudwatch_event_rule.this["job-log"].arn
+}
+
+output "event_source" {
+  description = "Source that the module's own \"DRS Job Log\" events carry: subscribe to it."
+  value       = var.event_source
+}
+
+output "queue_url" {
+  description = "URL of the ingest queue."
+  value       = aws_sqs_queue.ingest.url
+}
+
+output "queue_arn" {
+  description = "ARN of the ingest queue."
+  value       = aws_sqs_queue.ingest.arn
+}
+
+output "processing_dlq_url" {
+  description = "URL of the queue of events that ingest failed to store five times."
+  value       = aws_sqs_queue.processing_dlq.url
+}
+
+output "processing_dlq_arn" {
+  description = "ARN of the queue of events that ingest failed to store five times."
+  value       = aws_sqs_queue.processing_dlq.arn
+}
+
+output "delivery_dlq_url" {
+  description = "URL of the queue of events that EventBridge failed to deliver to the ingest queue."
+  value       = aws_sqs_queue.delivery_dlq.url
+}
+
+output "delivery_dlq_arn" {
+  description = "ARN of the queue of events that EventBridge failed to deliver to the ingest queue."
+  value       = aws_sqs_queue.delivery_dlq.arn
+}
+
+output "functions" {
+  description = "The Lambda functions by their task: `name`, `arn`, `role_name`, `role_arn` and `log_group_name` of each."
+  value       = { ingest = module.ingest.function }
+}
+
+output "alarm_arns" {
+  description = "ARNs of the alarms by their names without the prefix."
+  value = merge(
+    { for key, alarm in aws_cloudwatch_metric_alarm.pipeline : key => alarm.arn },
+    { for key, arn in module.ingest.alarm_arns : "ingest-${key}" => arn },
+  )
+}

@@ -1,0 +1,65 @@
+# The table job-log-events: every event once, ordered within its job.
+
+resource "aws_dynamodb_table" "job_log_events" {
+  name                        = local.table_name
+  billing_mode                = "PAY_PER_REQUEST"
+  hash_key                    = "JobId"
+  range_key                   = "EventKey"
+  deletion_protection_enabled = var.table.deletion_protection
+  tags                        = var.tags
+
+  attribute {
+    name = "JobId"
+    type = "S"
+  }
+  attribute {
+    name = "EventKey"
+    type = "S"
+  }
+  attribute {
+    name = "ExecutionId"
+    type = "S"
+  }
+  attribute {
+    name = "Timestamp"
+    type = "S"
+  }
+  attribute {
+    name = "UnlinkedJobId"
+    type = "S"
+  }
+
+  global_secondary_index {
+    name            = "ExecutionIdIndex"
+    hash_key        = "ExecutionId"
+    range_key       = "Timestamp"
+    projection_type = "ALL"
+  }
+
+  # Sparse: only events without an execution carry UnlinkedJobId.
+  global_secondary_index {
+    name            = "UnlinkedIndex"
+    hash_key        = "UnlinkedJobId"
+    range_key       = "EventKey"
+    projection_type = "KEYS_ONLY"
+  }
+
+  ttl {
+    attribute_name = "TTL"
+    enabled        = true
+  }
+
+  point_in_time_recovery {
+    enabled = var.table.point_in_time_recovery
+  }
+
+  # Without this block the table is encrypted with a key that AWS owns.
+  dynamic "server_side_encryption" {
+    for_each = var.kms_key_arn == null ? [] : [var.kms_key_arn]
+
+    content {
+      enabled     = true
+      kms_key_arn = server_side_encryption.value
+    }
+  }
+}

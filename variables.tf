@@ -1,0 +1,260 @@
+# ---------------------------------------------------------------------------------------------------------------------
+# Names
+# ---------------------------------------------------------------------------------------------------------------------
+
+variable "name" {
+  description = "Prefix of every resource's name. Copies of the module in one account and Region need different names."
+  type        = string
+  default     = "drs-job-log"
+  nullable    = false
+
+  validation {
+    condition     = can(regex("^[A-Za-z][A-Za-z0-9_-]{0,127}$", var.name))
+    error_message = "name must begin with a letter and hold only letters, digits, \"-\" and \"_\", 128 at most: for example \"drs-job-log\"."
+  }
+}
+
+variable "tags" {
+  description = "Tags of every resource."
+  type        = map(string)
+  default     = {}
+  nullable    = false
+}
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Events
+# ---------------------------------------------------------------------------------------------------------------------
+
+variable "event_bus_name" {
+  description = "Name of the event bus on which \"DRS Job Log\" events travel. It must exist. Launch results of DRS itself are taken from the default bus too, the only one AWS puts them on."
+  type        = string
+  default     = "default"
+  nullable    = false
+
+  validation {
+    condition     = can(regex("^[A-Za-z0-9._/-]{1,256}$", var.event_bus_name))
+    error_message = "event_bus_name must be the name of an event bus (not its ARN): letters, digits, \".\", \"_\", \"/\" and \"-\", 256 at most."
+  }
+}
+
+variable "event_source" {
+  description = "Source that the module's own \"DRS Job Log\" events carry."
+  type        = string
+  default     = "drs.job-log"
+  nullable    = false
+
+  validation {
+    condition     = can(regex("^[A-Za-z0-9._/-]{1,256}$", var.event_source)) && !startswith(var.event_source, "aws.")
+    error_message = "event_source must be letters, digits, \".\", \"_\", \"/\" and \"-\", 256 at most, and must not begin with \"aws.\", which EventBridge keeps for AWS: for example \"drs.job-log\"."
+  }
+}
+
+variable "event_sources" {
+  description = "Other sources whose \"DRS Job Log\" events are stored, besides `event_source`. Whoever may put events with one of these sources on the bus may write into the log."
+  type        = list(string)
+  default     = ["aws.drs"]
+  nullable    = false
+
+  validation {
+    condition     = alltrue([for source in var.event_sources : can(regex("^[A-Za-z0-9._/-]{1,256}$", source))])
+    error_message = "event_sources must each be letters, digits, \".\", \"_\", \"/\" and \"-\", 256 at most: for example [\"aws.drs\"]."
+  }
+}
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Storage
+# ---------------------------------------------------------------------------------------------------------------------
+
+variable "retention_days" {
+  description = "Days for which an event is kept, counted from when it happened. DynamoDB deletes it within a few days after that."
+  type        = number
+  default     = 30
+  nullable    = false
+
+  validation {
+    condition     = var.retention_days >= 1 && var.retention_days <= 3650 && floor(var.retention_days) == var.retention_days
+    error_message = "retention_days must be a whole number of days from 1 to 3650."
+  }
+}
+
+variable "table" {
+  description = <<-EOT
+    The table of events:
+    - `deletion_protection`: nobody deletes the table, Terraform included, until this is false and applied.
+    - `point_in_time_recovery`: continuous backups, restorable to any second of the last 35 days.
+  EOT
+  type = object({
+    deletion_protection    = optional(bool, true)
+    point_in_time_recovery = optional(bool, true)
+  })
+  default  = {}
+  nullable = false
+}
+
+variable "kms_key_arn" {
+  description = "ARN of a customer managed KMS key (a key's, not an alias's) for the table, the queues and the logs. Its key policy must let `events.amazonaws.com` and `logs.REGION.amazonaws.com` use it. Null: keys that AWS owns."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.kms_key_arn == null || can(regex("^arn:[a-z0-9-]+:kms:[a-z0-9-]+:[0-9]{12}:key/.+$", var.kms_key_arn))
+    error_message = "kms_key_arn must be the ARN of a key, arn:PARTITION:kms:REGION:ACCOUNT:key/ID. An alias will not do: EventBridge cannot use alias/aws/sqs, and policies need the key itself."
+  }
+}
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Functions
+# ---------------------------------------------------------------------------------------------------------------------
+
+variable "ingest" {
+  description = <<-EOT
+    How the queue is read:
+    - `timeout_seconds`: of one batch of at most 10 events.
+    - `batching_window_seconds`: how long to wait for a fuller batch; 0 stores events at once.
+    - `maximum_concurrency`: batches in work at the same time.
+    - `visibility_timeout_seconds`: null derives 6 × `timeout_seconds` + `batching_window_seconds`, the least that is safe.
+  EOT
+  type = object({
+    timeout_seconds            = optional(number, 30)
+    batching_window_seconds    = optional(number, 0)
+    maximum_concurrency        = optional(number, 10)
+    visibility_timeout_seconds = optional(number)
+  })
+  default  = {}
+  nullable = false
+
+  validation {
+    condition     = var.ingest.timeout_seconds >= 1 && var.ingest.timeout_seconds <= 900 && floor(var.ingest.timeout_seconds) == var.ingest.timeout_seconds
+    error_message = "ingest.timeout_seconds must be a whole number from 1 to 900."
+  }
+  validation {
+    condition     = var.ingest.batching_window_seconds >= 0 && var.ingest.batching_window_seconds <= 300 && floor(var.ingest.batching_window_seconds) == var.ingest.batching_window_seconds
+    error_message = "ingest.batching_window_seconds must be a whole number from 0 to 300."
+  }
+  validation {
+    condition     = var.ingest.maximum_concurrency >= 2 && var.ingest.maximum_concurrency <= 1000 && floor(var.ingest.maximum_concurrency) == var.ingest.maximum_concurrency
+    error_message = "ingest.maximum_concurrency must be a whole number from 2 to 1000, Lambda's limits for a queue."
+  }
+  validation {
+    condition = var.ingest.visibility_timeout_seconds == null || try(
+      var.ingest.visibility_timeout_seconds >= 6 * var.ingest.timeout_seconds + var.ingest.batching_window_seconds && var.ingest.visibility_timeout_seconds <= 43200,
+      false
+    )
+    error_message = "ingest.visibility_timeout_seconds must be at least 6 × timeout_seconds + batching_window_seconds = ${6 * var.ingest.timeout_seconds + var.ingest.batching_window_seconds}, or a batch still in work is handed out again, and at most 43200. Leave it null to derive it."
+  }
+}
+
+variable "functions" {
+  description = <<-EOT
+    What all Lambda functions share:
+    - `runtime`, `architecture` ("arm64" or "x86_64"), `memory_size` (MB).
+    - `log_retention_in_days`: as CloudWatch Logs takes it. `log_level`: "INFO" or "DEBUG".
+    - `tracing`: X-Ray traces of each invocation.
+    - `powertools_layer`: `arn` replaces the layer that AWS publishes; `enabled = false` drops it, for a `package` that brings Powertools along.
+    - `environment`: further environment variables.
+    - `permissions_boundary`: ARN of a policy. `role_path`: path of the roles.
+  EOT
+  type = object({
+    runtime               = optional(string, "python3.13")
+    architecture          = optional(string, "arm64")
+    memory_size           = optional(number, 256)
+    log_retention_in_days = optional(number, 30)
+    log_level             = optional(string, "INFO")
+    tracing               = optional(bool, true)
+    powertools_layer = optional(object({
+      enabled = optional(bool, true)
+      arn     = optional(string)
+    }), {})
+    environment          = optional(map(string), {})
+    permissions_boundary = optional(string)
+    role_path            = optional(string, "/")
+  })
+  default  = {}
+  nullable = false
+
+  validation {
+    condition     = contains(["python3.11", "python3.12", "python3.13", "python3.14"], var.functions.runtime)
+    error_message = "functions.runtime must be \"python3.11\", \"python3.12\", \"python3.13\" or \"python3.14\"."
+  }
+  validation {
+    condition     = contains(["arm64", "x86_64"], var.functions.architecture)
+    error_message = "functions.architecture must be \"arm64\" or \"x86_64\"."
+  }
+  validation {
+    condition     = var.functions.memory_size >= 128 && var.functions.memory_size <= 10240 && floor(var.functions.memory_size) == var.functions.memory_size
+    error_message = "functions.memory_size must be a whole number of MB from 128 to 10240."
+  }
+  validation {
+    condition     = contains([0, 1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653], var.functions.log_retention_in_days)
+    error_message = "functions.log_retention_in_days must be a value that CloudWatch Logs takes: 1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653, or 0 to keep logs for ever."
+  }
+  validation {
+    condition     = contains(["DEBUG", "INFO"], var.functions.log_level)
+    error_message = "functions.log_level must be \"INFO\" or \"DEBUG\". Above INFO Lambda would drop the lines that carry the metrics."
+  }
+  validation {
+    condition     = can(regex("^/([!-~]+/)?$", var.functions.role_path))
+    error_message = "functions.role_path must begin and end with \"/\": for example \"/platform/\"."
+  }
+  validation {
+    condition     = var.functions.permissions_boundary == null || can(regex("^arn:[a-z0-9-]+:iam::([0-9]{12}|aws):policy/.+$", var.functions.permissions_boundary))
+    error_message = "functions.permissions_boundary must be the ARN of an IAM policy, arn:PARTITION:iam::ACCOUNT:policy/NAME."
+  }
+}
+
+variable "package" {
+  description = <<-EOT
+    A prebuilt deployment package instead of the one that Terraform zips from this module's sources:
+    - `filename`: path of a local zip; or
+    - `s3_bucket`, `s3_key`, `s3_object_version`: a zip in S3. Without a version Terraform does not see that the object changed.
+  EOT
+  type = object({
+    filename          = optional(string)
+    s3_bucket         = optional(string)
+    s3_key            = optional(string)
+    s3_object_version = optional(string)
+  })
+  default = null
+
+  validation {
+    condition     = var.package == null || try((var.package.filename == null) != (var.package.s3_bucket == null), false)
+    error_message = "package takes either filename (a local zip) or s3_bucket and s3_key (a zip in S3): give exactly one of the two."
+  }
+  validation {
+    condition     = var.package == null || try((var.package.s3_bucket == null) == (var.package.s3_key == null), false)
+    error_message = "package.s3_bucket and package.s3_key belong together: give both or neither."
+  }
+  validation {
+    condition     = var.package == null || try(var.package.s3_object_version == null || var.package.s3_bucket != null, false)
+    error_message = "package.s3_object_version needs package.s3_bucket and package.s3_key."
+  }
+  validation {
+    condition     = try(var.package.filename, null) == null || try(fileexists(var.package.filename), false)
+    error_message = "package.filename must be the path of an existing zip file."
+  }
+}
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Alarms
+# ---------------------------------------------------------------------------------------------------------------------
+
+variable "alarms" {
+  description = "CloudWatch alarms: `enabled` makes them. Each costs $0.10 a month."
+  type = object({
+    enabled = optional(bool, true)
+  })
+  default  = {}
+  nullable = false
+}
+
+variable "alarm_actions" {
+  description = "ARNs told when an alarm fires and when it is over, such as SNS topics."
+  type        = list(string)
+  default     = []
+  nullable    = false
+
+  validation {
+    condition     = alltrue([for arn in var.alarm_actions : can(regex("^arn:[a-z0-9-]+:[a-z0-9-]+:", arn))]) && length(var.alarm_actions) <= 5
+    error_message = "alarm_actions must be ARNs, five at most: for example [\"arn:aws:sns:eu-west-1:111122223333:on-call\"]."
+  }
+}
