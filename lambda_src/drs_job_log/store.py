@@ -103,14 +103,20 @@ def _storable(value: Any) -> Any:
         case bool() | None:
             return value
         case int() | Decimal():
-            try:
-                return DYNAMODB_CONTEXT.create_decimal(value)
-            except DecimalException:  # more than 38 digits: its text keeps them all
-                return str(value)
+            return _number(value)
         case Mapping():
             return {_storable(key): _storable(part) for key, part in value.items()}
         case _:
             return [_storable(part) for part in value]
+
+
+def _number(value: int | Decimal) -> Decimal | str:
+    """The number, or its text where it has more than DynamoDB's 38 digits or a magnitude out of its range."""
+    try:
+        number = DYNAMODB_CONTEXT.create_decimal(value)
+    except DecimalException:
+        return str(value)
+    return number if not number or -130 <= number.adjusted() <= 125 else str(value)
 
 
 def _fitted(item: dict[str, Any]) -> dict[str, Any]:

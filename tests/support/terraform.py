@@ -83,6 +83,18 @@ class Terraform:
             plan: dict[str, Any] = json.loads(self.run("show", "-json", file))
             return plan
 
+    def refusals(self) -> list[dict[str, Any]]:
+        """The errors of a plan, as Terraform's JSON diagnostics."""
+        try:
+            lines = self.run("plan", "-input=false", "-json").splitlines()
+        except TerraformError as error:
+            lines = str(error).splitlines()[1:]
+        return [
+            message["diagnostic"]
+            for message in map(json.loads, lines)
+            if message["type"] == "diagnostic" and message["diagnostic"]["severity"] == "error"
+        ]
+
     def apply(self) -> None:
         self.run("apply", "-input=false", "-no-color", "-auto-approve")
 
@@ -95,12 +107,12 @@ class Terraform:
 
 @contextlib.contextmanager
 def working_copy() -> Iterator[Path]:
-    """A copy of the module and its examples, so that Terraform leaves nothing in the checkout and no two runs meet."""
+    """A copy of the module and what applies it: Terraform leaves nothing in the checkout, and no two runs meet."""
     with tempfile.TemporaryDirectory(prefix="drs-job-log-") as folder:
         copy = Path(folder)
         for file in ROOT.glob("*.tf"):
             shutil.copy(file, copy)
-        for name in ("modules", "lambda_src", "examples"):
+        for name in ("modules", "lambda_src", "examples", "tests/terraform"):
             shutil.copytree(ROOT / name, copy / name, ignore=shutil.ignore_patterns(".terraform*", "*.tfstate*"))
         yield copy
 

@@ -1,0 +1,88 @@
+"""EventBridge envelopes, as the queue holds them."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from hypothesis import strategies as st
+
+
+def job_log(detail: dict[str, Any], **envelope: Any) -> dict[str, Any]:
+    """An envelope of a "DRS Job Log" event."""
+    return {
+        "version": "0",
+        "id": "11111111-2222-3333-4444-555555555555",
+        "detail-type": "DRS Job Log",
+        "source": "drs.job-log",
+        "account": "111122223333",
+        "time": "2025-11-28T20:30:15Z",
+        "region": "us-east-1",
+        "resources": [],
+        "detail": detail,
+    } | envelope
+
+
+def launch_result(**detail: Any) -> dict[str, Any]:
+    """An envelope of a "DRS Source Server Launch Result" event, as DRS sends it."""
+    return job_log(
+        {"state": "RECOVERY_LAUNCH_SUCCEEDED", "job-id": "drsjob-1", "is-drill": "FALSE"} | detail,
+        **{
+            "detail-type": "DRS Source Server Launch Result",
+            "source": "aws.drs",
+            "resources": ["arn:aws:drs:us-east-1:111122223333:source-server/s-1"],
+        },
+    )
+
+
+def sqs_records(bodies: list[str], *, first_id: int = 0) -> dict[str, Any]:
+    """A batch of SQS messages, as Lambda hands it to the function."""
+    return {
+        "Records": [
+            {
+                "messageId": f"message-{first_id + number}",
+                "receiptHandle": "handle",
+                "body": body,
+                "attributes": {"ApproximateReceiveCount": "1"},
+                "messageAttributes": {},
+                "eventSource": "aws:sqs",
+                "eventSourceARN": "arn:aws:sqs:us-east-1:111122223333:drs-job-log-ingest",
+                "awsRegion": "us-east-1",
+            }
+            for number, body in enumerate(bodies)
+        ]
+    }
+
+
+# DynamoDB takes no empty name of an attribute.
+names = st.text(min_size=1, max_size=20)
+
+# Any JSON that an event may carry: every text (also halves of emoji), every number, nested and empty.
+json_values = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=True, allow_infinity=True)
+    | st.text(st.characters(exclude_categories=())),
+    lambda parts: st.lists(parts, max_size=4) | st.dictionaries(names, parts, max_size=4),
+    max_leaves=12,
+)
+
+
+@st.composite
+def details(draw: st.DrawFn) -> dict[str, Any]:
+    """Details of events that are valid, of few jobs, times and identities, so that some are the same fact."""
+    extra = draw(st.dictionaries(names, json_values, max_size=3))
+    return extra | {
+        "jobID": draw(st.sampled_from(["drsjob-1", "drsjob-2"])),
+        "eventType": draw(st.sampled_from(["JOB_START", "LAUNCH_END", "SOMETHING_NEW"])),
+        "eventId": draw(st.sampled_from(["a", "b", "c"])),
+        "logDateTime": draw(st.sampled_from(["2025-11-28T20:30:15Z", "2025-11-28T20:30:15.000001+00:00"])),
+        "executionId": draw(st.sampled_from([None, "exec-1"])),
+        "message": draw(st.text()),
+    }
+
+
+def dumps(envelope: dict[str, Any]) -> str:
+    """The envelope as text."""
+    return json.dumps(envelope)

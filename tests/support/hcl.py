@@ -1,0 +1,49 @@
+"""The module's HCL, read as data."""
+
+from __future__ import annotations
+
+import textwrap
+from typing import Any
+
+import hcl2
+
+from tests.support.terraform import ROOT
+
+
+def load(name: str) -> dict[str, Any]:
+    """A file of the root module: blocks as lists of dicts, texts without their quotes."""
+    with (ROOT / name).open() as file:
+        parsed: dict[str, Any] = _plain(hcl2.load(file))
+        return parsed
+
+
+def blocks(name: str, kind: str) -> dict[str, dict[str, Any]]:
+    """The labelled blocks of a file, such as its variables, by their label."""
+    return {label: body for block in load(name)[kind] for label, body in block.items()}
+
+
+def source_of_type(name: str, variable: str) -> str:
+    """A variable's type as it stands in the file."""
+    text = (ROOT / name).read_text()
+    start = text.index("  type ", text.index(f'variable "{variable}" {{'))
+    start = text.index("=", start) + 2
+    end, depth = start, 0
+    while text[end] != "\n" or depth:
+        depth += {"(": 1, ")": -1}.get(text[end], 0)
+        end += 1
+    return textwrap.dedent("  " + text[start:end])
+
+
+def _plain(value: Any) -> Any:
+    match value:
+        case dict():
+            return {_plain(key): _plain(part) for key, part in value.items() if key != "__is_block__"}
+        case list():
+            return [_plain(part) for part in value]
+        case str() if value.startswith('"<<-'):
+            lines = value.strip('"').splitlines()[1:-1]
+            return textwrap.dedent("\n".join(lines))
+        case str() if value.startswith('"'):
+            return value[1:-1].replace('\\"', '"')
+        case _:
+            return value

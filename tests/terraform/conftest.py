@@ -1,0 +1,43 @@
+"""Plans and applies on the embedded AWS, which answers what a plan asks of the account."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.support.ministack import MiniStack
+from tests.support.terraform import Terraform, cli_config, working_copy
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+@pytest.fixture(scope="session")
+def stack() -> Iterator[MiniStack]:
+    with MiniStack() as stack:
+        yield stack
+
+
+@pytest.fixture(scope="session")
+def copy() -> Iterator[Path]:
+    with working_copy() as copy:
+        yield copy
+
+
+@pytest.fixture(scope="module")
+def as_aws(stack: MiniStack) -> Iterator[MiniStack]:
+    """pytest-terraform, which runs Terraform in this process's environment, takes the embedded AWS for AWS."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in stack.environment.items():
+            patch.setenv(name, value)
+        patch.setenv("TF_CLI_CONFIG_FILE", str(cli_config()))
+        yield stack
+
+
+def root_module(copy: Path, name: str, stack: MiniStack) -> Terraform:
+    """A root module of this folder, ready to plan."""
+    terraform = Terraform(copy / "tests/terraform" / name, stack.environment)
+    terraform.init()
+    return terraform

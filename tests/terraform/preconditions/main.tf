@@ -1,0 +1,34 @@
+# Inputs that are wrong only beside something else, one for each copy of the module: see test_refusals.py.
+
+terraform {
+  required_providers {
+    aws = {
+      source = "hashicorp/aws"
+    }
+  }
+}
+
+provider "aws" {}
+
+# The partition follows from the Region where the embedded AWS, which has only one, is not asked.
+provider "aws" {
+  alias  = "iso"
+  region = "us-iso-east-1"
+
+  skip_credentials_validation = true
+  skip_requesting_account_id  = true
+}
+
+module "environment_of_the_module" {
+  source = "../../.."
+
+  name      = "environment-of-the-module"
+  functions = { environment = { RETENTION_DAYS = "1" } }
+}
+
+module "layer_not_published_here" {
+  source = "../../.."
+
+  name      = "layer-not-published-here"
+  providers = { aws = aws.iso }
+}

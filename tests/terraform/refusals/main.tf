@@ -1,0 +1,191 @@
+# One wrong input for each copy of the module, all in one plan: see test_refusals.py.
+
+terraform {
+  required_providers {
+    aws = {
+      source = "hashicorp/aws"
+    }
+  }
+}
+
+provider "aws" {}
+
+module "name_with_a_space" {
+  source = "../../.."
+
+  name = "drs job log"
+}
+
+module "name_empty" {
+  source = "../../.."
+
+  name = ""
+}
+
+module "name_begins_with_a_digit" {
+  source = "../../.."
+
+  name = "1st"
+}
+
+module "name_too_long" {
+  source = "../../.."
+
+  name = join("", [for _ in range(13) : "drs-joblog"])
+}
+
+module "event_bus_name_an_arn" {
+  source = "../../.."
+
+  event_bus_name = "arn:aws:events:us-east-1:000000000000:event-bus/recovery"
+}
+
+module "event_source_of_aws" {
+  source = "../../.."
+
+  event_source = "aws.drs"
+}
+
+module "event_source_with_a_space" {
+  source = "../../.."
+
+  event_source = "drs job log"
+}
+
+module "event_sources_with_an_empty_one" {
+  source = "../../.."
+
+  event_sources = ["aws.drs", ""]
+}
+
+module "retention_days_zero" {
+  source = "../../.."
+
+  retention_days = 0
+}
+
+module "retention_days_a_fraction" {
+  source = "../../.."
+
+  retention_days = 1.5
+}
+
+module "kms_key_an_alias" {
+  source = "../../.."
+
+  kms_key_arn = "alias/aws/sqs"
+}
+
+module "timeout_zero" {
+  source = "../../.."
+
+  ingest = { timeout_seconds = 0 }
+}
+
+module "timeout_too_long" {
+  source = "../../.."
+
+  ingest = { timeout_seconds = 901 }
+}
+
+module "window_too_long" {
+  source = "../../.."
+
+  ingest = { batching_window_seconds = 301 }
+}
+
+module "concurrency_one" {
+  source = "../../.."
+
+  ingest = { maximum_concurrency = 1 }
+}
+
+module "visibility_timeout_too_small" {
+  source = "../../.."
+
+  ingest = { timeout_seconds = 30, batching_window_seconds = 5, visibility_timeout_seconds = 184 }
+}
+
+module "visibility_timeout_too_large" {
+  source = "../../.."
+
+  ingest = { visibility_timeout_seconds = 43201 }
+}
+
+module "runtime_unknown" {
+  source = "../../.."
+
+  functions = { runtime = "python3.8" }
+}
+
+module "architecture_unknown" {
+  source = "../../.."
+
+  functions = { architecture = "arm" }
+}
+
+module "memory_too_small" {
+  source = "../../.."
+
+  functions = { memory_size = 64 }
+}
+
+module "log_retention_unknown" {
+  source = "../../.."
+
+  functions = { log_retention_in_days = 31 }
+}
+
+module "log_level_above_info" {
+  source = "../../.."
+
+  functions = { log_level = "ERROR" }
+}
+
+module "role_path_open" {
+  source = "../../.."
+
+  functions = { role_path = "/platform" }
+}
+
+module "permissions_boundary_a_name" {
+  source = "../../.."
+
+  functions = { permissions_boundary = "boundary" }
+}
+
+module "package_of_both_kinds" {
+  source = "../../.."
+
+  package = { filename = "main.tf", s3_bucket = "artifacts", s3_key = "drs-job-log.zip" }
+}
+
+module "package_of_no_kind" {
+  source = "../../.."
+
+  package = {}
+}
+
+module "package_without_key" {
+  source = "../../.."
+
+  package = { s3_bucket = "artifacts" }
+}
+
+module "package_version_without_bucket" {
+  source = "../../.."
+
+  package = { filename = "main.tf", s3_object_version = "7" }
+}
+
+module "package_missing" {
+  source = "../../.."
+
+  package = { filename = "no-such.zip" }
+}
+
+module "alarm_actions_a_name" {
+  source = "../../.."
+
+  alarm_actions = ["on-call"]
+}

@@ -1,0 +1,528 @@
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import re
+import zipfile
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.support.terraform import ROOT
+from tests.terraform.conftest import root_module
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from tests.support.ministack import MiniStack
+
+    Planned = dict[str, dict[str, Any]]
+
+pytestmark = pytest.mark.xdist_group("plan")
+
+ACCOUNT = "000000000000"
+SQS = f"arn:aws:sqs:us-east-1:{ACCOUNT}"
+EVENTS = f"arn:aws:events:us-east-1:{ACCOUNT}:rule"
+KEY = f"arn:aws:kms:us-east-1:{ACCOUNT}:key/11111111-2222-3333-4444-555555555555"
+
+# Longest names that AWS takes.
+LIMITS = {
+    ("aws_cloudwatch_event_rule", "name"): 64,
+    ("aws_cloudwatch_metric_alarm", "alarm_name"): 255,
+    ("aws_cloudwatch_log_group", "name"): 512,
+    ("aws_dynamodb_table", "name"): 255,
+    ("aws_iam_role", "name"): 64,
+    ("aws_lambda_function", "function_name"): 64,
+    ("aws_sqs_queue", "name"): 80,
+}
+
+
+@pytest.fixture(scope="module")
+def plan(copy: Path, stack: MiniStack) -> dict[str, Any]:
+    terraform = root_module(copy, "variations", stack)
+    (terraform.folder / "package.zip").write_bytes(b"a prebuilt package")
+    return terraform.plan()
+
+
+@pytest.fixture(scope="module")
+def planned(plan: dict[str, Any]) -> Callable[[str], Planned]:
+    """Resources of one copy of the module, by their address within it."""
+
+    def resources(module: dict[str, Any]) -> Planned:
+        found = {resource["address"]: resource["values"] for resource in module.get("resources", [])}
+        for child in module.get("child_modules", []):
+            found |= resources(child)
+        return found
+
+    everything = resources(plan["planned_values"]["root_module"])
+
+    def of(copy: str) -> Planned:
+        prefix = f"module.{copy}."
+        return {name.removeprefix(prefix): value for name, value in everything.items() if name.startswith(prefix)}
+
+    return of
+
+
+def names(resources: Planned) -> dict[str, tuple[str, int]]:
+    """Each resource's name and the longest that AWS takes, by address."""
+    return {
+        address: (values[attribute], limit)
+        for address, values in resources.items()
+        for (kind, attribute), limit in LIMITS.items()
+        if f"{kind}." in address
+    }
+
+
+def queue_policy(arn: str, rules: str | list[str] | None) -> dict[str, Any]:
+    allow = {
+        "Sid": "AllowEventBridgeRules",
+        "Effect": "Allow",
+        "Principal": {"Service": "events.amazonaws.com"},
+        "Action": "sqs:SendMessage",
+        "Resource": arn,
+        "Condition": {"ArnEquals": {"aws:SourceArn": rules}, "StringEquals": {"aws:SourceAccount": ACCOUNT}},
+    }
+    deny = {
+        "Sid": "DenyInsecureTransport",
+        "Effect": "Deny",
+        "Principal": "*",
+        "Action": "sqs:*",
+        "Resource": arn,
+        "Condition": {"Bool": {"aws:SecureTransport": "false"}},
+    }
+    return {"Version": "2012-10-17", "Statement": [allow, deny] if rules else [deny]}
+
+
+def role_policy(resources: Planned) -> dict[str, Any]:
+    """The statements of the ingest role, by their Sid, actions sorted."""
+    policy = json.loads(resources["module.ingest.aws_iam_role_policy.this"]["policy"])
+    for statement in policy["Statement"]:
+        actions = statement["Action"]
+        statement["Action"] = sorted([actions] if isinstance(actions, str) else actions)
+    return {statement.pop("Sid"): statement for statement in policy["Statement"]}
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Events
+# ---------------------------------------------------------------------------------------------------------------------
+
+
+def test_one_rule_on_the_default_bus_takes_both_kinds_of_event(planned: Callable[[str], Planned]) -> None:
+    resources = planned("default")
+
+    (rule,) = [values for address, values in resources.items() if address.startswith("aws_cloudwatch_event_rule.")]
+    assert rule["event_bus_name"] == "default"
+    assert json.loads(rule["event_pattern"]) == {
+        "$or": [
+            {
+                "source": ["drs.job-log", "aws.drs"],
+                "detail-type": ["DRS Job Log"],
+                "detail": {"jobID": [{"exists": True}]},
+            },
+            {"source": ["aws.drs"], "detail-type": ["DRS Source Server Launch Result"]},
+        ]
+    }
+
+
+def test_beside_a_custom_bus_launch_results_come_from_the_default_bus_too(planned: Callable[[str], Planned]) -> None:
+    resources = planned("everything")
+
+    job_log = resources['aws_cloudwatch_event_rule.this["job-log"]']
+    assert job_log["event_bus_name"] == "recovery"
+    assert json.loads(job_log["event_pattern"])["$or"][0]["source"] == ["example.job-log", "example.replay"]
+    launch_results = resources['aws_cloudwatch_event_rule.this["launch-results"]']
+    assert launch_results["event_bus_name"] == "default"
+    assert json.loads(launch_results["event_pattern"]) == {
+        "source": ["aws.drs"],
+        "detail-type": ["DRS Source Server Launch Result"],
+    }
+
+
+@pytest.mark.parametrize(("copy_name", "buses"), [("default", {"default"}), ("everything", {"recovery", "default"})])
+def test_targets_retry_for_a_day_and_then_give_up_to_the_delivery_dlq(
+    planned: Callable[[str], Planned], copy_name: str, buses: set[str]
+) -> None:
+    targets = [values for address, values in planned(copy_name).items() if "aws_cloudwatch_event_target" in address]
+
+    assert {target["event_bus_name"] for target in targets} == buses
+    for target in targets:
+        assert target["retry_policy"] == [{"maximum_event_age_in_seconds": 86400, "maximum_retry_attempts": 185}]
+        assert len(target["dead_letter_config"]) == 1
+
+
+@pytest.mark.parametrize(
+    ("copy_name", "prefix", "rules"),
+    [
+        ("default", "drs-job-log", f"{EVENTS}/drs-job-log-job-log"),
+        ("everything", "other", [f"{EVENTS}/recovery/other-job-log", f"{EVENTS}/other-launch-results"]),
+    ],
+)
+def test_only_the_rules_may_send_to_the_queues_and_only_over_tls(
+    planned: Callable[[str], Planned], copy_name: str, prefix: str, rules: str | list[str]
+) -> None:
+    resources = planned(copy_name)
+
+    def policy(queue: str) -> Any:
+        return json.loads(resources[f"aws_sqs_queue.{queue}"]["policy"])
+
+    assert policy("ingest") == queue_policy(f"{SQS}:{prefix}-ingest", rules)
+    assert policy("delivery_dlq") == queue_policy(f"{SQS}:{prefix}-delivery-dlq", rules)
+    assert policy("processing_dlq") == queue_policy(f"{SQS}:{prefix}-processing-dlq", None)
+
+
+def test_queues_keep_events_for_14_days_encrypted(planned: Callable[[str], Planned]) -> None:
+    for queue in ("ingest", "processing_dlq", "delivery_dlq"):
+        values = planned("default")[f"aws_sqs_queue.{queue}"]
+        assert values["message_retention_seconds"] == 14 * 24 * 3600
+        assert values["sqs_managed_sse_enabled"] is True
+
+        values = planned("everything")[f"aws_sqs_queue.{queue}"]
+        assert values["kms_master_key_id"] == KEY
+
+
+def test_each_queue_says_whose_dead_letters_it_takes(planned: Callable[[str], Planned]) -> None:
+    resources = planned("default")
+
+    def redrive_allow_policy(queue: str) -> Any:
+        return json.loads(resources[f"aws_sqs_queue.{queue}"]["redrive_allow_policy"])
+
+    assert redrive_allow_policy("processing_dlq") == {
+        "redrivePermission": "byQueue",
+        "sourceQueueArns": [f"{SQS}:drs-job-log-ingest"],
+    }
+    assert redrive_allow_policy("ingest") == {"redrivePermission": "denyAll"}
+    assert redrive_allow_policy("delivery_dlq") == {"redrivePermission": "denyAll"}
+
+
+def test_the_visibility_timeout_is_derived_and_can_be_larger(planned: Callable[[str], Planned]) -> None:
+    assert planned("default")["aws_sqs_queue.ingest"]["visibility_timeout_seconds"] == 6 * 30
+    assert planned("everything")["aws_sqs_queue.ingest"]["visibility_timeout_seconds"] == 900
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Storage
+# ---------------------------------------------------------------------------------------------------------------------
+
+
+def test_the_table(planned: Callable[[str], Planned]) -> None:
+    table = planned("default")["aws_dynamodb_table.job_log_events"]
+
+    assert (table["name"], table["hash_key"], table["range_key"]) == ("drs-job-log-events", "JobId", "EventKey")
+    assert table["billing_mode"] == "PAY_PER_REQUEST"
+    assert table["deletion_protection_enabled"] is True
+    assert table["point_in_time_recovery"][0]["enabled"] is True
+    assert (table["ttl"][0]["attribute_name"], table["ttl"][0]["enabled"]) == ("TTL", True)
+    assert {
+        (index["name"], index["hash_key"], index["range_key"], index["projection_type"])
+        for index in table["global_secondary_index"]
+    } == {
+        ("ExecutionIdIndex", "ExecutionId", "Timestamp", "ALL"),
+        ("UnlinkedIndex", "UnlinkedJobId", "EventKey", "KEYS_ONLY"),
+    }
+    assert table.get("server_side_encryption", []) == []
+
+
+def test_the_table_by_choice(planned: Callable[[str], Planned]) -> None:
+    table = planned("everything")["aws_dynamodb_table.job_log_events"]
+
+    assert table["deletion_protection_enabled"] is False
+    assert table["point_in_time_recovery"][0]["enabled"] is False
+    assert table["server_side_encryption"] == [{"enabled": True, "kms_key_arn": KEY}]
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# The ingest function
+# ---------------------------------------------------------------------------------------------------------------------
+
+
+def test_the_function(planned: Callable[[str], Planned]) -> None:
+    function = planned("default")["module.ingest.aws_lambda_function.this"]
+
+    assert function["function_name"] == "drs-job-log-ingest"
+    assert function["handler"] == "drs_job_log.ingest.handler"
+    assert (function["runtime"], function["architectures"]) == ("python3.13", ["arm64"])
+    assert (function["memory_size"], function["timeout"]) == (256, 30)
+    assert function["environment"] == [
+        {
+            "variables": {
+                "JOB_LOG_EVENTS_TABLE": "drs-job-log-events",
+                "RETENTION_DAYS": "30",
+                "POWERTOOLS_METRICS_NAMESPACE": "DRSJobLog",
+                "POWERTOOLS_SERVICE_NAME": "drs-job-log",
+            }
+        }
+    ]
+    assert function["logging_config"] == [
+        {
+            "log_format": "JSON",
+            "application_log_level": "INFO",
+            "system_log_level": "WARN",
+            "log_group": "/aws/lambda/drs-job-log-ingest",
+        }
+    ]
+    assert function["tracing_config"] == [{"mode": "Active"}]
+    assert function["layers"] == [
+        "arn:aws:lambda:us-east-1:017000801446:layer:AWSLambdaPowertoolsPythonV3-python313-arm64:27"
+    ]
+
+
+def test_the_function_by_choice(planned: Callable[[str], Planned]) -> None:
+    resources = planned("everything")
+
+    function = resources["module.ingest.aws_lambda_function.this"]
+    assert (function["runtime"], function["architectures"]) == ("python3.12", ["x86_64"])
+    assert (function["memory_size"], function["timeout"]) == (512, 10)
+    assert function["environment"][0]["variables"]["TEAM"] == "platform"
+    assert function["environment"][0]["variables"]["RETENTION_DAYS"] == "7"
+    assert function["logging_config"][0]["application_log_level"] == "DEBUG"
+    assert function["tracing_config"] == [{"mode": "PassThrough"}]
+    assert function["layers"] == [f"arn:aws:lambda:us-east-1:{ACCOUNT}:layer:powertools:1"]
+    log_group = resources["module.ingest.aws_cloudwatch_log_group.this"]
+    assert (log_group["retention_in_days"], log_group["kms_key_id"]) == (90, KEY)
+    role = resources["module.ingest.aws_iam_role.this"]
+    assert (role["permissions_boundary"], role["path"]) == (f"arn:aws:iam::{ACCOUNT}:policy/boundary", "/platform/")
+
+
+def test_the_function_has_its_log_group_with_retention(planned: Callable[[str], Planned]) -> None:
+    log_group = planned("default")["module.ingest.aws_cloudwatch_log_group.this"]
+
+    assert (log_group["name"], log_group["retention_in_days"]) == ("/aws/lambda/drs-job-log-ingest", 30)
+
+
+def test_the_role_may_do_what_the_function_does_and_nothing_else(planned: Callable[[str], Planned]) -> None:
+    resources = planned("default")
+
+    assert role_policy(resources) == {
+        "ConsumeQueue": {
+            "Effect": "Allow",
+            "Action": ["sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage"],
+            "Resource": f"{SQS}:drs-job-log-ingest",
+        },
+        "StoreEvents": {
+            "Effect": "Allow",
+            "Action": ["dynamodb:PutItem"],
+            "Resource": f"arn:aws:dynamodb:us-east-1:{ACCOUNT}:table/drs-job-log-events",
+        },
+        "WriteLogs": {
+            "Effect": "Allow",
+            "Action": ["logs:CreateLogStream", "logs:PutLogEvents"],
+            "Resource": f"arn:aws:logs:us-east-1:{ACCOUNT}:log-group:/aws/lambda/drs-job-log-ingest:*",
+        },
+        "WriteTraces": {
+            "Effect": "Allow",
+            "Action": ["xray:PutTelemetryRecords", "xray:PutTraceSegments"],
+            "Resource": "*",
+        },
+    }
+    assert json.loads(resources["module.ingest.aws_iam_role.this"]["assume_role_policy"])["Statement"] == [
+        {"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}
+    ]
+
+
+def test_the_role_may_use_a_customer_key_through_table_and_queues_only(planned: Callable[[str], Planned]) -> None:
+    policy = role_policy(planned("everything"))
+
+    assert policy["UseCustomerKey"] == {
+        "Effect": "Allow",
+        "Action": ["kms:Decrypt", "kms:DescribeKey", "kms:Encrypt", "kms:GenerateDataKey*", "kms:ReEncrypt*"],
+        "Resource": KEY,
+        "Condition": {"StringLike": {"kms:ViaService": ["dynamodb.us-east-1.*", "sqs.us-east-1.*"]}},
+    }
+    assert "WriteTraces" not in policy
+
+
+@pytest.mark.parametrize(("copy_name", "window", "concurrency"), [("default", 0, 10), ("everything", 5, 50)])
+def test_the_queue_is_read_in_batches_whose_records_fail_alone(
+    planned: Callable[[str], Planned], copy_name: str, window: int, concurrency: int
+) -> None:
+    mapping = planned(copy_name)["aws_lambda_event_source_mapping.ingest"]
+
+    assert mapping["function_response_types"] == ["ReportBatchItemFailures"]
+    assert (mapping["batch_size"], mapping["maximum_batching_window_in_seconds"]) == (10, window)
+    assert mapping["scaling_config"] == [{"maximum_concurrency": concurrency}]
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# The package
+# ---------------------------------------------------------------------------------------------------------------------
+
+
+def test_the_zip_holds_the_sources_and_nothing_else(plan: dict[str, Any], copy: Path) -> None:
+    assert plan  # the zip is written while planning
+    sources = {
+        path.relative_to(ROOT / "lambda_src").as_posix() for path in (ROOT / "lambda_src/drs_job_log").rglob("*.py")
+    }
+
+    with zipfile.ZipFile(copy / "builds/drs-job-log.zip") as package:
+        assert set(package.namelist()) == sources
+        assert {info.external_attr >> 16 & 0o777 for info in package.infolist()} == {0o644}
+
+
+def test_the_hash_is_of_the_sources(planned: Callable[[str], Planned]) -> None:
+    digests = {
+        path.relative_to(ROOT / "lambda_src").as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in (ROOT / "lambda_src/drs_job_log").rglob("*.py")
+    }
+    text = json.dumps(digests, sort_keys=True, separators=(",", ":"))
+
+    function = planned("default")["module.ingest.aws_lambda_function.this"]
+    assert function["source_code_hash"] == base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+
+
+def test_a_prebuilt_package(planned: Callable[[str], Planned]) -> None:
+    function = planned("prebuilt_file")["module.ingest.aws_lambda_function.this"]
+    assert function["filename"].endswith("/package.zip")
+    digest = hashlib.sha256(b"a prebuilt package").digest()
+    assert function["source_code_hash"] == base64.b64encode(digest).decode()
+    assert not function["layers"]
+
+    function = planned("prebuilt_object")["module.ingest.aws_lambda_function.this"]
+    assert (function["s3_bucket"], function["s3_key"]) == ("artifacts", "drs-job-log.zip")
+    assert (function["s3_object_version"], function["filename"]) == ("7", None)
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Alarms
+# ---------------------------------------------------------------------------------------------------------------------
+
+ALARMS = {
+    # name: namespace, metric, dimensions, statistic, comparison, threshold, evaluation periods, period
+    "processing-dlq-not-empty": (
+        *("AWS/SQS", "ApproximateNumberOfMessagesVisible", {"QueueName": "drs-job-log-processing-dlq"}),
+        *("Maximum", ">=", 1, 1, 60),
+    ),
+    "delivery-dlq-not-empty": (
+        *("AWS/SQS", "ApproximateNumberOfMessagesVisible", {"QueueName": "drs-job-log-delivery-dlq"}),
+        *("Maximum", ">=", 1, 1, 60),
+    ),
+    "queue-age": (
+        *("AWS/SQS", "ApproximateAgeOfOldestMessage", {"QueueName": "drs-job-log-ingest"}),
+        *("Maximum", ">=", 300, 1, 60),
+    ),
+    "table-throttles": (
+        *("AWS/DynamoDB", "ThrottledRequests", {"TableName": "drs-job-log-events", "Operation": "PutItem"}),
+        *("Sum", ">=", 1, 1, 60),
+    ),
+    "job-log-rule-failed-invocations": (
+        *("AWS/Events", "FailedInvocations", {"RuleName": "drs-job-log-job-log"}),
+        *("Sum", ">=", 1, 1, 60),
+    ),
+    "ingest-errors": (
+        *("AWS/Lambda", "Errors", {"FunctionName": "drs-job-log-ingest"}),
+        *("Sum", ">=", 5, 1, 300),
+    ),
+    "ingest-duration": (
+        *("AWS/Lambda", "Duration", {"FunctionName": "drs-job-log-ingest"}),
+        *("Average", ">", 5000, 2, 60),
+    ),
+}
+COMPARISONS = {"GreaterThanOrEqualToThreshold": ">=", "GreaterThanThreshold": ">"}
+
+
+def alarms(resources: Planned) -> list[dict[str, Any]]:
+    return [values for address, values in resources.items() if "aws_cloudwatch_metric_alarm." in address]
+
+
+def test_alarms_watch_what_they_say(planned: Callable[[str], Planned]) -> None:
+    assert {
+        alarm["alarm_name"].removeprefix("drs-job-log-"): (
+            *(alarm["namespace"], alarm["metric_name"], alarm["dimensions"], alarm["statistic"]),
+            *(COMPARISONS[alarm["comparison_operator"]], alarm["threshold"]),
+            *(alarm["evaluation_periods"], alarm["period"]),
+        )
+        for alarm in alarms(planned("default"))
+    } == ALARMS
+
+
+def test_alarms_are_silent_without_data(planned: Callable[[str], Planned]) -> None:
+    assert {alarm["treat_missing_data"] for alarm in alarms(planned("default"))} == {"notBreaching"}
+
+
+def test_alarms_of_rules_have_the_dimensions_of_their_bus(planned: Callable[[str], Planned]) -> None:
+    dimensions = {
+        alarm["alarm_name"]: alarm["dimensions"]
+        for alarm in alarms(planned("everything"))
+        if alarm["namespace"] == "AWS/Events"
+    }
+
+    assert dimensions == {
+        "other-job-log-rule-failed-invocations": {"EventBusName": "recovery", "RuleName": "other-job-log"},
+        "other-launch-results-rule-failed-invocations": {"RuleName": "other-launch-results"},
+    }
+
+
+def test_alarms_tell_when_they_fire_and_when_it_is_over(planned: Callable[[str], Planned]) -> None:
+    action = f"arn:aws:sns:us-east-1:{ACCOUNT}:on-call"
+
+    for alarm in alarms(planned("everything")):
+        assert (alarm["alarm_actions"], alarm["ok_actions"]) == ([action], [action])
+
+
+def test_alarms_can_be_left_out(planned: Callable[[str], Planned]) -> None:
+    assert alarms(planned("without_alarms")) == []
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Names, tags, partitions
+# ---------------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("copy_name", ["default", "everything", "long_name_a"])
+def test_names_fit(planned: Callable[[str], Planned], copy_name: str) -> None:
+    named = names(planned(copy_name))
+
+    assert len(named) > 10
+    assert [name for name, limit in named.values() if len(name) > limit] == []
+
+
+def test_the_longest_suffix_fits_in_the_longest_region(planned: Callable[[str], Planned]) -> None:
+    role = planned("long_name_a")["module.ingest.aws_iam_role.this"]["name"]
+    prefix = role.removesuffix("-ingest-us-east-1")
+
+    assert len(prefix) == 38
+    assert len(f"{prefix}-collector-ap-southeast-1") <= 64
+
+
+def test_no_two_copies_share_a_name(planned: Callable[[str], Planned]) -> None:
+    copies = [planned(copy) for copy in ("default", "everything", "long_name_a", "long_name_b")]
+    all_names = [name for resources in copies for name, _ in names(resources).values()]
+
+    # A queue and a function may have the same name: compare within each kind.
+    for kind, _ in LIMITS:
+        of_kind = [name for r in copies for address, (name, _) in names(r).items() if f"{kind}." in address]
+        assert len(of_kind) == len(set(of_kind)), kind
+    assert len(all_names) > 40
+
+
+def test_everything_is_tagged(planned: Callable[[str], Planned]) -> None:
+    tagged = {address: values["tags"] for address, values in planned("everything").items() if "tags" in values}
+
+    assert len(tagged) > 15
+    assert {address for address, tags in tagged.items() if tags != {"team": "platform"}} == set()
+
+
+@pytest.mark.parametrize(
+    ("copy_name", "partition", "region", "layer"),
+    [
+        ("china", "aws-cn", "cn-north-1", "498634801083:layer:AWSLambdaPowertoolsPythonV3-python313-arm64:27"),
+        (
+            "govcloud",
+            "aws-us-gov",
+            "us-gov-west-1",
+            "165093116878:layer:AWSLambdaPowertoolsPythonV3-python313-arm64:27",
+        ),
+        ("iso", "aws-iso", "us-iso-east-1", f"{ACCOUNT}:layer:powertools:1"),
+    ],
+)
+def test_other_partitions(
+    planned: Callable[[str], Planned], copy_name: str, partition: str, region: str, layer: str
+) -> None:
+    resources = planned(copy_name)
+
+    arns = set(re.findall(r"arn:([a-z-]+):([a-z0-9-]+):([a-z0-9-]*):", json.dumps(resources)))
+    assert len(arns) >= 5
+    assert {(arn[0], arn[2]) for arn in arns} == {(partition, region)}
+    function = resources["module.ingest.aws_lambda_function.this"]
+    assert function["layers"] == [f"arn:{partition}:lambda:{region}:{layer}"]

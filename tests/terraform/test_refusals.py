@@ -1,0 +1,95 @@
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.support import hcl
+from tests.terraform.conftest import root_module
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.support.ministack import MiniStack
+
+pytestmark = pytest.mark.xdist_group("plan")
+
+REFUSED = {
+    "name_with_a_space": "name must begin with a letter",
+    "name_empty": "name must begin with a letter",
+    "name_begins_with_a_digit": "name must begin with a letter",
+    "name_too_long": "128 at most",
+    "event_bus_name_an_arn": "event_bus_name must be the name of an event bus (not its ARN)",
+    "event_source_of_aws": 'must not begin with "aws."',
+    "event_source_with_a_space": "event_source must be letters, digits",
+    "event_sources_with_an_empty_one": "event_sources must each be letters",
+    "retention_days_zero": "retention_days must be a whole number of days from 1 to 3650",
+    "retention_days_a_fraction": "retention_days must be a whole number of days from 1 to 3650",
+    "kms_key_an_alias": "kms_key_arn must be the ARN of a key",
+    "timeout_zero": "ingest.timeout_seconds must be a whole number from 1 to 900",
+    "timeout_too_long": "ingest.timeout_seconds must be a whole number from 1 to 900",
+    "window_too_long": "ingest.batching_window_seconds must be a whole number from 0 to 300",
+    "concurrency_one": "ingest.maximum_concurrency must be a whole number from 2 to 1000",
+    "visibility_timeout_too_small": "timeout_seconds + batching_window_seconds = 185, or a batch still in work",
+    "visibility_timeout_too_large": "at most 43200",
+    "runtime_unknown": 'functions.runtime must be "python3.11"',
+    "architecture_unknown": 'functions.architecture must be "arm64" or "x86_64"',
+    "memory_too_small": "functions.memory_size must be a whole number of MB from 128 to 10240",
+    "log_retention_unknown": "functions.log_retention_in_days must be a value that CloudWatch Logs takes",
+    "log_level_above_info": 'functions.log_level must be "INFO" or "DEBUG"',
+    "role_path_open": 'functions.role_path must begin and end with "/"',
+    "permissions_boundary_a_name": "functions.permissions_boundary must be the ARN of an IAM policy",
+    "package_of_both_kinds": "give exactly one of the two",
+    "package_of_no_kind": "give exactly one of the two",
+    "package_without_key": "package.s3_bucket and package.s3_key belong together",
+    "package_version_without_bucket": "package.s3_object_version needs package.s3_bucket",
+    "package_missing": "package.filename must be the path of an existing zip file",
+    "alarm_actions_a_name": "alarm_actions must be ARNs",
+}
+REFUSED_AT_RESOURCES = [
+    "functions.environment must not set RETENTION_DAYS",
+    "set functions.powertools_layer.arn to your own copy",
+]
+
+
+@pytest.fixture(scope="module")
+def refusals(copy: Path, stack: MiniStack) -> list[dict[str, Any]]:
+    return root_module(copy, "refusals", stack).refusals()
+
+
+@pytest.fixture(scope="module")
+def refusals_at_resources(copy: Path, stack: MiniStack) -> list[dict[str, Any]]:
+    return root_module(copy, "preconditions", stack).refusals()
+
+
+@pytest.mark.parametrize(("case", "said"), REFUSED.items())
+def test_a_wrong_input_is_refused_with_the_mend(refusals: list[dict[str, Any]], case: str, said: str) -> None:
+    told = [diagnostic["detail"] for diagnostic in refusals if diagnostic["snippet"]["context"] == f'module "{case}"']
+
+    assert len(told) == 1, told
+    assert said in told[0]
+
+
+def test_no_other_input_is_refused(refusals: list[dict[str, Any]]) -> None:
+    assert {diagnostic["snippet"]["context"] for diagnostic in refusals} == {f'module "{case}"' for case in REFUSED}
+
+
+def test_inputs_that_do_not_fit_together_are_refused(refusals_at_resources: list[dict[str, Any]]) -> None:
+    told = [diagnostic["detail"] for diagnostic in refusals_at_resources]
+
+    assert len(told) == len(REFUSED_AT_RESOURCES)
+    assert all(any(said in detail for detail in told) for said in REFUSED_AT_RESOURCES)
+
+
+def test_each_validation_of_the_module_refuses_something(refusals: list[dict[str, Any]]) -> None:
+    told = "\n".join(diagnostic["detail"] for diagnostic in refusals)
+    rules = [
+        # Up to an interpolation, whose value is another one in each case.
+        re.split(r"\$\{", rule["error_message"])[0]
+        for variable in hcl.blocks("variables.tf", "variable").values()
+        for rule in variable.get("validation", [])
+    ]
+
+    assert len(rules) > 20
+    assert [rule for rule in rules if rule not in told] == []

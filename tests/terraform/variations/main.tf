@@ -1,0 +1,137 @@
+# The module in its variations, all in one plan: see test_plan.py.
+
+terraform {
+  required_providers {
+    aws = {
+      source = "hashicorp/aws"
+    }
+  }
+}
+
+provider "aws" {}
+
+# The partition follows from the Region where the embedded AWS, which has only one, is not asked.
+provider "aws" {
+  alias  = "china"
+  region = "cn-north-1"
+
+  skip_credentials_validation = true
+  skip_requesting_account_id  = true
+}
+
+provider "aws" {
+  alias  = "govcloud"
+  region = "us-gov-west-1"
+
+  skip_credentials_validation = true
+  skip_requesting_account_id  = true
+}
+
+provider "aws" {
+  alias  = "iso"
+  region = "us-iso-east-1"
+
+  skip_credentials_validation = true
+  skip_requesting_account_id  = true
+}
+
+module "default" {
+  source = "../../.."
+}
+
+module "everything" {
+  source = "../../.."
+
+  name           = "other"
+  tags           = { team = "platform" }
+  event_bus_name = "recovery"
+  event_source   = "example.job-log"
+  event_sources  = ["example.replay", "example.job-log"]
+  retention_days = 7
+  table          = { deletion_protection = false, point_in_time_recovery = false }
+  kms_key_arn    = "arn:aws:kms:us-east-1:000000000000:key/11111111-2222-3333-4444-555555555555"
+  alarm_actions  = ["arn:aws:sns:us-east-1:000000000000:on-call"]
+
+  ingest = {
+    timeout_seconds            = 10
+    batching_window_seconds    = 5
+    maximum_concurrency        = 50
+    visibility_timeout_seconds = 900
+  }
+
+  functions = {
+    runtime               = "python3.12"
+    architecture          = "x86_64"
+    memory_size           = 512
+    log_retention_in_days = 90
+    log_level             = "DEBUG"
+    tracing               = false
+    powertools_layer      = { arn = "arn:aws:lambda:us-east-1:000000000000:layer:powertools:1" }
+    environment           = { TEAM = "platform" }
+    permissions_boundary  = "arn:aws:iam::000000000000:policy/boundary"
+    role_path             = "/platform/"
+  }
+}
+
+module "without_alarms" {
+  source = "../../.."
+
+  name   = "without-alarms"
+  alarms = { enabled = false }
+}
+
+# Alike in their first 120 letters.
+module "long_name_a" {
+  source = "../../.."
+
+  name = "${join("", [for _ in range(12) : "drs-joblog"])}-a"
+}
+
+module "long_name_b" {
+  source = "../../.."
+
+  name = "${join("", [for _ in range(12) : "drs-joblog"])}-b"
+}
+
+module "prebuilt_file" {
+  source = "../../.."
+
+  name      = "prebuilt-file"
+  package   = { filename = "${path.module}/package.zip" }
+  functions = { powertools_layer = { enabled = false } }
+}
+
+module "prebuilt_object" {
+  source = "../../.."
+
+  name = "prebuilt-object"
+  package = {
+    s3_bucket         = "artifacts"
+    s3_key            = "drs-job-log.zip"
+    s3_object_version = "7"
+  }
+}
+
+module "china" {
+  source    = "../../.."
+  providers = { aws = aws.china }
+
+  name        = "china"
+  kms_key_arn = "arn:aws-cn:kms:cn-north-1:000000000000:key/11111111-2222-3333-4444-555555555555"
+}
+
+module "govcloud" {
+  source    = "../../.."
+  providers = { aws = aws.govcloud }
+
+  name = "govcloud"
+}
+
+# No Powertools layer is published there.
+module "iso" {
+  source    = "../../.."
+  providers = { aws = aws.iso }
+
+  name      = "iso"
+  functions = { powertools_layer = { arn = "arn:aws-iso:lambda:us-iso-east-1:000000000000:layer:powertools:1" } }
+}

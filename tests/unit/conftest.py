@@ -1,0 +1,78 @@
+"""moto in this process, with the module's own table."""
+
+from __future__ import annotations
+
+import os
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+# Before the functions' modules are imported: they read their environment then, as Lambda has it.
+os.environ.update(
+    {
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
+        "AWS_DEFAULT_REGION": "us-east-1",
+        "JOB_LOG_EVENTS_TABLE": "drs-job-log-events",
+        "RETENTION_DAYS": "30",
+        "POWERTOOLS_SERVICE_NAME": "drs-job-log",
+        "POWERTOOLS_METRICS_NAMESPACE": "DRSJobLog",
+    }
+)
+
+import boto3
+import pytest
+from drs_job_log.store import JobLogStore
+from moto import mock_aws
+
+from tests.support import hcl
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+TABLE = os.environ["JOB_LOG_EVENTS_TABLE"]
+RETENTION = timedelta(days=30)
+
+
+@pytest.fixture
+def dynamodb() -> Iterator[DynamoDBClient]:
+    """A client of an in-process DynamoDB that has the table of storage.tf."""
+    with mock_aws():
+        client = boto3.client("dynamodb")
+        create_table(client)
+        yield client
+
+
+@pytest.fixture
+def store(dynamodb: DynamoDBClient) -> JobLogStore:
+    return JobLogStore(dynamodb, TABLE, RETENTION)
+
+
+def create_table(client: DynamoDBClient) -> None:
+    """Create the table with the keys and indexes that storage.tf gives it."""
+    (resource,) = hcl.load("storage.tf")["resource"]
+    table = resource["aws_dynamodb_table"]["job_log_events"]
+    client.create_table(
+        TableName=TABLE,
+        BillingMode=table["billing_mode"],
+        KeySchema=key_schema(table),
+        AttributeDefinitions=[
+            {"AttributeName": attribute["name"], "AttributeType": attribute["type"]} for attribute in table["attribute"]
+        ],
+        GlobalSecondaryIndexes=[
+            {
+                "IndexName": index["name"],
+                "KeySchema": key_schema(index),
+                "Projection": {"ProjectionType": index["projection_type"]},
+            }
+            for index in table["global_secondary_index"]
+        ],
+    )
+
+
+def key_schema(block: dict[str, str]) -> list[dict[str, str]]:
+    return [
+        {"AttributeName": block["hash_key"], "KeyType": "HASH"},
+        {"AttributeName": block["range_key"], "KeyType": "RANGE"},
+    ]

@@ -1,0 +1,157 @@
+from __future__ import annotations
+
+import io
+import json
+import threading
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from aws_lambda_powertools.utilities.batch.exceptions import BatchProcessingError
+from drs_job_log import ingest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tests.support.envelopes import details, dumps, job_log, sqs_records
+from tests.unit.conftest import TABLE
+from tests.unit.test_store import rows
+
+if TYPE_CHECKING:
+    from drs_job_log.events import JobLogEvent
+    from drs_job_log.store import JobLogStore
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+
+@dataclass
+class LambdaContext:
+    function_name: str = "drs-job-log-ingest"
+    memory_limit_in_mb: int = 256
+    invoked_function_arn: str = "arn:aws:lambda:us-east-1:111122223333:function:drs-job-log-ingest"
+    aws_request_id: str = "request"
+
+
+def body(event_id: str, **changes: Any) -> str:
+    detail = {"jobID": "drsjob-1", "eventType": "JOB_START", "eventId": event_id} | changes
+    return dumps(job_log(detail))
+
+
+def run(bodies: list[str], first_id: int = 0) -> list[str]:
+    """Hand a batch to the function; return the message ids that it reports as failed."""
+    answer = ingest.handler(sqs_records(bodies, first_id=first_id), LambdaContext())
+    return [failure["itemIdentifier"] for failure in answer["batchItemFailures"]]
+
+
+@pytest.fixture(autouse=True)
+def _use_store(store: JobLogStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ingest, "store", store)
+
+
+@pytest.mark.filterwarnings("ignore:No application metrics to publish")
+def test_a_bad_record_fails_alone(dynamodb: DynamoDBClient) -> None:
+    failed = run([body("a"), "no JSON", body("b"), body("c", logDateTime="soon"), body("d")])
+
+    assert sorted(failed) == ["message-1", "message-3"]
+    assert {row["EventId"] for row in rows(dynamodb)} == {"a", "b", "d"}
+
+
+def test_a_record_that_dynamodb_refuses_fails_alone(dynamodb: DynamoDBClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    put = ingest.store.put
+
+    def put_or_throttle(event: JobLogEvent) -> bool:
+        if event.event_id == "b":
+            raise dynamodb.exceptions.ProvisionedThroughputExceededException({}, "PutItem")
+        return put(event)
+
+    monkeypatch.setattr(ingest.store, "put", put_or_throttle)
+
+    assert run([body("a"), body("b"), body("c")]) == ["message-1"]
+    assert {row["EventId"] for row in rows(dynamodb)} == {"a", "c"}
+
+
+@pytest.mark.filterwarnings("ignore:No application metrics to publish")
+def test_a_batch_that_fails_whole_is_an_error_of_the_function() -> None:
+    with pytest.raises(BatchProcessingError):
+        run(["no JSON", "{}"])
+
+
+def test_the_same_fact_ten_times_in_one_batch_and_in_a_redrive_is_one_row(dynamodb: DynamoDBClient) -> None:
+    assert run([body("a")] * 10) == []
+    assert run([body("a")] * 10, first_id=100) == []
+
+    assert len(rows(dynamodb)) == 1
+
+
+def test_the_puts_of_a_batch_overlap(monkeypatch: pytest.MonkeyPatch) -> None:
+    everyone = threading.Barrier(10, timeout=30)
+
+    def put(_: JobLogEvent) -> bool:
+        everyone.wait()  # breaks unless all ten are in here at once
+        return True
+
+    monkeypatch.setattr(ingest.store, "put", put)
+
+    assert run([body(str(number)) for number in range(10)]) == []
+
+
+def test_metrics_tell_what_was_stored(capsys: pytest.CaptureFixture[str]) -> None:
+    run([body("a"), body("a"), body("b", executionId="exec-1"), "no JSON"])
+
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    (metrics,) = [line for line in lines if "_aws" in line]
+    assert metrics["_aws"]["CloudWatchMetrics"] == [
+        {
+            "Namespace": "DRSJobLog",
+            "Dimensions": [["service"]],
+            "Metrics": [
+                {"Name": "EventsStored", "Unit": "Count"},
+                {"Name": "EventsRepeated", "Unit": "Count"},
+                {"Name": "EventsUnlinked", "Unit": "Count"},
+                {"Name": "EventLag", "Unit": "Milliseconds"},
+            ],
+        }
+    ]
+    assert metrics["service"] == "drs-job-log"
+    assert metrics["EventsStored"] == [2]
+    assert metrics["EventsRepeated"] == [1]
+    assert metrics["EventsUnlinked"] == [1]
+    assert len(metrics["EventLag"]) == 2
+    assert metrics["EventsBySource"] == {"drs.job-log": 2}
+
+
+def test_a_rejected_record_is_logged_with_its_reason_and_without_its_text(monkeypatch: pytest.MonkeyPatch) -> None:
+    log = io.StringIO()
+    monkeypatch.setattr(ingest.logger.registered_handler, "stream", log)
+
+    run([body("a"), body("b", jobID="", error="a secret")])
+
+    (line,) = [json.loads(line) for line in log.getvalue().splitlines()]
+    assert line["level"] == "ERROR"
+    assert line["message"] == "Event rejected"
+    assert line["message_id"] == "message-1"
+    assert "detail.jobID" in line["reason"]
+    assert "a secret" not in log.getvalue()
+
+
+@given(
+    st.lists(details().map(lambda detail: dumps(job_log(detail))) | st.just("no JSON"), min_size=1, max_size=30),
+    st.data(),
+)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+def test_whatever_the_batches_the_rows_are_the_good_facts_and_the_failures_the_bad_records(
+    dynamodb: DynamoDBClient, bodies: list[str], data: st.DataObject
+) -> None:
+    for row in rows(dynamodb):
+        dynamodb.delete_item(TableName=TABLE, Key={name: {"S": row[name]} for name in ("JobId", "EventKey")})
+    failed: list[str] = []
+    start = 0
+    while start < len(bodies):
+        batch = bodies[start : start + data.draw(st.integers(1, 10))]
+        try:
+            failed += run(batch, first_id=start)
+        except BatchProcessingError:
+            failed += [f"message-{start + number}" for number in range(len(batch))]
+        start += len(batch)
+
+    facts = [ingest.parse(text) for text in bodies if text != "no JSON"]
+    assert {(row["JobId"], row["EventKey"]) for row in rows(dynamodb)} == {(fact.job_id, fact.key) for fact in facts}
+    assert set(failed) == {f"message-{number}" for number, text in enumerate(bodies) if text == "no JSON"}
