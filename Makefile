@@ -16,7 +16,7 @@ demo: $(READY)
 	$(RUN) -m tests.support.demo
 
 test: lint types
-	$(RUN) -m pytest -n 4 --dist loadgroup
+	$(RUN) -m pytest -n 4 --dist loadfile
 
 lint: $(READY)
 	terraform fmt -check -recursive .

@@ -39,10 +39,7 @@ module "ingest" {
   environment = merge(local.shared_environment, {
     RETENTION_DAYS = tostring(var.retention_days)
   })
-  policy_documents = concat(
-    [data.aws_iam_policy_document.ingest.json],
-    data.aws_iam_policy_document.customer_key[*].json,
-  )
+  policy_document = data.aws_iam_policy_document.ingest.json
 
   alarms                      = { enabled = var.alarms.enabled, actions = var.alarm_actions }
   alarm_duration_milliseconds = 5000
@@ -60,21 +57,22 @@ data "aws_iam_policy_document" "ingest" {
     actions   = ["dynamodb:PutItem"]
     resources = [local.table_arn]
   }
-}
 
-# Queue and table under the customer's key: their consumer must be able to use it, through them only.
-data "aws_iam_policy_document" "customer_key" {
-  count = var.kms_key_arn == null ? 0 : 1
+  # Queue and table under a customer's key: their consumer must be able to use it, through them only. A dynamic block
+  # and not a document of its own: the key may be made in the same apply, where nothing can be counted by it.
+  dynamic "statement" {
+    for_each = var.kms_key_arn == null ? [] : [var.kms_key_arn]
 
-  statement {
-    sid       = "UseCustomerKey"
-    actions   = ["kms:Decrypt", "kms:DescribeKey", "kms:Encrypt", "kms:GenerateDataKey*", "kms:ReEncrypt*"]
-    resources = [var.kms_key_arn]
+    content {
+      sid       = "UseCustomerKey"
+      actions   = ["kms:Decrypt", "kms:DescribeKey", "kms:Encrypt", "kms:GenerateDataKey*", "kms:ReEncrypt*"]
+      resources = [statement.value]
 
-    condition {
-      test     = "StringLike"
-      variable = "kms:ViaService"
-      values   = ["dynamodb.${local.region}.*", "sqs.${local.region}.*"]
+      condition {
+        test     = "StringLike"
+        variable = "kms:ViaService"
+        values   = ["dynamodb.${local.region}.*", "sqs.${local.region}.*"]
+      }
     }
   }
 }

@@ -1,3 +1,5 @@
+# What the demo and the end-to-end tests need to reach in.
+
 output "table_name" {
   description = "Name of the table of events."
   value       = module.drs_job_log.table_name
@@ -6,4 +8,19 @@ output "table_name" {
 output "event_source" {
   description = "Source of \"DRS Job Log\" events that the rule takes."
   value       = module.drs_job_log.event_source
+}
+
+output "queue_url" {
+  description = "URL of the ingest queue."
+  value       = module.drs_job_log.queue_url
+}
+
+output "processing_dlq_url" {
+  description = "URL of the queue of events that ingest failed to store."
+  value       = module.drs_job_log.processing_dlq_url
+}
+
+output "ingest_role_name" {
+  description = "Name of the ingest function's role."
+  value       = module.drs_job_log.functions.ingest.role_name
 }

@@ -43,7 +43,7 @@ resource "aws_iam_role_policy" "this" {
 }
 
 data "aws_iam_policy_document" "this" {
-  source_policy_documents = var.policy_documents
+  source_policy_documents = [var.policy_document]
 
   # No CreateLogGroup: a group that the function made would have no retention and no key.
   statement {

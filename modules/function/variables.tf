@@ -23,9 +23,9 @@ variable "environment" {
   type        = map(string)
 }
 
-variable "policy_documents" {
-  description = "IAM policy documents (JSON) of what the function may do, besides writing logs and traces."
-  type        = list(string)
+variable "policy_document" {
+  description = "IAM policy document (JSON) of what the function may do, besides writing logs and traces."
+  type        = string
 }
 
 variable "defaults" {

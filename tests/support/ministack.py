@@ -7,6 +7,7 @@ import os
 import shutil
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import tempfile
@@ -17,11 +18,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 import boto3
+import trustme
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 REGION = "us-east-1"
+
+
+class PortTakenError(RuntimeError):
+    """Another process took the port between its choice and its use."""
 
 
 class MiniStack:
@@ -31,30 +37,38 @@ class MiniStack:
     ----------
     settings
         Further environment variables of the process, such as ``AUTH=true``. The functions see them too.
+    tls
+        Answer over HTTPS, with a certificate made for this.
     """
 
-    def __init__(self, settings: Mapping[str, str] | None = None) -> None:
+    def __init__(self, settings: Mapping[str, str] | None = None, *, tls: bool = False) -> None:
         self._settings = dict(settings or {})
         self._folder = Path(tempfile.mkdtemp(prefix="ministack-"))
+        self._ca = self._folder / "ca.pem" if tls else None
         self._process: subprocess.Popen[bytes] | None = None
-        self.endpoint = f"http://127.0.0.1:{_free_port()}"
+        self.endpoint = ""
 
     @property
     def environment(self) -> dict[str, str]:
         """Environment for processes that are to take this for AWS, whatever AWS account the machine is set up for."""
         own = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
-        return own | {
-            "AWS_ENDPOINT_URL": self.endpoint,
-            "AWS_ACCESS_KEY_ID": "test",
-            "AWS_SECRET_ACCESS_KEY": "test",
-            "AWS_REGION": REGION,
-            "AWS_DEFAULT_REGION": REGION,
-            "AWS_CONFIG_FILE": os.devnull,
-            "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
-            "AWS_EC2_METADATA_DISABLED": "true",
-            "NO_PROXY": "127.0.0.1,localhost",
-            "no_proxy": "127.0.0.1,localhost",
-        }
+        ca = {"AWS_CA_BUNDLE": str(self._ca)} if self._ca else {}
+        return (
+            own
+            | ca
+            | {
+                "AWS_ENDPOINT_URL": self.endpoint,
+                "AWS_ACCESS_KEY_ID": "test",
+                "AWS_SECRET_ACCESS_KEY": "test",
+                "AWS_REGION": REGION,
+                "AWS_DEFAULT_REGION": REGION,
+                "AWS_CONFIG_FILE": os.devnull,
+                "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+                "AWS_EC2_METADATA_DISABLED": "true",
+                "NO_PROXY": "127.0.0.1,localhost",
+                "no_proxy": "127.0.0.1,localhost",
+            }
+        )
 
     def client(self, service: str, **options: Any) -> Any:
         """A boto3 client of a service."""
@@ -62,6 +76,7 @@ class MiniStack:
             service,
             endpoint_url=self.endpoint,
             region_name=REGION,
+            verify=str(self._ca) if self._ca else None,
             **{"aws_access_key_id": "test", "aws_secret_access_key": "test", **options},
         )
 
@@ -71,8 +86,53 @@ class MiniStack:
         return self._folder / "log"
 
     def __enter__(self) -> Self:
+        if self._ca:
+            self._settings |= self._make_certificate(self._ca)
+        for _ in range(5):
+            self._start()
+            try:
+                self._wait_until_ready()
+            except PortTakenError:
+                continue
+            except BaseException:
+                self.__exit__()
+                raise
+            return self
+        raise PortTakenError("five free ports in a row were taken before MiniStack came to them")
+
+    def __exit__(self, *_: object) -> None:
+        if self._process is None:  # detached, or never started
+            return
+        # The functions are processes of the same session.
+        for sign in (signal.SIGTERM, signal.SIGKILL):
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self._process.pid, sign)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._process.wait(timeout=5)
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _make_certificate(self, ca_file: Path) -> dict[str, str]:
+        """A certificate for the loopback address, and the settings that tell of it."""
+        ca = trustme.CA()
+        certificate = ca.issue_cert("127.0.0.1", "localhost")
+        ca.cert_pem.write_to_path(ca_file)
+        chain, key = self._folder / "server.crt", self._folder / "server.key"
+        for part in certificate.cert_chain_pems:
+            part.write_to_path(chain, append=True)
+        certificate.private_key_pem.write_to_path(key)
+        return {"USE_SSL": "1", "MINISTACK_SSL_CERT": str(chain), "MINISTACK_SSL_KEY": str(key)}
+
+    def detach(self) -> int:
+        """Leave the process running; return its process group, by which it can be ended."""
+        assert self._process is not None
+        group, self._process = self._process.pid, None
+        return group
+
+    def _start(self) -> None:
+        port = _free_port()
+        self.endpoint = f"{'https' if self._ca else 'http'}://127.0.0.1:{port}"
         settings = {
-            "GATEWAY_PORT": self.endpoint.rpartition(":")[2],
+            "GATEWAY_PORT": str(port),
             "BIND_HOST": "127.0.0.1",
             "LAMBDA_EXECUTOR": "local",
             # Each would take a port of its own, which another copy may have.
@@ -91,38 +151,18 @@ class MiniStack:
                 stdin=subprocess.DEVNULL,
                 start_new_session=True,
             )
-        try:
-            self._wait_until_ready()
-        except BaseException:
-            self.__exit__()
-            raise
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self._process is None:  # detached, or never started
-            return
-        # The functions are processes of the same session.
-        for sign in (signal.SIGTERM, signal.SIGKILL):
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(self._process.pid, sign)
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                self._process.wait(timeout=5)
-        shutil.rmtree(self._folder, ignore_errors=True)
-
-    def detach(self) -> int:
-        """Leave the process running; return its process group, by which it can be ended."""
-        assert self._process is not None
-        group, self._process = self._process.pid, None
-        return group
 
     def _wait_until_ready(self) -> None:
         assert self._process is not None
         deadline = time.monotonic() + 60
+        context = ssl.create_default_context(cafile=self._ca) if self._ca else None
         while time.monotonic() < deadline:
             if self._process.poll() is not None:
+                if "Address already in use" in self.log.read_text():
+                    raise PortTakenError
                 raise RuntimeError(f"MiniStack ended while starting:\n{self.log.read_text()[-5000:]}")
             with contextlib.suppress(urllib.error.URLError, ConnectionError):
-                urllib.request.urlopen(f"{self.endpoint}/_ministack/health", timeout=5).close()  # noqa: S310
+                urllib.request.urlopen(f"{self.endpoint}/_ministack/health", timeout=5, context=context).close()  # noqa: S310
                 return
             time.sleep(0.1)
         raise RuntimeError(f"MiniStack did not answer within 60 s:\n{self.log.read_text()[-5000:]}")

@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 
     Planned = dict[str, dict[str, Any]]
 
-pytestmark = pytest.mark.xdist_group("plan")
-
 ACCOUNT = "000000000000"
 SQS = f"arn:aws:sqs:us-east-1:{ACCOUNT}"
 EVENTS = f"arn:aws:events:us-east-1:{ACCOUNT}:rule"

@@ -13,8 +13,6 @@ if TYPE_CHECKING:
 
     from tests.support.ministack import MiniStack
 
-pytestmark = pytest.mark.xdist_group("plan")
-
 REFUSED = {
     "name_with_a_space": "name must begin with a letter",
     "name_empty": "name must begin with a letter",

@@ -1,0 +1,146 @@
+"""Events in at one end, rows out at the other, through the real rule, queue and function on the embedded AWS."""
+
+from __future__ import annotations
+
+import json
+import random
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from tests.support import drills
+from tests.support.deployment import eventually
+from tests.support.envelopes import dumps, job_log, launch_result
+
+if TYPE_CHECKING:
+    from tests.support.deployment import Deployment
+
+
+RANDOM = random.Random(1)  # noqa: S311
+
+# Of today: what is older than its retention, the table soon deletes, the embedded one too.
+NOW = datetime.now(UTC)
+
+
+def detail(job: str, event_id: str, **changes: Any) -> dict[str, Any]:
+    return {
+        "jobID": job,
+        "eventType": "SNAPSHOT_START",
+        "eventId": event_id,
+        "logDateTime": NOW.isoformat(),
+    } | changes
+
+
+def test_the_real_drills_are_stored_whole_and_in_order(deployment: Deployment) -> None:
+    details = [item.detail(time) for time, item in drills.compressed(drills.items(), NOW, speed=1)]
+
+    deployment.put_events(RANDOM.sample(details, len(details)))
+
+    for job in {detail["jobID"] for detail in details}:
+        of_job = [detail for detail in details if detail["jobID"] == job]
+        eventually(lambda job=job: len(deployment.rows(job)) == 14)
+        rows = deployment.rows(job)
+        assert [row["EventData"] for row in rows] == of_job
+        assert [row["EventId"] for row in rows] == [detail["eventId"] for detail in of_job]
+        assert {row["Source"] for row in rows} == {"drs.job-log"}
+        assert (rows[0]["EventType"], rows[-1]["EventType"]) == ("JOB_STARTED", "JOB_COMPLETED")
+
+
+def test_two_facts_of_the_same_second_are_two_rows(deployment: Deployment) -> None:
+    deployment.put_events([detail("same-second", "one"), detail("same-second", "two")])
+
+    eventually(lambda: len(deployment.rows("same-second")) == 2)
+
+
+def test_the_same_fact_again_and_again_is_one_row_and_no_failure(deployment: Deployment) -> None:
+    fact = detail("repeats", "once", executionId="exec-1")
+    deployment.put_events([fact] * 10)  # in one request
+    for _ in range(5):
+        deployment.put_events([fact])
+    deployment.send(dumps(job_log(fact)), dumps(job_log(fact, id="another")))  # as a redrive: new message ids
+
+    eventually(lambda: deployment.waiting() == 0)
+    (row,) = deployment.rows("repeats")
+    assert row["ExecutionId"] == "exec-1"
+    assert deployment.take_all(deployment.outputs["processing_dlq_url"]) == []
+
+
+def test_a_launch_result_of_drs_is_stored(deployment: Deployment) -> None:
+    # EventBridge takes aws.drs from AWS only, the embedded one too: so as its rule would send it.
+    deployment.send(dumps(launch_result(state="RECOVERY_LAUNCH_FAILED", **{"job-id": "launch-result"})))
+
+    eventually(lambda: len(deployment.rows("launch-result")) == 1)
+    (row,) = deployment.rows("launch-result")
+    assert (row["EventType"], row["SourceServerId"], row["Source"]) == ("SERVER_LAUNCH_FAILED", "s-1", "aws.drs")
+    assert row["EventData"]["isDrill"] is False
+
+
+def test_strange_values_survive_the_way(deployment: Deployment) -> None:
+    odd = {"float": 0.1, "empty": "", "emoji": "😀", "nested": {"list": [None, True, []]}, "error": "e" * 65536}
+
+    deployment.put_events([detail("odd", "odd", **odd)])
+
+    eventually(lambda: len(deployment.rows("odd")) == 1)
+    (row,) = deployment.rows("odd")
+    stored = json.loads(json.dumps(row["EventData"], default=float))
+    assert {name: stored[name] for name in odd} == odd
+    assert row["Error"] == odd["error"]
+
+
+def test_the_rule_takes_only_events_of_a_job_from_known_sources(deployment: Deployment) -> None:
+    events = deployment.stack.client("events")
+    strangers = [
+        {"Source": "somebody.else", "DetailType": "DRS Job Log", "Detail": json.dumps(detail("stranger", "1"))},
+        {"Source": "drs.job-log", "DetailType": "Something Else", "Detail": json.dumps(detail("stranger", "2"))},
+        {"Source": "drs.job-log", "DetailType": "DRS Job Log", "Detail": json.dumps({"job": "stranger"})},
+    ]
+    events.put_events(Entries=strangers)
+    deployment.put_events([detail("stranger", "known")])
+
+    eventually(lambda: len(deployment.rows("stranger")) >= 1 and deployment.waiting() == 0)
+    assert [row["EventId"] for row in deployment.rows("stranger")] == ["known"]
+
+
+def test_ten_thousand_events_end_as_rows_and_the_bad_ones_in_the_dlq(deployment: Deployment) -> None:
+    # The bad ones are tried five times, one visibility timeout after the other: 15 minutes as applied.
+    deployment.stack.client("sqs").set_queue_attributes(
+        QueueUrl=deployment.outputs["queue_url"], Attributes={"VisibilityTimeout": "5"}
+    )
+    jobs = [f"many-{number}" for number in range(20)]
+    good = [detail(job, f"event-{number}") for job in jobs for number in range(495)]
+    bad = [detail(job, f"bad-{number}", logDateTime="soon") for job in jobs for number in range(5)]
+    everything = good + bad
+    assert len(everything) == 10_000
+    RANDOM.shuffle(everything)
+
+    deployment.put_events(everything)
+
+    eventually(lambda: sum(len(deployment.rows(job)) for job in jobs) == len(good), seconds=300)
+    eventually(lambda: deployment.waiting() == 0, seconds=300)
+    for job in jobs:
+        assert {row["EventId"] for row in deployment.rows(job)} == {f"event-{number}" for number in range(495)}
+    dead = [json.loads(body)["detail"] for body in deployment.take_all(deployment.outputs["processing_dlq_url"])]
+    assert sorted(dead, key=str) == sorted(bad, key=str)
+
+
+def test_a_redrive_of_the_dlq_stores_what_was_mended(deployment: Deployment) -> None:
+    fact = detail("redriven", "late")
+    deployment.stack.client("sqs").send_message(
+        QueueUrl=deployment.outputs["processing_dlq_url"], MessageBody=dumps(job_log(fact))
+    )
+
+    # AWS's own redrive is not in the embedded AWS: by hand, which also makes new message ids.
+    deployment.send(*deployment.take_all(deployment.outputs["processing_dlq_url"]))
+
+    eventually(lambda: len(deployment.rows("redriven")) == 1)
+    assert deployment.take_all(deployment.outputs["processing_dlq_url"]) == []
+
+
+def test_metrics_count_what_happened(deployment: Deployment) -> None:
+    before = sum(sum(line["EventsStored"]) for line in deployment.metrics())
+
+    deployment.put_events([detail("counted", str(number)) for number in range(7)])
+
+    eventually(lambda: sum(sum(line["EventsStored"]) for line in deployment.metrics()) == before + 7)
+    newest = deployment.metrics()[-1]
+    assert newest["service"] == "drs-job-log"
+    assert newest["_aws"]["CloudWatchMetrics"][0]["Namespace"] == "DRSJobLog"

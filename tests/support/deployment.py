@@ -1,0 +1,97 @@
+"""examples/local, applied for real on the embedded AWS."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from boto3.dynamodb.types import TypeDeserializer
+
+from tests.support.drills import entry
+from tests.support.terraform import Terraform, working_copy
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from tests.support.ministack import MiniStack
+
+_deserialize = TypeDeserializer().deserialize
+
+
+@dataclass(frozen=True)
+class Deployment:
+    """The module as it runs, with what a test does to it."""
+
+    stack: MiniStack
+    outputs: dict[str, Any]
+
+    def put_events(self, details: Sequence[dict[str, Any]]) -> None:
+        """Put "DRS Job Log" events on the bus, ten a request, the most that EventBridge takes."""
+        events = self.stack.client("events")
+        for start in range(0, len(details), 10):
+            entries = [entry(detail, self.outputs["event_source"]) for detail in details[start : start + 10]]
+            answer = events.put_events(Entries=entries)
+            assert answer["FailedEntryCount"] == 0, answer
+
+    def send(self, *bodies: str) -> None:
+        """Put messages on the ingest queue, as EventBridge or a redrive does."""
+        for body in bodies:
+            self.stack.client("sqs").send_message(QueueUrl=self.outputs["queue_url"], MessageBody=body)
+
+    def rows(self, job: str) -> list[dict[str, Any]]:
+        """What the table holds of a job, in its order."""
+        pages = (
+            self.stack.client("dynamodb")
+            .get_paginator("query")
+            .paginate(
+                TableName=self.outputs["table_name"],
+                KeyConditionExpression="JobId = :job",
+                ExpressionAttributeValues={":job": {"S": job}},
+                ConsistentRead=True,
+            )
+        )
+        return [{n: _deserialize(v) for n, v in item.items()} for page in pages for item in page["Items"]]
+
+    def waiting(self) -> int:
+        """Messages in the ingest queue, those in work included."""
+        names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
+        attributes = self.stack.client("sqs").get_queue_attributes(
+            QueueUrl=self.outputs["queue_url"], AttributeNames=names
+        )["Attributes"]
+        return sum(int(attributes[name]) for name in names)
+
+    def take_all(self, queue_url: str) -> list[str]:
+        """Take every message out of a queue; return the bodies."""
+        sqs = self.stack.client("sqs")
+        bodies: list[str] = []
+        while messages := sqs.receive_message(QueueUrl=queue_url, MaxNumberOfMessages=10).get("Messages"):
+            for message in messages:
+                bodies.append(message["Body"])
+                sqs.delete_message(QueueUrl=queue_url, ReceiptHandle=message["ReceiptHandle"])
+        return bodies
+
+    def metrics(self) -> list[dict[str, Any]]:
+        """The EMF lines that the functions logged."""
+        lines = self.stack.log.read_text().splitlines()
+        return [json.loads(line) for line in lines if line.startswith('{"_aws"')]
+
+
+@contextlib.contextmanager
+def deployed(stack: MiniStack) -> Iterator[Deployment]:
+    """Apply examples/local; nothing is destroyed, for the embedded AWS ends with the test."""
+    with working_copy() as copy, stack:
+        terraform = Terraform(copy / "examples/local", stack.environment)
+        terraform.init()
+        terraform.apply()
+        yield Deployment(stack, terraform.outputs())
+
+
+def eventually(check: Callable[[], bool], *, seconds: float = 60) -> None:
+    """Wait until ``check`` holds, for as long as a busy machine may need; fail where it never does."""
+    deadline = time.monotonic() + seconds
+    while not check():
+        assert time.monotonic() < deadline, f"not within {seconds} s"
+        time.sleep(0.2)

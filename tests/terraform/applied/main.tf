@@ -1,0 +1,48 @@
+# The module given what is made in the same apply, and so unknown while planning: see test_applied.py.
+
+terraform {
+  required_providers {
+    aws = {
+      source = "hashicorp/aws"
+    }
+  }
+}
+
+provider "aws" {}
+
+resource "aws_cloudwatch_event_bus" "recovery" {
+  name = "recovery"
+}
+
+resource "aws_kms_key" "customer" {
+  description = "The customer's"
+}
+
+resource "aws_sns_topic" "on_call" {
+  name = "on-call"
+}
+
+resource "aws_iam_policy" "boundary" {
+  name = "boundary"
+  policy = jsonencode({
+    Version   = "2012-10-17"
+    Statement = [{ Effect = "Allow", Action = "*", Resource = "*" }]
+  })
+}
+
+module "drs_job_log" {
+  source = "../../.."
+
+  name           = "applied"
+  tags           = { team = "platform" }
+  event_bus_name = aws_cloudwatch_event_bus.recovery.name
+  kms_key_arn    = aws_kms_key.customer.arn
+  table          = { deletion_protection = false }
+  alarm_actions  = [aws_sns_topic.on_call.arn]
+  functions      = { permissions_boundary = aws_iam_policy.boundary.arn }
+}
+
+output "module" {
+  description = "All outputs of the module."
+  value       = module.drs_job_log
+}

@@ -1,0 +1,159 @@
+"""The module as it stands after an apply, and a plan after it."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from pytest_terraform import terraform
+
+from tests.support import hcl
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pytest_terraform.tf import TerraformTestApi
+
+    from tests.support.ministack import MiniStack
+
+HERE = Path(__file__).parent / "applied"
+ACCOUNT = "000000000000"
+
+# MiniStack's answer about a metric alarm lacks these, so that a plan would set them again: its difference, not ours.
+LACKING = {
+    *("actions_enabled", "alarm_actions", "alarm_description", "dimensions"),
+    *("ok_actions", "period", "statistic", "treat_missing_data"),
+}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _stack(as_aws: MiniStack) -> Iterator[None]:
+    """Before the apply; afterwards nothing of it is left in the checkout."""
+    assert as_aws.endpoint
+    leftovers = [HERE / ".terraform.lock.hcl", HERE / "tf_resources.json"]
+    for file in leftovers:
+        file.unlink(missing_ok=True)
+    yield
+    for file in leftovers:
+        file.unlink(missing_ok=True)
+
+
+@pytest.fixture(scope="module")
+def state(applied: TerraformTestApi) -> dict[str, dict[str, Any]]:
+    """Every resource of the module, by its address within it."""
+    (module,) = applied.terraform.show()["values"]["root_module"]["child_modules"]
+
+    def resources(module: dict[str, Any]) -> dict[str, dict[str, Any]]:
+        found = {resource["address"]: resource["values"] for resource in module.get("resources", [])}
+        for child in module.get("child_modules", []):
+            found |= resources(child)
+        return found
+
+    return {name.removeprefix("module.drs_job_log."): values for name, values in resources(module).items()}
+
+
+@terraform("applied", scope="module")
+def test_the_outputs_are_of_what_was_made(
+    applied: TerraformTestApi, state: dict[str, dict[str, Any]], stack: MiniStack
+) -> None:
+    outputs = applied.outputs["module"]["value"]
+
+    assert set(outputs) == set(hcl.blocks("outputs.tf", "output"))
+    for queue, output in (("ingest", "queue"), ("processing_dlq", "processing_dlq"), ("delivery_dlq", "delivery_dlq")):
+        values = state[f"aws_sqs_queue.{queue}"]
+        assert (outputs[f"{output}_arn"], outputs[f"{output}_url"]) == (values["arn"], values["url"])
+    assert outputs["table_name"] in stack.client("dynamodb").list_tables()["TableNames"]
+    assert outputs["table_arn"] == state["aws_dynamodb_table.job_log_events"]["arn"]
+    assert outputs["event_rule_arn"] == f"arn:aws:events:us-east-1:{ACCOUNT}:rule/recovery/applied-job-log"
+    assert outputs["event_source"] == "drs.job-log"
+    assert outputs["functions"]["ingest"] == {
+        "name": "applied-ingest",
+        "arn": f"arn:aws:lambda:us-east-1:{ACCOUNT}:function:applied-ingest",
+        "role_name": "applied-ingest-us-east-1",
+        "role_arn": f"arn:aws:iam::{ACCOUNT}:role/applied-ingest-us-east-1",
+        "log_group_name": "/aws/lambda/applied-ingest",
+    }
+    assert set(outputs["alarm_arns"]) == {
+        *("processing-dlq-not-empty", "delivery-dlq-not-empty", "queue-age", "table-throttles"),
+        *("job-log-rule-failed-invocations", "launch-results-rule-failed-invocations"),
+        *("ingest-errors", "ingest-duration"),
+    }
+    assert outputs["alarm_arns"]["ingest-errors"].endswith(":alarm:applied-ingest-errors")
+
+
+def test_what_failed_five_times_goes_to_the_processing_dlq(state: dict[str, dict[str, Any]]) -> None:
+    assert json.loads(state["aws_sqs_queue.ingest"]["redrive_policy"]) == {
+        "deadLetterTargetArn": f"arn:aws:sqs:us-east-1:{ACCOUNT}:applied-processing-dlq",
+        "maxReceiveCount": 5,
+    }
+
+
+@pytest.mark.parametrize("rule", ["job-log", "launch-results"])
+def test_both_rules_feed_the_queue_and_give_up_to_the_delivery_dlq(state: dict[str, dict[str, Any]], rule: str) -> None:
+    target = state[f'aws_cloudwatch_event_target.queue["{rule}"]']
+
+    assert target["arn"] == f"arn:aws:sqs:us-east-1:{ACCOUNT}:applied-ingest"
+    assert target["dead_letter_config"] == [{"arn": f"arn:aws:sqs:us-east-1:{ACCOUNT}:applied-delivery-dlq"}]
+
+
+def test_the_queue_policies_name_the_rules_that_were_made(state: dict[str, dict[str, Any]]) -> None:
+    arns = {state[f'aws_cloudwatch_event_rule.this["{rule}"]']["arn"] for rule in ("job-log", "launch-results")}
+
+    for queue in ("ingest", "delivery_dlq"):
+        allow, _ = json.loads(state[f"aws_sqs_queue.{queue}"]["policy"])["Statement"]
+        assert set(allow["Condition"]["ArnEquals"]["aws:SourceArn"]) == arns
+        assert allow["Resource"] == state[f"aws_sqs_queue.{queue}"]["arn"]
+
+
+def test_the_role_policy_names_the_table_queue_and_log_group_that_were_made(state: dict[str, dict[str, Any]]) -> None:
+    policy = json.loads(state["module.ingest.aws_iam_role_policy.this"]["policy"])
+    resources = {statement["Sid"]: statement["Resource"] for statement in policy["Statement"]}
+
+    assert resources == {
+        "ConsumeQueue": state["aws_sqs_queue.ingest"]["arn"],
+        "StoreEvents": state["aws_dynamodb_table.job_log_events"]["arn"],
+        "UseCustomerKey": state["aws_dynamodb_table.job_log_events"]["server_side_encryption"][0]["kms_key_arn"],
+        "WriteLogs": state["module.ingest.aws_cloudwatch_log_group.this"]["arn"] + ":*",
+        "WriteTraces": "*",
+    }
+
+
+def test_the_queue_feeds_the_function(state: dict[str, dict[str, Any]]) -> None:
+    mapping = state["aws_lambda_event_source_mapping.ingest"]
+
+    assert mapping["event_source_arn"] == state["aws_sqs_queue.ingest"]["arn"]
+    assert mapping["function_arn"] == state["module.ingest.aws_lambda_function.this"]["arn"]
+
+
+def test_the_function_logs_into_the_group_made_for_it(state: dict[str, dict[str, Any]]) -> None:
+    logging = state["module.ingest.aws_lambda_function.this"]["logging_config"][0]
+
+    assert logging["log_group"] == state["module.ingest.aws_cloudwatch_log_group.this"]["name"]
+
+
+def test_a_plan_after_the_apply_is_empty_but_for_what_the_embedded_aws_forgets(applied: TerraformTestApi) -> None:
+    runner = applied.terraform
+    plan_file = Path(runner.work_dir) / "again"
+    runner.plan(plan_file)
+    environment = os.environ | {"TF_DATA_DIR": runner.work_dir}
+    command = ["terraform", "show", "-json", plan_file]
+    shown = subprocess.run(command, cwd=HERE, env=environment, check=True, capture_output=True)
+    plan = json.loads(shown.stdout)
+
+    differences = {
+        change["address"].removeprefix("module.drs_job_log."): {
+            name
+            for name in change["change"]["before"] | change["change"]["after"]
+            if change["change"]["before"].get(name) != change["change"]["after"].get(name)
+        }
+        for change in plan["resource_changes"]
+        if change["change"]["actions"] != ["no-op"]
+    }
+    alarms = {address for address in differences if "aws_cloudwatch_metric_alarm." in address}
+    assert set(differences) == alarms
+    assert len(alarms) == 8
+    assert set().union(*differences.values()) == LACKING
