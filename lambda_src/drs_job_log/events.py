@@ -38,8 +38,9 @@ _LAUNCH_STATES: Final[Mapping[str, str]] = {
     "RECOVERY_LAUNCH_FAILED": "SERVER_LAUNCH_FAILED",
 }
 
-# Seconds may carry a fraction of any length and an offset; a time without an offset is UTC, as all times of DRS are.
-_ISO_8601: Final = re.compile(r"\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}:\d{2}(\.\d+)?(Z|[+-]\d{2}:?\d{2})?", re.ASCII)
+# A date and a time of day, where fromisoformat also takes a date alone or a week. Without an offset it is UTC, as all
+# times of DRS are.
+_ISO_8601: Final = re.compile(r"\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}(:\d{2}([.,]\d+)?)?(Z|[+-]\d{2}(:?\d{2})?)?", re.ASCII)
 
 # DynamoDB's limits for a partition key and, beside the time and "#", for the event's part of the sort key, in bytes.
 # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html
@@ -88,8 +89,8 @@ def parse(body: str) -> JobLogEvent:
     try:
         # Decimal keeps every digit of a fraction; NaN and Infinity, which no table takes as numbers, stay texts.
         envelope = json.loads(body, parse_float=Decimal, parse_constant=str)
-    except ValueError as error:
-        raise InvalidEventError(f"the body is not JSON: {error}") from error
+    except (ValueError, ArithmeticError, RecursionError) as error:
+        raise InvalidEventError(f"the body is not JSON that can be read: {error}") from error
     if not isinstance(envelope, dict) or not isinstance(envelope.get("detail"), dict):
         raise InvalidEventError("the body is not an EventBridge event: an object whose detail is an object")
 
@@ -105,15 +106,15 @@ def parse(body: str) -> JobLogEvent:
 
     return JobLogEvent(
         job_id=_identifier("detail.jobID", detail.get("jobID"), _MAX_PARTITION_KEY),
-        event_id=_identifier("detail.eventId or id", detail.get("eventId") or envelope.get("id"), _MAX_EVENT_ID),
+        event_id=_identifier("detail.eventId or id", _given(detail.get("eventId"), envelope.get("id")), _MAX_EVENT_ID),
         event_type=_stored_type(detail),
-        timestamp=parse_time("detail.logDateTime or time", detail.get("logDateTime") or envelope.get("time")),
+        timestamp=parse_time("detail.logDateTime or time", _given(detail.get("logDateTime"), envelope.get("time"))),
         source=_text(envelope.get("source")) or "",
         detail=_with_is_drill(detail),
         execution_id=(
-            _identifier("detail.executionId", detail["executionId"], _MAX_PARTITION_KEY)
-            if detail.get("executionId")
-            else None
+            None
+            if _given(detail.get("executionId")) is None
+            else _identifier("detail.executionId", detail["executionId"], _MAX_PARTITION_KEY)
         ),
         source_server_id=_text(detail.get("sourceServerID")),
         source_server_name=_text(detail.get("sourceServerName")),
@@ -174,6 +175,11 @@ def _stored_type(detail: Mapping[str, Any]) -> str:
     return VOCABULARY.get(name, name)
 
 
+def _given(*values: object) -> object:
+    """The first value that is given: neither null nor an empty text."""
+    return next((value for value in values if value is not None and value != ""), None)
+
+
 def _identifier(name: str, value: object, most: int) -> str:
     if not isinstance(value, str) or not value:
         raise InvalidEventError(f"{name} must be a text that is not empty, not {value!r:.100}")
@@ -184,9 +190,8 @@ def _identifier(name: str, value: object, most: int) -> str:
 
 def _text(value: object) -> str | None:
     """An optional text. What came as something else is shown as JSON rather than lost; empty is absent."""
-    if value is None or value == "":
-        return None
-    return value if isinstance(value, str) else json.dumps(value, default=str, ensure_ascii=False)
+    given = _given(value)
+    return given if given is None or isinstance(given, str) else json.dumps(given, default=str, ensure_ascii=False)
 
 
 def _with_is_drill(detail: Mapping[str, Any]) -> Mapping[str, Any]:

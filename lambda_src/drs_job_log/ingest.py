@@ -30,11 +30,11 @@ metrics = Metrics()
 store = JobLogStore(
     boto3.client(
         "dynamodb",
-        # Four tries of a hung connection end well within the function's timeout, so that the rest of the batch counts.
+        # Three tries of a hung connection end within the function's 30 s, so that the rest of the batch counts.
         config=Config(
             connect_timeout=2,
             read_timeout=3,
-            retries={"mode": "standard", "total_max_attempts": 4},
+            retries={"mode": "standard", "total_max_attempts": 3},
             max_pool_connections=_BATCH_SIZE,
         ),
     ),

@@ -8,6 +8,7 @@ from decimal import Decimal, DecimalException
 from typing import TYPE_CHECKING, Any, Final
 
 from boto3.dynamodb.types import DYNAMODB_CONTEXT, TypeSerializer
+from botocore.exceptions import ClientError
 
 from drs_job_log.events import InvalidEventError, JobLogEvent, format_time
 
@@ -60,7 +61,10 @@ class JobLogStore:
                 Item={name: _serialize(value) for name, value in item.items()},
                 ConditionExpression="attribute_not_exists(JobId)",
             )
-        except self._client.exceptions.ConditionalCheckFailedException:
+        except ClientError as error:
+            # By its code: the client makes its exception classes at first use, and two threads may make two of each.
+            if error.response["Error"]["Code"] != "ConditionalCheckFailedException":
+                raise
             return False
         return True
 
@@ -116,7 +120,9 @@ def _number(value: int | Decimal) -> Decimal | str:
         number = DYNAMODB_CONTEXT.create_decimal(value)
     except DecimalException:
         return str(value)
-    return number if not number or -130 <= number.adjusted() <= 125 else str(value)
+    if not number:
+        return Decimal(0)
+    return number if -130 <= number.adjusted() <= 125 else str(value)
 
 
 def _fitted(item: dict[str, Any]) -> dict[str, Any]:

@@ -122,6 +122,11 @@ def test_job_end_tells_its_outcome(outcome: str | None, stored: str) -> None:
         (dumps(job_log(DETAIL | {"eventId": None}, id=None)), "detail.eventId or id must be a text"),
         (dumps(job_log(DETAIL | {"executionId": {"id": 1}})), "detail.executionId must be a text"),
         (dumps(job_log(DETAIL | {"executionId": "x" * 2049})), "detail.executionId must be at most 2048 bytes"),
+        (dumps(job_log(DETAIL | {"eventId": 0})), "detail.eventId or id must be a text"),
+        (dumps(job_log(DETAIL | {"executionId": []})), "detail.executionId must be a text"),
+        (dumps(job_log(DETAIL | {"logDateTime": 0})), "must be an ISO 8601 time"),
+        (dumps(job_log(DETAIL)).replace("2.5", "1e99999999999999999999"), "not JSON that can be read"),
+        ("[" * 100_000, "not JSON that can be read"),
         (dumps(job_log({"jobID": "drsjob-1"})), "detail.eventType must be a text"),
         (dumps(job_log(DETAIL | {"eventType": ["JOB_START"]})), "detail.eventType must be a text"),
         (dumps(job_log(DETAIL | {"logDateTime": "soon"})), "must be an ISO 8601 time"),
@@ -144,14 +149,22 @@ def test_an_invalid_event_says_what_is_wrong(body: str, said: str) -> None:
         "2022-12-07 20:15:39.204086+01:00",
         "2022-12-07T14:15:39.204086-0500",
         "2022-12-07T19:15:39.204086999Z",
+        "2022-12-07T20:15:39,204086+01",
     ],
 )
 def test_every_way_to_write_a_time_is_the_same_time(text: str) -> None:
     assert format_time(parse_time("time", text)) == "2022-12-07T19:15:39.204086Z"
 
 
-def test_a_missing_fraction_is_zero() -> None:
-    assert format_time(parse_time("time", "2022-12-07T19:15:39+00:00")) == "2022-12-07T19:15:39.000000Z"
+@pytest.mark.parametrize(
+    ("text", "kept"),
+    [
+        ("2022-12-07T19:15:39+00:00", "2022-12-07T19:15:39.000000Z"),
+        ("2022-12-07T19:15Z", "2022-12-07T19:15:00.000000Z"),
+    ],
+)
+def test_what_is_missing_of_a_time_is_zero(text: str, kept: str) -> None:
+    assert format_time(parse_time("time", text)) == kept
 
 
 @pytest.mark.parametrize(

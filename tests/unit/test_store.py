@@ -4,9 +4,11 @@ import json
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
+from unittest.mock import Mock
 
 import pytest
 from boto3.dynamodb.types import TypeDeserializer
+from botocore.exceptions import ClientError
 from drs_job_log.events import InvalidEventError, parse
 from drs_job_log.store import JobLogStore, to_item
 from hypothesis import HealthCheck, given, settings
@@ -85,6 +87,15 @@ def test_two_facts_of_the_same_second_are_two_rows(store: JobLogStore, dynamodb:
     assert {row["EventId"] for row in rows(dynamodb)} == {"one", "two"}
 
 
+def test_a_repeat_is_known_by_its_code_whatever_class_the_error_is(
+    store: JobLogStore, dynamodb: DynamoDBClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    error = ClientError({"Error": {"Code": "ConditionalCheckFailedException"}}, "PutItem")
+    monkeypatch.setattr(dynamodb, "put_item", Mock(side_effect=error))
+
+    assert not put(store)
+
+
 def test_a_repeat_is_no_failure_and_changes_nothing(store: JobLogStore, dynamodb: DynamoDBClient) -> None:
     assert put(store)
     before = rows(dynamodb)
@@ -92,6 +103,13 @@ def test_a_repeat_is_no_failure_and_changes_nothing(store: JobLogStore, dynamodb
     assert not put(store, message="told otherwise the second time")
 
     assert rows(dynamodb) == before
+
+
+def test_a_zero_is_a_zero_whatever_its_exponent(store: JobLogStore, dynamodb: DynamoDBClient) -> None:
+    store.put(parse(dumps(job_log(DETAIL | {"value": 1.5})).replace("1.5", "0e126")))
+
+    (row,) = rows(dynamodb)
+    assert row["EventData"]["value"] == 0
 
 
 def test_a_put_that_dynamodb_refuses_raises(dynamodb: DynamoDBClient) -> None:
