@@ -7,6 +7,7 @@ the stand-in beside this file. Both are told to Terraform by its CLI configurati
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import functools
 import json
 import os
@@ -24,7 +25,11 @@ if TYPE_CHECKING:
 ROOT: Final = Path(__file__).resolve().parents[2]
 CACHE: Final = ROOT / ".cache"
 
+# The versions that the tests prove, on every machine: what the registry offers beside them proves nothing here.
+_AWS_VERSION: Final = "5.100.0"
 _ARCHIVE_VERSION: Final = "2.7.1"
+_ARCHIVE: Final = f'archive = {{ source = "hashicorp/archive", version = "{_ARCHIVE_VERSION}" }}'
+_AWS: Final = f'aws = {{ source = "hashicorp/aws", version = "{_AWS_VERSION}" }}'
 
 # Where filesystem mirrors lie: Terraform's own places, and where software is installed by hand.
 # https://developer.hashicorp.com/terraform/cli/config/config-file#implied-local-mirror-directories
@@ -114,6 +119,8 @@ def working_copy() -> Iterator[Path]:
             shutil.copy(file, copy)
         for name in ("modules", "lambda_src", "examples", "tests/terraform"):
             shutil.copytree(ROOT / name, copy / name, ignore=shutil.ignore_patterns(".terraform*", "*.tfstate*"))
+        for example in (copy / "examples").iterdir():
+            (example / "tested_override.tf").write_text(_required(_ARCHIVE, _AWS))
         yield copy
 
 
@@ -127,13 +134,44 @@ def cli_config() -> Path:
         Where neither the registry can be reached nor a mirror of hashicorp/aws found.
     """
     CACHE.mkdir(exist_ok=True)
+    with (CACHE / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # Terraform's plugin cache takes one writer at a time
+        return _registry_config() or _mirror_config()
+
+
+def _registry_config() -> Path | None:
+    """Providers from the registry, kept in a cache that is full when this returns; None where it does not answer."""
     plugins = CACHE / "plugins"
     plugins.mkdir(exist_ok=True)
-    file = CACHE / "terraform.rc"
-    if _registry_answers():
-        _write(file, f'plugin_cache_dir = "{plugins}"\n')
-        return file
+    # The working copies have no lock files, without which Terraform would leave the cache aside.
+    config = _write(
+        CACHE / "registry.rc",
+        f'plugin_cache_dir = "{plugins}"\nplugin_cache_may_break_dependency_lock_file = true\n',
+    )
+    answers = _initializes(_required(_ARCHIVE), config, timeout=60)
+    return config if answers and _initializes(_required(_ARCHIVE, _AWS), config) else None
 
+
+def _required(*providers: str) -> str:
+    return "terraform {\n  required_providers {\n" + "".join(f"    {line}\n" for line in providers) + "  }\n}\n"
+
+
+def _initializes(module: str, config: Path, timeout: float | None = None) -> bool:
+    with tempfile.TemporaryDirectory() as folder:
+        (Path(folder) / "main.tf").write_text(module)
+        environment = os.environ | {"TF_CLI_CONFIG_FILE": str(config)}
+        command = ["terraform", "init", "-input=false"]
+        try:
+            done = subprocess.run(
+                command, cwd=folder, env=environment, check=False, capture_output=True, timeout=timeout
+            )
+        except subprocess.TimeoutExpired:
+            return False
+        return done.returncode == 0
+
+
+def _mirror_config() -> Path:
+    """hashicorp/aws from a filesystem mirror on this machine, hashicorp/archive from the stand-in."""
     mirror = next((found for base, name in _MIRRORS for found in base.glob(name) if _holds_aws(found)), None)
     if mirror is None:
         raise TerraformError(
@@ -141,8 +179,8 @@ def cli_config() -> Path:
             + ", ".join(str(base / name) for base, name in _MIRRORS)
             + ". Make one on a machine that reaches the registry: terraform providers mirror FOLDER"
         )
-    _write(
-        file,
+    return _write(
+        CACHE / "mirror.rc",
         f"""provider_installation {{
   filesystem_mirror {{
     path    = "{mirror}"
@@ -155,20 +193,6 @@ def cli_config() -> Path:
 }}
 """,
     )
-    return file
-
-
-def _registry_answers() -> bool:
-    """Whether Terraform, as it is set up on this machine, can install a small provider from the registry."""
-    with tempfile.TemporaryDirectory() as folder:
-        (Path(folder) / "main.tf").write_text('terraform {\n  required_providers {\n    archive = "~> 2.7"\n  }\n}\n')
-        environment = {name: value for name, value in os.environ.items() if name != "TF_CLI_CONFIG_FILE"}
-        command = ["terraform", "init", "-input=false"]
-        try:
-            result = subprocess.run(command, cwd=folder, env=environment, check=False, capture_output=True, timeout=60)
-        except subprocess.TimeoutExpired:
-            return False
-        return result.returncode == 0
 
 
 def _holds_aws(mirror: Path) -> bool:
@@ -187,14 +211,14 @@ def _archive_mirror() -> Path:
         script,
         f"#!/bin/sh\nHOME={shlex.quote(str(CACHE))} exec {shlex.quote(sys.executable)} "
         f"{shlex.quote(str(ROOT / 'tests/support/archive_provider.py'))}\n",
+        mode=0o755,
     )
-    script.chmod(0o755)
     return mirror
 
 
-def _write(file: Path, text: str) -> None:
+def _write(file: Path, text: str, mode: int = 0o644) -> Path:
     """Replace a file at once: another process may be reading it."""
     with tempfile.NamedTemporaryFile("w", dir=file.parent, delete=False) as new:
         new.write(text)
-    shutil.copymode(file, new.name) if file.exists() else None
-    Path(new.name).replace(file)
+    Path(new.name).chmod(mode)
+    return Path(new.name).replace(file)
