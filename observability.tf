@@ -1,44 +1,46 @@
 # Alarms of the pipeline. Those of a function stand beside it, in modules/function.
 
 locals {
-  # One row an alarm: all of them fire on a sum or maximum within one period.
+  # One row an alarm: all of them fire on a sum or maximum within one period. Most metrics fall silent when nothing
+  # happens, which is well; but SQS may also fall silent about a queue that nobody touches, and what lies in a DLQ still
+  # lies there: its alarm stays as it was.
   pipeline_alarms = merge(
     {
       processing-dlq-not-empty = {
-        description = "Events failed five times and wait in the processing DLQ. They are not in the table."
-        namespace   = "AWS/SQS"
-        metric_name = "ApproximateNumberOfMessagesVisible"
-        dimensions  = { QueueName = local.queue_names.processing_dlq }
-        statistic   = "Maximum"
-        period      = 60
-        threshold   = 1
+        description        = "Events failed five times and wait in the processing DLQ. They are not in the table."
+        namespace          = "AWS/SQS"
+        metric_name        = "ApproximateNumberOfMessagesVisible"
+        dimensions         = { QueueName = local.queue_names.processing_dlq }
+        statistic          = "Maximum"
+        threshold          = 1
+        treat_missing_data = "ignore"
       }
       delivery-dlq-not-empty = {
-        description = "EventBridge could not deliver events to the queue: they wait in the delivery DLQ. They are not in the table."
-        namespace   = "AWS/SQS"
-        metric_name = "ApproximateNumberOfMessagesVisible"
-        dimensions  = { QueueName = local.queue_names.delivery_dlq }
-        statistic   = "Maximum"
-        period      = 60
-        threshold   = 1
+        description        = "EventBridge could not deliver events to the queue: they wait in the delivery DLQ. They are not in the table."
+        namespace          = "AWS/SQS"
+        metric_name        = "ApproximateNumberOfMessagesVisible"
+        dimensions         = { QueueName = local.queue_names.delivery_dlq }
+        statistic          = "Maximum"
+        threshold          = 1
+        treat_missing_data = "ignore"
       }
       queue-age = {
-        description = "The oldest event has waited in the ingest queue for five minutes: ingest is down, throttled or failing."
-        namespace   = "AWS/SQS"
-        metric_name = "ApproximateAgeOfOldestMessage"
-        dimensions  = { QueueName = local.queue_names.ingest }
-        statistic   = "Maximum"
-        period      = 60
-        threshold   = 300
+        description        = "The oldest event has waited in the ingest queue for five minutes: ingest is down, throttled or failing."
+        namespace          = "AWS/SQS"
+        metric_name        = "ApproximateAgeOfOldestMessage"
+        dimensions         = { QueueName = local.queue_names.ingest }
+        statistic          = "Maximum"
+        threshold          = 300
+        treat_missing_data = "notBreaching"
       }
       table-throttles = {
-        description = "DynamoDB throttled writes of events. They are tried again; if it lasts, they end in the processing DLQ."
-        namespace   = "AWS/DynamoDB"
-        metric_name = "ThrottledRequests"
-        dimensions  = { TableName = local.table_name, Operation = "PutItem" }
-        statistic   = "Sum"
-        period      = 60
-        threshold   = 1
+        description        = "DynamoDB throttled writes of events. They are tried again; if it lasts, they end in the processing DLQ."
+        namespace          = "AWS/DynamoDB"
+        metric_name        = "ThrottledRequests"
+        dimensions         = { TableName = local.table_name, Operation = "PutItem" }
+        statistic          = "Sum"
+        threshold          = 1
+        treat_missing_data = "notBreaching"
       }
     },
     {
@@ -51,9 +53,9 @@ locals {
           { RuleName = local.rule_names[key] },
           rule.event_bus_name == "default" ? {} : { EventBusName = rule.event_bus_name },
         )
-        statistic = "Sum"
-        period    = 60
-        threshold = 1
+        statistic          = "Sum"
+        threshold          = 1
+        treat_missing_data = "notBreaching"
       }
     },
   )
@@ -68,11 +70,11 @@ resource "aws_cloudwatch_metric_alarm" "pipeline" {
   metric_name         = each.value.metric_name
   dimensions          = each.value.dimensions
   statistic           = each.value.statistic
-  period              = each.value.period
+  period              = 60
   evaluation_periods  = 1
   threshold           = each.value.threshold
   comparison_operator = "GreaterThanOrEqualToThreshold"
-  treat_missing_data  = "notBreaching" # these metrics fall silent when nothing happens
+  treat_missing_data  = each.value.treat_missing_data
   alarm_actions       = var.alarm_actions
   ok_actions          = var.alarm_actions
   tags                = var.tags
