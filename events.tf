@@ -151,15 +151,12 @@ data "aws_iam_policy_document" "queue" {
         type        = "Service"
         identifiers = ["events.amazonaws.com"]
       }
+      # The rules' ARNs name this account too. aws:SourceAccount would say it twice, and EventBridge does not document
+      # that it sends it to a queue: where it does not, every delivery would be denied.
       condition {
         test     = "ArnEquals"
         variable = "aws:SourceArn"
         values   = values(local.rule_arns)
-      }
-      condition {
-        test     = "StringEquals"
-        variable = "aws:SourceAccount"
-        values   = [local.account_id]
       }
     }
   }

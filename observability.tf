@@ -1,6 +1,17 @@
 # Alarms of the pipeline. Those of a function stand beside it, in modules/function.
 
 locals {
+  rule_alarms = {
+    failed-invocations = {
+      metric_name = "FailedInvocations"
+      description = "EventBridge failed to hand events to the queue: look into the delivery DLQ."
+    }
+    events-lost = {
+      metric_name = "InvocationsFailedToBeSentToDlq"
+      description = "EventBridge could not even put events into the delivery DLQ. They are lost: mend the queue policy or the key, and have the sender repeat them."
+    }
+  }
+
   # One row an alarm: all of them fire on a sum or maximum within one period. Most metrics fall silent when nothing
   # happens, which is well; but SQS may also fall silent about a queue that nobody touches, and what lies in a DLQ still
   # lies there: its alarm stays as it was.
@@ -44,14 +55,14 @@ locals {
       }
     },
     {
-      for key, rule in local.rules : "${key}-rule-failed-invocations" => {
-        description = "EventBridge failed to hand events of the rule ${local.rule_names[key]} to the queue: look into the delivery DLQ."
+      for pair in setproduct(keys(local.rules), keys(local.rule_alarms)) : "${pair[0]}-rule-${pair[1]}" => {
+        description = "Rule ${local.rule_names[pair[0]]}: ${local.rule_alarms[pair[1]].description}"
         namespace   = "AWS/Events"
-        metric_name = "FailedInvocations"
+        metric_name = local.rule_alarms[pair[1]].metric_name
         # On the default bus the metric has the rule's name alone; a dimension too many would never fire.
         dimensions = merge(
-          { RuleName = local.rule_names[key] },
-          rule.event_bus_name == "default" ? {} : { EventBusName = rule.event_bus_name },
+          { RuleName = local.rule_names[pair[0]] },
+          local.rules[pair[0]].event_bus_name == "default" ? {} : { EventBusName = local.rules[pair[0]].event_bus_name },
         )
         statistic          = "Sum"
         threshold          = 1

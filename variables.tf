@@ -173,8 +173,8 @@ variable "functions" {
   nullable = false
 
   validation {
-    condition     = contains(["python3.11", "python3.12", "python3.13", "python3.14"], var.functions.runtime)
-    error_message = "functions.runtime must be \"python3.11\", \"python3.12\", \"python3.13\" or \"python3.14\"."
+    condition     = contains(["python3.11", "python3.12", "python3.13"], var.functions.runtime)
+    error_message = "functions.runtime must be \"python3.11\", \"python3.12\" or \"python3.13\"."
   }
   validation {
     condition     = contains(["arm64", "x86_64"], var.functions.architecture)
@@ -187,6 +187,10 @@ variable "functions" {
   validation {
     condition     = contains([0, 1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653], var.functions.log_retention_in_days)
     error_message = "functions.log_retention_in_days must be a value that CloudWatch Logs takes: 1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653, or 0 to keep logs for ever."
+  }
+  validation {
+    condition     = var.functions.powertools_layer.enabled || var.package != null
+    error_message = "functions.powertools_layer.enabled may be false only beside a package that brings Powertools along: give package, or keep the layer."
   }
   validation {
     condition     = contains(["DEBUG", "INFO"], var.functions.log_level)

@@ -86,6 +86,10 @@ class MiniStack:
         return self._folder / "log"
 
     def __enter__(self) -> Self:
+        # This process's own clients too: no proxy to the loopback, no profile that the machine may not have.
+        os.environ |= {"NO_PROXY": "127.0.0.1,localhost", "no_proxy": "127.0.0.1,localhost"}
+        for name in ("AWS_PROFILE", "AWS_DEFAULT_PROFILE"):
+            os.environ.pop(name, None)
         if self._ca:
             self._settings |= self._make_certificate(self._ca)
         for _ in range(5):

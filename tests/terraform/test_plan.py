@@ -80,7 +80,7 @@ def queue_policy(arn: str, rules: str | list[str] | None) -> dict[str, Any]:
         "Principal": {"Service": "events.amazonaws.com"},
         "Action": "sqs:SendMessage",
         "Resource": arn,
-        "Condition": {"ArnEquals": {"aws:SourceArn": rules}, "StringEquals": {"aws:SourceAccount": ACCOUNT}},
+        "Condition": {"ArnEquals": {"aws:SourceArn": rules}},
     }
     deny = {
         "Sid": "DenyInsecureTransport",
@@ -407,6 +407,10 @@ ALARMS = {
         *("AWS/Events", "FailedInvocations", {"RuleName": "drs-job-log-job-log"}),
         *("Sum", ">=", 1, 1, 60),
     ),
+    "job-log-rule-events-lost": (
+        *("AWS/Events", "InvocationsFailedToBeSentToDlq", {"RuleName": "drs-job-log-job-log"}),
+        *("Sum", ">=", 1, 1, 60),
+    ),
     "ingest-errors": (
         *("AWS/Lambda", "Errors", {"FunctionName": "drs-job-log-ingest"}),
         *("Sum", ">=", 5, 1, 300),
@@ -454,6 +458,8 @@ def test_alarms_of_rules_have_the_dimensions_of_their_bus(planned: Callable[[str
     assert dimensions == {
         "other-job-log-rule-failed-invocations": {"EventBusName": "recovery", "RuleName": "other-job-log"},
         "other-launch-results-rule-failed-invocations": {"RuleName": "other-launch-results"},
+        "other-job-log-rule-events-lost": {"EventBusName": "recovery", "RuleName": "other-job-log"},
+        "other-launch-results-rule-events-lost": {"RuleName": "other-launch-results"},
     }
 
 

@@ -57,6 +57,11 @@ def refusals(copy: Path, stack: MiniStack) -> list[dict[str, Any]]:
 
 
 @pytest.fixture(scope="module")
+def combinations(copy: Path, stack: MiniStack) -> list[dict[str, Any]]:
+    return root_module(copy, "combinations", stack).refusals()
+
+
+@pytest.fixture(scope="module")
 def refusals_at_resources(copy: Path, stack: MiniStack) -> list[dict[str, Any]]:
     return root_module(copy, "preconditions", stack).refusals()
 
@@ -80,8 +85,16 @@ def test_inputs_that_do_not_fit_together_are_refused(refusals_at_resources: list
     assert all(any(said in detail for detail in told) for said in REFUSED_AT_RESOURCES)
 
 
-def test_each_validation_of_the_module_refuses_something(refusals: list[dict[str, Any]]) -> None:
-    told = "\n".join(diagnostic["detail"] for diagnostic in refusals)
+def test_the_layer_is_not_dropped_without_a_package(combinations: list[dict[str, Any]]) -> None:
+    (diagnostic,) = combinations
+
+    assert "only beside a package that brings Powertools along" in diagnostic["detail"]
+
+
+def test_each_validation_of_the_module_refuses_something(
+    refusals: list[dict[str, Any]], combinations: list[dict[str, Any]]
+) -> None:
+    told = "\n".join(diagnostic["detail"] for diagnostic in refusals + combinations)
     rules = [
         # Up to an interpolation, whose value is another one in each case.
         re.split(r"\$\{", rule["error_message"])[0]
