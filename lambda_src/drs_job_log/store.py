@@ -93,7 +93,7 @@ def to_item(event: JobLogEvent, *, ingested_at: datetime, retention: timedelta) 
         "Error": event.error,
         "EventData": event.detail,
         "IngestedAt": format_time(ingested_at),
-        "TTL": int((event.timestamp + retention).timestamp()),
+        "TTL": int(event.timestamp.timestamp() + retention.total_seconds()),
     }
     return _fitted({name: _storable(value) for name, value in attributes.items() if value is not None})
 
@@ -156,5 +156,7 @@ def _size(value: Any) -> int:
             return 3 + sum(1 + len(key.encode()) + _size(part) for key, part in value.items())
         case list():
             return 3 + sum(1 + _size(part) for part in value)
+        case Decimal():
+            return len(value.as_tuple().digits) // 2 + 3
         case _:
-            return 21  # the largest number; booleans and nulls are smaller
+            return 1

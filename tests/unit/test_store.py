@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import uuid
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -112,6 +113,20 @@ def test_a_zero_is_a_zero_whatever_its_exponent(store: JobLogStore, dynamodb: Dy
     assert row["EventData"]["value"] == 0
 
 
+def test_many_small_parts_that_fit_are_stored_whole(store: JobLogStore, dynamodb: DynamoDBClient) -> None:
+    put(store, parts=[None] * 20_000, numbers=list(range(30_000)))
+
+    (row,) = rows(dynamodb)
+    assert "Truncated" not in row
+    assert len(row["EventData"]["numbers"]) == 30_000
+
+
+def test_the_last_year_has_a_ttl_too(store: JobLogStore, dynamodb: DynamoDBClient) -> None:
+    put(store, logDateTime="9999-12-31T00:00:00Z")
+
+    assert len(rows(dynamodb)) == 1
+
+
 def test_a_put_that_dynamodb_refuses_raises(dynamodb: DynamoDBClient) -> None:
     with pytest.raises(dynamodb.exceptions.ResourceNotFoundException):
         put(JobLogStore(dynamodb, "no-such-table", RETENTION))
@@ -172,13 +187,21 @@ def test_an_event_too_large_is_stored_with_its_longest_texts_cut(
 
 def test_an_event_that_no_cut_makes_fit_is_refused(store: JobLogStore) -> None:
     with pytest.raises(InvalidEventError, match="too many parts"):
-        put(store, parts=list(range(50_000)))
+        put(store, parts=["x" * 500] * 900)
 
 
 @given(st.dictionaries(names, json_values, max_size=6))
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
-def test_dynamodb_takes_whatever_json_an_event_carries(store: JobLogStore, extra: dict[str, Any]) -> None:
-    put(store, **(DETAIL | {"extra": extra}))
+def test_dynamodb_takes_whatever_json_an_event_carries(
+    store: JobLogStore, dynamodb: DynamoDBClient, extra: dict[str, Any]
+) -> None:
+    event_id = uuid.uuid4().hex
+
+    assert put(store, eventId=event_id, extra=extra)
+
+    key = {"JobId": {"S": "drsjob-1"}, "EventKey": {"S": f"2025-11-28T20:30:15.000000Z#{event_id}"}}
+    stored = dynamodb.get_item(TableName=TABLE, Key=key)["Item"]["EventData"]["M"]
+    assert len(stored["extra"]["M"]) == len({name.encode(errors="replace") for name in extra})
 
 
 @given(st.data())
