@@ -8,7 +8,7 @@ locals {
     }
     events-lost = {
       metric_name = "InvocationsFailedToBeSentToDlq"
-      description = "EventBridge could not even put events into the delivery DLQ. They are lost: mend the queue policy or the key, and have the sender repeat them."
+      description = "EventBridge could not even put events into the delivery DLQ. They are lost: mend the queue policy or the key, or, where an event is over 256 KB, make it smaller, and have the sender repeat them."
     }
   }
 

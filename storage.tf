@@ -53,13 +53,10 @@ resource "aws_dynamodb_table" "job_log_events" {
     enabled = var.table.point_in_time_recovery
   }
 
-  # Without this block the table is encrypted with a key that AWS owns.
-  dynamic "server_side_encryption" {
-    for_each = var.kms_key_arn == null ? [] : [var.kms_key_arn]
-
-    content {
-      enabled     = true
-      kms_key_arn = server_side_encryption.value
-    }
+  # Always written: a block that went away would leave the table on the old key, with nobody allowed to use it.
+  # enabled = false is a key that AWS owns.
+  server_side_encryption {
+    enabled     = var.kms_key_arn != null
+    kms_key_arn = var.kms_key_arn
   }
 }
