@@ -51,8 +51,8 @@ data "archive_file" "package" {
   source_dir       = local.source_dir
   excludes         = setsubtract(fileset(local.source_dir, "**"), local.sources)
   output_file_mode = "0644"
-  # Two copies of the module in one configuration must not write one file at the same time.
-  output_path = "${path.module}/builds/${local.prefix}.zip"
+  # Two copies of the module in one configuration, in two Regions perhaps, must not write one file at the same time.
+  output_path = "${path.module}/builds/${local.prefix}-${local.account_id}-${local.region}.zip"
 }
 
 # ---------------------------------------------------------------------------------------------------------------------

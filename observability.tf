@@ -36,12 +36,12 @@ locals {
         treat_missing_data = "ignore"
       }
       queue-age = {
-        description        = "The oldest event has waited in the ingest queue for five minutes: ingest is down, throttled or failing."
+        description        = "An event waits in the ingest queue for five minutes: ingest is down, throttled or failing, or this event is one that it rejects."
         namespace          = "AWS/SQS"
         metric_name        = "ApproximateAgeOfOldestMessage"
         dimensions         = { QueueName = local.queue_names.ingest }
         statistic          = "Maximum"
-        threshold          = 300
+        threshold          = 300 + var.ingest.batching_window_seconds
         treat_missing_data = "notBreaching"
       }
       table-throttles = {

@@ -3,7 +3,7 @@
 # ---------------------------------------------------------------------------------------------------------------------
 
 variable "name" {
-  description = "Prefix of every resource's name. Copies of the module in one account and Region need different names."
+  description = "Prefix of every resource's name: changing it replaces everything, the table included. Copies of the module in one account and Region need different names."
   type        = string
   default     = "drs-job-log"
   nullable    = false
@@ -26,7 +26,7 @@ variable "tags" {
 # ---------------------------------------------------------------------------------------------------------------------
 
 variable "event_bus_name" {
-  description = "Name of the event bus on which \"DRS Job Log\" events travel. It must exist. Launch results of DRS itself are taken from the default bus too, the only one AWS puts them on."
+  description = "Name of the event bus on which \"DRS Job Log\" events travel. It must exist, and its name be known while planning: of a bus made beside the module pass `.name`, not `.id`. Launch results of DRS itself are taken from the default bus too, the only one AWS puts them on."
   type        = string
   default     = "default"
   nullable    = false
@@ -92,7 +92,7 @@ variable "table" {
 }
 
 variable "kms_key_arn" {
-  description = "ARN of a customer managed KMS key (a key's, not an alias's) for the table, the queues and the logs. Its key policy must let `events.amazonaws.com` and `logs.REGION.amazonaws.com` use it. Null: keys that AWS owns."
+  description = "ARN of a customer managed KMS key (a key's, not an alias's) for the table, the queues and the logs. Its key policy must let `events.amazonaws.com` and `logs.REGION.amazonaws.com` use it. Before you change it, let both queues run empty: what waits in them stays under the old key, which ingest may then no longer use. Null: keys that AWS owns."
   type        = string
   default     = null
 
@@ -124,8 +124,8 @@ variable "ingest" {
   nullable = false
 
   validation {
-    condition     = var.ingest.timeout_seconds >= 1 && var.ingest.timeout_seconds <= 900 && floor(var.ingest.timeout_seconds) == var.ingest.timeout_seconds
-    error_message = "ingest.timeout_seconds must be a whole number from 1 to 900."
+    condition     = var.ingest.timeout_seconds >= 25 && var.ingest.timeout_seconds <= 900 && floor(var.ingest.timeout_seconds) == var.ingest.timeout_seconds
+    error_message = "ingest.timeout_seconds must be a whole number from 25 to 900: below 25, one connection that hangs would fail its whole batch."
   }
   validation {
     condition     = var.ingest.batching_window_seconds >= 0 && var.ingest.batching_window_seconds <= 300 && floor(var.ingest.batching_window_seconds) == var.ingest.batching_window_seconds
@@ -195,6 +195,13 @@ variable "functions" {
   validation {
     condition     = contains(["DEBUG", "INFO"], var.functions.log_level)
     error_message = "functions.log_level must be \"INFO\" or \"DEBUG\". Above INFO Lambda would drop the lines that carry the metrics."
+  }
+  validation {
+    condition = alltrue([
+      for name in keys(var.functions.environment) :
+      can(regex("^[A-Za-z][A-Za-z0-9_]+$", name)) && !can(regex("^(AWS_(REGION|DEFAULT_REGION|ACCESS_KEY|ACCESS_KEY_ID|SECRET_ACCESS_KEY|SESSION_TOKEN|EXECUTION_ENV|LAMBDA_.*)|LAMBDA_(TASK_ROOT|RUNTIME_DIR))$", name))
+    ])
+    error_message = "functions.environment must have names of letters, digits and \"_\" that begin with a letter, and none that Lambda keeps for itself, such as AWS_REGION or AWS_LAMBDA_*."
   }
   validation {
     condition     = can(regex("^/([!-~]+/)?$", var.functions.role_path))

@@ -183,7 +183,7 @@ def _given(*values: object) -> object:
 def _identifier(name: str, value: object, most: int) -> str:
     if not isinstance(value, str) or not value:
         raise InvalidEventError(f"{name} must be a text that is not empty, not {value!r:.100}")
-    if len(value.encode(errors="replace")) > most:
+    if len(value.encode(errors="backslashreplace")) > most:
         raise InvalidEventError(f"{name} must be at most {most} bytes long to fit a key of the table")
     return value
 

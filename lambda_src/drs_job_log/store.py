@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal, DecimalException
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
 # Of the 400 KB that DynamoDB allows; sizes here are estimated, from above.
 # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/CapacityUnitCalculations.html
 _MAX_ITEM_BYTES: Final = 400 * 1024 - 4096
+
+# DynamoDB nests 32 levels, the attribute's own value included; what is deeper is kept as its JSON.
+_MAX_DEPTH: Final = 30
 
 # What may be cut, and to how many bytes a text in turn, until the item fits.
 _CUTTABLE: Final = ("Message", "Error", "EventData")
@@ -98,20 +102,22 @@ def to_item(event: JobLogEvent, *, ingested_at: datetime, retention: timedelta) 
     return _fitted({name: _storable(value) for name, value in attributes.items() if value is not None})
 
 
-def _storable(value: Any) -> Any:
+def _storable(value: Any, depth: int = 0) -> Any:
     """The value as DynamoDB can hold it."""
     match value:
         case str():
-            # Half a surrogate pair, left where somebody cut an emoji in two, has no UTF-8.
-            return value.encode(errors="replace").decode()
+            # Half a surrogate pair, left where somebody cut an emoji in two, has no UTF-8: it is written out.
+            return value.encode(errors="backslashreplace").decode()
         case bool() | None:
             return value
         case int() | Decimal():
             return _number(value)
+        case Mapping() | list() if depth == _MAX_DEPTH:
+            return _storable(json.dumps(value, default=str, ensure_ascii=False))
         case Mapping():
-            return {_storable(key): _storable(part) for key, part in value.items()}
+            return {_storable(key): _storable(part, depth + 1) for key, part in value.items()}
         case _:
-            return [_storable(part) for part in value]
+            return [_storable(part, depth + 1) for part in value]
 
 
 def _number(value: int | Decimal) -> Decimal | str:

@@ -272,7 +272,7 @@ def test_the_function_by_choice(planned: Callable[[str], Planned]) -> None:
 
     function = resources["module.ingest.aws_lambda_function.this"]
     assert (function["runtime"], function["architectures"]) == ("python3.12", ["x86_64"])
-    assert (function["memory_size"], function["timeout"]) == (512, 10)
+    assert (function["memory_size"], function["timeout"]) == (512, 60)
     assert function["environment"][0]["variables"]["TEAM"] == "platform"
     assert function["environment"][0]["variables"]["RETENTION_DAYS"] == "7"
     assert function["logging_config"][0]["application_log_level"] == "DEBUG"
@@ -354,7 +354,7 @@ def test_the_zip_holds_the_sources_and_nothing_else(plan: dict[str, Any], copy: 
         path.relative_to(ROOT / "lambda_src").as_posix() for path in (ROOT / "lambda_src/drs_job_log").rglob("*.py")
     }
 
-    with zipfile.ZipFile(copy / "builds/drs-job-log.zip") as package:
+    with zipfile.ZipFile(copy / f"builds/drs-job-log-{ACCOUNT}-us-east-1.zip") as package:
         assert set(package.namelist()) == sources
         assert {info.external_attr >> 16 & 0o777 for info in package.infolist()} == {0o644}
 

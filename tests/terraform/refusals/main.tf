@@ -81,10 +81,10 @@ module "kms_key_an_alias" {
   kms_key_arn = "alias/aws/sqs"
 }
 
-module "timeout_zero" {
+module "timeout_too_short" {
   source = "../../.."
 
-  ingest = { timeout_seconds = 0 }
+  ingest = { timeout_seconds = 24 }
 }
 
 module "timeout_too_long" {
@@ -193,4 +193,16 @@ module "alarm_actions_a_name" {
   source = "../../.."
 
   alarm_actions = ["on-call"]
+}
+
+module "environment_that_lambda_keeps" {
+  source = "../../.."
+
+  functions = { environment = { AWS_REGION = "us-east-1" } }
+}
+
+module "environment_with_a_hyphen" {
+  source = "../../.."
+
+  functions = { environment = { my-key = "1" } }
 }

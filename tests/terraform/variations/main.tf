@@ -58,7 +58,7 @@ module "everything" {
   alarm_actions  = ["arn:aws:sns:us-east-1:000000000000:on-call"]
 
   ingest = {
-    timeout_seconds            = 10
+    timeout_seconds            = 60
     batching_window_seconds    = 5
     maximum_concurrency        = 50
     visibility_timeout_seconds = 900
