@@ -39,8 +39,8 @@ store = JobLogStore(
         ),
     ),
     os.environ["JOB_LOG_EVENTS_TABLE"],
-    timedelta(days=int(os.environ["RETENTION_DAYS"])),
 )
+retention = timedelta(days=int(os.environ["RETENTION_DAYS"]))
 
 
 class OverlappingBatchProcessor(BatchProcessor):
@@ -95,7 +95,7 @@ def ingest(record: SQSRecord) -> Outcome:
     """
     try:
         event = parse(record.body)
-        is_new = store.put(event)
+        is_new = store.put(event, retention)
     except InvalidEventError as error:
         logger.error("Event rejected", message_id=record.message_id, reason=str(error))
         raise

@@ -12,6 +12,7 @@ from boto3.dynamodb.types import DYNAMODB_CONTEXT, TypeSerializer
 from botocore.exceptions import ClientError
 
 from drs_job_log.events import InvalidEventError, JobLogEvent, format_time
+from drs_job_log.fitting import fitted
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -23,9 +24,7 @@ _MAX_ITEM_BYTES: Final = 400 * 1024 - 4096
 # DynamoDB nests 32 levels, the attribute's own value included; what is deeper is kept as its JSON.
 _MAX_DEPTH: Final = 30
 
-# What may be cut, and to how many bytes a text in turn, until the item fits.
-_CUTTABLE: Final = ("Message", "Error", "EventData")
-_TEXT_BYTES: Final = (128 * 1024, 32 * 1024, 8 * 1024, 2 * 1024, 512)
+_CUTTABLE: Final = frozenset({"Message", "Error", "EventData"})
 
 _serialize = TypeSerializer().serialize
 
@@ -39,17 +38,16 @@ class JobLogStore:
         May be shared between threads.
     table_name
         Of the table job-log-events.
-    retention
-        How long after it happened an event is kept.
     """
 
-    def __init__(self, client: DynamoDBClient, table_name: str, retention: timedelta) -> None:
+    def __init__(self, client: DynamoDBClient, table_name: str) -> None:
         self._client = client
         self._table_name = table_name
-        self._retention = retention
 
-    def put(self, event: JobLogEvent) -> bool:
+    def put(self, event: JobLogEvent, retention: timedelta) -> bool:
         """Store an event: True if it is new, False if the table had it already and nothing changed.
+
+        It is kept for ``retention`` after it happened.
 
         Raises
         ------
@@ -58,7 +56,7 @@ class JobLogStore:
         botocore.exceptions.ClientError
             Where DynamoDB refuses; trying again is safe.
         """
-        item = to_item(event, ingested_at=datetime.now(UTC), retention=self._retention)
+        item = to_item(event, ingested_at=datetime.now(UTC), retention=retention)
         try:
             self._client.put_item(
                 TableName=self._table_name,
@@ -71,6 +69,23 @@ class JobLogStore:
                 raise
             return False
         return True
+
+    def keys(self, job_id: str) -> set[str]:
+        """The ``EventKey`` of every stored event of a job.
+
+        Raises
+        ------
+        botocore.exceptions.BotoCoreError, botocore.exceptions.ClientError
+            Where DynamoDB cannot be reached or refuses.
+        """
+        pages = self._client.get_paginator("query").paginate(
+            TableName=self._table_name,
+            KeyConditionExpression="JobId = :job",
+            ExpressionAttributeValues={":job": {"S": job_id}},
+            ProjectionExpression="EventKey",
+            ConsistentRead=True,
+        )
+        return {item["EventKey"]["S"] for page in pages for item in page["Items"]}
 
 
 def to_item(event: JobLogEvent, *, ingested_at: datetime, retention: timedelta) -> dict[str, Any]:
@@ -96,10 +111,15 @@ def to_item(event: JobLogEvent, *, ingested_at: datetime, retention: timedelta) 
         "Message": event.message,
         "Error": event.error,
         "EventData": event.detail,
+        "Truncated": True if event.detail.get("truncated") is True else None,
         "IngestedAt": format_time(ingested_at),
         "TTL": int(event.timestamp.timestamp() + retention.total_seconds()),
     }
-    return _fitted({name: _storable(value) for name, value in attributes.items() if value is not None})
+    item = {name: _storable(value) for name, value in attributes.items() if value is not None}
+    item = fitted(item, _fits, _CUTTABLE, "Truncated")
+    if not _fits(item):
+        raise InvalidEventError("detail has too many parts for an item of 400 KB, even with its texts cut")
+    return item
 
 
 def _storable(value: Any, depth: int = 0) -> Any:
@@ -131,27 +151,8 @@ def _number(value: int | Decimal) -> Decimal | str:
     return number if -130 <= number.adjusted() <= 125 else str(value)
 
 
-def _fitted(item: dict[str, Any]) -> dict[str, Any]:
-    """The item, or where it is too large a copy with its longest texts cut and ``Truncated`` set."""
-    if _size(item) <= _MAX_ITEM_BYTES:
-        return item
-    for most in _TEXT_BYTES:
-        cut = item | {name: _cut(item[name], most) for name in _CUTTABLE if name in item} | {"Truncated": True}
-        if _size(cut) <= _MAX_ITEM_BYTES:
-            return cut
-    raise InvalidEventError(f"detail has too many parts for an item of 400 KB, even with each text cut to {most} bytes")
-
-
-def _cut(value: Any, most: int) -> Any:
-    match value:
-        case str():
-            return value.encode()[:most].decode(errors="ignore")
-        case dict():
-            return {key: _cut(part, most) for key, part in value.items()}
-        case list():
-            return [_cut(part, most) for part in value]
-        case _:
-            return value
+def _fits(item: dict[str, Any]) -> bool:
+    return _size(item) <= _MAX_ITEM_BYTES
 
 
 def _size(value: Any) -> int:

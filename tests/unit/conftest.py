@@ -14,6 +14,12 @@ os.environ.update(
         "AWS_DEFAULT_REGION": "us-east-1",
         "JOB_LOG_EVENTS_TABLE": "drs-job-log-events",
         "RETENTION_DAYS": "30",
+        "EVENT_BUS_NAME": "default",
+        "EVENT_SOURCE": "drs.job-log",
+        "EXECUTION_ID_TAG": "ExecutionId",
+        "LOOKBACK_HOURS": "24",
+        "POLL_INTERVAL_SECONDS": "3",
+        "STALLED_AFTER_MINUTES": "45",
         "POWERTOOLS_SERVICE_NAME": "drs-job-log",
         "POWERTOOLS_METRICS_NAMESPACE": "DRSJobLog",
     }
@@ -46,7 +52,7 @@ def dynamodb() -> Iterator[DynamoDBClient]:
 
 @pytest.fixture
 def store(dynamodb: DynamoDBClient) -> JobLogStore:
-    return JobLogStore(dynamodb, TABLE, RETENTION)
+    return JobLogStore(dynamodb, TABLE)
 
 
 def create_table(client: DynamoDBClient) -> None:

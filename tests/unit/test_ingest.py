@@ -17,6 +17,8 @@ from tests.unit.conftest import TABLE
 from tests.unit.test_store import rows
 
 if TYPE_CHECKING:
+    from datetime import timedelta
+
     from drs_job_log.events import JobLogEvent
     from drs_job_log.store import JobLogStore
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -57,10 +59,10 @@ def test_a_bad_record_fails_alone(dynamodb: DynamoDBClient) -> None:
 def test_a_record_that_dynamodb_refuses_fails_alone(dynamodb: DynamoDBClient, monkeypatch: pytest.MonkeyPatch) -> None:
     put = ingest.store.put
 
-    def put_or_throttle(event: JobLogEvent) -> bool:
+    def put_or_throttle(event: JobLogEvent, retention: timedelta) -> bool:
         if event.event_id == "b":
             raise dynamodb.exceptions.ProvisionedThroughputExceededException({}, "PutItem")
-        return put(event)
+        return put(event, retention)
 
     monkeypatch.setattr(ingest.store, "put", put_or_throttle)
 
@@ -84,7 +86,7 @@ def test_the_same_fact_ten_times_in_one_batch_and_in_a_redrive_is_one_row(dynamo
 def test_the_puts_of_a_batch_overlap(monkeypatch: pytest.MonkeyPatch) -> None:
     everyone = threading.Barrier(10, timeout=30)
 
-    def put(_: JobLogEvent) -> bool:
+    def put(*_: object) -> bool:
         everyone.wait()  # breaks unless all ten are in here at once
         return True
 

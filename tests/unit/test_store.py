@@ -46,7 +46,7 @@ def rows(client: DynamoDBClient, **query: Any) -> list[dict[str, Any]]:
 
 
 def put(store: JobLogStore, **changes: Any) -> bool:
-    return store.put(parse(dumps(job_log(DETAIL | changes))))
+    return store.put(parse(dumps(job_log(DETAIL | changes))), RETENTION)
 
 
 def test_an_event_becomes_an_item() -> None:
@@ -107,7 +107,7 @@ def test_a_repeat_is_no_failure_and_changes_nothing(store: JobLogStore, dynamodb
 
 
 def test_a_zero_is_a_zero_whatever_its_exponent(store: JobLogStore, dynamodb: DynamoDBClient) -> None:
-    store.put(parse(dumps(job_log(DETAIL | {"value": 1.5})).replace("1.5", "0e126")))
+    store.put(parse(dumps(job_log(DETAIL | {"value": 1.5})).replace("1.5", "0e126")), RETENTION)
 
     (row,) = rows(dynamodb)
     assert row["EventData"]["value"] == 0
@@ -144,7 +144,7 @@ def test_the_last_year_has_a_ttl_too(store: JobLogStore, dynamodb: DynamoDBClien
 
 def test_a_put_that_dynamodb_refuses_raises(dynamodb: DynamoDBClient) -> None:
     with pytest.raises(dynamodb.exceptions.ResourceNotFoundException):
-        put(JobLogStore(dynamodb, "no-such-table", RETENTION))
+        put(JobLogStore(dynamodb, "no-such-table"))
 
 
 @pytest.mark.parametrize(
@@ -229,7 +229,7 @@ def test_any_order_and_any_repeats_give_the_same_rows(
     facts = [parse(dumps(job_log(detail))) for detail in data.draw(st.lists(details(), min_size=1, max_size=8))]
     repeats = data.draw(st.permutations(facts + data.draw(st.lists(st.sampled_from(facts), max_size=8))))
 
-    new = [fact for fact in repeats if store.put(fact)]
+    new = [fact for fact in repeats if store.put(fact, RETENTION)]
 
     identities = {(fact.job_id, fact.key) for fact in facts}
     assert {(row["JobId"], row["EventKey"]) for row in rows(dynamodb)} == identities

@@ -1,0 +1,348 @@
+"""A simulator of the DRS API: scripted jobs, in real or fast time, over HTTP or within this process.
+
+Requests and answers are held against botocore's model of DRS.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+import secrets
+import threading
+from collections import Counter, defaultdict, deque
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import TYPE_CHECKING, Any, Final, Self
+from urllib.parse import unquote
+
+import botocore.session
+from botocore.validate import ParamValidator
+
+from tests.support import scripts
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from botocore.model import OperationModel, Shape
+
+    from tests.support.scripts import Script
+
+ACCOUNT: Final = "111122223333"
+
+# Names of log items that the model lacks: one that real logs have, one for all that nobody has listed.
+UNLISTED: Final = ("LAUNCH_END", "SOMETHING_NEW")
+
+_SERVICE: Final = botocore.session.get_session().get_service_model("drs")
+_OPERATIONS: Final = {
+    operation.http["requestUri"]: operation for operation in map(_SERVICE.operation_model, _SERVICE.operation_names)
+}
+
+
+class ApiError(Exception):
+    """An answer of DRS that is an error."""
+
+    def __init__(self, code: str, message: str = "", *, status: int = 400, retry_after: float | None = None) -> None:
+        super().__init__(code, message)
+        self.code = code
+        self.message = message
+        self.status = status
+        self.headers = {} if retry_after is None else {"Retry-After": f"{retry_after:g}"}
+
+
+def throttling(retry_after: float | None = None) -> ApiError:
+    return ApiError("ThrottlingException", "Rate exceeded", status=429, retry_after=retry_after)
+
+
+@dataclass(slots=True)
+class PlayedJob:
+    """A job that plays its script. ``began`` is by the simulator's own clock."""
+
+    id: str
+    script: Script
+    tags: dict[str, str]
+    region: str
+    began: datetime
+
+
+@dataclass
+class Simulator:
+    """DRS.
+
+    Parameters
+    ----------
+    speed
+        How much faster than its script a job runs; the times in its log are those of the fast job.
+    page_size
+        Of every answer, at the most.
+    clock
+        What time it really is.
+    offset
+        How far DRS's clock, by which it dates, is ahead of that.
+    fractions
+        Whether times have a fraction of a second.
+    script_of
+        How a job will go that StartRecovery makes of these servers, drill or not.
+    """
+
+    speed: float = 1
+    page_size: int = 100
+    clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+    offset: timedelta = timedelta()
+    fractions: bool = True
+    script_of: Callable[[Sequence[str], bool], Script] = lambda servers, drill: scripts.launch(servers, drill=drill)
+    names: dict[str, str] = field(default_factory=dict)
+    calls: Counter[str] = field(default_factory=Counter)
+    jobs: dict[str, PlayedJob] = field(default_factory=dict)
+    _faults: defaultdict[str, deque[ApiError]] = field(default_factory=lambda: defaultdict(deque))
+
+    # -----------------------------------------------------------------------------------------------------------------
+    # What a test does
+    # -----------------------------------------------------------------------------------------------------------------
+
+    def start(self, script: Script, tags: Mapping[str, str] | None = None, region: str = "us-east-1") -> str:
+        """Start a job; return its id."""
+        job = PlayedJob(f"drsjob-{secrets.token_hex(9)[:17]}", script, dict(tags or {}), region, self.clock())
+        for item in self.whole_log(job.id, job):
+            check(_SERVICE.shape_for("JobLog"), item)
+        self.jobs[job.id] = job
+        return job.id
+
+    def fail(self, operation: str, *errors: ApiError) -> None:
+        """Answer the next calls of an operation (``DescribeJobs``, or ``DescribeJobLogItems drsjob-…``) with errors."""
+        self._faults[operation].extend(errors)
+
+    def whole_log(self, job_id: str, job: PlayedJob | None = None) -> list[dict[str, Any]]:
+        """All items that a job's log has in the end."""
+        job = job or self.jobs[job_id]
+        return [
+            {"logDateTime": self._date(job, step.after), "event": step.event, "eventData": dict(step.data)}
+            for step in job.script.steps
+        ]
+
+    def appeared(self, job_id: str) -> list[datetime]:
+        """When each item of the job's log appears, really."""
+        job = self.jobs[job_id]
+        return [job.began + step.after / self.speed for step in job.script.steps]
+
+    def is_over(self, job_id: str) -> bool:
+        """Whether the job and its log have ended."""
+        job = self.jobs[job_id]
+        last = max(job.script.duration, job.script.end or timedelta())
+        return self._elapsed(job) >= last
+
+    # -----------------------------------------------------------------------------------------------------------------
+    # What DRS does
+    # -----------------------------------------------------------------------------------------------------------------
+
+    def answer(self, operation: OperationModel, request: dict[str, Any], region: str) -> dict[str, Any]:
+        """Answer a request.
+
+        Raises
+        ------
+        ApiError
+            Where DRS answers with an error.
+        """
+        self.calls[operation.name] += 1
+        for fault in (operation.name, f"{operation.name} {request.get('jobID')}", f"{operation.name} in {region}"):
+            if self._faults[fault]:
+                raise self._faults[fault].popleft()
+        try:
+            check(operation.input_shape, request)
+        except ValueError as error:
+            raise ApiError("ValidationException", str(error)) from error
+        match operation.name:
+            case "DescribeJobs":
+                answer = self._page(self._described(request.get("filters", {}), region), request)
+            case "DescribeJobLogItems":
+                answer = self._page(self._log(request["jobID"], region), request)
+            case "DescribeSourceServers":
+                answer = self._page(self._servers(request.get("filters", {})), request)
+            case "StartRecovery":
+                servers = [server["sourceServerID"] for server in request["sourceServers"]]
+                script = self.script_of(servers, request.get("isDrill", False))
+                answer = {"job": self._job(self.jobs[self.start(script, request.get("tags"), region)])}
+            case other:
+                raise ApiError("ValidationException", f"{other} is not simulated")
+        if operation.name != "DescribeJobLogItems":  # whose items were checked when the job was started
+            check(operation.output_shape, answer)
+        return answer
+
+    def _described(self, filters: Mapping[str, Any], region: str) -> list[dict[str, Any]]:
+        jobs = [job for job in self.jobs.values() if job.region == region]
+        if ids := filters.get("jobIDs"):
+            jobs = [job for job in jobs if job.id in ids]
+        if start := filters.get("fromDate"):
+            jobs = [job for job in jobs if job.began + self.offset >= datetime.fromisoformat(start)]
+        return [self._job(job) for job in sorted(jobs, key=lambda job: job.began, reverse=True)]
+
+    def _job(self, job: PlayedJob) -> dict[str, Any]:
+        elapsed, script = self._elapsed(job), job.script
+        has_ended = script.end is not None and elapsed >= script.end
+        status = "COMPLETED" if has_ended else "STARTED" if elapsed >= script.steps[0].after else "PENDING"
+        described = {
+            "jobID": job.id,
+            "arn": f"arn:aws:drs:{job.region}:{ACCOUNT}:job/{job.id}",
+            "type": script.type,
+            "initiatedBy": script.initiated_by,
+            "creationDateTime": self._date(job, timedelta()),
+            "status": status,
+            "tags": job.tags,
+            "participatingServers": [
+                {"sourceServerID": server, "launchStatus": launch_status}
+                for server, launch_status in self._statuses(job, has_ended=has_ended).items()
+            ],
+        }
+        return described | ({"endDateTime": self._date(job, script.end)} if has_ended and script.end else {})
+
+    def _statuses(self, job: PlayedJob, *, has_ended: bool) -> dict[str, str]:
+        """Each server's launchStatus: PENDING through snapshot and conversion."""
+        told = {"LAUNCH_START": "IN_PROGRESS", "LAUNCH_END": "LAUNCHED", "LAUNCH_FAILED": "FAILED"}
+        elapsed = self._elapsed(job)
+        statuses = dict.fromkeys(job.script.servers, "PENDING")
+        for step in job.script.steps:
+            if step.after <= elapsed and step.event in told:
+                statuses[step.data["sourceServerID"]] = told[step.event]
+        return statuses | (job.script.statuses if has_ended else {})  # type: ignore[operator]
+
+    def _log(self, job_id: str, region: str) -> list[dict[str, Any]]:
+        job = self.jobs.get(job_id)
+        if job is None or job.region != region:
+            raise ApiError("ResourceNotFoundException", f"Job {job_id} does not exist", status=404)
+        elapsed = self._elapsed(job)
+        items = zip(job.script.steps, self.whole_log(job_id), strict=True)
+        return [item for step, item in items if step.after <= elapsed]
+
+    def _servers(self, filters: Mapping[str, Any]) -> list[dict[str, Any]]:
+        asked = filters.get("sourceServerIDs") or list(self.names)
+        return [
+            {
+                "sourceServerID": server,
+                "tags": {"Name": self.names[server]} if int(server[-1], 16) % 2 else {},
+                "sourceProperties": {"identificationHints": {"hostname": self.names[server]}},
+            }
+            for server in asked
+            if server in self.names
+        ]
+
+    def _page(self, items: list[dict[str, Any]], request: Mapping[str, Any]) -> dict[str, Any]:
+        """A page of items; its token is where the next one begins."""
+        try:
+            start = int(base64.b64decode(request.get("nextToken", ""), validate=True) or 0)
+        except ValueError as error:
+            raise ApiError("ValidationException", "nextToken is none of ours") from error
+        end = start + min(self.page_size, request.get("maxResults", self.page_size))
+        more = {"nextToken": base64.b64encode(str(end).encode()).decode()} if end < len(items) else {}
+        return {"items": items[start:end]} | more
+
+    def _elapsed(self, job: PlayedJob) -> timedelta:
+        return (self.clock() - job.began) * self.speed
+
+    def _date(self, job: PlayedJob, after: timedelta) -> str:
+        """A time as DRS writes it: with an offset, and without a fraction that is zero."""
+        date = job.began + after / self.speed + self.offset
+        return (date if self.fractions else date.replace(microsecond=0)).isoformat()
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# botocore's model
+# ---------------------------------------------------------------------------------------------------------------------
+
+
+def check(shape: Shape | None, value: Any, name: str = "") -> None:
+    """Hold a value against a shape of the model, its patterns and enums included.
+
+    Raises
+    ------
+    ValueError
+        Where it does not fit.
+    """
+    if shape is None:
+        return
+    if not name and (report := ParamValidator().validate(value, shape)).has_errors():
+        raise ValueError(report.generate_report())
+    match shape.type_name:
+        case "structure":
+            for key, part in value.items():
+                check(shape.members[key], part, f"{name}.{key}")
+        case "list":
+            for part in value:
+                check(shape.member, part, f"{name}[]")
+        case "map":
+            for part in value.values():
+                check(shape.value, part, f"{name}{{}}")
+        case "string":
+            listed = getattr(shape, "enum", [])
+            if listed and value not in (*listed, *UNLISTED):
+                raise ValueError(f"{name}: {value!r} is none of {listed}")
+            pattern = shape.metadata.get("pattern")
+            # The model's pattern of times wants a Z, which real answers do not have.
+            is_time = shape.name == "ISO8601DatetimeString" and re.fullmatch(r".*\+00:00", value)
+            if pattern and not is_time and not re.fullmatch(pattern, value):
+                raise ValueError(f"{name}: {value!r} does not match {pattern}")
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# HTTP
+# ---------------------------------------------------------------------------------------------------------------------
+
+
+class DrsServer:
+    """Serves a simulator, which may be replaced, on a free port of the loopback; a context manager."""
+
+    def __init__(self, simulator: Simulator | None = None) -> None:
+        self.simulator = simulator or Simulator()
+        self._lock = threading.Lock()
+        server = self
+
+        class Handler(_Handler):
+            def answer(self, operation: OperationModel, request: dict[str, Any], region: str) -> dict[str, Any]:
+                with server._lock:
+                    return server.simulator.answer(operation, request, region)
+
+        self._http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.endpoint = f"http://127.0.0.1:{self._http.server_port}"
+
+    def __enter__(self) -> Self:
+        threading.Thread(target=self._http.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._http.shutdown()
+        self._http.server_close()
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+
+    def answer(self, operation: OperationModel, request: dict[str, Any], region: str) -> dict[str, Any]:
+        raise NotImplementedError
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        # Credential=KEY/DATE/REGION/SERVICE/aws4_request
+        scope = re.search(r"Credential=[^/]+/\d{8}/([^/]+)/drs/", self.headers.get("Authorization", ""))
+        operation = _OPERATIONS.get(unquote(self.path))
+        try:
+            if scope is None:
+                raise ApiError("MissingAuthenticationTokenException", "not signed for drs", status=403)
+            if operation is None:
+                raise ApiError("UnknownOperationException", self.path, status=404)
+            self._send(operation.http["responseCode"], self.answer(operation, json.loads(body or b"{}"), scope[1]))
+        except ApiError as error:
+            headers = error.headers | {"x-amzn-ErrorType": error.code}
+            self._send(error.status, {"message": error.message}, headers)
+
+    def _send(self, status: int, answer: dict[str, Any], headers: Mapping[str, str] | None = None) -> None:
+        body = json.dumps(answer).encode()
+        self.send_response(status)
+        for name, value in {"Content-Type": "application/json", **(headers or {})}.items():
+            self.send_header(name, value)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        """Nothing on the terminal."""

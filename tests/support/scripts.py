@@ -1,0 +1,177 @@
+"""Scripts of DRS jobs: what their logs will say, and when. tests/support/drs.py plays them."""
+
+from __future__ import annotations
+
+import json
+import random
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any, Final
+
+from tests.support.drills import DRILLS
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+# From a job's end to its JOB_END, in the real drills.
+TAIL: Final = timedelta(milliseconds=26)
+
+# Of a server that launches: from the job's start to each step, in seconds, give or take.
+LAUNCH: Final = (
+    ("SNAPSHOT_START", 1),
+    ("SNAPSHOT_END", 20),
+    ("CONVERSION_START", 25),
+    ("CONVERSION_END", 240),
+    ("LAUNCH_START", 242),
+    ("LAUNCH_END", 300),
+)
+CLEANUP: Final = (("CLEANUP_START", 0.5), ("CLEANUP_END", 0.8))
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """An item of the log, so long after the job's creation."""
+
+    after: timedelta
+    event: str
+    data: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Script:
+    """How a job will go. ``steps`` are in the log's order; ``end`` is the status COMPLETED, never where it is None."""
+
+    servers: Sequence[str]
+    steps: Sequence[Step]
+    end: timedelta | None
+    statuses: Mapping[str, str] = field(default_factory=dict)
+    type: str = "LAUNCH"
+    initiated_by: str = "START_DRILL"
+
+    @property
+    def duration(self) -> timedelta:
+        return max(step.after for step in self.steps)
+
+
+def server_id(number: int) -> str:
+    """A server's id, in DRS's form."""
+    return f"s-{number:017x}"
+
+
+def instance_id(server: str) -> str:
+    """Id of the instance that a server is launched as."""
+    return f"i-{server[2:]}"
+
+
+def launch(
+    servers: Sequence[str],
+    *,
+    failing: Mapping[str, str] | None = None,
+    stuck: Sequence[str] = (),
+    cleaned: Sequence[str] = (),
+    drill: bool = True,
+    seed: int = 1,
+) -> Script:
+    """A recovery or drill: servers ``failing`` (with their errors) to launch, others ``stuck`` in their conversion."""
+    chance = random.Random(seed)  # noqa: S311
+    steps = []
+    for server in servers:
+        pace = chance.uniform(0.8, 1.6)
+        for event, seconds in (*(CLEANUP if server in cleaned else ()), *LAUNCH):
+            after = timedelta(seconds=1 + seconds * pace + chance.uniform(0, 0.1))
+            data = {"sourceServerID": server}
+            match event:
+                case "CONVERSION_END" if server in stuck:
+                    break
+                case "CONVERSION_START" | "CONVERSION_END":
+                    data["conversionServerID"] = "i-0c0ffee0c0ffee000"
+                case "LAUNCH_END" if failing and server in failing:
+                    event, data = "LAUNCH_FAILED", data | {"rawError": failing[server]}  # noqa: PLW2901
+                case "LAUNCH_END":
+                    data["targetInstanceID"] = instance_id(server)
+            steps.append(Step(after, event, data))
+    return in_order(
+        Script(
+            servers=servers,
+            steps=steps,
+            end=None if stuck else max(step.after for step in steps) + timedelta(seconds=5),
+            statuses={server: "FAILED" if failing and server in failing else "LAUNCHED" for server in servers},
+            initiated_by="START_DRILL" if drill else "START_RECOVERY",
+        )
+    )
+
+
+def silent_failure(servers: Sequence[str]) -> Script:
+    """The job that ends COMPLETED with all servers FAILED and nothing in the log about it."""
+    steps = [
+        Step(timedelta(seconds=seconds), event, {"sourceServerID": server})
+        for server in servers
+        for event, seconds in LAUNCH[:2]
+    ]
+    script = Script(servers=servers, steps=steps, end=timedelta(seconds=30), statuses=dict.fromkeys(servers, "FAILED"))
+    return in_order(script)
+
+
+def cancelled(servers: Sequence[str]) -> Script:
+    """A job that somebody cancelled during the conversion."""
+    steps = [
+        Step(timedelta(seconds=seconds), event, {"sourceServerID": server})
+        for server in servers
+        for event, seconds in LAUNCH[:3]
+    ]
+    steps.append(Step(timedelta(seconds=60), "JOB_CANCEL"))
+    return in_order(Script(servers=servers, steps=steps, end=timedelta(seconds=61)))
+
+
+def terminate(servers: Sequence[str]) -> Script:
+    """A job that terminates recovery instances."""
+    steps = [
+        Step(timedelta(seconds=seconds), event, {"sourceServerID": server})
+        for server in servers
+        for event, seconds in (("CLEANUP_START", 1), ("CLEANUP_END", 30))
+    ]
+    return in_order(
+        Script(
+            servers=servers,
+            steps=steps,
+            end=timedelta(seconds=35),
+            statuses=dict.fromkeys(servers, "TERMINATED"),
+            type="TERMINATE",
+            initiated_by="TERMINATE_RECOVERY_INSTANCES",
+        )
+    )
+
+
+def failback(servers: Sequence[str]) -> Script:
+    """A job that launches recovery instances back on their origin."""
+    return replace(launch(servers), initiated_by="FAILBACK")
+
+
+def drill(number: int) -> Script:
+    """One of the two real drills, exactly as DRS logged it."""
+    recorded = json.loads(DRILLS.read_text())["drills"][number]
+    job = recorded["job"]
+    created = datetime.fromisoformat(job["creationDateTime"])
+    return Script(
+        servers=[server["sourceServerID"] for server in job["participatingServers"]],
+        steps=[
+            Step(datetime.fromisoformat(item["logDateTime"]) - created, item["event"], item["eventData"])
+            for item in recorded["items"]
+        ],
+        end=datetime.fromisoformat(job["endDateTime"]) - created,
+        statuses={server["sourceServerID"]: server["launchStatus"] for server in job["participatingServers"]},
+        initiated_by=job["initiatedBy"],
+    )
+
+
+def without_job_end(script: Script) -> Script:
+    """The same, with the last item lost."""
+    return replace(script, steps=[step for step in script.steps if step.event != "JOB_END"])
+
+
+def in_order(script: Script) -> Script:
+    """The steps in the order of their times, between JOB_START and, where the job ends, JOB_END."""
+    steps = [Step(timedelta(seconds=0.4), "JOB_START"), *sorted(script.steps, key=lambda step: step.after)]
+    if script.end is not None:
+        steps.append(Step(script.end + TAIL, "JOB_END"))
+    return replace(script, steps=steps)
