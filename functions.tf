@@ -89,3 +89,257 @@ resource "aws_lambda_event_source_mapping" "ingest" {
     maximum_concurrency = var.ingest.maximum_concurrency
   }
 }
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Collector: DRS → event bus
+# ---------------------------------------------------------------------------------------------------------------------
+
+locals {
+  # None given: this account and Region.
+  targets = length(var.collector.targets) > 0 ? var.collector.targets : [{ region = null, role_arn = null, external_id = null }]
+
+  target_roles       = distinct([for target in local.targets : target.role_arn if target.role_arn != null])
+  target_job_arns    = distinct([for target in local.targets : "arn:${local.partition}:drs:${coalesce(target.region, local.region)}:${local.account_id}:job/*" if target.role_arn == null])
+  event_bus_arn      = "arn:${local.partition}:events:${local.region}:${local.account_id}:event-bus/${var.event_bus_name}"
+  wake_rule_name     = "${local.prefix}-collector"
+  wake_rule_arn      = "arn:${local.partition}:events:${local.region}:${local.account_id}:rule/${local.wake_rule_name}"
+  schedule_group_arn = "arn:${local.partition}:scheduler:${local.region}:${local.account_id}:schedule-group/${local.prefix}"
+}
+
+module "collector" {
+  source = "./modules/function"
+  count  = var.collector.enabled ? 1 : 0
+
+  name        = "${local.prefix}-collector"
+  description = "Puts the items of the DRS job log on the event bus"
+  handler     = "drs_job_log.collector.handler"
+  # While a job runs, it polls until one interval before the next minute, whose invocation goes on in step. A pass
+  # begins only with more than 5 s left.
+  timeout  = 60 - var.collector.poll_interval_seconds + 6
+  defaults = local.function_defaults
+
+  environment = merge(local.shared_environment, {
+    DRS_TARGETS           = jsonencode([for target in local.targets : { for name, value in { region = target.region, roleArn = target.role_arn, externalId = target.external_id } : name => value if value != null }])
+    EVENT_BUS_NAME        = var.event_bus_name
+    EVENT_SOURCE          = var.event_source
+    EXECUTION_ID_TAG      = var.execution_id_tag
+    LOOKBACK_HOURS        = tostring(var.collector.lookback_hours)
+    POLL_INTERVAL_SECONDS = tostring(var.collector.poll_interval_seconds)
+    STALLED_AFTER_MINUTES = tostring(var.collector.stalled_after_minutes)
+  })
+  policy_document = data.aws_iam_policy_document.collector.json
+
+  alarms = { enabled = var.alarms.enabled, actions = var.alarm_actions }
+  tags   = var.tags
+}
+
+data "aws_iam_policy_document" "collector" {
+  dynamic "statement" {
+    for_each = length(local.target_job_arns) > 0 ? [1] : []
+
+    content {
+      sid       = "ReadJobs"
+      actions   = ["drs:DescribeJobs", "drs:DescribeSourceServers"]
+      resources = ["*"] # DRS has no resource for these
+    }
+  }
+  dynamic "statement" {
+    for_each = length(local.target_job_arns) > 0 ? [1] : []
+
+    content {
+      sid       = "ReadJobLogs"
+      actions   = ["drs:DescribeJobLogItems"]
+      resources = local.target_job_arns
+    }
+  }
+  dynamic "statement" {
+    for_each = length(local.target_roles) > 0 ? [1] : []
+
+    content {
+      sid       = "AssumeRolesOfTargets"
+      actions   = ["sts:AssumeRole"]
+      resources = local.target_roles
+    }
+  }
+  statement {
+    sid       = "PutEvents"
+    actions   = ["events:PutEvents"]
+    resources = [local.event_bus_arn]
+
+    condition {
+      test     = "StringEquals"
+      variable = "events:source"
+      values   = [var.event_source]
+    }
+    condition {
+      test     = "StringEquals"
+      variable = "events:detail-type"
+      values   = ["DRS Job Log"]
+    }
+  }
+  statement {
+    sid       = "ReadStoredEvents"
+    actions   = ["dynamodb:Query"]
+    resources = [local.table_arn]
+  }
+  dynamic "statement" {
+    for_each = var.kms_key_arn == null ? [] : [var.kms_key_arn]
+
+    content {
+      sid       = "UseCustomerKey"
+      actions   = ["kms:Decrypt", "kms:DescribeKey"]
+      resources = [statement.value]
+
+      condition {
+        test     = "StringLike"
+        variable = "kms:ViaService"
+        values   = ["dynamodb.${local.region}.*"]
+      }
+    }
+  }
+}
+
+# The next minute's invocation is the retry: a failed or late one repeated besides would only call DRS more often.
+resource "aws_lambda_function_event_invoke_config" "collector" {
+  count = var.collector.enabled ? 1 : 0
+
+  function_name                = module.collector[0].function.name
+  maximum_event_age_in_seconds = 60
+  maximum_retry_attempts       = 0
+}
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Schedules
+# ---------------------------------------------------------------------------------------------------------------------
+
+resource "aws_scheduler_schedule_group" "this" {
+  count = var.collector.enabled ? 1 : 0
+
+  name = local.prefix
+  tags = var.tags
+}
+
+resource "aws_scheduler_schedule" "collector" {
+  count = var.collector.enabled ? 1 : 0
+
+  name                = "${local.prefix}-collector"
+  description         = "Looks for DRS jobs"
+  group_name          = aws_scheduler_schedule_group.this[0].name
+  schedule_expression = "rate(1 minute)"
+
+  flexible_time_window {
+    mode = "OFF"
+  }
+
+  target {
+    arn      = module.collector[0].function.arn
+    role_arn = aws_iam_role.scheduler[0].arn
+    input    = jsonencode({})
+
+    retry_policy {
+      maximum_event_age_in_seconds = 60
+      maximum_retry_attempts       = 0
+    }
+  }
+
+  depends_on = [aws_iam_role_policy.scheduler]
+}
+
+resource "aws_iam_role" "scheduler" {
+  count = var.collector.enabled ? 1 : 0
+
+  name                 = "${local.prefix}-scheduler-${local.region}"
+  description          = "Lets EventBridge Scheduler invoke the functions of ${var.name}"
+  path                 = var.functions.role_path
+  permissions_boundary = var.functions.permissions_boundary
+  assume_role_policy   = data.aws_iam_policy_document.scheduler_assume_role.json
+  tags                 = var.tags
+}
+
+data "aws_iam_policy_document" "scheduler_assume_role" {
+  statement {
+    actions = ["sts:AssumeRole"]
+
+    principals {
+      type        = "Service"
+      identifiers = ["scheduler.amazonaws.com"]
+    }
+    # For no schedule but those of this module: Scheduler sends the group's ARN, not the schedule's.
+    condition {
+      test     = "StringEquals"
+      variable = "aws:SourceAccount"
+      values   = [local.account_id]
+    }
+    condition {
+      test     = "ArnEquals"
+      variable = "aws:SourceArn"
+      values   = [local.schedule_group_arn]
+    }
+  }
+}
+
+resource "aws_iam_role_policy" "scheduler" {
+  count = var.collector.enabled ? 1 : 0
+
+  name   = "invoke"
+  role   = aws_iam_role.scheduler[0].name
+  policy = data.aws_iam_policy_document.scheduler.json
+}
+
+data "aws_iam_policy_document" "scheduler" {
+  statement {
+    sid       = "InvokeFunctions"
+    actions   = ["lambda:InvokeFunction"]
+    resources = ["arn:${local.partition}:lambda:${local.region}:${local.account_id}:function:${local.prefix}-collector"]
+  }
+}
+
+# ---------------------------------------------------------------------------------------------------------------------
+# What wakes the collector between two minutes. AWS sends these on a best-effort basis, CloudTrail's need a trail, and
+# one that is lost costs no event but at the most a minute: hence no dead-letter queue.
+# ---------------------------------------------------------------------------------------------------------------------
+
+resource "aws_cloudwatch_event_rule" "wake" {
+  count = var.collector.enabled ? 1 : 0
+
+  name        = local.wake_rule_name
+  description = "A DRS job began or launched a server: wakes the collector of ${var.name}"
+  tags        = var.tags
+
+  event_pattern = jsonencode({
+    "$or" = [
+      {
+        source      = ["aws.drs"]
+        detail-type = ["AWS API Call via CloudTrail"]
+        detail = {
+          eventSource = ["drs.amazonaws.com"]
+          eventName   = ["StartRecovery", "TerminateRecoveryInstances", "StartFailbackLaunch"]
+        }
+      },
+      local.launch_result_pattern,
+    ]
+  })
+}
+
+resource "aws_cloudwatch_event_target" "wake" {
+  count = var.collector.enabled ? 1 : 0
+
+  rule      = aws_cloudwatch_event_rule.wake[0].name
+  target_id = "collector"
+  arn       = module.collector[0].function.arn
+
+  retry_policy {
+    maximum_event_age_in_seconds = 60
+    maximum_retry_attempts       = 0
+  }
+}
+
+resource "aws_lambda_permission" "wake" {
+  count = var.collector.enabled ? 1 : 0
+
+  statement_id  = "AllowEventBridgeRule"
+  action        = "lambda:InvokeFunction"
+  function_name = module.collector[0].function.name
+  principal     = "events.amazonaws.com"
+  source_arn    = local.wake_rule_arn
+}

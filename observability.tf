@@ -72,6 +72,26 @@ locals {
   )
 }
 
+# Unlike all others, this one fires when it hears nothing: also when the function does not run at all.
+resource "aws_cloudwatch_metric_alarm" "collector_heartbeat" {
+  count = var.alarms.enabled && var.collector.enabled ? 1 : 0
+
+  alarm_name          = "${local.prefix}-collector-heartbeat"
+  alarm_description   = "For five minutes the collector could not read the whole DRS job log, or did not run: items of running jobs are late or missing. Its log says what failed."
+  namespace           = local.shared_environment.POWERTOOLS_METRICS_NAMESPACE
+  metric_name         = "CollectorHeartbeat"
+  dimensions          = { service = local.shared_environment.POWERTOOLS_SERVICE_NAME }
+  statistic           = "Sum"
+  period              = 60
+  evaluation_periods  = 5
+  threshold           = 1
+  comparison_operator = "LessThanThreshold"
+  treat_missing_data  = "breaching"
+  alarm_actions       = var.alarm_actions
+  ok_actions          = var.alarm_actions
+  tags                = var.tags
+}
+
 resource "aws_cloudwatch_metric_alarm" "pipeline" {
   for_each = var.alarms.enabled ? local.pipeline_alarms : {}
 

@@ -103,6 +103,75 @@ variable "kms_key_arn" {
 }
 
 # ---------------------------------------------------------------------------------------------------------------------
+# Collector
+# ---------------------------------------------------------------------------------------------------------------------
+
+variable "collector" {
+  description = <<-EOT
+    How the DRS job log is read:
+    - `enabled`: false leaves a module that only stores what others put on the bus.
+    - `poll_interval_seconds`: how often a running job's log is read. While none runs, DRS is asked once a minute.
+    - `lookback_hours`: jobs that ended within so many hours are read again after an outage. Running ones always are.
+    - `stalled_after_minutes`: a server of a running job without a new item for so long counts as stalled.
+    - `targets`: accounts and Regions to collect from, **instead of** this one: `region` (null: this Region), `role_arn` to assume (null: this account) and its `external_id`. `{}` in the list is this account and Region. A role must allow `drs:DescribeJobs`, `drs:DescribeJobLogItems` and `drs:DescribeSourceServers`.
+  EOT
+  type = object({
+    enabled               = optional(bool, true)
+    poll_interval_seconds = optional(number, 3)
+    lookback_hours        = optional(number, 24)
+    stalled_after_minutes = optional(number, 45)
+    targets = optional(list(object({
+      region      = optional(string)
+      role_arn    = optional(string)
+      external_id = optional(string)
+    })), [])
+  })
+  default  = {}
+  nullable = false
+
+  validation {
+    condition     = var.collector.poll_interval_seconds >= 1 && var.collector.poll_interval_seconds <= 30 && floor(var.collector.poll_interval_seconds) == var.collector.poll_interval_seconds
+    error_message = "collector.poll_interval_seconds must be a whole number from 1 to 30."
+  }
+  validation {
+    condition     = var.collector.lookback_hours >= 1 && var.collector.lookback_hours <= 24 * var.retention_days && floor(var.collector.lookback_hours) == var.collector.lookback_hours
+    error_message = "collector.lookback_hours must be a whole number from 1 to 24 × retention_days = ${24 * var.retention_days}: what is deleted from the table would be told again."
+  }
+  validation {
+    condition     = var.collector.stalled_after_minutes >= 1 && var.collector.stalled_after_minutes <= 1440 && floor(var.collector.stalled_after_minutes) == var.collector.stalled_after_minutes
+    error_message = "collector.stalled_after_minutes must be a whole number from 1 to 1440. DRS is often quiet for 16 minutes."
+  }
+  validation {
+    condition     = alltrue([for target in var.collector.targets : target.region == null || can(regex("^[a-z]{2}(-[a-z]+)+-[0-9]+$", target.region))])
+    error_message = "collector.targets must each have a region like \"eu-west-1\", or none for this one."
+  }
+  validation {
+    condition     = alltrue([for target in var.collector.targets : target.role_arn == null || can(regex("^arn:[a-z0-9-]+:iam::[0-9]{12}:role/.+$", target.role_arn))])
+    error_message = "collector.targets must each have as role_arn the ARN of an IAM role, arn:PARTITION:iam::ACCOUNT:role/NAME, or none for this account."
+  }
+  validation {
+    condition     = alltrue([for target in var.collector.targets : target.external_id == null || (target.role_arn != null && can(regex("^[A-Za-z0-9_+=,.@:/-]{2,}$", target.external_id)) && try(length(target.external_id) <= 1224, false))])
+    error_message = "collector.targets must have an external_id only beside a role_arn: 2 to 1224 letters, digits and \"_+=,.@:/-\"."
+  }
+  validation {
+    condition     = length(distinct([for target in var.collector.targets : "${coalesce(target.region, "here")} ${coalesce(target.role_arn, "here")}"])) == length(var.collector.targets)
+    error_message = "collector.targets must not name a Region and role twice: its jobs would be collected twice."
+  }
+}
+
+variable "execution_id_tag" {
+  description = "Tag of a DRS job that holds your execution's id: give it to StartRecovery in `tags`, and every event of the job carries it."
+  type        = string
+  default     = "ExecutionId"
+  nullable    = false
+
+  validation {
+    condition     = can(regex("^[^\\s].{0,127}$", var.execution_id_tag)) && !startswith(lower(var.execution_id_tag), "aws:")
+    error_message = "execution_id_tag must be the key of a tag: 1 to 128 characters that do not begin with a space or \"aws:\"."
+  }
+}
+
+# ---------------------------------------------------------------------------------------------------------------------
 # Functions
 # ---------------------------------------------------------------------------------------------------------------------
 

@@ -20,6 +20,16 @@ output "processing_dlq_url" {
   value       = module.drs_job_log.processing_dlq_url
 }
 
+output "collector_function_name" {
+  description = "Name of the collector function."
+  value       = module.drs_job_log.functions.collector.name
+}
+
+output "collector_role_name" {
+  description = "Name of the collector function's role."
+  value       = module.drs_job_log.functions.collector.role_name
+}
+
 output "ingest_role_name" {
   description = "Name of the ingest function's role."
   value       = module.drs_job_log.functions.ingest.role_name

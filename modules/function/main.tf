@@ -127,7 +127,7 @@ resource "aws_lambda_function" "this" {
 # ---------------------------------------------------------------------------------------------------------------------
 
 locals {
-  alarms = {
+  alarms = merge({
     errors = {
       description         = "${var.name} failed five times in five minutes."
       metric_name         = "Errors"
@@ -137,6 +137,7 @@ locals {
       comparison_operator = "GreaterThanOrEqualToThreshold"
       threshold           = 5
     }
+    }, var.alarm_duration_milliseconds == null ? {} : {
     duration = {
       description         = "${var.name} took over ${var.alarm_duration_milliseconds} ms on average for two minutes."
       metric_name         = "Duration"
@@ -146,7 +147,7 @@ locals {
       comparison_operator = "GreaterThanThreshold"
       threshold           = var.alarm_duration_milliseconds
     }
-  }
+  })
 }
 
 resource "aws_cloudwatch_metric_alarm" "this" {

@@ -61,8 +61,9 @@ variable "alarms" {
 }
 
 variable "alarm_duration_milliseconds" {
-  description = "Average duration of an invocation above which the alarm fires."
+  description = "Average duration of an invocation above which the alarm fires; null: no such alarm."
   type        = number
+  default     = null
 }
 
 variable "tags" {

@@ -1,4 +1,4 @@
-"""`make demo`: the module on the embedded AWS, and two real drills running through it in fast time.
+"""`make demo`: the module on the embedded AWS, and two real DRS drills that it collects by itself, in fast time.
 
 What the terminal shows of the drills is read back from the table. KEEP=1 leaves the embedded AWS running.
 """
@@ -8,68 +8,100 @@ from __future__ import annotations
 import contextlib
 import itertools
 import os
+import signal
 import sys
 import time
-from collections import deque
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn
 from rich.table import Table
 
-from tests.support import drills
+from tests.support import drills, scripts
 from tests.support.deployment import deployed
-from tests.support.ministack import REGION, MiniStack
+from tests.support.drs import Simulator
+from tests.support.ministack import REGION
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from tests.support.deployment import Deployment
 
-SPEED = 40
-PATIENCE_SECONDS = 60
+SPEED: Final = 8
+# The schedule's first minute, the drills themselves, and as long again for a busy machine.
+PATIENCE_SECONDS: Final = 2 * (60 + 9 * 60 / SPEED)
+
+SCRIPTS: Final = [scripts.drill(0), scripts.drill(1)]
+NAMES: Final = dict(
+    zip(
+        [*SCRIPTS[0].servers, *SCRIPTS[1].servers],
+        ["prod-web-01", "prod-db-01", "prod-web-02", "prod-db-02"],
+        strict=True,
+    )
+)
 
 console = Console()
 
 
 def main() -> int:
     """Run the demo; the exit status is 1 where an event did not arrive."""
-    stack = MiniStack()
+    simulator = Simulator(speed=SPEED, names=NAMES, script_of=recorded)
     with contextlib.ExitStack() as running:
-        console.print("[bold]1/2[/] Terraform applies examples/local on an embedded AWS (MiniStack)")
+        console.print("[bold]1/3[/] Terraform applies examples/local on an embedded AWS (MiniStack)")
         with console.status("about a minute …"):
-            deployment = running.enter_context(deployed(stack))
-        console.print(f"[bold]2/2[/] Two real DRS drills, {SPEED} times as fast as in December 2022: put on the bus,")
-        console.print(f"    and shown as they are read back from the table {deployment.outputs['table_name']}\n")
+            deployment = running.enter_context(deployed(simulator))
+        console.print("[bold]2/3[/] An orchestrator calls StartRecovery, twice, on a simulator of DRS:")
+        jobs = [start_recovery(deployment, script.servers) for script in SCRIPTS]
+        console.print(f"    it plays two drills that DRS logged in December 2022, {SPEED} times as fast")
+        console.print("[bold]3/3[/] The rest is the module's own doing: its collector is called once a")
+        console.print("    minute, finds the jobs and then looks every 3 s. Here is what the table holds:\n")
 
-        items = drills.items()
-        rows = replay(deployment, items)
-        if len(rows) != len(items):
-            console.print(f"[bold red]{len(rows)} of {len(items)} events arrived within {PATIENCE_SECONDS} s.[/]")
-            console.print(stack.log.read_text()[-5000:], markup=False)
+        expected = sum(len(simulator.whole_log(job)) for job in jobs)
+        rows = watch(deployment, jobs, expected)
+        if len(rows) != expected:
+            console.print(f"[bold red]{len(rows)} of {expected} events arrived within {PATIENCE_SECONDS:.0f} s.[/]")
+            console.print(deployment.stack.log.read_text()[-5000:], markup=False)
             return 1
         show_log(rows)
-        show_next(deployment, keep=os.environ.get("KEEP") == "1")
+        keep = os.environ.get("KEEP") == "1"
+        show_next(deployment, keep=keep)
+        if keep:
+            with contextlib.suppress(KeyboardInterrupt):
+                signal.pause()
     return 0
 
 
-def replay(deployment: Deployment, items: list[drills.Item]) -> list[dict[str, Any]]:
-    """Put each item on the bus when it is due; show each row when the table has it; return the rows."""
-    due = deque(drills.compressed(items, datetime.now(UTC), SPEED))
-    jobs = dict.fromkeys(item.job["jobID"] for item in items)
-    servers = dict.fromkeys(server for item in items for server in item.servers)
+def recorded(servers: Sequence[str], _drill: bool) -> scripts.Script:
+    """The recorded drill of these servers; of any others, one that is made up."""
+    known = (script for script in SCRIPTS if list(script.servers) == list(servers))
+    return next(known, None) or scripts.launch(servers)
+
+
+def start_recovery(deployment: Deployment, servers: Sequence[str]) -> str:
+    """Start a drill, as an orchestrator does: tagged with its own execution's id. Return the job's id."""
+    drs = deployment.stack.client("drs", endpoint_url=deployment.drs_server.endpoint)
+    job = drs.start_recovery(
+        sourceServers=[{"sourceServerID": server} for server in servers],
+        isDrill=True,
+        tags={"ExecutionId": "exec-demo"},
+    )["job"]
+    console.print(f"    {job['jobID']} of {' and '.join(NAMES[server] for server in servers)}", highlight=False)
+    return str(job["jobID"])
+
+
+def watch(deployment: Deployment, jobs: Sequence[str], expected: int) -> list[dict[str, Any]]:
+    """Show each row when the table has it; return the rows."""
     seen: dict[str, dict[str, Any]] = {}
-    last_put = time.monotonic()
+    deadline = time.monotonic() + PATIENCE_SECONDS
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[step]}"))
     with Progress(*columns, console=console) as progress:
-        tasks = {server: progress.add_task(server, total=len(drills.STEPS), step="waiting") for server in servers}
-        while len(seen) < len(items) and time.monotonic() < last_put + PATIENCE_SECONDS:
-            while due and due[0][0] <= datetime.now(UTC):
-                moment, item = due.popleft()
-                deployment.put_events([item.detail(moment)])
-                last_put = time.monotonic()
+        tasks = {
+            server: progress.add_task(name, total=len(drills.STEPS), step="waiting") for server, name in NAMES.items()
+        }
+        while len(seen) < expected and time.monotonic() < deadline:
             for row in itertools.chain.from_iterable(map(deployment.rows, jobs)):
-                if row["EventId"] not in seen:
-                    seen[row["EventId"]] = row
+                if row["EventKey"] not in seen:
+                    seen[row["EventKey"]] = row
                     show_event(progress, tasks, row)
             time.sleep(0.1)
     return list(seen.values())
@@ -78,8 +110,7 @@ def replay(deployment: Deployment, items: list[drills.Item]) -> list[dict[str, A
 def show_event(progress: Progress, tasks: dict[str, TaskID], row: dict[str, Any]) -> None:
     """A line for the event, and its server's bar moved on."""
     server = row.get("SourceServerId")
-    subject = server or row["JobId"]
-    progress.console.print(f"{clock(row)}  {subject:24}  {row['EventType']}", highlight=False)
+    progress.console.print(f"{clock(row)}  {row['EventType']:20}  {row['Message']}", highlight=False)
     if server in tasks and row["EventType"] in drills.STEPS:
         done = drills.STEPS.index(row["EventType"]) + 1
         progress.update(tasks[server], completed=done, step=row["EventType"])
@@ -87,13 +118,14 @@ def show_event(progress: Progress, tasks: dict[str, TaskID], row: dict[str, Any]
 
 def show_log(rows: list[dict[str, Any]]) -> None:
     """The log as the table keeps it, job by job."""
-    console.print(f"\nStored: {len(rows)} events, each once")
+    (execution,) = {row["ExecutionId"] for row in rows}
+    console.print(f"\nStored: {len(rows)} events, each once, of the execution {execution}")
     jobs: dict[str, Table] = {}
     for row in sorted(rows, key=lambda row: str(row["EventKey"])):
         job = row["JobId"]
         if job not in jobs:
             jobs[job] = Table("Time (UTC)", "Event", "Server", "Instance", title=f"\n{job}", box=None)
-        jobs[job].add_row(clock(row), row["EventType"], row.get("SourceServerId"), row.get("Ec2InstanceId"))
+        jobs[job].add_row(clock(row), row["EventType"], row.get("SourceServerName"), row.get("Ec2InstanceId"))
     console.print(*jobs.values(), sep="\n")
 
 
@@ -113,14 +145,16 @@ def show_next(deployment: Deployment, *, keep: bool) -> None:
         return
     stack, outputs = deployment.stack, deployment.outputs
     aws = f"aws --endpoint-url {stack.endpoint}"
+    drs = f"aws --endpoint-url {deployment.drs_server.endpoint} drs"
     console.print(f"""
-The embedded AWS is left running. With the AWS CLI, for example:
+All of it runs on until you press Ctrl-C. In another terminal, for example:
   export AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test AWS_DEFAULT_REGION={REGION}
+  {drs} start-recovery --is-drill --source-servers sourceServerID={scripts.server_id(1)}
+  {drs} describe-jobs
   {aws} dynamodb scan --table-name {outputs["table_name"]}
-  {aws} sqs receive-message --queue-url {outputs["processing_dlq_url"]}
-Stop it with:
-  kill -- -{stack.detach()}""", soft_wrap=True, highlight=False)  # fmt: skip
+  {aws} sqs receive-message --queue-url {outputs["processing_dlq_url"]}""", soft_wrap=True, highlight=False)  # fmt: skip
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # with all that was started
     sys.exit(main())

@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING, Any
 from boto3.dynamodb.types import TypeDeserializer
 
 from tests.support.drills import entry
+from tests.support.drs import DrsServer
+from tests.support.ministack import MiniStack
 from tests.support.terraform import Terraform, working_copy
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from tests.support.ministack import MiniStack
+    from tests.support.drs import Simulator
 
 _deserialize = TypeDeserializer().deserialize
 
@@ -26,7 +28,13 @@ class Deployment:
     """The module as it runs, with what a test does to it."""
 
     stack: MiniStack
+    drs_server: DrsServer
     outputs: dict[str, Any]
+
+    @property
+    def drs(self) -> Simulator:
+        """What the collector takes for DRS."""
+        return self.drs_server.simulator
 
     def put_events(self, details: Sequence[dict[str, Any]]) -> None:
         """Put "DRS Job Log" events on the bus, ten a request, the most that EventBridge takes."""
@@ -40,6 +48,13 @@ class Deployment:
         """Put messages on the ingest queue, as EventBridge or a redrive does."""
         for body in bodies:
             self.stack.client("sqs").send_message(QueueUrl=self.outputs["queue_url"], MessageBody=body)
+
+    def collect(self, event: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """Invoke the collector, as the schedule does or by hand; return what it answers."""
+        answer = self.stack.client("lambda").invoke(
+            FunctionName=self.outputs["collector_function_name"], Payload=json.dumps(event or {})
+        )
+        return {"FunctionError": answer.get("FunctionError"), "Payload": json.loads(answer["Payload"].read())}
 
     def rows(self, job: str) -> list[dict[str, Any]]:
         """What the table holds of a job, in its order."""
@@ -80,13 +95,23 @@ class Deployment:
 
 
 @contextlib.contextmanager
-def deployed(stack: MiniStack) -> Iterator[Deployment]:
-    """Apply examples/local; nothing is destroyed, for the embedded AWS ends with the test."""
-    with working_copy() as copy, stack:
+def deployed(
+    simulator: Simulator | None = None, settings: Mapping[str, str] | None = None, *, tls: bool = False
+) -> Iterator[Deployment]:
+    """Apply examples/local, beside a simulator of DRS; nothing is destroyed, for the embedded AWS ends with the test.
+
+    ``settings`` and ``tls`` are those of the embedded AWS.
+    """
+    with contextlib.ExitStack() as running:
+        drs = running.enter_context(DrsServer(simulator))
+        copy = running.enter_context(working_copy())
+        # The functions have it from the process that they run in.
+        stack = MiniStack({"AWS_ENDPOINT_URL_DRS": drs.endpoint, **(settings or {})}, tls=tls)
+        running.enter_context(stack)
         terraform = Terraform(copy / "examples/local", stack.environment)
         terraform.init()
         terraform.apply()
-        yield Deployment(stack, terraform.outputs())
+        yield Deployment(stack, drs, terraform.outputs())
 
 
 def eventually(check: Callable[[], bool], *, seconds: float = 60) -> None:

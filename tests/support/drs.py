@@ -113,6 +113,10 @@ class Simulator:
         """Answer the next calls of an operation (``DescribeJobs``, or ``DescribeJobLogItems drsjob-…``) with errors."""
         self._faults[operation].extend(errors)
 
+    def mend(self) -> None:
+        """Forget the faults that are still to come."""
+        self._faults.clear()
+
     def whole_log(self, job_id: str, job: PlayedJob | None = None) -> list[dict[str, Any]]:
         """All items that a job's log has in the end."""
         job = job or self.jobs[job_id]

@@ -72,13 +72,14 @@ class MiniStack:
 
     def client(self, service: str, **options: Any) -> Any:
         """A boto3 client of a service."""
-        return boto3.client(
-            service,
-            endpoint_url=self.endpoint,
-            region_name=REGION,
-            verify=str(self._ca) if self._ca else None,
-            **{"aws_access_key_id": "test", "aws_secret_access_key": "test", **options},
-        )
+        defaults = {
+            "endpoint_url": self.endpoint,
+            "region_name": REGION,
+            "verify": str(self._ca) if self._ca else None,
+            "aws_access_key_id": "test",
+            "aws_secret_access_key": "test",
+        }
+        return boto3.client(service, **(defaults | options))
 
     @property
     def log(self) -> Path:
@@ -105,7 +106,7 @@ class MiniStack:
         raise PortTakenError("five free ports in a row were taken before MiniStack came to them")
 
     def __exit__(self, *_: object) -> None:
-        if self._process is None:  # detached, or never started
+        if self._process is None:  # never started
             return
         # The functions are processes of the same session.
         for sign in (signal.SIGTERM, signal.SIGKILL):
@@ -125,12 +126,6 @@ class MiniStack:
             part.write_to_path(chain, append=True)
         certificate.private_key_pem.write_to_path(key)
         return {"USE_SSL": "1", "MINISTACK_SSL_CERT": str(chain), "MINISTACK_SSL_KEY": str(key)}
-
-    def detach(self) -> int:
-        """Leave the process running; return its process group, by which it can be ended."""
-        assert self._process is not None
-        group, self._process = self._process.pid, None
-        return group
 
     def _start(self) -> None:
         port = _free_port()

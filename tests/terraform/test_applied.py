@@ -77,11 +77,12 @@ def test_the_outputs_are_of_what_was_made(
         "role_arn": f"arn:aws:iam::{ACCOUNT}:role/applied-ingest-us-east-1",
         "log_group_name": "/aws/lambda/applied-ingest",
     }
+    assert outputs["functions"]["collector"]["name"] == "applied-collector"
     assert set(outputs["alarm_arns"]) == {
         *("processing-dlq-not-empty", "delivery-dlq-not-empty", "queue-age", "table-throttles"),
         *("job-log-rule-failed-invocations", "launch-results-rule-failed-invocations"),
         *("job-log-rule-events-lost", "launch-results-rule-events-lost"),
-        *("ingest-errors", "ingest-duration"),
+        *("ingest-errors", "ingest-duration", "collector-errors", "collector-heartbeat"),
     }
     assert outputs["alarm_arns"]["ingest-errors"].endswith(":alarm:applied-ingest-errors")
 
@@ -123,6 +124,30 @@ def test_the_role_policy_names_the_table_queue_and_log_group_that_were_made(stat
     }
 
 
+def test_the_collectors_policy_names_the_bus_and_table_that_were_made(
+    state: dict[str, dict[str, Any]], stack: MiniStack
+) -> None:
+    policy = json.loads(state["module.collector[0].aws_iam_role_policy.this"]["policy"])
+    resources = {statement["Sid"]: statement["Resource"] for statement in policy["Statement"]}
+
+    assert resources["PutEvents"] == stack.client("events").describe_event_bus(Name="recovery")["Arn"]
+    assert resources["ReadStoredEvents"] == state["aws_dynamodb_table.job_log_events"]["arn"]
+
+
+def test_the_schedule_and_the_rule_invoke_the_collector(state: dict[str, dict[str, Any]]) -> None:
+    arn = state["module.collector[0].aws_lambda_function.this"]["arn"]
+
+    schedule = state["aws_scheduler_schedule.collector[0]"]["target"][0]
+    assert (schedule["arn"], schedule["role_arn"]) == (arn, state["aws_iam_role.scheduler[0]"]["arn"])
+    assert state["aws_cloudwatch_event_target.wake[0]"]["arn"] == arn
+    assert state["aws_lambda_permission.wake[0]"]["source_arn"] == state["aws_cloudwatch_event_rule.wake[0]"]["arn"]
+    policy = json.loads(state["aws_iam_role_policy.scheduler[0]"]["policy"])
+    assert policy["Statement"][0]["Resource"] == arn
+    trust = json.loads(state["aws_iam_role.scheduler[0]"]["assume_role_policy"])
+    group = trust["Statement"][0]["Condition"]["ArnEquals"]["aws:SourceArn"]
+    assert group == state["aws_scheduler_schedule_group.this[0]"]["arn"]
+
+
 def test_the_queue_feeds_the_function(state: dict[str, dict[str, Any]]) -> None:
     mapping = state["aws_lambda_event_source_mapping.ingest"]
 
@@ -156,5 +181,5 @@ def test_a_plan_after_the_apply_is_empty_but_for_what_the_embedded_aws_forgets(a
     }
     alarms = {address for address in differences if "aws_cloudwatch_metric_alarm." in address}
     assert set(differences) == alarms
-    assert len(alarms) == 10
+    assert len(alarms) == 12
     assert set().union(*differences.values()) == LACKING

@@ -33,6 +33,8 @@ LIMITS = {
     ("aws_dynamodb_table", "name"): 255,
     ("aws_iam_role", "name"): 64,
     ("aws_lambda_function", "function_name"): 64,
+    ("aws_scheduler_schedule", "name"): 64,
+    ("aws_scheduler_schedule_group", "name"): 64,
     ("aws_sqs_queue", "name"): 80,
 }
 
@@ -93,9 +95,9 @@ def queue_policy(arn: str, rules: str | list[str] | None) -> dict[str, Any]:
     return {"Version": "2012-10-17", "Statement": [allow, deny] if rules else [deny]}
 
 
-def role_policy(resources: Planned) -> dict[str, Any]:
-    """The statements of the ingest role, by their Sid, actions sorted."""
-    policy = json.loads(resources["module.ingest.aws_iam_role_policy.this"]["policy"])
+def role_policy(resources: Planned, function: str = "ingest") -> dict[str, Any]:
+    """The statements of a function's role, by their Sid, actions sorted."""
+    policy = json.loads(resources[f"module.{function}.aws_iam_role_policy.this"]["policy"])
     for statement in policy["Statement"]:
         actions = statement["Action"]
         statement["Action"] = sorted([actions] if isinstance(actions, str) else actions)
@@ -110,7 +112,7 @@ def role_policy(resources: Planned) -> dict[str, Any]:
 def test_one_rule_on_the_default_bus_takes_both_kinds_of_event(planned: Callable[[str], Planned]) -> None:
     resources = planned("default")
 
-    (rule,) = [values for address, values in resources.items() if address.startswith("aws_cloudwatch_event_rule.")]
+    (rule,) = [values for address, values in resources.items() if "aws_cloudwatch_event_rule.this" in address]
     assert rule["event_bus_name"] == "default"
     assert json.loads(rule["event_pattern"]) == {
         "$or": [
@@ -142,7 +144,7 @@ def test_beside_a_custom_bus_launch_results_come_from_the_default_bus_too(planne
 def test_targets_retry_for_a_day_and_then_give_up_to_the_delivery_dlq(
     planned: Callable[[str], Planned], copy_name: str, buses: set[str]
 ) -> None:
-    targets = [values for address, values in planned(copy_name).items() if "aws_cloudwatch_event_target" in address]
+    targets = [values for address, values in planned(copy_name).items() if "event_target.queue" in address]
 
     assert {target["event_bus_name"] for target in targets} == buses
     for target in targets:
@@ -344,6 +346,204 @@ def test_the_queue_is_read_in_batches_whose_records_fail_alone(
 
 
 # ---------------------------------------------------------------------------------------------------------------------
+# The collector
+# ---------------------------------------------------------------------------------------------------------------------
+
+
+def test_the_collector(planned: Callable[[str], Planned]) -> None:
+    function = planned("default")["module.collector[0].aws_lambda_function.this"]
+
+    assert function["function_name"] == "drs-job-log-collector"
+    assert function["handler"] == "drs_job_log.collector.handler"
+    assert (function["memory_size"], function["timeout"]) == (256, 63)
+    assert function["environment"][0]["variables"] == {
+        "DRS_TARGETS": "[{}]",
+        "EVENT_BUS_NAME": "default",
+        "EVENT_SOURCE": "drs.job-log",
+        "EXECUTION_ID_TAG": "ExecutionId",
+        "JOB_LOG_EVENTS_TABLE": "drs-job-log-events",
+        "LOOKBACK_HOURS": "24",
+        "POLL_INTERVAL_SECONDS": "3",
+        "POWERTOOLS_METRICS_NAMESPACE": "DRSJobLog",
+        "POWERTOOLS_SERVICE_NAME": "drs-job-log",
+        "STALLED_AFTER_MINUTES": "45",
+    }
+
+
+def test_the_collector_by_choice(planned: Callable[[str], Planned]) -> None:
+    function = planned("everything")["module.collector[0].aws_lambda_function.this"]
+
+    variables = function["environment"][0]["variables"]
+    role = {"roleArn": "arn:aws:iam::111122223333:role/drs-reader", "externalId": "secret"}
+    assert json.loads(variables.pop("DRS_TARGETS")) == [
+        {},
+        {"region": "eu-west-1"},
+        {"region": "eu-west-1", **role},
+        {"region": "eu-central-1", **role},
+    ]
+    assert variables == {
+        "EVENT_BUS_NAME": "recovery",
+        "EVENT_SOURCE": "example.job-log",
+        "EXECUTION_ID_TAG": "Execution",
+        "JOB_LOG_EVENTS_TABLE": "other-events",
+        "LOOKBACK_HOURS": "48",
+        "POLL_INTERVAL_SECONDS": "10",
+        "POWERTOOLS_METRICS_NAMESPACE": "DRSJobLog",
+        "POWERTOOLS_SERVICE_NAME": "other",
+        "STALLED_AFTER_MINUTES": "60",
+        "TEAM": "platform",
+    }
+    assert function["timeout"] == 56
+
+
+def put_events(bus: str, source: str) -> dict[str, Any]:
+    return {
+        "Effect": "Allow",
+        "Action": ["events:PutEvents"],
+        "Resource": f"arn:aws:events:us-east-1:{ACCOUNT}:event-bus/{bus}",
+        "Condition": {"StringEquals": {"events:source": source, "events:detail-type": "DRS Job Log"}},
+    }
+
+
+def test_the_collectors_role_may_do_what_it_does_and_nothing_else(planned: Callable[[str], Planned]) -> None:
+    assert role_policy(planned("default"), "collector[0]") == {
+        "ReadJobs": {
+            "Effect": "Allow",
+            "Action": ["drs:DescribeJobs", "drs:DescribeSourceServers"],
+            "Resource": "*",
+        },
+        "ReadJobLogs": {
+            "Effect": "Allow",
+            "Action": ["drs:DescribeJobLogItems"],
+            "Resource": f"arn:aws:drs:us-east-1:{ACCOUNT}:job/*",
+        },
+        "PutEvents": put_events("default", "drs.job-log"),
+        "ReadStoredEvents": {
+            "Effect": "Allow",
+            "Action": ["dynamodb:Query"],
+            "Resource": f"arn:aws:dynamodb:us-east-1:{ACCOUNT}:table/drs-job-log-events",
+        },
+        "WriteLogs": {
+            "Effect": "Allow",
+            "Action": ["logs:CreateLogStream", "logs:PutLogEvents"],
+            "Resource": f"arn:aws:logs:us-east-1:{ACCOUNT}:log-group:/aws/lambda/drs-job-log-collector:*",
+        },
+        "WriteTraces": {
+            "Effect": "Allow",
+            "Action": ["xray:PutTelemetryRecords", "xray:PutTraceSegments"],
+            "Resource": "*",
+        },
+    }
+
+
+def test_the_collector_may_assume_the_roles_of_its_targets_and_read_this_account_only_where_it_is_one(
+    planned: Callable[[str], Planned],
+) -> None:
+    assume = {
+        "Effect": "Allow",
+        "Action": ["sts:AssumeRole"],
+        "Resource": "arn:aws:iam::111122223333:role/drs-reader",
+    }
+
+    policy = role_policy(planned("everything"), "collector[0]")
+    assert policy["AssumeRolesOfTargets"] == assume
+    assert set(policy["ReadJobLogs"]["Resource"]) == {
+        f"arn:aws:drs:us-east-1:{ACCOUNT}:job/*",
+        f"arn:aws:drs:eu-west-1:{ACCOUNT}:job/*",
+    }
+    assert policy["PutEvents"] == put_events("recovery", "example.job-log")
+    assert policy["UseCustomerKey"] == {
+        "Effect": "Allow",
+        "Action": ["kms:Decrypt", "kms:DescribeKey"],
+        "Resource": KEY,
+        "Condition": {"StringLike": {"kms:ViaService": "dynamodb.us-east-1.*"}},
+    }
+    policy = role_policy(planned("other_accounts_only"), "collector[0]")
+    assert policy["AssumeRolesOfTargets"] == assume
+    assert {sid for sid in policy if sid.startswith("Read")} == {"ReadStoredEvents"}
+
+
+def test_the_collector_is_invoked_every_minute_and_not_again_when_it_fails(planned: Callable[[str], Planned]) -> None:
+    resources = planned("default")
+
+    schedule = resources["aws_scheduler_schedule.collector[0]"]
+    assert schedule["schedule_expression"] == "rate(1 minute)"
+    assert schedule["flexible_time_window"] == [{"maximum_window_in_minutes": None, "mode": "OFF"}]
+    assert schedule["group_name"] == "drs-job-log"
+    assert schedule["target"][0]["input"] == "{}"
+    once = [{"maximum_event_age_in_seconds": 60, "maximum_retry_attempts": 0}]
+    assert schedule["target"][0]["retry_policy"] == once
+    invoke = resources["aws_lambda_function_event_invoke_config.collector[0]"]
+    assert (invoke["maximum_event_age_in_seconds"], invoke["maximum_retry_attempts"]) == (60, 0)
+
+
+def test_the_scheduler_may_invoke_the_collector_for_schedules_of_this_module_only(
+    planned: Callable[[str], Planned],
+) -> None:
+    resources = planned("default")
+
+    assert json.loads(resources["aws_iam_role_policy.scheduler[0]"]["policy"])["Statement"] == [
+        {
+            "Sid": "InvokeFunctions",
+            "Effect": "Allow",
+            "Action": "lambda:InvokeFunction",
+            "Resource": f"arn:aws:lambda:us-east-1:{ACCOUNT}:function:drs-job-log-collector",
+        }
+    ]
+    role = resources["aws_iam_role.scheduler[0]"]
+    assert json.loads(role["assume_role_policy"])["Statement"] == [
+        {
+            "Effect": "Allow",
+            "Principal": {"Service": "scheduler.amazonaws.com"},
+            "Action": "sts:AssumeRole",
+            "Condition": {
+                "StringEquals": {"aws:SourceAccount": ACCOUNT},
+                "ArnEquals": {"aws:SourceArn": f"arn:aws:scheduler:us-east-1:{ACCOUNT}:schedule-group/drs-job-log"},
+            },
+        }
+    ]
+    role = planned("everything")["aws_iam_role.scheduler[0]"]
+    assert (role["permissions_boundary"], role["path"]) == (f"arn:aws:iam::{ACCOUNT}:policy/boundary", "/platform/")
+
+
+@pytest.mark.parametrize(("copy_name", "prefix"), [("default", "drs-job-log"), ("everything", "other")])
+def test_drs_jobs_and_launch_results_wake_the_collector(
+    planned: Callable[[str], Planned], copy_name: str, prefix: str
+) -> None:
+    resources = planned(copy_name)
+
+    rule = resources["aws_cloudwatch_event_rule.wake[0]"]
+    assert rule["event_bus_name"] == "default"  # whatever the bus of the module: AWS has no other
+    assert json.loads(rule["event_pattern"]) == {
+        "$or": [
+            {
+                "source": ["aws.drs"],
+                "detail-type": ["AWS API Call via CloudTrail"],
+                "detail": {
+                    "eventSource": ["drs.amazonaws.com"],
+                    "eventName": ["StartRecovery", "TerminateRecoveryInstances", "StartFailbackLaunch"],
+                },
+            },
+            {"source": ["aws.drs"], "detail-type": ["DRS Source Server Launch Result"]},
+        ]
+    }
+    permission = resources["aws_lambda_permission.wake[0]"]
+    assert (permission["principal"], permission["action"]) == ("events.amazonaws.com", "lambda:InvokeFunction")
+    assert (permission["function_name"], permission["source_arn"]) == (
+        f"{prefix}-collector",
+        f"{EVENTS}/{prefix}-collector",
+    )
+
+
+def test_without_the_collector_nothing_of_it_is_there(planned: Callable[[str], Planned]) -> None:
+    resources = planned("without_collector")
+
+    assert [address for address in resources if "collector" in address or "scheduler" in address] == []
+    assert "aws_lambda_permission" not in json.dumps(list(resources))
+    assert "module.ingest.aws_lambda_function.this" in resources
+
+
+# ---------------------------------------------------------------------------------------------------------------------
 # The package
 # ---------------------------------------------------------------------------------------------------------------------
 
@@ -412,6 +612,14 @@ ALARMS = {
         *("AWS/Events", "InvocationsFailedToBeSentToDlq", {"RuleName": "drs-job-log-job-log"}),
         *("Sum", ">=", 1, 1, 60),
     ),
+    "collector-heartbeat": (
+        *("DRSJobLog", "CollectorHeartbeat", {"service": "drs-job-log"}),
+        *("Sum", "<", 1, 5, 60),
+    ),
+    "collector-errors": (
+        *("AWS/Lambda", "Errors", {"FunctionName": "drs-job-log-collector"}),
+        *("Sum", ">=", 5, 1, 300),
+    ),
     "ingest-errors": (
         *("AWS/Lambda", "Errors", {"FunctionName": "drs-job-log-ingest"}),
         *("Sum", ">=", 5, 1, 300),
@@ -421,7 +629,7 @@ ALARMS = {
         *("Average", ">", 5000, 2, 60),
     ),
 }
-COMPARISONS = {"GreaterThanOrEqualToThreshold": ">=", "GreaterThanThreshold": ">"}
+COMPARISONS = {"GreaterThanOrEqualToThreshold": ">=", "GreaterThanThreshold": ">", "LessThanThreshold": "<"}
 
 
 def alarms(resources: Planned) -> list[dict[str, Any]]:
@@ -439,14 +647,18 @@ def test_alarms_watch_what_they_say(planned: Callable[[str], Planned]) -> None:
     } == ALARMS
 
 
-def test_alarms_are_silent_without_data_but_for_those_of_dead_letters_which_stay(
+def test_without_data_alarms_are_silent_but_those_of_dead_letters_stay_and_the_heartbeats_fires(
     planned: Callable[[str], Planned],
 ) -> None:
     treatment = {alarm["alarm_name"]: alarm["treat_missing_data"] for alarm in alarms(planned("default"))}
 
-    dead_letters = {"drs-job-log-processing-dlq-not-empty", "drs-job-log-delivery-dlq-not-empty"}
-    assert treatment == {name: "ignore" if name in dead_letters else "notBreaching" for name in treatment}
-    assert dead_letters < set(treatment)
+    others = {
+        "drs-job-log-processing-dlq-not-empty": "ignore",
+        "drs-job-log-delivery-dlq-not-empty": "ignore",
+        "drs-job-log-collector-heartbeat": "breaching",
+    }
+    assert treatment == dict.fromkeys(treatment, "notBreaching") | others
+    assert len(treatment) == len(ALARMS)
 
 
 def test_alarms_of_rules_have_the_dimensions_of_their_bus(planned: Callable[[str], Planned]) -> None:
@@ -489,8 +701,8 @@ def test_names_fit(planned: Callable[[str], Planned], copy_name: str) -> None:
 
 
 def test_the_longest_suffix_fits_in_the_longest_region(planned: Callable[[str], Planned]) -> None:
-    role = planned("long_name_a")["module.ingest.aws_iam_role.this"]["name"]
-    prefix = role.removesuffix("-ingest-us-east-1")
+    resources = planned("long_name_a")
+    prefix = resources["aws_iam_role.scheduler[0]"]["name"].removesuffix("-scheduler-us-east-1")
 
     assert len(prefix) == 38
     assert len(f"{prefix}-collector-ap-southeast-1") <= 64

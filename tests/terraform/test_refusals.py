@@ -25,6 +25,13 @@ REFUSED = {
     "retention_days_zero": "retention_days must be a whole number of days from 1 to 3650",
     "retention_days_a_fraction": "retention_days must be a whole number of days from 1 to 3650",
     "kms_key_an_alias": "kms_key_arn must be the ARN of a key",
+    "poll_interval_zero": "collector.poll_interval_seconds must be a whole number from 1 to 30",
+    "stalled_after_too_long": "collector.stalled_after_minutes must be a whole number from 1 to 1440",
+    "target_region_unknown": "collector.targets must each have a region like",
+    "target_role_a_name": "collector.targets must each have as role_arn the ARN of an IAM role",
+    "target_external_id_alone": "collector.targets must have an external_id only beside a role_arn",
+    "target_twice": "collector.targets must not name a Region and role twice",
+    "execution_id_tag_of_aws": "execution_id_tag must be the key of a tag",
     "timeout_too_short": "ingest.timeout_seconds must be a whole number from 25 to 900",
     "timeout_too_long": "ingest.timeout_seconds must be a whole number from 25 to 900",
     "window_too_long": "ingest.batching_window_seconds must be a whole number from 0 to 300",
@@ -81,16 +88,26 @@ def test_no_other_input_is_refused(refusals: list[dict[str, Any]]) -> None:
 
 
 def test_inputs_that_do_not_fit_together_are_refused(refusals_at_resources: list[dict[str, Any]]) -> None:
-    told = [diagnostic["detail"] for diagnostic in refusals_at_resources]
+    told = {diagnostic["detail"] for diagnostic in refusals_at_resources}  # by one function or by each
 
     assert len(told) == len(REFUSED_AT_RESOURCES)
     assert all(any(said in detail for detail in told) for said in REFUSED_AT_RESOURCES)
 
 
-def test_the_layer_is_not_dropped_without_a_package(combinations: list[dict[str, Any]]) -> None:
-    (diagnostic,) = combinations
+@pytest.mark.parametrize(
+    ("case", "said"),
+    [
+        ("layer_dropped_without_a_package", "only beside a package that brings Powertools along"),
+        ("lookback_longer_than_retention", "retention_days = 48: what is deleted"),
+    ],
+)
+def test_inputs_that_are_wrong_beside_others_are_refused(
+    combinations: list[dict[str, Any]], case: str, said: str
+) -> None:
+    (told,) = [d["detail"] for d in combinations if d["snippet"]["context"] == f'module "{case}"']
 
-    assert "only beside a package that brings Powertools along" in diagnostic["detail"]
+    assert said in told
+    assert len(combinations) == 2
 
 
 def test_each_validation_of_the_module_refuses_something(

@@ -297,7 +297,7 @@ def test_whatever_happens_the_rows_are_the_scripts_and_a_further_pass_emits_noth
 
     # In the end all is well again, for long enough.
     world.faults.clear()
-    world.simulator._faults.clear()
+    world.simulator.mend()
     for wait in (11 * MINUTE, 11 * MINUTE, 6 * MINUTE):
         world.now += wait
         assert world.collect().failures == {}

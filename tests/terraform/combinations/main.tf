@@ -15,6 +15,13 @@ terraform {
 
 provider "aws" {}
 
+module "lookback_longer_than_retention" {
+  source = "../../.."
+
+  retention_days = 2
+  collector      = { lookback_hours = 49 }
+}
+
 module "layer_dropped_without_a_package" {
   source = "../../.."
 

@@ -81,6 +81,48 @@ module "kms_key_an_alias" {
   kms_key_arn = "alias/aws/sqs"
 }
 
+module "poll_interval_zero" {
+  source = "../../.."
+
+  collector = { poll_interval_seconds = 0 }
+}
+
+module "stalled_after_too_long" {
+  source = "../../.."
+
+  collector = { stalled_after_minutes = 1441 }
+}
+
+module "target_region_unknown" {
+  source = "../../.."
+
+  collector = { targets = [{ region = "Ireland" }] }
+}
+
+module "target_role_a_name" {
+  source = "../../.."
+
+  collector = { targets = [{ role_arn = "drs-reader" }] }
+}
+
+module "target_external_id_alone" {
+  source = "../../.."
+
+  collector = { targets = [{ external_id = "secret" }] }
+}
+
+module "target_twice" {
+  source = "../../.."
+
+  collector = { targets = [{ region = "eu-west-1" }, { region = "eu-west-1" }] }
+}
+
+module "execution_id_tag_of_aws" {
+  source = "../../.."
+
+  execution_id_tag = "aws:execution"
+}
+
 module "timeout_too_short" {
   source = "../../.."
 

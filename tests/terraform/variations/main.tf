@@ -57,6 +57,20 @@ module "everything" {
   kms_key_arn    = "arn:aws:kms:us-east-1:000000000000:key/11111111-2222-3333-4444-555555555555"
   alarm_actions  = ["arn:aws:sns:us-east-1:000000000000:on-call"]
 
+  execution_id_tag = "Execution"
+
+  collector = {
+    poll_interval_seconds = 10
+    lookback_hours        = 48
+    stalled_after_minutes = 60
+    targets = [
+      {},
+      { region = "eu-west-1" },
+      { region = "eu-west-1", role_arn = "arn:aws:iam::111122223333:role/drs-reader", external_id = "secret" },
+      { region = "eu-central-1", role_arn = "arn:aws:iam::111122223333:role/drs-reader", external_id = "secret" },
+    ]
+  }
+
   ingest = {
     timeout_seconds            = 60
     batching_window_seconds    = 5
@@ -83,6 +97,20 @@ module "without_alarms" {
 
   name   = "without-alarms"
   alarms = { enabled = false }
+}
+
+module "without_collector" {
+  source = "../../.."
+
+  name      = "without-collector"
+  collector = { enabled = false }
+}
+
+module "other_accounts_only" {
+  source = "../../.."
+
+  name      = "other-accounts-only"
+  collector = { targets = [{ role_arn = "arn:aws:iam::111122223333:role/drs-reader" }] }
 }
 
 # Alike in their first 120 letters.
