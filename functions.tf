@@ -115,8 +115,9 @@ module "collector" {
   handler     = "drs_job_log.collector.handler"
   # While a job runs, it polls until one interval before the next minute, whose invocation goes on in step. A pass
   # begins only with more than 5 s left.
-  timeout  = 60 - var.collector.poll_interval_seconds + 6
-  defaults = local.function_defaults
+  timeout              = 60 - var.collector.poll_interval_seconds + 6
+  reserved_concurrency = var.collector.reserved_concurrency
+  defaults             = local.function_defaults
 
   environment = merge(local.shared_environment, {
     DRS_TARGETS           = jsonencode([for target in local.targets : { for name, value in { region = target.region, roleArn = target.role_arn, externalId = target.external_id } : name => value if value != null }])
@@ -125,6 +126,7 @@ module "collector" {
     EXECUTION_ID_TAG      = var.execution_id_tag
     LOOKBACK_HOURS        = tostring(var.collector.lookback_hours)
     POLL_INTERVAL_SECONDS = tostring(var.collector.poll_interval_seconds)
+    RETENTION_DAYS        = tostring(var.retention_days)
     STALLED_AFTER_MINUTES = tostring(var.collector.stalled_after_minutes)
   })
   policy_document = data.aws_iam_policy_document.collector.json
@@ -166,15 +168,26 @@ data "aws_iam_policy_document" "collector" {
     actions   = ["events:PutEvents"]
     resources = [local.event_bus_arn]
 
+    # IAM may see one value for each entry of a request: each must be this one, and there must be one.
     condition {
-      test     = "StringEquals"
+      test     = "ForAllValues:StringEquals"
       variable = "events:source"
       values   = [var.event_source]
     }
     condition {
-      test     = "StringEquals"
+      test     = "ForAllValues:StringEquals"
       variable = "events:detail-type"
       values   = ["DRS Job Log"]
+    }
+    condition {
+      test     = "Null"
+      variable = "events:source"
+      values   = ["false"]
+    }
+    condition {
+      test     = "Null"
+      variable = "events:detail-type"
+      values   = ["false"]
     }
   }
   statement {
@@ -242,7 +255,14 @@ resource "aws_scheduler_schedule" "collector" {
     }
   }
 
-  depends_on = [aws_iam_role_policy.scheduler]
+  # Not before all that its events go through: what is put on a bus without a target reaches nobody.
+  depends_on = [
+    aws_cloudwatch_event_target.queue,
+    aws_dynamodb_table.job_log_events,
+    aws_iam_role_policy.scheduler,
+    aws_lambda_event_source_mapping.ingest,
+    aws_lambda_function_event_invoke_config.collector,
+  ]
 }
 
 resource "aws_iam_role" "scheduler" {
@@ -314,6 +334,7 @@ resource "aws_cloudwatch_event_rule" "wake" {
         detail = {
           eventSource = ["drs.amazonaws.com"]
           eventName   = ["StartRecovery", "TerminateRecoveryInstances", "StartFailbackLaunch"]
+          errorCode   = [{ exists = false }]
         }
       },
       local.launch_result_pattern,
@@ -332,6 +353,8 @@ resource "aws_cloudwatch_event_target" "wake" {
     maximum_event_age_in_seconds = 60
     maximum_retry_attempts       = 0
   }
+
+  depends_on = [aws_scheduler_schedule.collector] # and so after all that events go through
 }
 
 resource "aws_lambda_permission" "wake" {

@@ -54,6 +54,17 @@ locals {
         treat_missing_data = "notBreaching"
       }
     },
+    var.collector.enabled ? {
+      server-stalled = {
+        description        = "A server of a running DRS job had no new log item for ${var.collector.stalled_after_minutes} minutes. The collector's log (\"Servers stand still\") says which."
+        namespace          = local.shared_environment.POWERTOOLS_METRICS_NAMESPACE
+        metric_name        = "ServersStalled"
+        dimensions         = { service = local.shared_environment.POWERTOOLS_SERVICE_NAME }
+        statistic          = "Sum"
+        threshold          = 1
+        treat_missing_data = "notBreaching"
+      }
+    } : {},
     {
       for pair in setproduct(keys(local.rules), keys(local.rule_alarms)) : "${pair[0]}-rule-${pair[1]}" => {
         description = "Rule ${local.rule_names[pair[0]]}: ${local.rule_alarms[pair[1]].description}"
@@ -75,6 +86,8 @@ locals {
 # Unlike all others, this one fires when it hears nothing: also when the function does not run at all.
 resource "aws_cloudwatch_metric_alarm" "collector_heartbeat" {
   count = var.alarms.enabled && var.collector.enabled ? 1 : 0
+
+  depends_on = [aws_scheduler_schedule.collector] # before its first minute there is nothing to hear
 
   alarm_name          = "${local.prefix}-collector-heartbeat"
   alarm_description   = "For five minutes the collector could not read the whole DRS job log, or did not run: items of running jobs are late or missing. Its log says what failed."

@@ -109,17 +109,19 @@ variable "kms_key_arn" {
 variable "collector" {
   description = <<-EOT
     How the DRS job log is read:
-    - `enabled`: false leaves a module that only stores what others put on the bus.
+    - `enabled`: false leaves a module that only stores what others put on the bus. It removes the collector with its logs: no pause button.
     - `poll_interval_seconds`: how often a running job's log is read. While none runs, DRS is asked once a minute.
     - `lookback_hours`: jobs that ended within so many hours are read again after an outage. Running ones always are.
     - `stalled_after_minutes`: a server of a running job without a new item for so long counts as stalled.
-    - `targets`: accounts and Regions to collect from, **instead of** this one: `region` (null: this Region), `role_arn` to assume (null: this account) and its `external_id`. `{}` in the list is this account and Region. A role must allow `drs:DescribeJobs`, `drs:DescribeJobLogItems` and `drs:DescribeSourceServers`.
+    - `reserved_concurrency`: how many invocations may run at the same time: one a minute by the clock, others by job starts, launch results and hand. -1 for an account whose concurrency quota leaves nothing to reserve.
+    - `targets`: accounts and Regions to collect from, **instead of** this one: `region` (null: this Region), `role_arn` to assume (null: this account) and its `external_id`. `{}` in the list is this account and Region. A role must allow `drs:DescribeJobs`, `drs:DescribeJobLogItems` and `drs:DescribeSourceServers`. Jobs elsewhere are noticed within a minute; only this account and Region wake the collector at once.
   EOT
   type = object({
     enabled               = optional(bool, true)
     poll_interval_seconds = optional(number, 3)
     lookback_hours        = optional(number, 24)
     stalled_after_minutes = optional(number, 45)
+    reserved_concurrency  = optional(number, 3)
     targets = optional(list(object({
       region      = optional(string)
       role_arn    = optional(string)
@@ -135,18 +137,22 @@ variable "collector" {
   }
   validation {
     condition     = var.collector.lookback_hours >= 1 && var.collector.lookback_hours <= 24 * var.retention_days && floor(var.collector.lookback_hours) == var.collector.lookback_hours
-    error_message = "collector.lookback_hours must be a whole number from 1 to 24 × retention_days = ${24 * var.retention_days}: what is deleted from the table would be told again."
+    error_message = "collector.lookback_hours must be a whole number from 1 to 24 × retention_days = ${24 * var.retention_days}: the table keeps nothing older."
   }
   validation {
     condition     = var.collector.stalled_after_minutes >= 1 && var.collector.stalled_after_minutes <= 1440 && floor(var.collector.stalled_after_minutes) == var.collector.stalled_after_minutes
     error_message = "collector.stalled_after_minutes must be a whole number from 1 to 1440. DRS is often quiet for 16 minutes."
   }
   validation {
-    condition     = alltrue([for target in var.collector.targets : target.region == null || can(regex("^[a-z]{2}(-[a-z]+)+-[0-9]+$", target.region))])
+    condition     = var.collector.reserved_concurrency == -1 || (var.collector.reserved_concurrency >= 2 && floor(var.collector.reserved_concurrency) == var.collector.reserved_concurrency)
+    error_message = "collector.reserved_concurrency must be a whole number of at least 2, or -1 to reserve none: with one, nobody could call the collector by hand while a job runs."
+  }
+  validation {
+    condition     = alltrue([for target in var.collector.targets : target.region == null || can(regex("^[a-z]{2,}(-[a-z]+)+-[0-9]+$", target.region))])
     error_message = "collector.targets must each have a region like \"eu-west-1\", or none for this one."
   }
   validation {
-    condition     = alltrue([for target in var.collector.targets : target.role_arn == null || can(regex("^arn:[a-z0-9-]+:iam::[0-9]{12}:role/.+$", target.role_arn))])
+    condition     = alltrue([for target in var.collector.targets : target.role_arn == null || can(regex("^arn:[a-z0-9-]+:iam::[0-9]{12}:role/[A-Za-z0-9_+=,.@/-]+$", target.role_arn))])
     error_message = "collector.targets must each have as role_arn the ARN of an IAM role, arn:PARTITION:iam::ACCOUNT:role/NAME, or none for this account."
   }
   validation {
@@ -154,8 +160,8 @@ variable "collector" {
     error_message = "collector.targets must have an external_id only beside a role_arn: 2 to 1224 letters, digits and \"_+=,.@:/-\"."
   }
   validation {
-    condition     = length(distinct([for target in var.collector.targets : "${coalesce(target.region, "here")} ${coalesce(target.role_arn, "here")}"])) == length(var.collector.targets)
-    error_message = "collector.targets must not name a Region and role twice: its jobs would be collected twice."
+    condition     = length(distinct([for target in var.collector.targets : "${coalesce(target.region, data.aws_region.current.id)} ${try(split(":", target.role_arn)[4], data.aws_caller_identity.current.account_id)}"])) == length(var.collector.targets)
+    error_message = "collector.targets must not name an account and Region twice: its jobs would be collected twice."
   }
 }
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Final, TypeVar
 from aws_lambda_powertools import Logger
 
 from drs_job_log.bus import batches, to_text
-from drs_job_log.joblog import created_at, ended_before, read_log, server_ids, stalled_servers, to_detail
+from drs_job_log.events import format_time
+from drs_job_log.joblog import ended_before, read_log, server_ids, stalled_servers, to_detail
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -36,6 +37,11 @@ _LATE: Final = timedelta(seconds=10)
 # A job created at the very moment that is asked for must not be missed.
 _MARGIN: Final = timedelta(minutes=1)
 
+# Of an invocation's time: kept for what was read, so that a log that hangs does not hold back the others; and for the
+# metrics.
+_SECONDS_TO_WRITE: Final = 3.0
+_SECONDS_TO_END: Final = 1.0
+
 logger = Logger(child=True)
 
 
@@ -49,9 +55,10 @@ class NotPutError(RuntimeError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """How to collect: see the inputs ``collector`` and ``execution_id_tag``."""
+    """How to collect: see the inputs ``collector``, ``execution_id_tag`` and ``retention_days``."""
 
     lookback: timedelta
+    retention: timedelta
     poll_interval: timedelta
     stalled_after: timedelta
     execution_id_tag: str
@@ -111,6 +118,11 @@ class JobMemory:
         """Whether the table may hold what memory lacks: it was emitted, or others may have gone on meanwhile."""
         return key in self.emitted or self.looked_at is None or now - self.looked_at > poll_interval + _LATE
 
+    @property
+    def is_settled(self) -> bool:
+        """Whether all of it is stored, and nothing more will come."""
+        return self.complete is not None and self.complete <= self.stored
+
     def is_done(self, now: datetime) -> bool:
         """Whether there is nothing to look for, at least for now."""
         return self.complete is not None and not any(self.lacks(key, now) for key in self.complete)
@@ -153,53 +165,76 @@ class Collector:
         self._store = store
         self._bus = bus
         self._settings = settings
-        self._memory: dict[Drs, dict[str, JobMemory]] = {drs: {} for drs in targets}
-        # Of each target that was ever asked: when its oldest unfinished job was created, if it has one.
-        self._unfinished_since: dict[Drs, datetime | None] = {}
-        self._threads = ThreadPoolExecutor(_THREADS)
+        # Of each target that was ever asked, by job.
+        self._memory: dict[Drs, dict[str, JobMemory]] = {}
+        self._readers = ThreadPoolExecutor(_THREADS)
+        self._writers = ThreadPoolExecutor(_THREADS)
 
-    def collect(self, request: Request, now: datetime, has_time: Callable[[], bool] = lambda: True) -> Pass:
+    def collect(self, request: Request, now: datetime, seconds_left: Callable[[], float] = lambda: 900.0) -> Pass:
         """Make one pass. What fails, fails alone; what there is no time for, the next pass does."""
-        attempts = _Attempts(self._threads, has_time)
+        attempts = _Attempts()
 
-        listed = attempts.each(self._targets, str, lambda drs: self._jobs(drs, request, now))
-        jobs = [found for of_target in listed for found in of_target]
+        def read(
+            things: Iterable[Thing], name: Callable[[Thing], str], work: Callable[[Thing], Result]
+        ) -> Iterator[Result]:
+            return attempts.each(self._readers, things, name, work, lambda: seconds_left() - _SECONDS_TO_WRITE)
+
+        # Generators: events are put on the bus while other logs are still being read.
+        jobs: list[FoundJob] = []
+        looks: list[Look] = []
+
+        def found() -> Iterator[FoundJob]:
+            for of_target in read(self._targets, str, lambda drs: self._jobs(drs, request, now)):
+                jobs.extend(of_target)
+                yield from of_target
+
+        def entries() -> Iterator[Entry]:
+            for look in read(found(), str, lambda job: self._look(job, now, attempts)):
+                looks.append(look)
+                yield from look.entries
+
+        emitted = sum(
+            attempts.each(
+                self._writers,
+                batches(entries()),
+                lambda batch: f"events from {batch[0].key} on",
+                lambda batch: self._put(batch, now),
+                lambda: seconds_left() - _SECONDS_TO_END,
+            )
+        )
         for job_id in set(request.job_ids) - {found.job["jobID"] for found in jobs}:
             attempts.failures[job_id] = "no account and Region that is collected knows it"
-
-        looks = list(attempts.each(jobs, str, lambda found: self._look(found, now, attempts)))
-        entries = [entry for look in looks for entry in look.entries]
-        put = attempts.each(
-            batches(entries), lambda batch: f"events from {batch[0].key} on", lambda batch: self._put(batch, now)
-        )
-
         return Pass(
             jobs=len(jobs),
-            emitted=sum(put),
+            emitted=emitted,
             stalled=sum(len(look.stalled) for look in looks),
-            # A target that cannot be asked now counts by what it said last.
-            is_running=any(found.memory.complete is None for found in jobs) or any(self._unfinished_since.values()),
+            # Remembered: a target that cannot be asked now counts by what it said last.
+            is_running=any(m.complete is None for memories in self._memory.values() for m in memories.values()),
             failures=attempts.failures,
         )
 
     def _jobs(self, drs: Drs, request: Request, now: datetime) -> list[FoundJob]:
-        """The jobs of a target that are asked for, or else due: those of the look-back window and all that run."""
+        """The jobs of a target that are asked for, or else due: those of the look-back window and all unfinished."""
         drs.connect()
         if request.by_hand:
             # What is remembered may be what is doubted.
-            return [FoundJob(drs, job, JobMemory()) for job in drs.jobs(ids=request.job_ids, since=request.since)]
+            asked = drs.jobs(ids=request.job_ids, since=request.since)
+            return [FoundJob(drs, job, JobMemory()) for job in asked]
 
         start = now - self._settings.lookback
-        if drs in self._unfinished_since:
-            jobs = drs.jobs(since=min(start, self._unfinished_since[drs] or start) - _MARGIN)
+        if drs in self._memory:
+            listed = drs.jobs(since=start - _MARGIN)
+            unfinished = {job_id for job_id, memory in self._memory[drs].items() if not memory.is_settled}
+            if older := sorted(unfinished - {job["jobID"] for job in listed}):
+                listed += drs.jobs(ids=older)
         else:
-            jobs = drs.jobs()  # one from before the window may still run
-        due = [job for job in jobs if not ended_before(job, start)]
-        unfinished = [created_at(job) for job in due if job.get("status") != "COMPLETED"]
-        self._unfinished_since[drs] = min(filter(None, unfinished), default=None)
-        known = self._memory[drs]
-        self._memory[drs] = {job["jobID"]: known.get(job["jobID"], JobMemory()) for job in due}
-        return [FoundJob(drs, job, self._memory[drs][job["jobID"]]) for job in due]
+            unfinished = set()
+            listed = drs.jobs()  # one from before the window may still run
+        # By id: while pages are read, a new job may push another one over to the next page.
+        due = {job["jobID"]: job for job in listed if job["jobID"] in unfinished or not ended_before(job, start)}
+        known = self._memory.get(drs, {})
+        memory = self._memory[drs] = {job_id: known.get(job_id) or JobMemory() for job_id in due}
+        return [FoundJob(drs, job, memory[job_id]) for job_id, job in due.items()]
 
     def _look(self, found: FoundJob, now: datetime, attempts: _Attempts) -> Look:
         """Read a job's log, unless all of it is known, and the table where memory does not do."""
@@ -207,13 +242,15 @@ class Collector:
         if memory.is_done(now):
             return Look()
         log = read_log(job, found.drs.log(job["jobID"]), now)
-        new = [fact for fact in log.facts if memory.lacks(fact.key, now)]
+        kept = format_time(now - self._settings.retention)  # what is older, the table deletes at once
+        facts = [fact for fact in log.facts if fact.time >= kept]
+        new = [fact for fact in facts if memory.lacks(fact.key, now)]
         if any(memory.is_in_doubt(fact.key, now, self._settings.poll_interval) for fact in new):
             memory.stored = self._store.keys(job["jobID"])
             new = [fact for fact in new if fact.key not in memory.stored]
         memory.looked_at = now
         if log.is_complete:
-            memory.complete = frozenset(fact.key for fact in log.facts)
+            memory.complete = frozenset(fact.key for fact in facts)
         stalled = frozenset(stalled_servers(job, log, self._settings.stalled_after, now) - memory.stalled)
         memory.stalled |= stalled
         if stalled:
@@ -241,24 +278,33 @@ class Collector:
 class _Attempts:
     """Work on several things at a time, of which one that fails leaves the others, and is noted."""
 
-    def __init__(self, threads: ThreadPoolExecutor, has_time: Callable[[], bool]) -> None:
-        self._threads = threads
-        self._has_time = has_time
+    def __init__(self) -> None:
         self.failures: dict[str, str] = {}
 
     def each(
-        self, things: Iterable[Thing], name: Callable[[Thing], str], work: Callable[[Thing], Result]
+        self,
+        threads: ThreadPoolExecutor,
+        things: Iterable[Thing],
+        name: Callable[[Thing], str],
+        work: Callable[[Thing], Result],
+        seconds_left: Callable[[], float],
     ) -> Iterator[Result]:
-        """What the work made of each thing, in their order, without those that failed."""
+        """What the work made of each thing, as it comes, without those that failed or took too long."""
 
         def in_time(thing: Thing) -> Result:
-            if not self._has_time():
+            if seconds_left() <= 0:
                 raise OutOfTimeError("no time was left; the next pass goes on")
             return work(thing)
 
-        for thing, future in [(thing, self._threads.submit(in_time, thing)) for thing in things]:
-            with self.noting(name(thing)):
-                yield future.result()
+        futures = {threads.submit(in_time, thing): thing for thing in things}
+        try:
+            for future in as_completed(futures, timeout=max(0.0, seconds_left())):
+                with self.noting(name(futures.pop(future))):
+                    yield future.result()
+        except TimeoutError:
+            for future, thing in futures.items():
+                future.cancel()
+                self.failures[name(thing)] = "OutOfTimeError: it took too long; the next pass begins it again"
 
     @contextmanager
     def noting(self, name: str) -> Iterator[None]:

@@ -28,7 +28,6 @@ _JOB_ID: Final = re.compile(r"drsjob-[0-9a-zA-Z]{17}", re.ASCII)
 
 # A pass begins only if it can hope to end.
 _SECONDS_OF_A_PASS: Final = 5
-_SECONDS_TO_END: Final = 1
 
 _CONFIG: Final = Config(
     connect_timeout=2, read_timeout=5, retries={"mode": "standard", "total_max_attempts": 3}, max_pool_connections=10
@@ -37,6 +36,7 @@ _CONFIG: Final = Config(
 logger = Logger()
 metrics = Metrics()
 settings = Settings(
+    retention=timedelta(days=int(os.environ["RETENTION_DAYS"])),
     lookback=timedelta(hours=float(os.environ["LOOKBACK_HOURS"])),
     poll_interval=timedelta(seconds=float(os.environ["POLL_INTERVAL_SECONDS"])),
     stalled_after=timedelta(minutes=float(os.environ["STALLED_AFTER_MINUTES"])),
@@ -73,9 +73,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, int]:
         while not passes or seconds_left(context) - wait > _SECONDS_OF_A_PASS:
             time.sleep(wait)
             began = time.monotonic()
-            passes.append(
-                collector.collect(request, datetime.now(UTC), lambda: seconds_left(context) > _SECONDS_TO_END)
-            )
+            passes.append(collector.collect(request, datetime.now(UTC), lambda: seconds_left(context)))
             if is_single or not passes[-1].is_running:
                 break
             wait = max(0.0, began + settings.poll_interval.total_seconds() - time.monotonic())

@@ -105,10 +105,9 @@ class Drs:
         """
         if self._client and (self._expiration is None or datetime.now(UTC) < self._expiration - _RENEWAL):
             return
+        credentials = self._assumed_credentials()
         with _making_clients:
-            client: DrsClient = boto3.client(
-                "drs", region_name=self._target.region, config=_CONFIG, **self._assumed_credentials()
-            )
+            client: DrsClient = boto3.client("drs", region_name=self._target.region, config=_CONFIG, **credentials)
         # botocore knows no Retry-After. (Its stubs know no handler that answers.)
         client.meta.events.register_first("needs-retry.drs", self._honour_retry_after)  # type: ignore[arg-type]
         self._client = client
@@ -120,7 +119,9 @@ class Drs:
         request = {"RoleArn": self._target.role_arn, "RoleSessionName": "drs-job-log-collector"}
         if self._target.external_id:
             request["ExternalId"] = self._target.external_id
-        credentials = boto3.client("sts").assume_role(**request)["Credentials"]  # type: ignore[arg-type]
+        with _making_clients:
+            sts = boto3.client("sts", config=_CONFIG)
+        credentials = sts.assume_role(**request)["Credentials"]  # type: ignore[arg-type]
         self._expiration = credentials["Expiration"]
         return {
             "aws_access_key_id": credentials["AccessKeyId"],
@@ -157,15 +158,24 @@ class Drs:
 
     def _all(self, operation: Any, **request: Any) -> list[Any]:
         """The items of every page."""
-        seconds = self._left_alone_until - time.monotonic()
-        if seconds > 0:
-            raise ThrottledError(f"{self} asked to be left alone for {seconds:.0f} s more")
+        self._check_left_alone()
         assert self._client is not None
         pages = self._client.get_paginator(operation).paginate(**request)
         return [item for page in pages for item in page["items"]]
 
-    def _honour_retry_after(self, response: tuple[Any, Any] | None, attempts: int, **_: Any) -> float | bool | None:
-        """Answer botocore's question whether to try again: after so many seconds, not at all, or as it thinks."""
+    def _check_left_alone(self) -> None:
+        seconds = self._left_alone_until - time.monotonic()
+        if seconds > 0:
+            raise ThrottledError(f"{self} asked to be left alone for {seconds:.0f} s")
+
+    def _honour_retry_after(self, response: tuple[Any, Any] | None, attempts: int, **_: Any) -> float | None:
+        """Answer botocore's question whether to try again: after so many seconds, or as it thinks.
+
+        Raises
+        ------
+        ThrottledError
+            Where DRS wants to be left alone for long.
+        """
         try:
             seconds = float(response[0].headers["Retry-After"]) if response else None
         except (KeyError, ValueError):
@@ -174,7 +184,7 @@ class Drs:
             return None
         if seconds > _LONGEST_WAIT_SECONDS:
             self._left_alone_until = time.monotonic() + seconds
-            return False
+            self._check_left_alone()
         return seconds if attempts < _ATTEMPTS else None
 
 

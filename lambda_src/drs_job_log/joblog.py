@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 from drs_job_log.events import VOCABULARY, InvalidEventError, format_time, parse_time
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
 
     from mypy_boto3_drs.type_defs import JobLogTypeDef, JobTypeDef, ParticipatingServerTypeDef
 
@@ -48,6 +48,11 @@ _UNDERTAKINGS: Final[Mapping[str | None, str]] = {
     "FAILBACK": "Failback",
     "TERMINATE_RECOVERY_INSTANCES": "Termination",
 }
+
+_IDENTIFYING: Final = ("sourceServerID", "conversionServerID", "targetInstanceID", "rawError")
+
+# Made once: it writes every item of every log at each pass.
+_canonical: Final = json.JSONEncoder(sort_keys=True, separators=(",", ":")).encode
 
 _MESSAGES: Final[Mapping[str, str]] = {
     "CLEANUP_START": "Removing the earlier instance of server {server}",
@@ -112,29 +117,30 @@ def read_log(job: JobTypeDef, items: Sequence[JobLogTypeDef], now: datetime) -> 
         Where neither an item nor its job has a time.
     """
     facts = {fact.key: fact for fact in (_logged(job, item) for item in items)}
-    settled = format_time(now - SETTLING)
     ends = [fact for fact in facts.values() if fact.event_type == "JOB_END"]
-    ended = _time(job.get("endDateTime")) or next((end.time for end in ends), None)
+    end_logged = min((end.time for end in ends), default=None)
+    ended = _time(job.get("endDateTime"))
+    settled = format_time(now - SETTLING)
+    is_completed = job.get("status") == "COMPLETED"
+    is_settled = any(time is not None and time <= settled for time in (ended, end_logged))
+    is_complete = is_completed and (is_settled or (end_logged is not None and ended is not None))
 
-    if job.get("status") != "COMPLETED":
-        for end in ends:
-            if end.time > settled:
-                del facts[end.key]
-        is_complete = False
-    elif ended is None:
-        is_complete = True
-    elif ends or ended <= settled:
-        silent = _silent_outcomes(job, list(facts.values()), ended)
+    end_time = ended or end_logged
+    if is_complete and end_time:
+        added = _silent_outcomes(job, list(facts.values()), end_time)
         if not ends:
-            silent.append(_fact(job, ended, "JOB_END", {}, added=True))
-        facts |= {fact.key: fact for fact in silent}
-        is_complete = True
-    else:
-        is_complete = False
+            added.append(_fact(job, end_time, "JOB_END", {}, added=True))
+        facts |= {fact.key: fact for fact in added}
+    elif not is_settled:
+        for end in ends:
+            del facts[end.key]
 
-    launched = {fact.server for fact in facts.values() if fact.event_type == "SERVER_LAUNCHED"}
-    told = (_with_outcome(fact, job, launched) if fact.event_type == "JOB_END" else fact for fact in facts.values())
-    return JobLog(sorted(told, key=attrgetter("time")), is_complete)
+    def told(fact: Fact) -> Fact:
+        if fact.event_type != "JOB_END":
+            return fact
+        return _with_outcome(fact, job, facts.values()) if is_completed else replace(fact, event_type="JOB_COMPLETED")
+
+    return JobLog(sorted(map(told, facts.values()), key=attrgetter("time")), is_complete)
 
 
 def to_detail(fact: Fact, job: JobTypeDef, names: Mapping[str, str], execution_id_tag: str) -> dict[str, Any]:
@@ -185,12 +191,6 @@ def server_ids(job: JobTypeDef) -> list[str]:
     return [server["sourceServerID"] for server in _servers(job)]
 
 
-def created_at(job: JobTypeDef) -> datetime | None:
-    """When a job began, where DRS says."""
-    created = _time(job.get("creationDateTime"))
-    return None if created is None else parse_time("creationDateTime", created)
-
-
 def ended_before(job: JobTypeDef, start: datetime) -> bool:
     """Whether a job was over before ``start``."""
     ended = _time(job.get("endDateTime") or job.get("creationDateTime"))
@@ -216,8 +216,11 @@ def _logged(job: JobTypeDef, item: JobLogTypeDef) -> Fact:
 
 
 def _fact(job: JobTypeDef, time: str, event: str, data: Mapping[str, Any], *, added: bool = False) -> Fact:
-    """A fact with its identity: a digest of all that makes the item this item, in which no two differ by chance."""
-    identity = json.dumps([job["jobID"], time, event, data, added], sort_keys=True, separators=(",", ":"))
+    """A fact with its identity: a digest of what makes the item this item.
+
+    Not of all its data: botocore drops what its model lacks, and a newer one would make another fact of it.
+    """
+    identity = _canonical([job["jobID"], time, event, [data.get(name) for name in _IDENTIFYING], added])
     event_id = hashlib.sha256(identity.encode()).hexdigest()[:32]
     return Fact(time, event_id, VOCABULARY.get(event, event), data)
 
@@ -239,22 +242,30 @@ def _silent_outcomes(job: JobTypeDef, facts: Sequence[Fact], ended: str) -> list
         else:
             continue
         outcome = _fact(job, ended, event, {"sourceServerID": server_id}, added=True)
-        known_later = {"state": status, "targetInstanceID": server.get("recoveryInstanceID")}  # hence no identity
+        known_later = {"state": status, "targetInstanceID": server.get("recoveryInstanceID")}  # hence not its identity
         outcomes.append(replace(outcome, data={**outcome.data, **known_later}))
     return outcomes
 
 
-def _with_outcome(end: Fact, job: JobTypeDef, launched: set[str | None]) -> Fact:
+def _with_outcome(end: Fact, job: JobTypeDef, facts: Collection[Fact]) -> Fact:
     """JOB_END as what it was: how many servers reached what the job was for."""
     goal = _GOALS.get(job.get("type", ""))
-    servers = list(_servers(job))
+    launched = {fact.server for fact in facts if fact.event_type == "SERVER_LAUNCHED"}
+    failed = {fact.server for fact in facts if fact.event_type in _FAILURES} - launched
+    servers = job.get("participatingServers", [])
 
     def reached(server: ParticipatingServerTypeDef) -> bool:
-        status = server.get("launchStatus")
-        # A launched server may have been terminated by another job since.
-        was_launched = goal == "LAUNCHED" and server["sourceServerID"] in launched
-        return status != "FAILED" and (goal is None or status == goal or was_launched)
+        server_id, status = server.get("sourceServerID"), server.get("launchStatus")
+        if goal == "LAUNCHED" and server_id in launched:  # and perhaps terminated by another job since
+            return status != "FAILED"
+        if goal and status:
+            return status == goal
+        return goal != "LAUNCHED" and status != "FAILED" and server_id not in failed
 
+    # A server that only the log names counts too, as long as all others can be told from it.
+    if all(server.get("sourceServerID") for server in servers):
+        logged = {fact.server for fact in facts if fact.server}
+        servers = servers + [{"sourceServerID": server_id} for server_id in sorted(logged - set(server_ids(job)))]
     count = sum(map(reached, servers))
     outcome = "SUCCEEDED" if count == len(servers) else "PARTIAL" if count else "FAILED"
     done = "done" if goal is None else goal.lower()
@@ -275,6 +286,8 @@ def _message(fact: Fact, job: JobTypeDef, server: str | None) -> str:
             return f"{_undertaking(job)} of {_counted(server_ids(job))} started"
         case "JOB_TERMINATED":
             return f"{_undertaking(job)} cancelled"
+        case "JOB_COMPLETED":  # by the log alone; DRS's status has not followed
+            return f"{_undertaking(job)} ended"
         case known if known in _MESSAGES and server:
             message = _MESSAGES[known].format(server=server)
         case other:

@@ -86,6 +86,8 @@ resource "aws_lambda_function" "this" {
   layers        = var.defaults.layers
   tags          = var.tags
 
+  reserved_concurrent_executions = var.reserved_concurrency
+
   filename          = var.defaults.package.filename
   s3_bucket         = var.defaults.package.s3_bucket
   s3_key            = var.defaults.package.s3_key

@@ -18,6 +18,12 @@ variable "timeout" {
   type        = number
 }
 
+variable "reserved_concurrency" {
+  description = "How many invocations may run at the same time; -1: as many as the account allows."
+  type        = number
+  default     = -1
+}
+
 variable "environment" {
   description = "Environment variables of this function."
   type        = map(string)

@@ -144,6 +144,7 @@ def show_next(deployment: Deployment, *, keep: bool) -> None:
         console.print("  KEEP=1 make demo         the same, left running for you to look around")
         return
     stack, outputs = deployment.stack, deployment.outputs
+    queue_url = outputs["processing_dlq_url"]
     aws = f"aws --endpoint-url {stack.endpoint}"
     drs = f"aws --endpoint-url {deployment.drs_server.endpoint} drs"
     console.print(f"""
@@ -152,7 +153,7 @@ All of it runs on until you press Ctrl-C. In another terminal, for example:
   {drs} start-recovery --is-drill --source-servers sourceServerID={scripts.server_id(1)}
   {drs} describe-jobs
   {aws} dynamodb scan --table-name {outputs["table_name"]}
-  {aws} sqs receive-message --queue-url {outputs["processing_dlq_url"]}""", soft_wrap=True, highlight=False)  # fmt: skip
+  {aws} sqs receive-message --queue-url {queue_url}""", soft_wrap=True, highlight=False)  # fmt: skip
 
 
 if __name__ == "__main__":

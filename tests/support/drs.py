@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from botocore.model import OperationModel, Shape
 
-    from tests.support.scripts import Script
+    from tests.support.scripts import Script, Step
 
 ACCOUNT: Final = "111122223333"
 
@@ -120,10 +120,7 @@ class Simulator:
     def whole_log(self, job_id: str, job: PlayedJob | None = None) -> list[dict[str, Any]]:
         """All items that a job's log has in the end."""
         job = job or self.jobs[job_id]
-        return [
-            {"logDateTime": self._date(job, step.after), "event": step.event, "eventData": dict(step.data)}
-            for step in job.script.steps
-        ]
+        return [self._item(job, step) for step in job.script.steps]
 
     def appeared(self, job_id: str) -> list[datetime]:
         """When each item of the job's log appears, really."""
@@ -160,7 +157,7 @@ class Simulator:
             case "DescribeJobs":
                 answer = self._page(self._described(request.get("filters", {}), region), request)
             case "DescribeJobLogItems":
-                answer = self._page(self._log(request["jobID"], region), request)
+                answer = self._log(request["jobID"], region, request)
             case "DescribeSourceServers":
                 answer = self._page(self._servers(request.get("filters", {})), request)
             case "StartRecovery":
@@ -210,13 +207,13 @@ class Simulator:
                 statuses[step.data["sourceServerID"]] = told[step.event]
         return statuses | (job.script.statuses if has_ended else {})  # type: ignore[operator]
 
-    def _log(self, job_id: str, region: str) -> list[dict[str, Any]]:
+    def _log(self, job_id: str, region: str, request: Mapping[str, Any]) -> dict[str, Any]:
         job = self.jobs.get(job_id)
         if job is None or job.region != region:
             raise ApiError("ResourceNotFoundException", f"Job {job_id} does not exist", status=404)
         elapsed = self._elapsed(job)
-        items = zip(job.script.steps, self.whole_log(job_id), strict=True)
-        return [item for step, item in items if step.after <= elapsed]
+        page = self._page([step for step in job.script.steps if step.after <= elapsed], request)
+        return page | {"items": [self._item(job, step) for step in page["items"]]}
 
     def _servers(self, filters: Mapping[str, Any]) -> list[dict[str, Any]]:
         asked = filters.get("sourceServerIDs") or list(self.names)
@@ -230,7 +227,7 @@ class Simulator:
             if server in self.names
         ]
 
-    def _page(self, items: list[dict[str, Any]], request: Mapping[str, Any]) -> dict[str, Any]:
+    def _page(self, items: Sequence[Any], request: Mapping[str, Any]) -> dict[str, Any]:
         """A page of items; its token is where the next one begins."""
         try:
             start = int(base64.b64decode(request.get("nextToken", ""), validate=True) or 0)
@@ -242,6 +239,9 @@ class Simulator:
 
     def _elapsed(self, job: PlayedJob) -> timedelta:
         return (self.clock() - job.began) * self.speed
+
+    def _item(self, job: PlayedJob, step: Step) -> dict[str, Any]:
+        return {"logDateTime": self._date(job, step.after), "event": step.event, "eventData": dict(step.data)}
 
     def _date(self, job: PlayedJob, after: timedelta) -> str:
         """A time as DRS writes it: with an offset, and without a fraction that is zero."""

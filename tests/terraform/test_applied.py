@@ -83,6 +83,7 @@ def test_the_outputs_are_of_what_was_made(
         *("job-log-rule-failed-invocations", "launch-results-rule-failed-invocations"),
         *("job-log-rule-events-lost", "launch-results-rule-events-lost"),
         *("ingest-errors", "ingest-duration", "collector-errors", "collector-heartbeat"),
+        "server-stalled",
     }
     assert outputs["alarm_arns"]["ingest-errors"].endswith(":alarm:applied-ingest-errors")
 
@@ -181,5 +182,5 @@ def test_a_plan_after_the_apply_is_empty_but_for_what_the_embedded_aws_forgets(a
     }
     alarms = {address for address in differences if "aws_cloudwatch_metric_alarm." in address}
     assert set(differences) == alarms
-    assert len(alarms) == 12
+    assert len(alarms) == 13
     assert set().union(*differences.values()) == LACKING

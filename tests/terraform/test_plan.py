@@ -356,6 +356,7 @@ def test_the_collector(planned: Callable[[str], Planned]) -> None:
     assert function["function_name"] == "drs-job-log-collector"
     assert function["handler"] == "drs_job_log.collector.handler"
     assert (function["memory_size"], function["timeout"]) == (256, 63)
+    assert function["reserved_concurrent_executions"] == 3
     assert function["environment"][0]["variables"] == {
         "DRS_TARGETS": "[{}]",
         "EVENT_BUS_NAME": "default",
@@ -366,6 +367,7 @@ def test_the_collector(planned: Callable[[str], Planned]) -> None:
         "POLL_INTERVAL_SECONDS": "3",
         "POWERTOOLS_METRICS_NAMESPACE": "DRSJobLog",
         "POWERTOOLS_SERVICE_NAME": "drs-job-log",
+        "RETENTION_DAYS": "30",
         "STALLED_AFTER_MINUTES": "45",
     }
 
@@ -390,10 +392,12 @@ def test_the_collector_by_choice(planned: Callable[[str], Planned]) -> None:
         "POLL_INTERVAL_SECONDS": "10",
         "POWERTOOLS_METRICS_NAMESPACE": "DRSJobLog",
         "POWERTOOLS_SERVICE_NAME": "other",
+        "RETENTION_DAYS": "7",
         "STALLED_AFTER_MINUTES": "60",
         "TEAM": "platform",
     }
     assert function["timeout"] == 56
+    assert function["reserved_concurrent_executions"] == -1  # none
 
 
 def put_events(bus: str, source: str) -> dict[str, Any]:
@@ -401,7 +405,10 @@ def put_events(bus: str, source: str) -> dict[str, Any]:
         "Effect": "Allow",
         "Action": ["events:PutEvents"],
         "Resource": f"arn:aws:events:us-east-1:{ACCOUNT}:event-bus/{bus}",
-        "Condition": {"StringEquals": {"events:source": source, "events:detail-type": "DRS Job Log"}},
+        "Condition": {
+            "ForAllValues:StringEquals": {"events:source": source, "events:detail-type": "DRS Job Log"},
+            "Null": {"events:source": "false", "events:detail-type": "false"},
+        },
     }
 
 
@@ -522,6 +529,7 @@ def test_drs_jobs_and_launch_results_wake_the_collector(
                 "detail": {
                     "eventSource": ["drs.amazonaws.com"],
                     "eventName": ["StartRecovery", "TerminateRecoveryInstances", "StartFailbackLaunch"],
+                    "errorCode": [{"exists": False}],
                 },
             },
             {"source": ["aws.drs"], "detail-type": ["DRS Source Server Launch Result"]},
@@ -615,6 +623,10 @@ ALARMS = {
     "collector-heartbeat": (
         *("DRSJobLog", "CollectorHeartbeat", {"service": "drs-job-log"}),
         *("Sum", "<", 1, 5, 60),
+    ),
+    "server-stalled": (
+        *("DRSJobLog", "ServersStalled", {"service": "drs-job-log"}),
+        *("Sum", ">=", 1, 1, 60),
     ),
     "collector-errors": (
         *("AWS/Lambda", "Errors", {"FunctionName": "drs-job-log-collector"}),

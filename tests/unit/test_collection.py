@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import json
 import random
+import threading
+import time
 from collections import Counter
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -35,6 +38,7 @@ SECOND = timedelta(seconds=1)
 MINUTE = timedelta(minutes=1)
 SETTINGS = Settings(
     lookback=timedelta(hours=24),
+    retention=timedelta(days=30),
     poll_interval=3 * SECOND,
     stalled_after=45 * MINUTE,
     execution_id_tag="ExecutionId",
@@ -400,6 +404,57 @@ def test_a_job_that_began_before_the_look_back_and_still_runs_is_collected_cold_
     assert world.collect().emitted == 1
 
 
+@pytest.mark.parametrize("mishap", ["none", "log unreadable", "events lost"])
+def test_the_end_of_a_job_older_than_the_look_back_is_not_missed(make_world: Callable[..., World], mishap: str) -> None:
+    world = make_world()
+    job_id = world.simulator.start(scripts.launch([server_id(1), server_id(2)], stuck=[server_id(2)]))
+    world.now += timedelta(hours=30)
+    world.collect()
+    world.deliver()
+    job = world.simulator.jobs[job_id]
+    end = world.now - START
+    steps = [*job.script.steps, Step(end + scripts.TAIL, "JOB_END")]
+    statuses = {server_id(1): "LAUNCHED", server_id(2): "FAILED"}
+    job.script = dataclasses.replace(job.script, steps=steps, end=end, statuses=statuses)
+
+    if mishap == "log unreadable":
+        world.simulator.fail(f"DescribeJobLogItems {job_id}", ApiError("AccessDeniedException", status=403))
+    world.collect()  # COMPLETED, and JOB_END is yet to come
+    world.now += 3 * SECOND
+    world.collect()
+    if mishap == "events lost":
+        world.queue.clear()
+    for _ in range(3):
+        world.deliver()
+        world.now += 6 * MINUTE
+        world.collect()
+
+    assert [row["EventType"] for row in world.rows(job_id)][-2:] == ["SERVER_LAUNCH_FAILED", "JOB_COMPLETED"]
+    world.simulator.calls.clear()
+    world.collect()
+    assert world.simulator.calls == {"DescribeJobs": 1}  # and then it is forgotten
+
+
+def test_what_is_older_than_the_retention_is_not_told_again(make_world: Callable[..., World]) -> None:
+    world = make_world()
+    world.simulator.start(scripts.launch([server_id(1)], stuck=[server_id(1)]))
+    world.now += timedelta(days=31)
+
+    assert world.collect().emitted == 0
+
+
+def test_a_job_that_two_pages_list_is_one_job(
+    make_world: Callable[..., World], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = make_world()
+    world.simulator.start(scripts.drill(0))
+    world.now += 15 * MINUTE
+    jobs = world.drs[0].jobs
+    monkeypatch.setattr(world.drs[0], "jobs", lambda **asked: jobs(**asked) * 2)
+
+    assert world.collect().emitted == 14
+
+
 def test_an_error_text_as_long_as_drs_allows_reaches_the_table(make_world: Callable[..., World]) -> None:
     world = make_world()
     errors = {server_id(1): "e" * 65536, server_id(2): "\x00" * 65536, server_id(3): "é" * 65536}
@@ -547,7 +602,7 @@ def test_what_there_is_no_time_for_the_next_pass_does(make_world: Callable[..., 
     for _ in range(5):
         world.simulator.start(scripts.drill(0))
     world.now += 15 * MINUTE
-    left = iter([True] * 4 + [False] * 100)
+    left = itertools.chain([60.0] * 6, itertools.repeat(0.0))
 
     first = world.collector.collect(Request(), world.now, lambda: next(left))
     then = world.collect()
@@ -555,6 +610,32 @@ def test_what_there_is_no_time_for_the_next_pass_does(make_world: Callable[..., 
     assert "OutOfTimeError" in str(first.failures)
     assert first.emitted + then.emitted == 5 * 14
     assert then.failures == {}
+
+
+def test_a_log_that_hangs_does_not_hold_back_what_was_read(
+    make_world: Callable[..., World], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = make_world()
+    hanging, good = world.simulator.start(scripts.drill(0)), world.simulator.start(scripts.drill(1))
+    world.now += 15 * MINUTE
+    release = threading.Event()
+    log = world.drs[0].log
+
+    def slow_log(job_id: str) -> list[Any]:
+        if job_id == hanging:
+            release.wait(30)
+        return log(job_id)
+
+    monkeypatch.setattr(world.drs[0], "log", slow_log)
+    ends = time.monotonic() + 4  # of which three are for writing
+
+    done = world.collector.collect(Request(), world.now, lambda: ends - time.monotonic())
+    release.set()
+
+    assert list(done.failures) == [f"{hanging} in DRS in this Region"]
+    assert "it took too long" in done.failures[f"{hanging} in DRS in this Region"]
+    world.deliver()
+    assert len(world.rows(good)) == 14
 
 
 def test_an_account_without_drs_has_no_jobs(make_world: Callable[..., World]) -> None:

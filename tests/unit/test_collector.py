@@ -46,8 +46,8 @@ class FakeCollector:
     requests: list[Request] = field(default_factory=list)
     began: list[float] = field(default_factory=list)
 
-    def collect(self, request: Request, _now: datetime, has_time: Callable[[], bool]) -> Pass:
-        assert has_time()
+    def collect(self, request: Request, _now: datetime, seconds_left: Callable[[], float]) -> Pass:
+        assert seconds_left() > 5
         self.requests.append(request)
         self.began.append(self.clock.now)
         self.clock.now += self.seconds

@@ -73,7 +73,7 @@ def test_after_a_long_retry_after_drs_is_left_alone_so_long(
     drs: Drs, simulator: Simulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     simulator.fail("DescribeJobs", throttling(retry_after=60))
-    with pytest.raises(ClientError, match="ThrottlingException"):
+    with pytest.raises(ThrottledError, match="this Region asked to be left alone for 60 s"):
         drs.jobs()
     assert simulator.calls == {"DescribeJobs": 1}
 

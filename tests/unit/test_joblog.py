@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from drs_job_log.events import parse
-from drs_job_log.joblog import read_log, stalled_servers, to_detail
+from drs_job_log.joblog import JobLog, read_log, stalled_servers, to_detail
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -122,9 +122,46 @@ def test_the_end_waits_for_how_the_servers_fared() -> None:
     soon = datetime(2025, 11, 28, 20, 40, 1, tzinfo=UTC)
 
     assert types(running, launched, END, now=soon) == ["SERVER_LAUNCHED"]
-    # If the status never comes, the log is believed.
-    assert types(running, launched, END, now=soon + 10 * MINUTE) == ["SERVER_LAUNCHED", "JOB_COMPLETED"]
-    assert not read_log(running, [launched, END], soon + 10 * MINUTE).is_complete
+    # If the status never comes, the log is told as it is, and nothing is said of the servers.
+    log = read_log(running, [launched, END], soon + 10 * MINUTE)
+    assert [fact.event_type for fact in log.facts] == ["SERVER_LAUNCHED", "JOB_COMPLETED"]
+    assert not log.is_complete
+    detail = to_detail(log.facts[-1], running, {}, "ExecutionId")
+    assert "outcome" not in detail
+    assert detail["message"] == "Recovery ended"
+
+
+def test_without_the_time_of_the_end_it_waits_for_one() -> None:
+    timeless = job("FAILED", endDateTime=None)
+    logged = datetime(2025, 11, 28, 20, 40, 0, 26000, tzinfo=UTC)
+
+    assert read_log(timeless, [], NOW) == JobLog([], is_complete=False)
+    assert read_log(timeless, [END], logged + 9 * MINUTE) == JobLog([], is_complete=False)
+    log = read_log(timeless, [END], logged + 10 * MINUTE)
+    assert {fact.event_type for fact in log.facts} == {"SERVER_LAUNCH_FAILED", "JOB_FAILED"}
+    assert log.is_complete
+
+
+@pytest.mark.parametrize(
+    ("servers", "logged", "outcome"),
+    [
+        ([], {"s-0": "LAUNCH_FAILED"}, "FAILED"),
+        ([], {"s-0": "LAUNCH_END"}, "SUCCEEDED"),
+        ([], {"s-0": "LAUNCH_END", "s-1": "LAUNCH_START"}, "PARTIAL"),
+        ([{"launchStatus": "FAILED"}], {"s-0": "LAUNCH_FAILED"}, "FAILED"),
+        ([{"launchStatus": "LAUNCHED"}], {}, "SUCCEEDED"),
+        ([{"sourceServerID": "s-0", "launchStatus": "LAUNCHED"}], {"s-1": "LAUNCH_FAILED"}, "PARTIAL"),
+    ],
+)
+def test_servers_that_only_the_log_names_count(
+    servers: list[dict[str, str]], logged: dict[str, str], outcome: str
+) -> None:
+    ended = job(participatingServers=servers)
+    items = [item(event, sourceServerID=server) for server, event in logged.items()]
+
+    end = read_log(ended, [*items, END], NOW).facts[-1]
+
+    assert end.data["outcome"] == outcome
 
 
 def test_a_completed_job_without_its_end_in_the_log_gets_one_after_ten_minutes() -> None:
@@ -166,13 +203,22 @@ def test_a_time_written_otherwise_is_the_same_fact(same: str) -> None:
         item("SNAPSHOT_END", sourceServerID="s-0"),
         item("SNAPSHOT_START", sourceServerID="s-1"),
         item("SNAPSHOT_START", "2025-11-28T20:35:00.000001Z", sourceServerID="s-0"),
-        item("SNAPSHOT_START", sourceServerID="s-0", attemptCount=2),
+        item("SNAPSHOT_START", sourceServerID="s-0", rawError="AuthFailure"),
     ],
 )
 def test_items_that_differ_in_anything_are_two_facts(other: Any) -> None:
     running = job("PENDING", status="STARTED")
 
     assert len(types(running, item("SNAPSHOT_START", sourceServerID="s-0"), other)) == 2
+
+
+def test_a_newer_model_of_drs_makes_no_other_fact_of_an_item() -> None:
+    running = job("PENDING", status="STARTED")
+
+    newer = item("SNAPSHOT_START", attemptCount=1, somethingThatBotocoreLearns={"a": 1})
+
+    (fact,) = read_log(running, [item("SNAPSHOT_START"), newer], NOW).facts
+    assert fact.data["attemptCount"] == 1
 
 
 def test_an_item_without_a_time_gets_its_jobs() -> None:

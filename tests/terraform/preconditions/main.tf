@@ -31,6 +31,14 @@ module "environment_of_the_module" {
   functions = { environment = { RETENTION_DAYS = "1" } }
 }
 
+# What must not be twice is known only when AWS was asked which account and Region this is.
+module "target_twice" {
+  source = "../../.."
+
+  name      = "target-twice"
+  collector = { targets = [{}, { region = "us-east-1" }] }
+}
+
 module "layer_not_published_here" {
   source = "../../.."
 

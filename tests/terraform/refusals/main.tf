@@ -105,16 +105,22 @@ module "target_role_a_name" {
   collector = { targets = [{ role_arn = "drs-reader" }] }
 }
 
+module "target_role_a_pattern" {
+  source = "../../.."
+
+  collector = { targets = [{ role_arn = "arn:aws:iam::111122223333:role/*" }] }
+}
+
+module "reserved_concurrency_one" {
+  source = "../../.."
+
+  collector = { reserved_concurrency = 1 }
+}
+
 module "target_external_id_alone" {
   source = "../../.."
 
   collector = { targets = [{ external_id = "secret" }] }
-}
-
-module "target_twice" {
-  source = "../../.."
-
-  collector = { targets = [{ region = "eu-west-1" }, { region = "eu-west-1" }] }
 }
 
 module "execution_id_tag_of_aws" {

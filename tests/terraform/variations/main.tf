@@ -63,6 +63,7 @@ module "everything" {
     poll_interval_seconds = 10
     lookback_hours        = 48
     stalled_after_minutes = 60
+    reserved_concurrency  = -1
     targets = [
       {},
       { region = "eu-west-1" },
