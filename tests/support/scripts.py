@@ -16,14 +16,14 @@ if TYPE_CHECKING:
 # From a job's end to its JOB_END, in the real drills.
 TAIL: Final = timedelta(milliseconds=26)
 
-# Of a server that launches: from the job's start to each step, in seconds, give or take.
+# Of a server that launches: from the job's start to each step, in seconds, as in the real drills.
 LAUNCH: Final = (
-    ("SNAPSHOT_START", 1),
-    ("SNAPSHOT_END", 20),
-    ("CONVERSION_START", 25),
-    ("CONVERSION_END", 240),
-    ("LAUNCH_START", 242),
-    ("LAUNCH_END", 300),
+    ("SNAPSHOT_START", 0.8),
+    ("SNAPSHOT_END", 1.0),
+    ("CONVERSION_START", 53),
+    ("CONVERSION_END", 250),
+    ("LAUNCH_START", 250.5),
+    ("LAUNCH_END", 530),
 )
 CLEANUP: Final = (("CLEANUP_START", 0.5), ("CLEANUP_END", 0.8))
 
@@ -75,10 +75,11 @@ def launch(
     """A recovery or drill: servers ``failing`` (with their errors) to launch, others ``stuck`` in their conversion."""
     chance = random.Random(seed)  # noqa: S311
     steps = []
-    for server in servers:
+    for number, server in enumerate(servers):
         pace = chance.uniform(0.8, 1.6)
         for event, seconds in (*(CLEANUP if server in cleaned else ()), *LAUNCH):
-            after = timedelta(seconds=1 + seconds * pace + chance.uniform(0, 0.1))
+            # One server after the other, as in the real drills; and of each, later steps come at its own pace.
+            after = number * TAIL + timedelta(seconds=seconds * pace if seconds > 1 else seconds)
             data = {"sourceServerID": server}
             match event:
                 case "CONVERSION_END" if server in stuck:
