@@ -120,6 +120,12 @@ def test_whatever_the_texts_the_event_fits_and_stays_the_same_fact(extra: dict[s
     assert cut == detail or cut["truncated"] is True
 
 
+def test_an_event_of_too_many_parts_goes_out_without_them() -> None:
+    text = to_text(IDENTITY | {"error": "AuthFailure", "volumes": {str(number): "x" * 20 for number in range(20_000)}})
+
+    assert json.loads(text) == IDENTITY | {"error": "AuthFailure", "truncated": True}
+
+
 def test_the_longest_texts_are_cut_and_the_short_ones_are_not() -> None:
     detail = IDENTITY | {"error": "e" * 300_000, "message": "m" * 1000, "volumes": {"vol-1": ["v" * 1000]}}
 

@@ -696,6 +696,20 @@ def test_a_server_that_stands_still_is_counted_once(make_world: Callable[..., Wo
 # ---------------------------------------------------------------------------------------------------------------------
 
 
+def test_by_hand_what_is_remembered_does_not_count(make_world: Callable[..., World]) -> None:
+    world = make_world()
+    job_id = world.simulator.start(scripts.drill(0))
+    world.now += 15 * MINUTE
+    world.collect()
+    world.deliver()
+    world.now += 6 * MINUTE
+    world.collect()  # all stored, and settled
+    del world.table.items[job_id][world.rows(job_id)[3]["EventKey"]]  # a row is lost
+
+    assert world.collect().emitted == 0
+    assert world.collect(Request(job_ids=(job_id,))).emitted == 1
+
+
 def test_jobs_asked_for_by_hand_are_read_again_whatever_their_age(make_world: Callable[..., World]) -> None:
     world = make_world()
     job_id, other = world.simulator.start(scripts.drill(0)), world.simulator.start(scripts.drill(1))
