@@ -15,8 +15,6 @@ if TYPE_CHECKING:
     from mypy_boto3_events import EventBridgeClient
     from mypy_boto3_events.type_defs import PutEventsRequestEntryTypeDef
 
-    Detail = Mapping[str, Any]
-
 # EventBridge takes 256 KB a request, all entries together; the queue behind it takes 256 KB a message, with the
 # envelope that EventBridge adds. https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-putevents.html
 _MAX_REQUEST_BYTES: Final = 250 * 1024
@@ -70,7 +68,7 @@ class EventBus:
         }
 
 
-def to_text(detail: Detail) -> str:
+def to_text(detail: Mapping[str, Any]) -> str:
     """The detail as JSON. One too large for the bus has its longest texts cut, and ``truncated`` set."""
     cut = fitted(dict(detail), _fits, detail.keys() - _IDENTIFYING, "truncated")
     if not _fits(cut):  # so many parts that cutting each does not help: then without them
@@ -85,12 +83,12 @@ class HasText(Protocol):
     def text(self) -> str: ...
 
 
-Entry = TypeVar("Entry", bound=HasText)
+AnyEntry = TypeVar("AnyEntry", bound=HasText)
 
 
-def batches(entries: Iterable[Entry]) -> Iterator[list[Entry]]:
+def batches(entries: Iterable[AnyEntry]) -> Iterator[list[AnyEntry]]:
     """The entries in their order, in batches as full as one request may be."""
-    batch: list[Entry] = []
+    batch: list[AnyEntry] = []
     size = 0
     for entry in entries:
         if batch and (len(batch) == _MAX_ENTRIES or size + len(entry.text) > _MAX_REQUEST_BYTES):

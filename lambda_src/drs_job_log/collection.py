@@ -209,7 +209,7 @@ class Collector:
             emitted=emitted,
             stalled=sum(len(look.stalled) for look in looks),
             # Remembered: a target that cannot be asked now counts by what it said last.
-            is_running=any(m.complete is None for memories in self._memory.values() for m in memories.values()),
+            is_running=any(m.complete is None for memories in [*self._memory.values()] for m in memories.values()),
             failures=attempts.failures,
         )
 
@@ -304,7 +304,8 @@ class _Attempts:
         except TimeoutError:
             for future, thing in futures.items():
                 future.cancel()
-                self.failures[name(thing)] = "OutOfTimeError: it took too long; the next pass begins it again"
+                with self.noting(name(thing)):
+                    raise OutOfTimeError("it took too long; the next pass begins it again") from None
 
     @contextmanager
     def noting(self, name: str) -> Iterator[None]:

@@ -43,7 +43,6 @@ _MAX_SERVER_IDS: Final = 200
 # A role's credentials are renewed before they expire in the middle of an invocation.
 _RENEWAL: Final = timedelta(minutes=5)
 
-
 # boto3's default session is not made for several threads.
 _making_clients: Final = threading.Lock()
 

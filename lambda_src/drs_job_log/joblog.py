@@ -49,6 +49,7 @@ _UNDERTAKINGS: Final[Mapping[str | None, str]] = {
     "TERMINATE_RECOVERY_INSTANCES": "Termination",
 }
 
+# What makes an item this item, beside its job, time and event.
 _IDENTIFYING: Final = ("sourceServerID", "conversionServerID", "targetInstanceID", "rawError")
 
 # Made once: it writes every item of every log at each pass.
@@ -147,7 +148,8 @@ def to_detail(fact: Fact, job: JobTypeDef, names: Mapping[str, str], execution_i
     """The detail of a fact's "DRS Job Log" event; what is not known is absent. ``names`` of servers by their ids."""
     initiated_by = job.get("initiatedBy")
     name = names.get(fact.server or "")
-    region, account = [*job.get("arn", "").split(":"), *[None] * 5][3:5]  # arn:PARTITION:drs:REGION:ACCOUNT:job/ID
+    arn = job.get("arn", "").split(":")  # arn:PARTITION:drs:REGION:ACCOUNT:job/ID
+    region, account = arn[3:5] if len(arn) > 4 else (None, None)
     values = {
         **{_DETAIL_NAMES.get(key, key): value for key, value in fact.data.items()},
         "jobID": job["jobID"],

@@ -298,14 +298,7 @@ class DrsServer:
     def __init__(self, simulator: Simulator | None = None) -> None:
         self.simulator = simulator or Simulator()
         self._lock = threading.Lock()
-        server = self
-
-        class Handler(_Handler):
-            def answer(self, operation: OperationModel, request: dict[str, Any], region: str) -> dict[str, Any]:
-                with server._lock:
-                    return server.simulator.answer(operation, request, region)
-
-        self._http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._http = _HttpServer(self._answer)
         self.endpoint = f"http://127.0.0.1:{self._http.server_port}"
 
     def __enter__(self) -> Self:
@@ -316,13 +309,21 @@ class DrsServer:
         self._http.shutdown()
         self._http.server_close()
 
+    def _answer(self, operation: OperationModel, request: dict[str, Any], region: str) -> dict[str, Any]:
+        with self._lock:
+            return self.simulator.answer(operation, request, region)
+
+
+class _HttpServer(ThreadingHTTPServer):
+    def __init__(self, answer: Callable[[OperationModel, dict[str, Any], str], dict[str, Any]]) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.answer = answer
+
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
-
-    def answer(self, operation: OperationModel, request: dict[str, Any], region: str) -> dict[str, Any]:
-        raise NotImplementedError
+    server: _HttpServer
 
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
@@ -334,7 +335,8 @@ class _Handler(BaseHTTPRequestHandler):
                 raise ApiError("MissingAuthenticationTokenException", "not signed for drs", status=403)
             if operation is None:
                 raise ApiError("UnknownOperationException", self.path, status=404)
-            self._send(operation.http["responseCode"], self.answer(operation, json.loads(body or b"{}"), scope[1]))
+            answer = self.server.answer(operation, json.loads(body or b"{}"), scope[1])
+            self._send(operation.http["responseCode"], answer)
         except ApiError as error:
             headers = error.headers | {"x-amzn-ErrorType": error.code}
             self._send(error.status, {"message": error.message}, headers)

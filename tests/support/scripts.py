@@ -28,6 +28,23 @@ LAUNCH: Final = (
 CLEANUP: Final = (("CLEANUP_START", 0.5), ("CLEANUP_END", 0.8))
 
 
+# What DRS's names are stored as, written down anew: a test that took them from the product would prove nothing. JOB_END
+# is stored by its outcome.
+STORED_AS: Final = {
+    "JOB_START": "JOB_STARTED",
+    "JOB_CANCEL": "JOB_TERMINATED",
+    "SNAPSHOT_START": "SNAPSHOT_STARTED",
+    "SNAPSHOT_END": "SNAPSHOT_COMPLETED",
+    "SNAPSHOT_FAIL": "SNAPSHOT_FAILED",
+    "CONVERSION_START": "CONVERSION_STARTED",
+    "CONVERSION_END": "CONVERSION_COMPLETED",
+    "CONVERSION_FAIL": "CONVERSION_FAILED",
+    "LAUNCH_START": "SERVER_LAUNCHING",
+    "LAUNCH_END": "SERVER_LAUNCHED",
+    "LAUNCH_FAILED": "SERVER_LAUNCH_FAILED",
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Step:
     """An item of the log, so long after the job's creation."""

@@ -25,7 +25,7 @@ from hypothesis import strategies as st
 from tests.support import scripts
 from tests.support.drs import ApiError, DrsServer, Simulator
 from tests.support.envelopes import dumps, job_log
-from tests.support.scripts import Script, Step, server_id
+from tests.support.scripts import STORED_AS, Script, Step, server_id
 from tests.unit.conftest import RETENTION
 
 if TYPE_CHECKING:
@@ -154,20 +154,6 @@ def make_world(server: DrsServer, drs: Drs) -> Callable[..., World]:
 # ---------------------------------------------------------------------------------------------------------------------
 # Any script, any interleaving
 # ---------------------------------------------------------------------------------------------------------------------
-
-STORED_AS = {
-    "JOB_START": "JOB_STARTED",
-    "JOB_CANCEL": "JOB_TERMINATED",
-    "SNAPSHOT_START": "SNAPSHOT_STARTED",
-    "SNAPSHOT_END": "SNAPSHOT_COMPLETED",
-    "SNAPSHOT_FAIL": "SNAPSHOT_FAILED",
-    "CONVERSION_START": "CONVERSION_STARTED",
-    "CONVERSION_END": "CONVERSION_COMPLETED",
-    "CONVERSION_FAIL": "CONVERSION_FAILED",
-    "LAUNCH_START": "SERVER_LAUNCHING",
-    "LAUNCH_END": "SERVER_LAUNCHED",
-    "LAUNCH_FAILED": "SERVER_LAUNCH_FAILED",
-}
 
 # What may become of a server: its items, its launchStatus at the end, and what the collector has to add.
 STEPS = ["SNAPSHOT_START", "SNAPSHOT_END", "CONVERSION_START", "CONVERSION_END", "LAUNCH_START"]
