@@ -21,6 +21,77 @@ locals {
     POWERTOOLS_METRICS_NAMESPACE = "DRSJobLog"
     POWERTOOLS_SERVICE_NAME      = var.name # the metrics' one dimension: tells two copies apart
   }
+
+  # By their tasks.
+  functions = merge(
+    { ingest = module.ingest.function, linker = module.linker.function },
+    { for collector in module.collector : "collector" => collector.function },
+  )
+}
+
+# ---------------------------------------------------------------------------------------------------------------------
+# The platform's execution history table
+# ---------------------------------------------------------------------------------------------------------------------
+
+locals {
+  execution_history_table_arn = var.execution_history == null ? null : "arn:${local.partition}:dynamodb:${local.region}:${local.account_id}:table/${var.execution_history.table_name}"
+  execution_history_environment = var.execution_history == null ? {} : {
+    EXECUTION_HISTORY_TABLE = var.execution_history.table_name
+    EXECUTION_HISTORY_SETTINGS = jsonencode({
+      for name, value in {
+        executionIdAttribute = var.execution_history.execution_id_attribute
+        wavesAttribute       = var.execution_history.waves_attribute
+        waveCountAttribute   = var.execution_history.wave_count_attribute
+        jobIdAttribute       = var.execution_history.job_id_attribute
+        statusAttribute      = var.execution_history.status_attribute
+        endTimeAttribute     = var.execution_history.end_time_attribute
+        endTimeFormat        = var.execution_history.end_time_format
+        jobIdIndex           = var.execution_history.job_id_index
+        allowScan            = var.execution_history.allow_scan
+        updateStatus         = var.execution_history.update_status
+      } : name => value if value != null
+    })
+  }
+}
+
+# What ingest and the linker may both do with it.
+data "aws_iam_policy_document" "execution_history" {
+  dynamic "statement" {
+    for_each = var.execution_history == null ? [] : [1]
+
+    content {
+      sid     = "ReadExecutionHistory"
+      actions = ["dynamodb:DescribeTable", "dynamodb:Query"]
+      resources = concat(
+        [local.execution_history_table_arn],
+        var.execution_history.job_id_index == null ? [] : ["${local.execution_history_table_arn}/index/${var.execution_history.job_id_index}"],
+      )
+    }
+  }
+  dynamic "statement" {
+    for_each = try(var.execution_history.update_status, false) ? [1] : []
+
+    content {
+      sid       = "SetExecutionStatus"
+      actions   = ["dynamodb:UpdateItem"]
+      resources = [local.execution_history_table_arn]
+    }
+  }
+  dynamic "statement" {
+    for_each = try(var.execution_history.kms_key_arn, null) == null ? [] : [var.execution_history.kms_key_arn]
+
+    content {
+      sid       = "UseKeyOfExecutionHistory"
+      actions   = concat(["kms:Decrypt", "kms:DescribeKey"], var.execution_history.update_status ? ["kms:Encrypt", "kms:GenerateDataKey*", "kms:ReEncrypt*"] : [])
+      resources = [statement.value]
+
+      condition {
+        test     = "StringLike"
+        variable = "kms:ViaService"
+        values   = ["dynamodb.${local.region}.*"]
+      }
+    }
+  }
 }
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -36,7 +107,7 @@ module "ingest" {
   timeout     = var.ingest.timeout_seconds
   defaults    = local.function_defaults
 
-  environment = merge(local.shared_environment, {
+  environment = merge(local.shared_environment, local.execution_history_environment, {
     RETENTION_DAYS = tostring(var.retention_days)
   })
   policy_document = data.aws_iam_policy_document.ingest.json
@@ -47,6 +118,8 @@ module "ingest" {
 }
 
 data "aws_iam_policy_document" "ingest" {
+  source_policy_documents = [data.aws_iam_policy_document.execution_history.json]
+
   statement {
     sid       = "ConsumeQueue"
     actions   = ["sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage"]
@@ -56,6 +129,16 @@ data "aws_iam_policy_document" "ingest" {
     sid       = "StoreEvents"
     actions   = ["dynamodb:PutItem"]
     resources = [local.table_arn]
+  }
+  # An execution has ended when all of its jobs have.
+  dynamic "statement" {
+    for_each = try(var.execution_history.update_status, false) ? [1] : []
+
+    content {
+      sid       = "ReadJobsOfExecution"
+      actions   = ["dynamodb:Query"]
+      resources = [local.table_arn]
+    }
   }
 
   # Queue and table under a customer's key: their consumer must be able to use it, through them only. A dynamic block
@@ -212,32 +295,93 @@ data "aws_iam_policy_document" "collector" {
   }
 }
 
-# The next minute's invocation is the retry: a failed or late one repeated besides would only call DRS more often.
-resource "aws_lambda_function_event_invoke_config" "collector" {
-  count = var.collector.enabled ? 1 : 0
+# ---------------------------------------------------------------------------------------------------------------------
+# Linker: links what was stored before its execution was known
+# ---------------------------------------------------------------------------------------------------------------------
 
-  function_name                = module.collector[0].function.name
+module "linker" {
+  source = "./modules/function"
+
+  name        = "${local.prefix}-linker"
+  description = "Links stored DRS job log events to executions"
+  handler     = "drs_job_log.linker.handler"
+  timeout     = 55 # over before the next minute's invocation
+  defaults    = local.function_defaults
+
+  environment     = merge(local.shared_environment, local.execution_history_environment)
+  policy_document = data.aws_iam_policy_document.linker.json
+
+  alarms = { enabled = var.alarms.enabled, actions = var.alarm_actions }
+  tags   = var.tags
+}
+
+data "aws_iam_policy_document" "linker" {
+  source_policy_documents = [data.aws_iam_policy_document.execution_history.json]
+
+  statement {
+    sid       = "FindUnlinkedEvents"
+    actions   = ["dynamodb:Scan"]
+    resources = ["${local.table_arn}/index/UnlinkedIndex"]
+  }
+  statement {
+    sid       = "LinkEvents"
+    actions   = ["dynamodb:Query", "dynamodb:UpdateItem"]
+    resources = [local.table_arn]
+  }
+  dynamic "statement" {
+    for_each = try(var.execution_history.allow_scan, false) ? [1] : []
+
+    content {
+      sid       = "ScanExecutionHistory"
+      actions   = ["dynamodb:Scan"]
+      resources = [local.execution_history_table_arn]
+    }
+  }
+  dynamic "statement" {
+    for_each = var.kms_key_arn == null ? [] : [var.kms_key_arn]
+
+    content {
+      sid       = "UseCustomerKey"
+      actions   = ["kms:Decrypt", "kms:DescribeKey", "kms:Encrypt", "kms:GenerateDataKey*", "kms:ReEncrypt*"]
+      resources = [statement.value]
+
+      condition {
+        test     = "StringLike"
+        variable = "kms:ViaService"
+        values   = ["dynamodb.${local.region}.*"]
+      }
+    }
+  }
+}
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Schedules: collector and linker, every minute
+# ---------------------------------------------------------------------------------------------------------------------
+
+locals {
+  scheduled = { for task, function in local.functions : task => function if task != "ingest" }
+}
+
+# The next minute's invocation is the retry: a failed or late one repeated besides would only call more often.
+resource "aws_lambda_function_event_invoke_config" "scheduled" {
+  for_each = local.scheduled
+
+  function_name                = each.value.name
   maximum_event_age_in_seconds = 60
   maximum_retry_attempts       = 0
 }
 
-# ---------------------------------------------------------------------------------------------------------------------
-# Schedules
-# ---------------------------------------------------------------------------------------------------------------------
-
 resource "aws_scheduler_schedule_group" "this" {
-  count = var.collector.enabled ? 1 : 0
-
   name = local.prefix
   tags = var.tags
 }
 
-resource "aws_scheduler_schedule" "collector" {
-  count = var.collector.enabled ? 1 : 0
+resource "aws_scheduler_schedule" "this" {
+  for_each = local.scheduled
 
-  name                = "${local.prefix}-collector"
-  description         = "Looks for DRS jobs"
-  group_name          = aws_scheduler_schedule_group.this[0].name
+  name                = each.value.name
+  description         = "Invokes ${each.value.name}"
+  group_name          = aws_scheduler_schedule_group.this.name
   schedule_expression = "rate(1 minute)"
 
   flexible_time_window {
@@ -245,8 +389,8 @@ resource "aws_scheduler_schedule" "collector" {
   }
 
   target {
-    arn      = module.collector[0].function.arn
-    role_arn = aws_iam_role.scheduler[0].arn
+    arn      = each.value.arn
+    role_arn = aws_iam_role.scheduler.arn
     input    = jsonencode({})
 
     retry_policy {
@@ -261,13 +405,11 @@ resource "aws_scheduler_schedule" "collector" {
     aws_dynamodb_table.job_log_events,
     aws_iam_role_policy.scheduler,
     aws_lambda_event_source_mapping.ingest,
-    aws_lambda_function_event_invoke_config.collector,
+    aws_lambda_function_event_invoke_config.scheduled,
   ]
 }
 
 resource "aws_iam_role" "scheduler" {
-  count = var.collector.enabled ? 1 : 0
-
   name                 = "${local.prefix}-scheduler-${local.region}"
   description          = "Lets EventBridge Scheduler invoke the functions of ${var.name}"
   path                 = var.functions.role_path
@@ -299,10 +441,8 @@ data "aws_iam_policy_document" "scheduler_assume_role" {
 }
 
 resource "aws_iam_role_policy" "scheduler" {
-  count = var.collector.enabled ? 1 : 0
-
   name   = "invoke"
-  role   = aws_iam_role.scheduler[0].name
+  role   = aws_iam_role.scheduler.name
   policy = data.aws_iam_policy_document.scheduler.json
 }
 
@@ -310,7 +450,7 @@ data "aws_iam_policy_document" "scheduler" {
   statement {
     sid       = "InvokeFunctions"
     actions   = ["lambda:InvokeFunction"]
-    resources = ["arn:${local.partition}:lambda:${local.region}:${local.account_id}:function:${local.prefix}-collector"]
+    resources = [for task in keys(local.scheduled) : "arn:${local.partition}:lambda:${local.region}:${local.account_id}:function:${local.prefix}-${task}"]
   }
 }
 
@@ -354,7 +494,7 @@ resource "aws_cloudwatch_event_target" "wake" {
     maximum_retry_attempts       = 0
   }
 
-  depends_on = [aws_scheduler_schedule.collector] # and so after all that events go through
+  depends_on = [aws_scheduler_schedule.this] # and so after all that events go through
 }
 
 resource "aws_lambda_permission" "wake" {

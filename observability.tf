@@ -87,7 +87,7 @@ locals {
 resource "aws_cloudwatch_metric_alarm" "collector_heartbeat" {
   count = var.alarms.enabled && var.collector.enabled ? 1 : 0
 
-  depends_on = [aws_scheduler_schedule.collector] # before its first minute there is nothing to hear
+  depends_on = [aws_scheduler_schedule.this] # before its first minute there is nothing to hear
 
   alarm_name          = "${local.prefix}-collector-heartbeat"
   alarm_description   = "For five minutes the collector could not read the whole DRS job log, or did not run: items of running jobs are late or missing. Its log says what failed."

@@ -50,7 +50,7 @@ output "delivery_dlq_arn" {
 
 output "functions" {
   description = "The Lambda functions by their task: `name`, `arn`, `role_name`, `role_arn` and `log_group_name` of each."
-  value       = merge({ ingest = module.ingest.function }, { for collector in module.collector : "collector" => collector.function })
+  value       = local.functions
 }
 
 output "alarm_arns" {
@@ -58,6 +58,7 @@ output "alarm_arns" {
   value = merge(
     { for key, alarm in aws_cloudwatch_metric_alarm.pipeline : key => alarm.arn },
     { for key, arn in module.ingest.alarm_arns : "ingest-${key}" => arn },
+    { for key, arn in module.linker.alarm_arns : "linker-${key}" => arn },
     { for alarm in aws_cloudwatch_metric_alarm.collector_heartbeat : "collector-heartbeat" => alarm.arn },
     merge([for collector in module.collector : { for key, arn in collector.alarm_arns : "collector-${key}" => arn }]...),
   )

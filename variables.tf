@@ -165,6 +165,10 @@ variable "collector" {
   }
 }
 
+# ---------------------------------------------------------------------------------------------------------------------
+# Executions
+# ---------------------------------------------------------------------------------------------------------------------
+
 variable "execution_id_tag" {
   description = "Tag of a DRS job that holds your execution's id: give it to StartRecovery in `tags`, and every event of the job carries it."
   type        = string
@@ -174,6 +178,64 @@ variable "execution_id_tag" {
   validation {
     condition     = can(regex("^[^\\s].{0,127}$", var.execution_id_tag)) && !startswith(lower(var.execution_id_tag), "aws:")
     error_message = "execution_id_tag must be the key of a tag: 1 to 128 characters that do not begin with a space or \"aws:\"."
+  }
+}
+
+variable "execution_history" {
+  description = <<-EOT
+    Your platform's DynamoDB table of executions, in this account and Region, for jobs whose tag does not say their execution. Its partition key is the execution's id; it may have a range key. Null: no such table.
+    - `table_name`, and `kms_key_arn` where a customer managed key encrypts it.
+    - `execution_id_attribute`, `status_attribute`, `end_time_attribute`.
+    - `waves_attribute`: waves as a list of maps, a map by name or JSON text of these. `job_id_attribute`: within a wave, at any depth, the id of its DRS job. An item without waves is one.
+    - `wave_count_attribute`: how many waves there will be, where your platform adds each to the waves only when it begins.
+    - `job_id_index`: a global secondary index whose partition key is a job's id: with it events are linked as they are stored.
+    - `allow_scan`: whether the linker may scan the whole table, at most once a minute and only while there are unlinked events. It costs as much as the table is large.
+    - `update_status`: set status (COMPLETED, PARTIAL or FAILED) and end time when the last wave's job has ended, unless the status is COMPLETED, PARTIAL, FAILED or CANCELLED already. Each record must name all its waves, or their number, from the start.
+    - `end_time_format`: "ISO8601" (text) or "EPOCH_SECONDS" (number).
+  EOT
+  type = object({
+    table_name             = string
+    kms_key_arn            = optional(string)
+    execution_id_attribute = optional(string, "ExecutionId")
+    waves_attribute        = optional(string, "Waves")
+    wave_count_attribute   = optional(string, "TotalWaves")
+    job_id_attribute       = optional(string, "JobId")
+    status_attribute       = optional(string, "Status")
+    end_time_attribute     = optional(string, "EndTime")
+    end_time_format        = optional(string, "ISO8601")
+    job_id_index           = optional(string)
+    allow_scan             = optional(bool, false)
+    update_status          = optional(bool, false)
+  })
+  default = null
+
+  validation {
+    condition     = var.execution_history == null || can(regex("^[A-Za-z0-9_.-]{3,255}$", var.execution_history.table_name))
+    error_message = "execution_history.table_name must be the name of a table (not its ARN): 3 to 255 letters, digits, \"_\", \".\" and \"-\"."
+  }
+  validation {
+    condition     = try(var.execution_history.job_id_index, null) == null || can(regex("^[A-Za-z0-9_.-]{3,255}$", var.execution_history.job_id_index))
+    error_message = "execution_history.job_id_index must be the name of a global secondary index of the table: 3 to 255 letters, digits, \"_\", \".\" and \"-\"; or null where it has none."
+  }
+  validation {
+    condition     = try(var.execution_history.kms_key_arn, null) == null || can(regex("^arn:[a-z0-9-]+:kms:[a-z0-9-]+:[0-9]{12}:key/.+$", var.execution_history.kms_key_arn))
+    error_message = "execution_history.kms_key_arn must be the ARN of the key (not of an alias) that encrypts the table, arn:PARTITION:kms:REGION:ACCOUNT:key/ID; or null where AWS owns it."
+  }
+  validation {
+    condition     = contains(["ISO8601", "EPOCH_SECONDS"], try(var.execution_history.end_time_format, "ISO8601"))
+    error_message = "execution_history.end_time_format must be \"ISO8601\" or \"EPOCH_SECONDS\"."
+  }
+  validation {
+    condition = var.execution_history == null || alltrue([
+      for name, value in coalesce(var.execution_history, {}) : length(value) > 0 && length(value) <= 255 if endswith(name, "_attribute")
+    ])
+    error_message = "execution_history must have attribute names of 1 to 255 characters."
+  }
+  validation {
+    condition = var.execution_history == null || length(distinct([
+      for name, value in coalesce(var.execution_history, {}) : value if endswith(name, "_attribute")
+    ])) == 6
+    error_message = "execution_history must have six different attribute names: one attribute cannot hold two things."
   }
 }
 

@@ -34,3 +34,13 @@ output "ingest_role_name" {
   description = "Name of the ingest function's role."
   value       = module.drs_job_log.functions.ingest.role_name
 }
+
+output "linker_role_name" {
+  description = "Name of the linker function's role."
+  value       = module.drs_job_log.functions.linker.role_name
+}
+
+output "execution_history_table_name" {
+  description = "Name of the platform's table of executions."
+  value       = aws_dynamodb_table.executions.name
+}

@@ -32,6 +32,9 @@ VOCABULARY: Final[Mapping[str, str]] = {
     "LAUNCH_FAILED": "SERVER_LAUNCH_FAILED",
 }
 
+# Stored names of a job's end. A cancelled job (JOB_TERMINATED) gets one too, a moment later.
+JOB_ENDS: Final = frozenset({"JOB_COMPLETED", "JOB_FAILED"})
+
 # https://docs.aws.amazon.com/eventbridge/latest/ref/events-ref-drs.html
 _LAUNCH_STATES: Final[Mapping[str, str]] = {
     "RECOVERY_LAUNCH_SUCCEEDED": "SERVER_LAUNCHED",

@@ -15,7 +15,9 @@ from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType
 from botocore.config import Config
 
-from drs_job_log.events import InvalidEventError, JobLogEvent, parse
+from drs_job_log.events import JOB_ENDS, InvalidEventError, JobLogEvent, parse
+from drs_job_log.executions import Finish, finish, history_from
+from drs_job_log.linking import Links
 from drs_job_log.store import JobLogStore
 
 if TYPE_CHECKING:
@@ -40,6 +42,20 @@ store = JobLogStore(
     ),
     os.environ["JOB_LOG_EVENTS_TABLE"],
 )
+history = history_from(
+    os.environ,
+    boto3.client(
+        "dynamodb",
+        # Before the event is stored: a table of somebody else's that hangs must leave time for that.
+        config=Config(
+            connect_timeout=1,
+            read_timeout=2,
+            retries={"mode": "standard", "total_max_attempts": 2},
+            max_pool_connections=_BATCH_SIZE,
+        ),
+    ),
+)
+links = Links(history)
 retention = timedelta(days=int(os.environ["RETENTION_DAYS"]))
 
 
@@ -66,6 +82,7 @@ class Outcome:
     event: JobLogEvent
     is_new: bool
     lag: timedelta
+    finish: Finish | None
 
 
 @logger.inject_lambda_context
@@ -84,25 +101,36 @@ def handler(event: dict[str, Any], _context: LambdaContext) -> PartialItemFailur
 
 
 def ingest(record: SQSRecord) -> Outcome:
-    """Store the event of one message.
+    """Store the event of one message, linked where its execution is known; a job's end may end its execution.
 
     Raises
     ------
     InvalidEventError
         Where the message is no event.
+    drs_job_log.executions.HistoryError
+        Where the event is stored, but the platform's table is not as its settings say.
     botocore.exceptions.BotoCoreError, botocore.exceptions.ClientError
         Where DynamoDB cannot be reached or refuses.
     """
     try:
-        event = parse(record.body)
+        event = links.linked(parse(record.body), datetime.now(UTC))
         is_new = store.put(event, retention)
+        # Also where the event is not new: whoever stored it may have been cut off here.
+        finished = finish_execution(event) if event.event_type in JOB_ENDS else None
     except InvalidEventError as error:
         logger.error("Event rejected", message_id=record.message_id, reason=str(error))
         raise
     except Exception:
         logger.exception("Event not stored", message_id=record.message_id)
         raise
-    return Outcome(event, is_new, datetime.now(UTC) - event.timestamp)
+    return Outcome(event, is_new, datetime.now(UTC) - event.timestamp, finished)
+
+
+def finish_execution(end: JobLogEvent) -> Finish | None:
+    """Set the status of the execution of a job that ended, where the platform wants that; the event is stored."""
+    if not history or not history.settings.update_status or not end.execution_id:
+        return None
+    return finish(history, store, end.execution_id, end.job_id)
 
 
 def count(outcomes: list[Outcome]) -> None:
@@ -113,4 +141,6 @@ def count(outcomes: list[Outcome]) -> None:
     metrics.add_metric("EventsUnlinked", MetricUnit.Count, sum(o.event.execution_id is None for o in new))
     for outcome in new:
         metrics.add_metric("EventLag", MetricUnit.Milliseconds, max(0.0, outcome.lag / timedelta(milliseconds=1)))
+    if missing := sum(outcome.finish == "MISSING" for outcome in outcomes):
+        metrics.add_metric("ExecutionsMissing", MetricUnit.Count, missing)
     metrics.add_metadata("EventsBySource", Counter(outcome.event.source for outcome in new))

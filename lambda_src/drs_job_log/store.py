@@ -8,13 +8,15 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal, DecimalException
 from typing import TYPE_CHECKING, Any, Final
 
-from boto3.dynamodb.types import DYNAMODB_CONTEXT, TypeSerializer
+from boto3.dynamodb.types import DYNAMODB_CONTEXT, TypeDeserializer, TypeSerializer
 from botocore.exceptions import ClientError
 
-from drs_job_log.events import InvalidEventError, JobLogEvent, format_time
+from drs_job_log.events import InvalidEventError, JobLogEvent, format_time, parse_time
 from drs_job_log.fitting import fitted
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from mypy_boto3_dynamodb import DynamoDBClient
 
 # Of the 400 KB that DynamoDB allows; sizes here are estimated, from above.
@@ -26,7 +28,23 @@ _MAX_DEPTH: Final = 30
 
 _CUTTABLE: Final = frozenset({"Message", "Error", "EventData"})
 
+# What is read of an event: what the API answers, and of its detail what tells progress.
+_READ: Final = (
+    *("JobId", "EventId", "EventType", "Timestamp", "Source", "ExecutionId"),
+    *("SourceServerId", "SourceServerName", "Ec2InstanceId", "Message", "Error"),
+    *(f"EventData.{name}" for name in ("jobType", "isDrill", "sourceServerIDs", "participatingServers", "outcome")),
+)
+_PROJECTION: Final[Mapping[str, Any]] = {
+    # By placeholders: some of the names are words that DynamoDB keeps for itself.
+    "ProjectionExpression": ", ".join("#" + path.replace(".", ".#") for path in _READ),
+    "ExpressionAttributeNames": {f"#{name}": name for path in _READ for name in path.split(".")},
+}
+
+# So many of a job's newest events are asked for their link. Beside them stand launch results, which never have one.
+_NEWEST: Final = 25
+
 _serialize = TypeSerializer().serialize
+_deserialize = TypeDeserializer().deserialize
 
 
 class JobLogStore:
@@ -57,18 +75,12 @@ class JobLogStore:
             Where DynamoDB refuses; trying again is safe.
         """
         item = to_item(event, ingested_at=datetime.now(UTC), retention=retention)
-        try:
-            self._client.put_item(
-                TableName=self._table_name,
-                Item={name: _serialize(value) for name, value in item.items()},
-                ConditionExpression="attribute_not_exists(JobId)",
-            )
-        except ClientError as error:
-            # By its code: the client makes its exception classes at first use, and two threads may make two of each.
-            if error.response["Error"]["Code"] != "ConditionalCheckFailedException":
-                raise
-            return False
-        return True
+        return changed(
+            self._client.put_item,
+            TableName=self._table_name,
+            Item={name: _serialize(value) for name, value in item.items()},
+            ConditionExpression="attribute_not_exists(JobId)",
+        )
 
     def keys(self, job_id: str) -> set[str]:
         """The ``EventKey`` of every stored event of a job.
@@ -86,6 +98,104 @@ class JobLogStore:
             ConsistentRead=True,
         )
         return {item["EventKey"]["S"] for page in pages for item in page["Items"]}
+
+    def events_of_job(self, job_id: str, *, consistent: bool = False) -> list[JobLogEvent]:
+        """The events of a job; of each detail only what tells progress.
+
+        Raises
+        ------
+        botocore.exceptions.BotoCoreError, botocore.exceptions.ClientError
+            Where DynamoDB cannot be reached or refuses. So do the methods below.
+        """
+        return self._events(
+            KeyConditionExpression="JobId = :id",
+            ExpressionAttributeValues={":id": {"S": job_id}},
+            ConsistentRead=consistent,
+        )
+
+    def events_of_execution(self, execution_id: str) -> list[JobLogEvent]:
+        """The events that are linked to an execution, as ``events_of_job``."""
+        return self._events(
+            IndexName="ExecutionIdIndex",
+            KeyConditionExpression="ExecutionId = :id",
+            ExpressionAttributeValues={":id": {"S": execution_id}},
+        )
+
+    def _events(self, **query: Any) -> list[JobLogEvent]:
+        pages = self._client.get_paginator("query").paginate(TableName=self._table_name, **query, **_PROJECTION)
+        return [from_item(item) for page in pages for item in page["Items"]]
+
+    def unlinked(self) -> dict[str, list[str]]:
+        """The ``EventKey`` of every event that has no execution, by job."""
+        pages = self._client.get_paginator("scan").paginate(TableName=self._table_name, IndexName="UnlinkedIndex")
+        keys: dict[str, list[str]] = {}
+        for page in pages:
+            for item in page["Items"]:
+                keys.setdefault(item["JobId"]["S"], []).append(item["EventKey"]["S"])
+        return keys
+
+    def execution_of(self, job_id: str) -> str | None:
+        """The execution that others of a job's events are linked to, as far as its newest events tell."""
+        answer = self._client.query(
+            TableName=self._table_name,
+            KeyConditionExpression="JobId = :id",
+            ExpressionAttributeValues={":id": {"S": job_id}},
+            ProjectionExpression="ExecutionId",
+            ScanIndexForward=False,
+            Limit=_NEWEST,
+        )
+        return next((item["ExecutionId"]["S"] for item in answer["Items"] if "ExecutionId" in item), None)
+
+    def link(self, job_id: str, key: str, execution_id: str) -> bool:
+        """Link an event to its execution: False if it has one, or is gone, and nothing changed."""
+        return changed(
+            self._client.update_item,
+            TableName=self._table_name,
+            Key={"JobId": {"S": job_id}, "EventKey": {"S": key}},
+            UpdateExpression="SET ExecutionId = :id REMOVE UnlinkedJobId",
+            ConditionExpression="attribute_exists(JobId) AND attribute_not_exists(ExecutionId)",
+            ExpressionAttributeValues={":id": {"S": execution_id}},
+        )
+
+
+def changed(write: Callable[..., object], **request: Any) -> bool:
+    """Make a conditional write: False where its condition does not hold and nothing changed.
+
+    Raises
+    ------
+    botocore.exceptions.BotoCoreError, botocore.exceptions.ClientError
+        Where DynamoDB cannot be reached, or refuses for another reason.
+    """
+    try:
+        write(**request)
+    except ClientError as error:
+        # By its code: the client makes its exception classes at first use, and two threads may make two of each.
+        if error.response["Error"]["Code"] != "ConditionalCheckFailedException":
+            raise
+        return False
+    return True
+
+
+def from_item(item: Mapping[str, Any]) -> JobLogEvent:
+    """The event of an item, as DynamoDB's API gives it; what was not asked for is absent."""
+
+    def text(name: str) -> str | None:
+        return item[name]["S"] if name in item else None
+
+    return JobLogEvent(
+        job_id=item["JobId"]["S"],
+        event_id=item["EventId"]["S"],
+        event_type=item["EventType"]["S"],
+        timestamp=parse_time("Timestamp", text("Timestamp")),
+        source=item["Source"]["S"],
+        detail=_deserialize(item["EventData"]) if "EventData" in item else {},
+        execution_id=text("ExecutionId"),
+        source_server_id=text("SourceServerId"),
+        source_server_name=text("SourceServerName"),
+        ec2_instance_id=text("Ec2InstanceId"),
+        message=text("Message"),
+        error=text("Error"),
+    )
 
 
 def to_item(event: JobLogEvent, *, ingested_at: datetime, retention: timedelta) -> dict[str, Any]:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.support import scripts
+from tests.support import played, scripts
 from tests.support.deployment import Deployment, deployed, eventually
 from tests.support.drs import Simulator
 
@@ -52,6 +53,23 @@ def test_the_collectors_role_is_enough(strict: Deployment) -> None:
     job_id = strict.drs.start(scripts.silent_failure(["s-51d6b65c73391918f"]))
 
     eventually(lambda: len(strict.rows(job_id)) == 5, seconds=120)  # invoked by the schedule, with its role
+
+
+def test_the_roles_are_enough_to_link_and_to_end_an_execution(strict: Deployment) -> None:
+    untagged = played.details(
+        scripts.silent_failure(["s-51d6b65c73391918f"]), "strict-1", created=datetime.now(UTC), execution_id=None
+    )
+    strict.put_events(untagged)
+    strict.put_execution("exec-strict", ["strict-1"])
+
+    # Linked by the linker's role; ended by it.
+    eventually(lambda: strict.execution("exec-strict")["Status"] == "FAILED", seconds=150)
+    eventually(lambda: {row.get("ExecutionId") for row in strict.rows("strict-1")} == {"exec-strict"})
+
+    # Ended by ingest's.
+    strict.put_execution("exec-strict", ["strict-1"])
+    strict.put_events([untagged[-1] | {"executionId": "exec-strict"}])
+    eventually(lambda: strict.execution("exec-strict")["Status"] == "FAILED")
 
 
 @pytest.mark.parametrize("sid", ["PutEvents", "ReadStoredEvents"])

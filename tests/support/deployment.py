@@ -8,7 +8,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from boto3.dynamodb.types import TypeDeserializer
+from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 
 from tests.support.drills import entry
 from tests.support.drs import DrsServer
@@ -20,7 +20,10 @@ if TYPE_CHECKING:
 
     from tests.support.drs import Simulator
 
+_serialize = TypeSerializer().serialize
 _deserialize = TypeDeserializer().deserialize
+
+PLAN = "plan"
 
 
 @dataclass(frozen=True)
@@ -69,6 +72,24 @@ class Deployment:
             )
         )
         return [{n: _deserialize(v) for n, v in item.items()} for page in pages for item in page["Items"]]
+
+    def put_execution(self, execution_id: str, jobs: Sequence[str], **attributes: Any) -> None:
+        """Write the platform's record of an execution whose waves have these jobs so far, as an orchestrator does."""
+        waves = [{"WaveName": f"wave {number}", "JobId": job} for number, job in enumerate(jobs, 1)]
+        record = {"ExecutionId": execution_id, "PlanId": PLAN, "Status": "POLLING", "Waves": waves} | attributes
+        self.stack.client("dynamodb").put_item(
+            TableName=self.outputs["execution_history_table_name"],
+            Item={name: _serialize(value) for name, value in record.items()},
+        )
+
+    def execution(self, execution_id: str) -> dict[str, Any]:
+        """The platform's record of an execution; empty where there is none."""
+        answer = self.stack.client("dynamodb").get_item(
+            TableName=self.outputs["execution_history_table_name"],
+            Key={"ExecutionId": {"S": execution_id}, "PlanId": {"S": PLAN}},
+            ConsistentRead=True,
+        )
+        return {name: _deserialize(value) for name, value in answer.get("Item", {}).items()}
 
     def waiting(self) -> int:
         """Messages in the ingest queue, those in work included."""

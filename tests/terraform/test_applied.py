@@ -78,11 +78,13 @@ def test_the_outputs_are_of_what_was_made(
         "log_group_name": "/aws/lambda/applied-ingest",
     }
     assert outputs["functions"]["collector"]["name"] == "applied-collector"
+    assert outputs["functions"]["linker"]["name"] == "applied-linker"
     assert set(outputs["alarm_arns"]) == {
         *("processing-dlq-not-empty", "delivery-dlq-not-empty", "queue-age", "table-throttles"),
         *("job-log-rule-failed-invocations", "launch-results-rule-failed-invocations"),
         *("job-log-rule-events-lost", "launch-results-rule-events-lost"),
         *("ingest-errors", "ingest-duration", "collector-errors", "collector-heartbeat"),
+        "linker-errors",
         "server-stalled",
     }
     assert outputs["alarm_arns"]["ingest-errors"].endswith(":alarm:applied-ingest-errors")
@@ -112,13 +114,17 @@ def test_the_queue_policies_name_the_rules_that_were_made(state: dict[str, dict[
         assert allow["Resource"] == state[f"aws_sqs_queue.{queue}"]["arn"]
 
 
-def test_the_role_policy_names_the_table_queue_and_log_group_that_were_made(state: dict[str, dict[str, Any]]) -> None:
+def test_the_role_policy_names_the_table_queue_and_log_group_that_were_made(
+    state: dict[str, dict[str, Any]], applied: TerraformTestApi
+) -> None:
+    history = applied.outputs["execution_history_arn"]["value"]
     policy = json.loads(state["module.ingest.aws_iam_role_policy.this"]["policy"])
     resources = {statement["Sid"]: statement["Resource"] for statement in policy["Statement"]}
 
     assert resources == {
         "ConsumeQueue": state["aws_sqs_queue.ingest"]["arn"],
         "StoreEvents": state["aws_dynamodb_table.job_log_events"]["arn"],
+        "ReadExecutionHistory": [f"{history}/index/by-job", history],
         "UseCustomerKey": state["aws_dynamodb_table.job_log_events"]["server_side_encryption"][0]["kms_key_arn"],
         "WriteLogs": state["module.ingest.aws_cloudwatch_log_group.this"]["arn"] + ":*",
         "WriteTraces": "*",
@@ -135,18 +141,31 @@ def test_the_collectors_policy_names_the_bus_and_table_that_were_made(
     assert resources["ReadStoredEvents"] == state["aws_dynamodb_table.job_log_events"]["arn"]
 
 
-def test_the_schedule_and_the_rule_invoke_the_collector(state: dict[str, dict[str, Any]]) -> None:
-    arn = state["module.collector[0].aws_lambda_function.this"]["arn"]
+def test_the_linkers_policy_names_the_tables_that_were_made(
+    state: dict[str, dict[str, Any]], applied: TerraformTestApi
+) -> None:
+    policy = json.loads(state["module.linker.aws_iam_role_policy.this"]["policy"])
+    resources = {statement["Sid"]: statement["Resource"] for statement in policy["Statement"]}
 
-    schedule = state["aws_scheduler_schedule.collector[0]"]["target"][0]
-    assert (schedule["arn"], schedule["role_arn"]) == (arn, state["aws_iam_role.scheduler[0]"]["arn"])
+    assert resources["LinkEvents"] == state["aws_dynamodb_table.job_log_events"]["arn"]
+    history = applied.outputs["execution_history_arn"]["value"]
+    assert resources["ReadExecutionHistory"] == [f"{history}/index/by-job", history]
+
+
+def test_the_schedules_and_the_rule_invoke_their_functions(state: dict[str, dict[str, Any]]) -> None:
+    arn = state["module.collector[0].aws_lambda_function.this"]["arn"]
+    linker = state["module.linker.aws_lambda_function.this"]["arn"]
+
+    for task, function in (("collector", arn), ("linker", linker)):
+        schedule = state[f'aws_scheduler_schedule.this["{task}"]']["target"][0]
+        assert (schedule["arn"], schedule["role_arn"]) == (function, state["aws_iam_role.scheduler"]["arn"])
     assert state["aws_cloudwatch_event_target.wake[0]"]["arn"] == arn
     assert state["aws_lambda_permission.wake[0]"]["source_arn"] == state["aws_cloudwatch_event_rule.wake[0]"]["arn"]
-    policy = json.loads(state["aws_iam_role_policy.scheduler[0]"]["policy"])
-    assert policy["Statement"][0]["Resource"] == arn
-    trust = json.loads(state["aws_iam_role.scheduler[0]"]["assume_role_policy"])
+    policy = json.loads(state["aws_iam_role_policy.scheduler"]["policy"])
+    assert set(policy["Statement"][0]["Resource"]) == {arn, linker}
+    trust = json.loads(state["aws_iam_role.scheduler"]["assume_role_policy"])
     group = trust["Statement"][0]["Condition"]["ArnEquals"]["aws:SourceArn"]
-    assert group == state["aws_scheduler_schedule_group.this[0]"]["arn"]
+    assert group == state["aws_scheduler_schedule_group.this"]["arn"]
 
 
 def test_the_queue_feeds_the_function(state: dict[str, dict[str, Any]]) -> None:
@@ -182,5 +201,5 @@ def test_a_plan_after_the_apply_is_empty_but_for_what_the_embedded_aws_forgets(a
     }
     alarms = {address for address in differences if "aws_cloudwatch_metric_alarm." in address}
     assert set(differences) == alarms
-    assert len(alarms) == 13
+    assert len(alarms) == 14
     assert set().union(*differences.values()) == LACKING

@@ -470,34 +470,49 @@ def test_the_collector_may_assume_the_roles_of_its_targets_and_read_this_account
     assert {sid for sid in policy if sid.startswith("Read")} == {"ReadStoredEvents"}
 
 
-def test_the_collector_is_invoked_every_minute_and_not_again_when_it_fails(planned: Callable[[str], Planned]) -> None:
+@pytest.mark.parametrize("task", ["collector", "linker"])
+def test_what_runs_by_the_clock_is_invoked_every_minute_and_not_again_when_it_fails(
+    planned: Callable[[str], Planned], task: str
+) -> None:
     resources = planned("default")
 
-    schedule = resources["aws_scheduler_schedule.collector[0]"]
+    schedule = resources[f'aws_scheduler_schedule.this["{task}"]']
+    assert schedule["name"] == f"drs-job-log-{task}"
     assert schedule["schedule_expression"] == "rate(1 minute)"
     assert schedule["flexible_time_window"] == [{"maximum_window_in_minutes": None, "mode": "OFF"}]
     assert schedule["group_name"] == "drs-job-log"
     assert schedule["target"][0]["input"] == "{}"
     once = [{"maximum_event_age_in_seconds": 60, "maximum_retry_attempts": 0}]
     assert schedule["target"][0]["retry_policy"] == once
-    invoke = resources["aws_lambda_function_event_invoke_config.collector[0]"]
+    invoke = resources[f'aws_lambda_function_event_invoke_config.scheduled["{task}"]']
     assert (invoke["maximum_event_age_in_seconds"], invoke["maximum_retry_attempts"]) == (60, 0)
 
 
-def test_the_scheduler_may_invoke_the_collector_for_schedules_of_this_module_only(
-    planned: Callable[[str], Planned],
+@pytest.mark.parametrize(
+    ("copy_name", "functions"),
+    [
+        ("default", ["drs-job-log-linker", "drs-job-log-collector"]),
+        ("without_collector", "without-collector-linker"),
+    ],
+)
+def test_the_scheduler_may_invoke_what_runs_by_the_clock(
+    planned: Callable[[str], Planned], copy_name: str, functions: list[str] | str
 ) -> None:
+    (statement,) = json.loads(planned(copy_name)["aws_iam_role_policy.scheduler"]["policy"])["Statement"]
+
+    arn = f"arn:aws:lambda:us-east-1:{ACCOUNT}:function:"
+    assert statement == {
+        "Sid": "InvokeFunctions",
+        "Effect": "Allow",
+        "Action": "lambda:InvokeFunction",
+        "Resource": arn + functions if isinstance(functions, str) else [arn + name for name in functions],
+    }
+
+
+def test_the_scheduler_acts_for_schedules_of_this_module_only(planned: Callable[[str], Planned]) -> None:
     resources = planned("default")
 
-    assert json.loads(resources["aws_iam_role_policy.scheduler[0]"]["policy"])["Statement"] == [
-        {
-            "Sid": "InvokeFunctions",
-            "Effect": "Allow",
-            "Action": "lambda:InvokeFunction",
-            "Resource": f"arn:aws:lambda:us-east-1:{ACCOUNT}:function:drs-job-log-collector",
-        }
-    ]
-    role = resources["aws_iam_role.scheduler[0]"]
+    role = resources["aws_iam_role.scheduler"]
     assert json.loads(role["assume_role_policy"])["Statement"] == [
         {
             "Effect": "Allow",
@@ -509,7 +524,7 @@ def test_the_scheduler_may_invoke_the_collector_for_schedules_of_this_module_onl
             },
         }
     ]
-    role = planned("everything")["aws_iam_role.scheduler[0]"]
+    role = planned("everything")["aws_iam_role.scheduler"]
     assert (role["permissions_boundary"], role["path"]) == (f"arn:aws:iam::{ACCOUNT}:policy/boundary", "/platform/")
 
 
@@ -546,9 +561,100 @@ def test_drs_jobs_and_launch_results_wake_the_collector(
 def test_without_the_collector_nothing_of_it_is_there(planned: Callable[[str], Planned]) -> None:
     resources = planned("without_collector")
 
-    assert [address for address in resources if "collector" in address or "scheduler" in address] == []
+    assert [address for address in resources if "collector" in address] == []
     assert "aws_lambda_permission" not in json.dumps(list(resources))
     assert "module.ingest.aws_lambda_function.this" in resources
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Executions
+# ---------------------------------------------------------------------------------------------------------------------
+
+HISTORY = f"arn:aws:dynamodb:us-east-1:{ACCOUNT}:table/executions"
+SETTINGS = {
+    "executionIdAttribute": "executionId",
+    "wavesAttribute": "waves",
+    "waveCountAttribute": "totalWaves",
+    "jobIdAttribute": "jobId",
+    "statusAttribute": "status",
+    "endTimeAttribute": "endTime",
+    "endTimeFormat": "EPOCH_SECONDS",
+    "jobIdIndex": "by-job",
+    "allowScan": True,
+    "updateStatus": True,
+}
+
+
+@pytest.mark.parametrize("function", ["ingest", "linker"])
+def test_the_functions_know_the_platforms_table(planned: Callable[[str], Planned], function: str) -> None:
+    def environment(copy_name: str) -> dict[str, str]:
+        address = f"module.{function}.aws_lambda_function.this"
+        variables: dict[str, str] = planned(copy_name)[address]["environment"][0]["variables"]
+        return {name: value for name, value in variables.items() if name.startswith("EXECUTION_HISTORY")}
+
+    assert environment("default") == {}
+    everything = environment("everything")
+    assert everything["EXECUTION_HISTORY_TABLE"] == "executions"
+    assert json.loads(everything["EXECUTION_HISTORY_SETTINGS"]) == SETTINGS
+    assert json.loads(environment("read_only_history")["EXECUTION_HISTORY_SETTINGS"]) == {
+        "executionIdAttribute": "ExecutionId",
+        "wavesAttribute": "Waves",
+        "waveCountAttribute": "TotalWaves",
+        "jobIdAttribute": "JobId",
+        "statusAttribute": "Status",
+        "endTimeAttribute": "EndTime",
+        "endTimeFormat": "ISO8601",
+        "allowScan": False,
+        "updateStatus": False,
+    }
+
+
+def allow(actions: list[str], resource: str | list[str], condition: dict[str, Any] | None = None) -> dict[str, Any]:
+    statement = {"Effect": "Allow", "Action": actions, "Resource": resource}
+    return statement | ({"Condition": condition} if condition else {})
+
+
+def test_the_linkers_role_may_do_what_it_does_and_nothing_else(planned: Callable[[str], Planned]) -> None:
+    table = f"arn:aws:dynamodb:us-east-1:{ACCOUNT}:table/drs-job-log-events"
+
+    assert role_policy(planned("default"), "linker") == {
+        "FindUnlinkedEvents": allow(["dynamodb:Scan"], f"{table}/index/UnlinkedIndex"),
+        "LinkEvents": allow(["dynamodb:Query", "dynamodb:UpdateItem"], table),
+        "WriteLogs": allow(
+            ["logs:CreateLogStream", "logs:PutLogEvents"],
+            f"arn:aws:logs:us-east-1:{ACCOUNT}:log-group:/aws/lambda/drs-job-log-linker:*",
+        ),
+        "WriteTraces": allow(["xray:PutTelemetryRecords", "xray:PutTraceSegments"], "*"),
+    }
+
+
+def test_the_platforms_table_is_read_and_only_where_the_user_says_so_scanned_or_written(
+    planned: Callable[[str], Planned],
+) -> None:
+    def of_history(copy_name: str, function: str) -> dict[str, Any]:
+        policy = role_policy(planned(copy_name), function)
+        return {sid: statement for sid, statement in policy.items() if "Execution" in sid}
+
+    via = {"StringLike": {"kms:ViaService": "dynamodb.us-east-1.*"}}
+    both = {
+        "ReadExecutionHistory": allow(
+            ["dynamodb:DescribeTable", "dynamodb:Query"], [f"{HISTORY}/index/by-job", HISTORY]
+        ),
+        "SetExecutionStatus": allow(["dynamodb:UpdateItem"], HISTORY),
+        "UseKeyOfExecutionHistory": allow(
+            ["kms:Decrypt", "kms:DescribeKey", "kms:Encrypt", "kms:GenerateDataKey*", "kms:ReEncrypt*"], KEY, via
+        ),
+    }
+    assert of_history("everything", "linker") == both | {"ScanExecutionHistory": allow(["dynamodb:Scan"], HISTORY)}
+    assert of_history("everything", "ingest") == both | {
+        "ReadJobsOfExecution": allow(["dynamodb:Query"], f"arn:aws:dynamodb:us-east-1:{ACCOUNT}:table/other-events")
+    }
+    for function in ("ingest", "linker"):
+        assert of_history("default", function) == {}
+        assert of_history("read_only_history", function) == {
+            "ReadExecutionHistory": allow(["dynamodb:DescribeTable", "dynamodb:Query"], HISTORY),
+            "UseKeyOfExecutionHistory": allow(["kms:Decrypt", "kms:DescribeKey"], KEY, via),
+        }
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -630,6 +736,10 @@ ALARMS = {
     ),
     "collector-errors": (
         *("AWS/Lambda", "Errors", {"FunctionName": "drs-job-log-collector"}),
+        *("Sum", ">=", 5, 1, 300),
+    ),
+    "linker-errors": (
+        *("AWS/Lambda", "Errors", {"FunctionName": "drs-job-log-linker"}),
         *("Sum", ">=", 5, 1, 300),
     ),
     "ingest-errors": (
@@ -714,7 +824,7 @@ def test_names_fit(planned: Callable[[str], Planned], copy_name: str) -> None:
 
 def test_the_longest_suffix_fits_in_the_longest_region(planned: Callable[[str], Planned]) -> None:
     resources = planned("long_name_a")
-    prefix = resources["aws_iam_role.scheduler[0]"]["name"].removesuffix("-scheduler-us-east-1")
+    prefix = resources["aws_iam_role.scheduler"]["name"].removesuffix("-scheduler-us-east-1")
 
     assert len(prefix) == 38
     assert len(f"{prefix}-collector-ap-southeast-1") <= 64

@@ -4,21 +4,23 @@ import io
 import json
 import threading
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from aws_lambda_powertools.utilities.batch.exceptions import BatchProcessingError
 from drs_job_log import ingest
+from drs_job_log.linking import Links
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.support import played
 from tests.support.envelopes import details, dumps, job_log, sqs_records
 from tests.unit.conftest import TABLE
+from tests.unit.test_executions import BAD, GOOD, create, history, records, write
 from tests.unit.test_store import rows
 
 if TYPE_CHECKING:
-    from datetime import timedelta
-
     from drs_job_log.events import JobLogEvent
     from drs_job_log.store import JobLogStore
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -46,6 +48,7 @@ def run(bodies: list[str], first_id: int = 0) -> list[str]:
 @pytest.fixture(autouse=True)
 def _use_store(store: JobLogStore, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ingest, "store", store)
+    monkeypatch.setattr(ingest, "links", Links(None))
 
 
 @pytest.mark.filterwarnings("ignore:No application metrics to publish")
@@ -157,3 +160,52 @@ def test_whatever_the_batches_the_rows_are_the_good_facts_and_the_failures_the_b
     facts = [ingest.parse(text) for text in bodies if text != "no JSON"]
     assert {(row["JobId"], row["EventKey"]) for row in rows(dynamodb)} == {(fact.job_id, fact.key) for fact in facts}
     assert set(failed) == {f"message-{number}" for number, text in enumerate(bodies) if text == "no JSON"}
+
+
+@pytest.fixture
+def platform(dynamodb: DynamoDBClient, monkeypatch: pytest.MonkeyPatch) -> DynamoDBClient:
+    """A platform whose execution exec-1 has two waves, and that leaves its status to the module."""
+    create(dynamodb, "ExecutionId", index="JobId")
+    write(dynamodb, ExecutionId="exec-1", Status="RUNNING", Waves=[{"JobId": "drsjob-1"}, {"JobId": "drsjob-2"}])
+    table = history(dynamodb, job_id_index="by-job", update_status=True)
+    monkeypatch.setattr(ingest, "history", table)
+    monkeypatch.setattr(ingest, "links", Links(table))
+    return dynamodb
+
+
+def bodies_of(script: Any, job_id: str, execution_id: str = "exec-1") -> list[str]:
+    created = datetime.now(UTC) - timedelta(hours=1)
+    return [
+        dumps(job_log(detail)) for detail in played.details(script, job_id, created=created, execution_id=execution_id)
+    ]
+
+
+@pytest.mark.filterwarnings("ignore:No application metrics to publish")
+def test_the_last_jobs_end_ends_the_execution(platform: DynamoDBClient) -> None:
+    assert run(bodies_of(GOOD, "drsjob-1")) == []
+    assert records(platform)[0]["Status"] == "RUNNING"
+
+    assert run(bodies_of(BAD, "drsjob-2")) == []
+    assert records(platform)[0]["Status"] == "PARTIAL"
+
+
+@pytest.mark.filterwarnings("ignore:No application metrics to publish")
+def test_an_end_whose_execution_could_not_be_set_is_stored_fails_alone_and_makes_it_good_when_repeated(
+    platform: DynamoDBClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run(bodies_of(GOOD, "drsjob-1"))
+    bodies = bodies_of(GOOD, "drsjob-2")
+    with monkeypatch.context() as patch:
+        patch.setattr(ingest.history, "records", lambda _: 1 / 0)
+        assert run(bodies) == [f"message-{len(bodies) - 1}"]
+    assert len(rows(platform)) == 2 * len(bodies)
+
+    assert run(bodies[-1:]) == []
+    assert records(platform)[0]["Status"] == "COMPLETED"
+
+
+@pytest.mark.usefixtures("platform")
+def test_a_missing_execution_is_a_metric_and_no_failure(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(bodies_of(BAD, "drsjob-1", "exec-unknown")) == []
+
+    assert json.loads(capsys.readouterr().out)["ExecutionsMissing"] == [1]

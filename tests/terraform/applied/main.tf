@@ -35,6 +35,27 @@ resource "aws_iam_policy" "boundary" {
   })
 }
 
+resource "aws_dynamodb_table" "executions" {
+  name         = "executions"
+  billing_mode = "PAY_PER_REQUEST"
+  hash_key     = "ExecutionId"
+  range_key    = "PlanId"
+
+  dynamic "attribute" {
+    for_each = ["ExecutionId", "PlanId", "JobId"]
+
+    content {
+      name = attribute.value
+      type = "S"
+    }
+  }
+  global_secondary_index {
+    name            = "by-job"
+    hash_key        = "JobId"
+    projection_type = "KEYS_ONLY"
+  }
+}
+
 module "drs_job_log" {
   source = "../../.."
 
@@ -45,9 +66,19 @@ module "drs_job_log" {
   table          = { deletion_protection = false }
   alarm_actions  = [aws_sns_topic.on_call.arn]
   functions      = { permissions_boundary = aws_iam_policy.boundary.arn }
+
+  execution_history = {
+    table_name   = aws_dynamodb_table.executions.name
+    job_id_index = "by-job"
+  }
 }
 
 output "module" {
   description = "All outputs of the module."
   value       = module.drs_job_log
+}
+
+output "execution_history_arn" {
+  description = "ARN of the platform's table."
+  value       = aws_dynamodb_table.executions.arn
 }

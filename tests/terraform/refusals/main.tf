@@ -254,3 +254,45 @@ module "environment_with_a_hyphen" {
 
   functions = { environment = { my-key = "1" } }
 }
+
+module "history_an_arn" {
+  source = "../../.."
+
+  execution_history = { table_name = "arn:aws:dynamodb:us-east-1:000000000000:table/executions" }
+}
+
+module "history_index_without_a_table" {
+  source = "../../.."
+
+  execution_history = { table_name = "", job_id_index = "by-job" }
+}
+
+module "history_index_empty" {
+  source = "../../.."
+
+  execution_history = { table_name = "executions", job_id_index = "" }
+}
+
+module "history_key_an_alias" {
+  source = "../../.."
+
+  execution_history = { table_name = "executions", kms_key_arn = "alias/executions" }
+}
+
+module "history_end_time_unknown" {
+  source = "../../.."
+
+  execution_history = { table_name = "executions", end_time_format = "RFC3339" }
+}
+
+module "history_attribute_empty" {
+  source = "../../.."
+
+  execution_history = { table_name = "executions", waves_attribute = "" }
+}
+
+module "history_attribute_twice" {
+  source = "../../.."
+
+  execution_history = { table_name = "executions", end_time_attribute = "Status" }
+}

@@ -58,6 +58,20 @@ module "everything" {
   alarm_actions  = ["arn:aws:sns:us-east-1:000000000000:on-call"]
 
   execution_id_tag = "Execution"
+  execution_history = {
+    table_name             = "executions"
+    kms_key_arn            = "arn:aws:kms:us-east-1:000000000000:key/11111111-2222-3333-4444-555555555555"
+    execution_id_attribute = "executionId"
+    waves_attribute        = "waves"
+    wave_count_attribute   = "totalWaves"
+    job_id_attribute       = "jobId"
+    status_attribute       = "status"
+    end_time_attribute     = "endTime"
+    end_time_format        = "EPOCH_SECONDS"
+    job_id_index           = "by-job"
+    allow_scan             = true
+    update_status          = true
+  }
 
   collector = {
     poll_interval_seconds = 10
@@ -105,6 +119,16 @@ module "without_collector" {
 
   name      = "without-collector"
   collector = { enabled = false }
+}
+
+module "read_only_history" {
+  source = "../../.."
+
+  name = "read-only-history"
+  execution_history = {
+    table_name  = "executions"
+    kms_key_arn = "arn:aws:kms:us-east-1:000000000000:key/11111111-2222-3333-4444-555555555555"
+  }
 }
 
 module "other_accounts_only" {

@@ -1,0 +1,83 @@
+"""Executions of two and three waves: events at one end, linked rows and the platform's own table at the other.
+
+Nobody calls the linker here: the schedule does.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from tests.support import played, scripts
+from tests.support.deployment import eventually
+
+if TYPE_CHECKING:
+    from tests.support.deployment import Deployment
+
+SERVERS = [scripts.server_id(number) for number in range(6)]
+GOOD = scripts.launch(SERVERS[:2])
+MIXED = scripts.launch(SERVERS[2:4], failing={SERVERS[3]: "no rights"})
+SILENT = scripts.silent_failure(SERVERS[4:])
+NOW = datetime.now(UTC)
+
+
+def details(script: scripts.Script, job_id: str, execution_id: str | None = None) -> list[dict[str, Any]]:
+    return played.details(script, job_id, created=NOW - timedelta(hours=1), execution_id=execution_id)
+
+
+def executions_of(deployment: Deployment, job_id: str) -> set[str | None]:
+    return {row.get("ExecutionId") for row in deployment.rows(job_id)}
+
+
+def test_a_wave_without_a_tag_is_linked_when_the_platform_has_written_its_job(deployment: Deployment) -> None:
+    """Its events come before the link, across it and after it; the first wave's end is not the execution's."""
+    deployment.put_execution("exec-two", ["two-1"], TotalWaves=2)
+    deployment.put_events(details(GOOD, "two-1", "exec-two"))
+    deployment.put_events((untagged := details(MIXED, "two-2"))[:5])
+    eventually(lambda: len(deployment.rows("two-2")) == 5 and deployment.waiting() == 0)
+    assert executions_of(deployment, "two-1") == {"exec-two"}
+    assert executions_of(deployment, "two-2") == {None}
+    assert deployment.execution("exec-two")["Status"] == "POLLING"
+
+    deployment.put_execution("exec-two", ["two-1", "two-2"], TotalWaves=2)
+    deployment.put_events(untagged[:10])
+    eventually(lambda: executions_of(deployment, "two-2") == {"exec-two"}, seconds=150)
+    deployment.put_events(untagged)
+
+    eventually(lambda: deployment.execution("exec-two")["Status"] != "POLLING", seconds=150)
+    eventually(lambda: executions_of(deployment, "two-2") == {"exec-two"}, seconds=150)
+    rows = deployment.rows("two-2")
+    assert [row["EventId"] for row in rows] == [detail["eventId"] for detail in untagged]
+    assert not any("UnlinkedJobId" in row for row in rows)
+    execution = deployment.execution("exec-two")
+    assert execution["Status"] == "PARTIAL"
+    assert execution["EndTime"] == max(row["Timestamp"] for row in rows + deployment.rows("two-1"))
+    assert execution["TotalWaves"] == 2
+
+
+def test_three_waves_that_end_in_any_order_and_at_once_end_their_execution_once(deployment: Deployment) -> None:
+    jobs = {"three-1": GOOD, "three-2": MIXED, "three-3": SILENT}
+    deployment.put_execution("exec-three", list(jobs))
+    first, *others = (details(script, job, "exec-three") for job, script in jobs.items())
+    deployment.put_events(first)
+    eventually(lambda: len(deployment.rows("three-1")) == len(first) and deployment.waiting() == 0)
+    assert deployment.execution("exec-three")["Status"] == "POLLING"
+
+    deployment.put_events([detail for pair in zip(*map(reversed, others), strict=False) for detail in pair])
+    deployment.put_events([detail for wave in others for detail in wave])
+
+    eventually(lambda: deployment.execution("exec-three")["Status"] == "PARTIAL")
+    assert deployment.take_all(deployment.outputs["processing_dlq_url"]) == []
+
+
+def test_an_execution_that_the_platform_cancelled_stays_so_and_an_unknown_one_is_not_made(
+    deployment: Deployment,
+) -> None:
+    deployment.put_execution("exec-cancelled", ["cancelled-1"], Status="CANCELLED")
+    deployment.put_events(details(SILENT, "cancelled-1", "exec-cancelled"))
+    deployment.put_events(details(SILENT, "unknown-1", "exec-unknown"))
+
+    eventually(lambda: len(deployment.rows("unknown-1")) == 8 and deployment.waiting() == 0)
+    assert deployment.execution("exec-cancelled")["Status"] == "CANCELLED"
+    assert deployment.execution("exec-unknown") == {}
+    eventually(lambda: any(line.get("ExecutionsMissing") == [1] for line in deployment.metrics()))

@@ -1,0 +1,47 @@
+"""Scripted jobs as the events that the collector makes of them, without DRS, bus and queue."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from drs_job_log.events import JobLogEvent, parse
+from drs_job_log.joblog import read_log, to_detail
+
+from tests.support.envelopes import dumps, job_log
+
+if TYPE_CHECKING:
+    from tests.support.scripts import Script
+
+START = datetime(2025, 11, 28, 20, 30, tzinfo=UTC)
+
+
+def details(
+    script: Script, job_id: str, *, created: datetime = START, execution_id: str | None = "exec-1"
+) -> list[dict[str, Any]]:
+    """Details of the events of a whole job, oldest first."""
+    job: Any = {
+        "jobID": job_id,
+        "type": script.type,
+        "initiatedBy": script.initiated_by,
+        "creationDateTime": created.isoformat(),
+        "status": "STARTED" if script.end is None else "COMPLETED",
+        "tags": {} if execution_id is None else {"ExecutionId": execution_id},
+        "participatingServers": [
+            {"sourceServerID": server, "launchStatus": script.statuses.get(server, "PENDING")}
+            for server in script.servers
+        ],
+    }
+    if script.end is not None:
+        job["endDateTime"] = (created + script.end).isoformat()
+    items: Any = [
+        {"event": step.event, "logDateTime": (created + step.after).isoformat(), "eventData": step.data}
+        for step in script.steps
+    ]
+    facts = read_log(job, items, created + timedelta(days=1)).facts
+    return [to_detail(fact, job, {}, "ExecutionId") for fact in facts]
+
+
+def events(script: Script, job_id: str, **options: Any) -> list[JobLogEvent]:
+    """The events of a whole job, oldest first (see ``details``)."""
+    return [parse(dumps(job_log(detail))) for detail in details(script, job_id, **options)]

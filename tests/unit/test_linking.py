@@ -1,0 +1,340 @@
+from __future__ import annotations
+
+import json
+from collections import Counter
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from botocore.exceptions import ClientError
+from drs_job_log import linker, linking
+from drs_job_log.events import JobLogEvent
+from drs_job_log.linking import Linker, Links
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tests.support.played import events
+from tests.unit.conftest import RETENTION, TABLE, create_table
+from tests.unit.test_executions import BAD, create, history, records, write
+from tests.unit.test_store import rows
+
+if TYPE_CHECKING:
+    from drs_job_log.store import JobLogStore
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+NOW = datetime.now(UTC)
+
+
+def event(number: int = 0, job_id: str = "drsjob-1", execution_id: str | None = None) -> JobLogEvent:
+    return JobLogEvent(
+        job_id=job_id,
+        event_id=f"event-{number}",
+        event_type="SNAPSHOT_STARTED",
+        timestamp=NOW + timedelta(seconds=number),
+        source="drs.job-log",
+        detail={},
+        execution_id=execution_id,
+    )
+
+
+@pytest.fixture
+def requests(dynamodb: DynamoDBClient) -> Counter[str]:
+    """How often each operation was called of late."""
+    counted = Counter[str]()
+    dynamodb.meta.events.register("before-call.dynamodb", lambda model, **_: counted.update([model.name]))
+    return counted
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """Monotonic seconds, which sleeping moves on."""
+    seconds = [1000.0]
+
+    def sleep(more: float) -> None:
+        seconds[0] += more
+
+    monkeypatch.setattr(linking.time, "monotonic", lambda: seconds[0])
+    monkeypatch.setattr(linking.time, "sleep", sleep)
+    return seconds
+
+
+def linked_to(dynamodb: DynamoDBClient) -> dict[tuple[str, str], str | None]:
+    return {(row["JobId"], row["EventId"]): row.get("ExecutionId") for row in rows(dynamodb)}
+
+
+def unlinked(dynamodb: DynamoDBClient) -> int:
+    return len(dynamodb.scan(TableName=TABLE, IndexName="UnlinkedIndex")["Items"])
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# When an event is stored
+# ---------------------------------------------------------------------------------------------------------------------
+
+
+def test_an_events_own_execution_counts_first_and_is_remembered(
+    dynamodb: DynamoDBClient, requests: Counter[str]
+) -> None:
+    create(dynamodb, "ExecutionId", index="JobId")
+    write(dynamodb, ExecutionId="exec-of-the-table", JobId="drsjob-1")
+    requests.clear()
+    links = Links(history(dynamodb, job_id_index="by-job"))
+
+    assert links.linked(event(execution_id="exec-1"), NOW).execution_id == "exec-1"
+    assert links.linked(event(1), NOW).execution_id == "exec-1"
+    assert links.linked(event(2, "drsjob-2"), NOW).execution_id is None
+    assert requests == {"DescribeTable": 1, "Query": 1}
+
+
+@pytest.mark.parametrize("executions", [1, 300])
+def test_linking_a_hundred_events_costs_one_query_whatever_the_size_of_the_table(
+    dynamodb: DynamoDBClient, store: JobLogStore, requests: Counter[str], executions: int
+) -> None:
+    create(dynamodb, "ExecutionId", index="JobId")
+    for number in range(executions):
+        write(dynamodb, ExecutionId=f"exec-{number}", JobId=f"drsjob-{number}")
+    links = Links(history(dynamodb, job_id_index="by-job"))
+    requests.clear()
+
+    for number in range(100):
+        store.put(links.linked(event(number, "drsjob-0"), NOW), RETENTION)
+
+    assert requests == {"PutItem": 100, "DescribeTable": 1, "Query": 1}
+    assert set(linked_to(dynamodb).values()) == {"exec-0"}
+
+
+def test_not_found_is_remembered_briefly(dynamodb: DynamoDBClient, requests: Counter[str]) -> None:
+    create(dynamodb, "ExecutionId", index="JobId")
+    links = Links(history(dynamodb, job_id_index="by-job"))
+    assert links.linked(event(), NOW).execution_id is None
+    write(dynamodb, ExecutionId="exec-1", JobId="drsjob-1")
+    requests.clear()
+
+    assert links.linked(event(), NOW + timedelta(seconds=29)).execution_id is None
+    assert requests == {}
+    assert links.linked(event(), NOW + timedelta(seconds=31)).execution_id == "exec-1"
+
+
+def test_without_an_index_storing_asks_no_other_table(dynamodb: DynamoDBClient, requests: Counter[str]) -> None:
+    create(dynamodb, "ExecutionId")
+    write(dynamodb, ExecutionId="exec-1", Waves=[{"JobId": "drsjob-1"}])
+    requests.clear()
+
+    assert Links(history(dynamodb, allow_scan=True)).linked(event(), NOW).execution_id is None
+    assert Links(None).linked(event(), NOW).execution_id is None
+    assert requests == {}
+
+
+def test_a_table_that_cannot_be_asked_leaves_the_event_unlinked(dynamodb: DynamoDBClient) -> None:
+    links = Links(history(dynamodb, job_id_index="by-job"))
+
+    assert links.linked(event(), NOW) == event()
+
+
+def test_the_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(linking, "_MOST_JOBS", 3)
+    links = Links(None)
+
+    for number in range(10):
+        links.linked(event(0, f"drsjob-{number}", "exec-1"), NOW)
+
+    assert len(links._jobs) <= 4
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Later
+# ---------------------------------------------------------------------------------------------------------------------
+
+
+def test_nothing_to_link_costs_one_empty_read(store: JobLogStore, requests: Counter[str]) -> None:
+    linked = Linker(store, None).run(NOW)
+
+    assert requests == {"Scan": 1}
+    assert (linked.events, linked.oldest_age, linked.failures) == (0, timedelta(0), {})
+
+
+@pytest.mark.parametrize(
+    ("index", "config"), [("JobId", {"job_id_index": "by-job"}), (None, {"allow_scan": True})], ids=["index", "scan"]
+)
+def test_events_before_across_and_after_their_link_end_linked_each_once(
+    dynamodb: DynamoDBClient, store: JobLogStore, clock: list[float], index: str | None, config: dict[str, Any]
+) -> None:
+    create(dynamodb, "ExecutionId", index=index)
+    table = history(dynamodb, **config)
+    links, run = Links(table), Linker(store, table).run
+    for number in range(3):
+        store.put(links.linked(event(number), NOW), RETENTION)
+    assert run(NOW).events == 0
+
+    write(dynamodb, ExecutionId="exec-1", JobId="drsjob-1", Waves=[{"JobId": "drsjob-1"}])
+    store.put(links.linked(event(3), NOW), RETENTION)
+    clock[0] += 60
+    assert run(NOW).events == 4
+    for number in (*range(3, 6), 0):  # some of them once more
+        store.put(links.linked(event(number), NOW + timedelta(minutes=1)), RETENTION)
+    clock[0] += 60
+    run(NOW)
+
+    assert linked_to(dynamodb) == {("drsjob-1", f"event-{number}"): "exec-1" for number in range(6)}
+    assert unlinked(dynamodb) == 0
+
+
+def test_events_without_a_link_get_that_of_their_jobs_other_events(
+    dynamodb: DynamoDBClient, store: JobLogStore
+) -> None:
+    """Launch results never carry one; the job's tag may be set late. No table of the platform's is needed."""
+    for number in range(3):
+        store.put(event(number), RETENTION)
+    store.put(event(3, execution_id="exec-1"), RETENTION)
+    store.put(event(0, "drsjob-2"), RETENTION)
+
+    assert Linker(store, None).run(NOW).events == 3
+
+    assert linked_to(dynamodb) == {
+        **{("drsjob-1", f"event-{number}"): "exec-1" for number in range(4)},
+        ("drsjob-2", "event-0"): None,
+    }
+
+
+def test_one_scan_serves_all_jobs_and_none_is_scanned_for_twice_a_minute(
+    dynamodb: DynamoDBClient, store: JobLogStore, clock: list[float], requests: Counter[str]
+) -> None:
+    create(dynamodb, "ExecutionId")
+    for number in range(3):
+        store.put(event(0, f"drsjob-{number}"), RETENTION)
+    linker = Linker(store, history(dynamodb, allow_scan=True))
+
+    def scans() -> int:
+        requests.clear()
+        linker.run(NOW)
+        return requests["Scan"] - 1  # one is of the index of unlinked events
+
+    assert scans() == 1
+    clock[0] += 30
+    assert scans() == 0
+    store.put(event(0, "drsjob-new"), RETENTION)
+    assert scans() == 1  # for the new one only
+    before, clock[0] = clock[0], clock[0] + 26  # the clock called four seconds early for the three
+    assert scans() == 1
+    assert clock[0] == before + 30
+
+
+def test_a_job_without_any_link_is_looked_for_less_often_after_an_hour(
+    store: JobLogStore, requests: Counter[str]
+) -> None:
+    store.put(event(), RETENTION)
+    linker = Linker(store, None)
+    for _ in range(60):
+        linker.run(NOW)
+    assert requests["Query"] == 60
+
+    for _ in range(120):
+        linker.run(NOW)
+    assert requests["Query"] == 62
+
+
+def test_the_age_of_the_oldest_unlinked_event_is_told(store: JobLogStore) -> None:
+    store.put(event(7, "drsjob-2"), RETENTION)
+    store.put(event(5), RETENTION)
+
+    assert Linker(store, None).run(NOW + timedelta(seconds=65)).oldest_age == timedelta(seconds=60)
+
+
+@settings(deadline=None, max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.integers(0, 25), max_size=6))
+def test_a_run_that_is_cut_off_anywhere_is_made_good_by_the_next(store: JobLogStore, cuts: list[int]) -> None:
+    """Cut off by the clock, or killed outright: by an exception that nobody catches."""
+    client = store._client
+    for table in client.list_tables()["TableNames"]:
+        client.delete_table(TableName=table)
+    create_table(client)
+    create(client, "ExecutionId", index="JobId")
+    write(client, ExecutionId="exec-1", JobId="drsjob-1", Status="RUNNING", Waves=[{"JobId": "drsjob-1"}])
+    for one in events(BAD, "drsjob-1", created=NOW, execution_id=None):
+        store.put(one, RETENTION)
+    table = history(client, job_id_index="by-job", update_status=True)
+
+    for cut in cuts:
+        calls = iter(range(cut))
+        if cut % 2:
+            Linker(store, table).run(NOW, lambda calls=calls: 1.0 if next(calls, None) is not None else 0.0)
+            continue
+
+        def killed(calls: Any = calls, **_: Any) -> None:
+            if next(calls, None) is None:
+                raise KeyboardInterrupt
+
+        client.meta.events.register("before-call.dynamodb", killed, "killed")
+        try:
+            Linker(store, table).run(NOW)
+        except KeyboardInterrupt:
+            pass
+        finally:
+            client.meta.events.unregister("before-call.dynamodb", killed, "killed")
+    Linker(store, table).run(NOW)
+
+    assert {row.get("ExecutionId") for row in rows(client)} == {"exec-1"}
+    assert unlinked(client) == 0
+    assert records(client)[0]["Status"] == "FAILED"
+
+
+def test_the_execution_of_a_job_that_ended_before_its_link_ends_too(
+    dynamodb: DynamoDBClient, store: JobLogStore
+) -> None:
+    create(dynamodb, "ExecutionId")
+    write(dynamodb, ExecutionId="exec-1", Status="RUNNING", Waves=[{"JobId": "drsjob-1"}])
+    for one in events(BAD, "drsjob-1", created=NOW, execution_id=None):
+        store.put(one, RETENTION)
+
+    linked = Linker(store, history(dynamodb, allow_scan=True, update_status=True)).run(NOW)
+
+    assert (linked.finished, linked.missing) == (1, 0)
+    assert records(dynamodb)[0]["Status"] == "FAILED"
+
+
+def test_a_job_that_fails_leaves_the_others(store: JobLogStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    for job in ("drsjob-1", "drsjob-2"):
+        store.put(event(0, job), RETENTION)
+        store.put(event(1, job, "exec-1"), RETENTION)
+    execution_of = store.execution_of
+
+    def sometimes(job_id: str) -> str | None:
+        if job_id == "drsjob-1":
+            raise ClientError({"Error": {"Code": "ThrottlingException", "Message": "slow down"}}, "Query")
+        return execution_of(job_id)
+
+    monkeypatch.setattr(store, "execution_of", sometimes)
+
+    linked = Linker(store, None).run(NOW)
+
+    assert linked.events == 1
+    assert "slow down" in linked.failures["drsjob-1"]
+    monkeypatch.setattr(linker, "linker", Linker(store, None))
+    with pytest.raises(linker.LinkError, match=r"drsjob-1: ClientError: .* slow down"):
+        linker.handler({}, Context())
+
+
+class Context:
+    function_name = "drs-job-log-linker"
+    memory_limit_in_mb = 256
+    invoked_function_arn = "arn:aws:lambda:us-east-1:111122223333:function:drs-job-log-linker"
+    aws_request_id = "request"
+
+    def get_remaining_time_in_millis(self) -> int:
+        return 50_000
+
+
+def test_a_run_is_counted(
+    store: JobLogStore,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    store.put(replace(event(), timestamp=NOW - timedelta(minutes=5)), RETENTION)
+    store.put(event(1, execution_id="exec-1"), RETENTION)
+    monkeypatch.setattr(linker, "linker", Linker(store, None))
+
+    assert linker.handler({}, Context()) == {"events": 1, "finished": 0}
+
+    line = json.loads(capsys.readouterr().out)
+    assert line["EventsLinked"] == [1]
+    assert 300 <= line["OldestUnlinkedEventAge"][0] < 3600
