@@ -26,6 +26,7 @@ locals {
   functions = merge(
     { ingest = module.ingest.function, linker = module.linker.function },
     { for collector in module.collector : "collector" => collector.function },
+    { for api in module.api : "api" => api.function },
   )
 }
 
@@ -359,7 +360,7 @@ data "aws_iam_policy_document" "linker" {
 # ---------------------------------------------------------------------------------------------------------------------
 
 locals {
-  scheduled = { for task, function in local.functions : task => function if task != "ingest" }
+  scheduled = { for task, function in local.functions : task => function if contains(["collector", "linker"], task) }
 }
 
 # The next minute's invocation is the retry: a failed or late one repeated besides would only call more often.

@@ -53,12 +53,26 @@ output "functions" {
   value       = local.functions
 }
 
+output "api_endpoint" {
+  description = "Address of the API, without a slash at its end; null where it is left out."
+  value       = one(aws_apigatewayv2_api.this[*].api_endpoint)
+
+  # Not before it answers.
+  depends_on = [aws_apigatewayv2_route.this, aws_apigatewayv2_stage.this, aws_lambda_permission.api]
+}
+
+output "api_execution_arn" {
+  description = "ARN of the API for policies of its callers: allow `execute-api:Invoke` on it and `/*/GET/*`. Null where it is left out."
+  value       = one(aws_apigatewayv2_api.this[*].execution_arn)
+}
+
 output "alarm_arns" {
   description = "ARNs of the alarms by their names without the prefix."
   value = merge(
     { for key, alarm in aws_cloudwatch_metric_alarm.pipeline : key => alarm.arn },
     { for key, arn in module.ingest.alarm_arns : "ingest-${key}" => arn },
     { for key, arn in module.linker.alarm_arns : "linker-${key}" => arn },
+    merge([for api in module.api : { for key, arn in api.alarm_arns : "api-${key}" => arn }]...),
     { for alarm in aws_cloudwatch_metric_alarm.collector_heartbeat : "collector-heartbeat" => alarm.arn },
     merge([for collector in module.collector : { for key, arn in collector.alarm_arns : "collector-${key}" => arn }]...),
   )

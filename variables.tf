@@ -240,6 +240,56 @@ variable "execution_history" {
 }
 
 # ---------------------------------------------------------------------------------------------------------------------
+# API
+# ---------------------------------------------------------------------------------------------------------------------
+
+variable "api" {
+  description = <<-EOT
+    The HTTP API:
+    - `enabled`: false leaves it out.
+    - `authorization`: who may read the logs. "AWS_IAM": signed requests of principals that may `execute-api:Invoke`. "JWT": tokens of `jwt`. "NONE": **everybody on the internet**.
+    - `jwt`: `issuer` (its address, "https://…"), `audience` (any one of them), `scopes` (any one of them; none: not asked for).
+    - `cors_origins`: origins whose pages may call the API, such as "https://recovery.example.com".
+    - `throttling_rate_limit` (requests a second) and `throttling_burst_limit` of each route.
+  EOT
+  type = object({
+    enabled       = optional(bool, true)
+    authorization = optional(string, "AWS_IAM")
+    jwt = optional(object({
+      issuer   = string
+      audience = list(string)
+      scopes   = optional(list(string), [])
+    }))
+    cors_origins           = optional(list(string), [])
+    throttling_rate_limit  = optional(number, 100)
+    throttling_burst_limit = optional(number, 200)
+  })
+  default  = {}
+  nullable = false
+
+  validation {
+    condition     = contains(["AWS_IAM", "JWT", "NONE"], var.api.authorization)
+    error_message = "api.authorization must be \"AWS_IAM\", \"JWT\" or \"NONE\"."
+  }
+  validation {
+    condition     = (var.api.authorization == "JWT") == (var.api.jwt != null)
+    error_message = "api.jwt belongs to api.authorization = \"JWT\": give both or neither."
+  }
+  validation {
+    condition     = var.api.jwt == null || (can(regex("^https://[^\\s/]+", var.api.jwt.issuer)) && try(length(var.api.jwt.audience) > 0, false))
+    error_message = "api.jwt must have an issuer that begins with \"https://\" and at least one audience: without one, every token of the issuer would do."
+  }
+  validation {
+    condition     = alltrue([for origin in var.api.cors_origins : can(regex("^https?://[^\\s/*]+$", origin))])
+    error_message = "api.cors_origins must each be an origin, scheme, host and perhaps port, without a path or \"*\": for example \"https://recovery.example.com\"."
+  }
+  validation {
+    condition     = alltrue([for limit in [var.api.throttling_rate_limit, var.api.throttling_burst_limit] : limit >= 1 && limit <= 10000 && floor(limit) == limit])
+    error_message = "api.throttling_rate_limit and api.throttling_burst_limit must be whole numbers from 1 to 10000."
+  }
+}
+
+# ---------------------------------------------------------------------------------------------------------------------
 # Functions
 # ---------------------------------------------------------------------------------------------------------------------
 

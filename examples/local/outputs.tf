@@ -44,3 +44,8 @@ output "execution_history_table_name" {
   description = "Name of the platform's table of executions."
   value       = aws_dynamodb_table.executions.name
 }
+
+output "api_endpoint" {
+  description = "Address of the API."
+  value       = module.drs_job_log.api_endpoint
+}

@@ -66,6 +66,10 @@ def test_the_roles_are_enough_to_link_and_to_end_an_execution(strict: Deployment
     eventually(lambda: strict.execution("exec-strict")["Status"] == "FAILED", seconds=150)
     eventually(lambda: {row.get("ExecutionId") for row in strict.rows("strict-1")} == {"exec-strict"})
 
+    # Read by the API's.
+    assert strict.get("/executions/exec-strict/logs")[1]["status"] == "FAILED"
+    assert strict.get("/jobs/strict-1/logs")[1]["executionId"] == "exec-strict"
+
     # Ended by ingest's.
     strict.put_execution("exec-strict", ["strict-1"])
     strict.put_events([untagged[-1] | {"executionId": "exec-strict"}])

@@ -8,6 +8,8 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
 from tests.support import played, scripts
 from tests.support.deployment import eventually
 
@@ -53,6 +55,43 @@ def test_a_wave_without_a_tag_is_linked_when_the_platform_has_written_its_job(de
     assert execution["Status"] == "PARTIAL"
     assert execution["EndTime"] == max(row["Timestamp"] for row in rows + deployment.rows("two-1"))
     assert execution["TotalWaves"] == 2
+
+
+def test_the_api_answers_who_signs(deployment: Deployment) -> None:
+    """The execution of the test before: two waves, of which the second had a failed server."""
+    path = "/executions/exec-two/logs"
+    assert deployment.get(path, signed=False)[0] == 403
+
+    status, body = deployment.get(path)
+
+    assert (status, body["status"], body["settled"]) == (200, "PARTIAL", True)
+    assert body["summary"]["launched"] == 3
+    assert [server["error"] for server in body["servers"]] == [None, None, None, "no rights"]
+    rows = deployment.rows("two-1") + deployment.rows("two-2")
+    assert [entry["eventId"] for entry in body["logs"]] == [
+        row["EventId"] for row in sorted(rows, key=lambda row: (row["Timestamp"], row["JobId"], row["EventId"]))
+    ]
+    status, page = deployment.get(f"{path}?limit=20")
+    assert deployment.get(f"{path}?nextToken={page['nextToken']}")[1]["logs"] == body["logs"][20:]
+    assert deployment.get("/jobs/two-2/logs")[1]["executionId"] == "exec-two"
+
+
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [
+        ("/executions/exec-two/logs?limit=0", 400),
+        ("/executions/exec-two/logs?since=soon", 400),
+        ("/executions/exec-two/logs?nextToken=forged", 400),
+        (f"/executions/{'x' * 5000}/logs", 400),
+        ("/executions/a/b/logs", 404),
+        ("/executions/%F0%9F%9A%92/logs", 200),
+    ],
+)
+def test_bad_requests_are_answered_in_the_one_shape(deployment: Deployment, path: str, status: int) -> None:
+    answered, body = deployment.get(path)
+
+    assert answered == status
+    assert status == 200 or list(body) == ["message"]
 
 
 def test_three_waves_that_end_in_any_order_and_at_once_end_their_execution_once(deployment: Deployment) -> None:

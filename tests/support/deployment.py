@@ -5,14 +5,19 @@ from __future__ import annotations
 import contextlib
 import json
 import time
+import urllib.parse
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
+from botocore.httpsession import URLLib3Session
 
 from tests.support.drills import entry
 from tests.support.drs import DrsServer
-from tests.support.ministack import MiniStack
+from tests.support.ministack import REGION, MiniStack
 from tests.support.terraform import Terraform, working_copy
 
 if TYPE_CHECKING:
@@ -90,6 +95,16 @@ class Deployment:
             ConsistentRead=True,
         )
         return {name: _deserialize(value) for name, value in answer.get("Item", {}).items()}
+
+    def get(self, path: str, *, signed: bool = True) -> tuple[int, dict[str, Any]]:
+        """Ask the API over HTTP, signed as AWS_IAM wants it: the status and the body."""
+        api_id = urllib.parse.urlsplit(self.outputs["api_endpoint"]).netloc.split(".")[0]
+        request = AWSRequest("GET", f"{self.stack.endpoint}/_aws/execute-api/{api_id}/$default{path}")
+        if signed:
+            SigV4Auth(Credentials("test", "test"), "execute-api", REGION).add_auth(request)
+        session = URLLib3Session(verify=self.stack.environment.get("AWS_CA_BUNDLE", True))
+        answer = session.send(request.prepare())
+        return answer.status_code, json.loads(answer.content)
 
     def waiting(self) -> int:
         """Messages in the ingest queue, those in work included."""

@@ -84,7 +84,7 @@ def test_the_outputs_are_of_what_was_made(
         *("job-log-rule-failed-invocations", "launch-results-rule-failed-invocations"),
         *("job-log-rule-events-lost", "launch-results-rule-events-lost"),
         *("ingest-errors", "ingest-duration", "collector-errors", "collector-heartbeat"),
-        "linker-errors",
+        *("linker-errors", "api-errors"),
         "server-stalled",
     }
     assert outputs["alarm_arns"]["ingest-errors"].endswith(":alarm:applied-ingest-errors")
@@ -168,6 +168,23 @@ def test_the_schedules_and_the_rule_invoke_their_functions(state: dict[str, dict
     assert group == state["aws_scheduler_schedule_group.this"]["arn"]
 
 
+def test_the_routes_reach_the_function_past_the_authorizer(
+    state: dict[str, dict[str, Any]], applied: TerraformTestApi
+) -> None:
+    outputs = applied.outputs["module"]["value"]
+    api, integration = state["aws_apigatewayv2_api.this[0]"], state["aws_apigatewayv2_integration.this[0]"]
+    assert (outputs["api_endpoint"], outputs["api_execution_arn"]) == (api["api_endpoint"], api["execution_arn"])
+    assert integration["integration_uri"] == outputs["functions"]["api"]["arn"]
+    assert integration["payload_format_version"] == "2.0"
+    for route, path in (("GET /executions/{executionId}/logs", "executions"), ("GET /jobs/{jobId}/logs", "jobs")):
+        values = state[f'aws_apigatewayv2_route.this["{route}"]']
+        assert values["target"] == f"integrations/{integration['id']}"
+        assert values["authorizer_id"] == state["aws_apigatewayv2_authorizer.jwt[0]"]["id"]
+        permission = state[f'aws_lambda_permission.api["{route}"]']
+        assert permission["source_arn"] == f"{api['execution_arn']}/*/GET/{path}/*/logs"
+        assert permission["principal"] == "apigateway.amazonaws.com"
+
+
 def test_the_queue_feeds_the_function(state: dict[str, dict[str, Any]]) -> None:
     mapping = state["aws_lambda_event_source_mapping.ingest"]
 
@@ -199,7 +216,9 @@ def test_a_plan_after_the_apply_is_empty_but_for_what_the_embedded_aws_forgets(a
         for change in plan["resource_changes"]
         if change["change"]["actions"] != ["no-op"]
     }
+    # Nor does it know what every JWT authorizer of an HTTP API has.
+    assert differences.pop("aws_apigatewayv2_authorizer.jwt[0]") == {"authorizer_payload_format_version"}
     alarms = {address for address in differences if "aws_cloudwatch_metric_alarm." in address}
     assert set(differences) == alarms
-    assert len(alarms) == 14
+    assert len(alarms) == 15
     assert set().union(*differences.values()) == LACKING

@@ -27,6 +27,7 @@ KEY = f"arn:aws:kms:us-east-1:{ACCOUNT}:key/11111111-2222-3333-4444-555555555555
 
 # Longest names that AWS takes.
 LIMITS = {
+    ("aws_apigatewayv2_api", "name"): 128,
     ("aws_cloudwatch_event_rule", "name"): 64,
     ("aws_cloudwatch_metric_alarm", "alarm_name"): 255,
     ("aws_cloudwatch_log_group", "name"): 512,
@@ -562,7 +563,7 @@ def test_without_the_collector_nothing_of_it_is_there(planned: Callable[[str], P
     resources = planned("without_collector")
 
     assert [address for address in resources if "collector" in address] == []
-    assert "aws_lambda_permission" not in json.dumps(list(resources))
+    assert [address for address in resources if "aws_lambda_permission.wake" in address] == []
     assert "module.ingest.aws_lambda_function.this" in resources
 
 
@@ -658,6 +659,99 @@ def test_the_platforms_table_is_read_and_only_where_the_user_says_so_scanned_or_
 
 
 # ---------------------------------------------------------------------------------------------------------------------
+# The API
+# ---------------------------------------------------------------------------------------------------------------------
+
+ROUTES = ["GET /executions/{executionId}/logs", "GET /jobs/{jobId}/logs"]
+
+
+@pytest.mark.parametrize(
+    ("copy_name", "authorization", "scopes"),
+    [("default", "AWS_IAM", None), ("everything", "JWT", ["logs.read"]), ("open_api", "NONE", None)],
+)
+def test_every_route_is_as_closed_as_the_user_says(
+    planned: Callable[[str], Planned], copy_name: str, authorization: str, scopes: list[str] | None
+) -> None:
+    resources = planned(copy_name)
+
+    routes = [values for address, values in resources.items() if "aws_apigatewayv2_route.this" in address]
+    assert sorted(route["route_key"] for route in routes) == ROUTES
+    assert {route["authorization_type"] for route in routes} == {authorization}
+    assert [route["authorization_scopes"] for route in routes] == [scopes, scopes]
+
+
+def test_tokens_are_of_the_users_issuer_and_audience(planned: Callable[[str], Planned]) -> None:
+    authorizer = planned("everything")["aws_apigatewayv2_authorizer.jwt[0]"]
+
+    assert authorizer["jwt_configuration"] == [{"issuer": "https://login.example.com", "audience": ["recovery"]}]
+    assert authorizer["identity_sources"] == ["$request.header.Authorization"]
+    assert "aws_apigatewayv2_authorizer.jwt[0]" not in planned("default")
+
+
+def test_pages_of_other_origins_may_call_only_where_the_user_names_them(planned: Callable[[str], Planned]) -> None:
+    assert planned("default")["aws_apigatewayv2_api.this[0]"]["cors_configuration"] == []
+    (cors,) = planned("everything")["aws_apigatewayv2_api.this[0]"]["cors_configuration"]
+    assert (cors["allow_origins"], cors["allow_methods"]) == (["https://recovery.example.com"], ["GET"])
+    assert "authorization" in cors["allow_headers"]
+    assert not cors["allow_credentials"]
+
+
+def test_requests_are_throttled_and_logged(planned: Callable[[str], Planned]) -> None:
+    stage = planned("default")["aws_apigatewayv2_stage.this[0]"]
+    assert (stage["name"], stage["auto_deploy"]) == ("$default", True)
+    (settings,) = stage["default_route_settings"]
+    assert (settings["throttling_rate_limit"], settings["throttling_burst_limit"]) == (100, 200)
+    (settings,) = planned("everything")["aws_apigatewayv2_stage.this[0]"]["default_route_settings"]
+    assert (settings["throttling_rate_limit"], settings["throttling_burst_limit"]) == (5, 10)
+    logged = json.loads(stage["access_log_settings"][0]["format"])
+    assert {"$context.identity.userArn", "$context.authorizer.claims.sub", "$context.status"} <= set(logged.values())
+    group = planned("everything")["aws_cloudwatch_log_group.api_access[0]"]
+    assert (group["name"], group["retention_in_days"], group["kms_key_id"]) == ("/aws/vendedlogs/apis/other", 90, KEY)
+
+
+def test_the_apis_role_may_only_read(planned: Callable[[str], Planned]) -> None:
+    table = f"arn:aws:dynamodb:us-east-1:{ACCOUNT}:table"
+
+    assert role_policy(planned("default"), "api[0]") == {
+        "ReadEvents": allow(
+            ["dynamodb:Query"],
+            [f"{table}/drs-job-log-events/index/ExecutionIdIndex", f"{table}/drs-job-log-events"],
+        ),
+        "WriteLogs": allow(
+            ["logs:CreateLogStream", "logs:PutLogEvents"],
+            f"arn:aws:logs:us-east-1:{ACCOUNT}:log-group:/aws/lambda/drs-job-log-api:*",
+        ),
+        "WriteTraces": allow(["xray:PutTelemetryRecords", "xray:PutTraceSegments"], "*"),
+    }
+    policy = role_policy(planned("everything"), "api[0]")
+    assert policy["ReadExecutionHistory"] == allow(["dynamodb:Query"], HISTORY)
+    assert {action for statement in policy.values() for action in statement["Action"]} == {
+        *("dynamodb:Query", "kms:Decrypt", "kms:DescribeKey", "logs:CreateLogStream", "logs:PutLogEvents")
+    }
+
+
+def test_the_api_knows_its_tables(planned: Callable[[str], Planned]) -> None:
+    def environment(copy_name: str) -> dict[str, str]:
+        function = planned(copy_name)["module.api[0].aws_lambda_function.this"]
+        variables: dict[str, str] = function["environment"][0]["variables"]
+        return variables
+
+    assert environment("default") == {
+        "JOB_LOG_EVENTS_TABLE": "drs-job-log-events",
+        "POWERTOOLS_METRICS_NAMESPACE": "DRSJobLog",
+        "POWERTOOLS_SERVICE_NAME": "drs-job-log",
+    }
+    assert environment("everything")["EXECUTION_HISTORY_TABLE"] == "executions"
+
+
+def test_without_the_api_nothing_of_it_is_there(planned: Callable[[str], Planned]) -> None:
+    resources = planned("without_api")
+
+    assert [address for address in resources if "api" in address] == []
+    assert "module.ingest.aws_lambda_function.this" in resources
+
+
+# ---------------------------------------------------------------------------------------------------------------------
 # The package
 # ---------------------------------------------------------------------------------------------------------------------
 
@@ -736,6 +830,10 @@ ALARMS = {
     ),
     "collector-errors": (
         *("AWS/Lambda", "Errors", {"FunctionName": "drs-job-log-collector"}),
+        *("Sum", ">=", 5, 1, 300),
+    ),
+    "api-errors": (
+        *("AWS/Lambda", "Errors", {"FunctionName": "drs-job-log-api"}),
         *("Sum", ">=", 5, 1, 300),
     ),
     "linker-errors": (

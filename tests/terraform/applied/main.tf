@@ -67,6 +67,11 @@ module "drs_job_log" {
   alarm_actions  = [aws_sns_topic.on_call.arn]
   functions      = { permissions_boundary = aws_iam_policy.boundary.arn }
 
+  api = {
+    authorization = "JWT"
+    jwt           = { issuer = "https://login.example.com", audience = ["recovery"] }
+  }
+
   execution_history = {
     table_name   = aws_dynamodb_table.executions.name
     job_id_index = "by-job"

@@ -296,3 +296,51 @@ module "history_attribute_twice" {
 
   execution_history = { table_name = "executions", end_time_attribute = "Status" }
 }
+
+module "api_authorization_unknown" {
+  source = "../../.."
+
+  api = { authorization = "COGNITO" }
+}
+
+module "api_jwt_missing" {
+  source = "../../.."
+
+  api = { authorization = "JWT" }
+}
+
+module "api_jwt_unused" {
+  source = "../../.."
+
+  api = { jwt = { issuer = "https://login.example.com", audience = ["recovery"] } }
+}
+
+module "api_jwt_without_audience" {
+  source = "../../.."
+
+  api = { authorization = "JWT", jwt = { issuer = "https://login.example.com", audience = [] } }
+}
+
+module "api_jwt_issuer_a_name" {
+  source = "../../.."
+
+  api = { authorization = "JWT", jwt = { issuer = "login.example.com", audience = ["recovery"] } }
+}
+
+module "api_origin_any" {
+  source = "../../.."
+
+  api = { cors_origins = ["*"] }
+}
+
+module "api_origin_with_a_path" {
+  source = "../../.."
+
+  api = { cors_origins = ["https://recovery.example.com/"] }
+}
+
+module "api_limit_zero" {
+  source = "../../.."
+
+  api = { throttling_rate_limit = 0 }
+}

@@ -73,6 +73,14 @@ module "everything" {
     update_status          = true
   }
 
+  api = {
+    authorization          = "JWT"
+    jwt                    = { issuer = "https://login.example.com", audience = ["recovery"], scopes = ["logs.read"] }
+    cors_origins           = ["https://recovery.example.com"]
+    throttling_rate_limit  = 5
+    throttling_burst_limit = 10
+  }
+
   collector = {
     poll_interval_seconds = 10
     lookback_hours        = 48
@@ -129,6 +137,20 @@ module "read_only_history" {
     table_name  = "executions"
     kms_key_arn = "arn:aws:kms:us-east-1:000000000000:key/11111111-2222-3333-4444-555555555555"
   }
+}
+
+module "open_api" {
+  source = "../../.."
+
+  name = "open-api"
+  api  = { authorization = "NONE" }
+}
+
+module "without_api" {
+  source = "../../.."
+
+  name = "without"
+  api  = { enabled = false }
 }
 
 module "other_accounts_only" {

@@ -1,0 +1,180 @@
+# The HTTP API: two routes to one function that only reads.
+
+locals {
+  api_routes = var.api.enabled ? ["GET /executions/{executionId}/logs", "GET /jobs/{jobId}/logs"] : []
+}
+
+module "api" {
+  source = "./modules/function"
+  count  = var.api.enabled ? 1 : 0
+
+  name        = "${local.prefix}-api"
+  description = "Answers with the DRS job log of an execution or a job"
+  handler     = "drs_job_log.api.handler"
+  timeout     = 20
+  defaults    = local.function_defaults
+
+  environment     = merge(local.shared_environment, local.execution_history_environment)
+  policy_document = data.aws_iam_policy_document.api.json
+
+  alarms = { enabled = var.alarms.enabled, actions = var.alarm_actions }
+  tags   = var.tags
+}
+
+data "aws_iam_policy_document" "api" {
+  statement {
+    sid       = "ReadEvents"
+    actions   = ["dynamodb:Query"]
+    resources = [local.table_arn, "${local.table_arn}/index/ExecutionIdIndex"]
+  }
+  dynamic "statement" {
+    for_each = var.execution_history == null ? [] : [1]
+
+    content {
+      sid       = "ReadExecutionHistory"
+      actions   = ["dynamodb:Query"]
+      resources = [local.execution_history_table_arn]
+    }
+  }
+  dynamic "statement" {
+    for_each = var.kms_key_arn == null ? [] : [var.kms_key_arn]
+
+    content {
+      sid       = "UseCustomerKey"
+      actions   = ["kms:Decrypt", "kms:DescribeKey"]
+      resources = [statement.value]
+
+      condition {
+        test     = "StringLike"
+        variable = "kms:ViaService"
+        values   = ["dynamodb.${local.region}.*"]
+      }
+    }
+  }
+  dynamic "statement" {
+    for_each = try(var.execution_history.kms_key_arn, null) == null ? [] : [var.execution_history.kms_key_arn]
+
+    content {
+      sid       = "UseKeyOfExecutionHistory"
+      actions   = ["kms:Decrypt", "kms:DescribeKey"]
+      resources = [statement.value]
+
+      condition {
+        test     = "StringLike"
+        variable = "kms:ViaService"
+        values   = ["dynamodb.${local.region}.*"]
+      }
+    }
+  }
+}
+
+resource "aws_apigatewayv2_api" "this" {
+  count = var.api.enabled ? 1 : 0
+
+  name          = local.prefix
+  description   = "DRS job log of ${var.name}"
+  protocol_type = "HTTP"
+  tags          = var.tags
+
+  dynamic "cors_configuration" {
+    for_each = length(var.api.cors_origins) > 0 ? [1] : []
+
+    content {
+      allow_origins = var.api.cors_origins
+      allow_methods = ["GET"]
+      # What a token or a signature needs.
+      allow_headers = ["authorization", "x-amz-content-sha256", "x-amz-date", "x-amz-security-token"]
+      max_age       = 600
+    }
+  }
+}
+
+resource "aws_apigatewayv2_stage" "this" {
+  count = var.api.enabled ? 1 : 0
+
+  api_id      = aws_apigatewayv2_api.this[0].id
+  name        = "$default"
+  auto_deploy = true
+  tags        = var.tags
+
+  default_route_settings {
+    throttling_burst_limit = var.api.throttling_burst_limit
+    throttling_rate_limit  = var.api.throttling_rate_limit
+  }
+
+  access_log_settings {
+    destination_arn = aws_cloudwatch_log_group.api_access[0].arn
+    format = jsonencode({
+      requestId          = "$context.requestId"
+      requestTime        = "$context.requestTime"
+      sourceIp           = "$context.identity.sourceIp"
+      caller             = "$context.identity.userArn"
+      subject            = "$context.authorizer.claims.sub"
+      routeKey           = "$context.routeKey"
+      path               = "$context.path"
+      status             = "$context.status"
+      responseLength     = "$context.responseLength"
+      responseLatency    = "$context.responseLatency"
+      integrationLatency = "$context.integrationLatency"
+      error              = "$context.error.message"
+      authorizerError    = "$context.authorizer.error"
+      integrationError   = "$context.integrationErrorMessage"
+    })
+  }
+}
+
+resource "aws_cloudwatch_log_group" "api_access" {
+  count = var.api.enabled ? 1 : 0
+
+  # Below this prefix AWS needs no resource policy of its own for each group, of which an account has few.
+  name              = "/aws/vendedlogs/apis/${local.prefix}"
+  retention_in_days = var.functions.log_retention_in_days
+  kms_key_id        = var.kms_key_arn
+  tags              = var.tags
+}
+
+resource "aws_apigatewayv2_authorizer" "jwt" {
+  count = var.api.enabled && var.api.authorization == "JWT" ? 1 : 0
+
+  api_id           = aws_apigatewayv2_api.this[0].id
+  name             = "jwt"
+  authorizer_type  = "JWT"
+  identity_sources = ["$request.header.Authorization"]
+
+  jwt_configuration {
+    issuer   = var.api.jwt.issuer
+    audience = var.api.jwt.audience
+  }
+}
+
+resource "aws_apigatewayv2_integration" "this" {
+  count = var.api.enabled ? 1 : 0
+
+  api_id                 = aws_apigatewayv2_api.this[0].id
+  integration_type       = "AWS_PROXY"
+  integration_uri        = module.api[0].function.arn
+  payload_format_version = "2.0"
+}
+
+resource "aws_apigatewayv2_route" "this" {
+  for_each = toset(local.api_routes)
+
+  api_id               = aws_apigatewayv2_api.this[0].id
+  route_key            = each.value
+  target               = "integrations/${aws_apigatewayv2_integration.this[0].id}"
+  authorization_type   = var.api.authorization
+  authorizer_id        = one(aws_apigatewayv2_authorizer.jwt[*].id)
+  authorization_scopes = var.api.authorization == "JWT" ? var.api.jwt.scopes : null
+}
+
+resource "aws_lambda_permission" "api" {
+  for_each = toset(local.api_routes)
+
+  # AllowGetExecutions, AllowGetJobs
+  statement_id  = "AllowGet${title(split("/", each.value)[1])}"
+  action        = "lambda:InvokeFunction"
+  function_name = module.api[0].function.name
+  principal     = "apigateway.amazonaws.com"
+  # Stage, method and path, with a star for the id: arn:…:execute-api:…:API/*/GET/jobs/*/logs.
+  source_arn = "${aws_apigatewayv2_api.this[0].execution_arn}/*/${replace(replace(each.value, " ", ""), "/{[A-Za-z]+}/", "*")}"
+}

@@ -1,0 +1,272 @@
+"""The door of the HTTP API: an execution's log, or a job's, a page at a time, with the progress of all of it.
+
+API Gateway has routed and authorized a request before it comes here. Every error has API Gateway's own shape,
+``{"message": …}``, whoever answers it.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import json
+import os
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from operator import itemgetter
+from typing import TYPE_CHECKING, Any, Final
+
+import boto3
+from aws_lambda_powertools import Logger
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+
+from drs_job_log.events import InvalidEventError, format_time, parse_time
+from drs_job_log.executions import history_from
+from drs_job_log.fitting import fitted
+from drs_job_log.progress import Progress, fold
+from drs_job_log.store import JobLogStore
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from aws_lambda_powertools.utilities.typing import LambdaContext
+
+    from drs_job_log.events import JobLogEvent
+
+    Position = tuple[str, str, str]
+
+_DEFAULT_LIMIT: Final = 100
+_MAX_LIMIT: Final = 1000
+
+# Of a key of the table, as every stored id is.
+_MAX_ID_BYTES: Final = 2048
+
+# Lambda answers with 6 MB at most, the body written as a JSON text once more, which can double it.
+# https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
+_MAX_LOGS_BYTES: Final = 1536 * 1024
+_MAX_SERVERS_BYTES: Final = 768 * 1024
+
+_HEADERS: Final = {"Content-Type": "application/json", "Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
+
+logger = Logger()
+client = boto3.client(
+    "dynamodb", config=Config(connect_timeout=1, read_timeout=3, retries={"mode": "standard", "total_max_attempts": 3})
+)
+store = JobLogStore(client, os.environ["JOB_LOG_EVENTS_TABLE"])
+history = history_from(os.environ, client)
+
+
+class BadRequestError(ValueError):
+    """The request is wrong: it says what is, in words for the caller."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Query:
+    """Which of a log's events to answer: at most ``limit``, none before ``since``, only those after a position."""
+
+    limit: int = _DEFAULT_LIMIT
+    since: str = ""
+    after: Position = ("", "", "")
+
+
+@logger.inject_lambda_context
+def handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, Any]:
+    """Answer a request of payload format 2.0.
+
+    What fails otherwise is raised: API Gateway answers 500 ``{"message": "Internal Server Error"}``, and Lambda's
+    Errors metric tells.
+    """
+    (kind, given), *_ = event["pathParameters"].items()
+    try:
+        subject = read_id(kind, given)
+        query = read_query(event.get("queryStringParameters") or {}, subject)
+    except BadRequestError as error:
+        return respond(400, {"message": str(error)})
+    answer = execution_answer if kind == "executionId" else job_answer
+    return respond(200, answer(subject, query, datetime.now(UTC)))
+
+
+def execution_answer(execution_id: str, query: Query, now: datetime) -> dict[str, Any]:
+    """The log and the progress of an execution: NO_EVENTS where there is none of that id."""
+    events = store.events_of_execution(execution_id)
+    progress = fold(events)
+    status, settled = progress.status, progress.is_quiet(now)
+    # Between two waves all jobs known so far have ended: the platform knows whether another will come; else time tells.
+    if history and events:
+        try:
+            is_over = history.is_over(execution_id)
+        except (BotoCoreError, ClientError):  # the log is worth answering without it
+            logger.exception("Execution history not read", execution_id=execution_id)
+            settled = False
+        else:
+            if is_over is False:
+                status, settled = "IN_PROGRESS", False
+            elif is_over:
+                settled = progress.has_ended
+    return {"executionId": execution_id, "status": status, "settled": settled} | _body(
+        events, progress, query, execution_id
+    )
+
+
+def job_answer(job_id: str, query: Query, now: datetime) -> dict[str, Any]:
+    """The log and the progress of a job; nothing comes after its end."""
+    events = store.events_of_job(job_id)
+    progress = fold(events)
+    executions = {event.execution_id for event in events if event.execution_id}
+    return {
+        "jobId": job_id,
+        "executionId": max(executions, default=None),
+        "status": progress.status,
+        "settled": progress.has_ended or progress.is_quiet(now),
+    } | _body(events, progress, query, job_id)
+
+
+def _body(events: Sequence[JobLogEvent], progress: Progress, query: Query, subject: str) -> dict[str, Any]:
+    """What executions and jobs have in common. The log is a page; all else is of the whole."""
+    positions = sorted(((_position(event), event) for event in events), key=itemgetter(0))
+    rest = [(at, event) for at, event in positions if at > query.after and at[0] >= query.since]
+    page: list[dict[str, Any]] = []
+    size = 0
+    for _, event in rest[: query.limit]:
+        entry = _entry(event)
+        size += len(_dumps(entry))
+        if page and size > _MAX_LOGS_BYTES:
+            break
+        page.append(entry)
+    is_last = len(page) == len(rest)
+    return {
+        "logs": page,
+        "summary": progress.summary,
+        "servers": _servers(progress),
+        "jobs": [
+            {
+                "jobId": job.job_id,
+                "status": job.status,
+                "isDrill": job.is_drill,
+                "startedAt": format_time(job.started_at),
+                "endedAt": format_time(job.ended_at) if job.ended_at else None,
+            }
+            for job in progress.jobs
+        ],
+        "nextToken": None if is_last else write_token(rest[len(page) - 1][0], subject),
+    }
+
+
+def _entry(event: JobLogEvent) -> dict[str, Any]:
+    return {
+        "eventId": event.event_id,
+        "timestamp": format_time(event.timestamp),
+        "eventType": event.event_type,
+        "jobId": event.job_id,
+        "sourceServerId": event.source_server_id,
+        "serverName": event.source_server_name,
+        "ec2InstanceId": event.ec2_instance_id,
+        "message": event.message,
+        "error": event.error,
+    }
+
+
+def _servers(progress: Progress) -> list[dict[str, Any]]:
+    """The servers; where their texts together are too long, these are cut. The log has them in full."""
+    servers = [
+        {
+            "sourceServerId": server.source_server_id,
+            "serverName": server.server_name,
+            "state": server.state,
+            "ec2InstanceId": server.ec2_instance_id,
+            "jobId": server.job_id,
+            "since": format_time(server.since),
+            "error": server.error,
+        }
+        for server in progress.servers
+    ]
+    fits = fitted({"servers": servers}, lambda item: len(_dumps(item)) <= _MAX_SERVERS_BYTES, {"servers"}, "cut")
+    cut: list[dict[str, Any]] = fits["servers"]
+    return cut
+
+
+def _position(event: JobLogEvent) -> Position:
+    """The place of an event in the log: chronological, and the same for all pages."""
+    return format_time(event.timestamp), event.job_id, event.event_id
+
+
+def read_id(name: str, value: str) -> str:
+    """The id of an execution or a job.
+
+    Raises
+    ------
+    BadRequestError
+        Where no such id can be stored.
+    """
+    try:
+        size = len(value.encode())
+    except UnicodeEncodeError:
+        raise BadRequestError(f"{name} must be text that has a UTF-8 form") from None
+    if not 0 < size <= _MAX_ID_BYTES:
+        raise BadRequestError(f"{name} must be 1 to {_MAX_ID_BYTES} bytes long")
+    return value
+
+
+def read_query(parameters: Mapping[str, str], subject: str) -> Query:
+    """The query of a request for the log of an execution or a job.
+
+    Raises
+    ------
+    BadRequestError
+        Where a parameter is wrong.
+    """
+    limit = parameters.get("limit", str(_DEFAULT_LIMIT))
+    if not re.fullmatch("[0-9]{1,4}", limit) or not 1 <= int(limit) <= _MAX_LIMIT:
+        raise BadRequestError(f"limit must be a whole number from 1 to {_MAX_LIMIT}, not {limit!r:.100}")
+    query = {"limit": int(limit)}
+    try:
+        since = format_time(parse_time("since", parameters["since"])) if "since" in parameters else ""
+    except InvalidEventError as error:
+        raise BadRequestError(f"{error} (a + in an address is written %2B)") from None
+    after = read_token(parameters["nextToken"], subject) if "nextToken" in parameters else ("", "", "")
+    return Query(**query, since=since, after=after)
+
+
+def write_token(position: Position, subject: str) -> str:
+    """The token of a page's last event.
+
+    The digest tells a token that was cut, mistyped or is of another log. It is no secret: a token grants nothing that
+    the caller of this log does not have.
+    """
+    text = _dumps(position)
+    return base64.urlsafe_b64encode(f"{_digest(text, subject)}{text}".encode()).decode().rstrip("=")
+
+
+def read_token(token: str, subject: str) -> Position:
+    """The position that ``write_token`` wrote for this execution or job.
+
+    Raises
+    ------
+    BadRequestError
+        Where it did not.
+    """
+    try:
+        padded = token.encode("ascii") + b"=" * (-len(token) % 4)
+        text = base64.b64decode(padded, altchars=b"-_", validate=True).decode()
+        digest, position = text[:16], text[16:]
+        if digest != _digest(position, subject):
+            raise ValueError
+        time, job_id, event_id = json.loads(position)
+    except (ValueError, binascii.Error):
+        raise BadRequestError("nextToken must be one that an answer of this log gave, whole and unchanged") from None
+    return time, job_id, event_id
+
+
+def _digest(text: str, subject: str) -> str:
+    return hashlib.sha256(_dumps([subject, text]).encode()).hexdigest()[:16]
+
+
+def respond(status: int, body: Mapping[str, Any]) -> dict[str, Any]:
+    """An answer of payload format 2.0."""
+    return {"statusCode": status, "headers": _HEADERS, "body": _dumps(body)}
+
+
+def _dumps(value: Any) -> str:
+    return json.dumps(value, separators=(",", ":"))

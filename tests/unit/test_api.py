@@ -1,0 +1,315 @@
+from __future__ import annotations
+
+import base64
+import json
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from drs_job_log import api
+from drs_job_log.events import format_time
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.support import played, scripts
+from tests.unit.conftest import RETENTION
+from tests.unit.test_executions import create, history, write
+
+if TYPE_CHECKING:
+    from drs_job_log.store import JobLogStore
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+SERVERS = [scripts.server_id(number) for number in range(4)]
+NOW = datetime.now(UTC)
+GOOD = scripts.launch(SERVERS[:2])
+MIXED = scripts.launch(SERVERS[2:], failing={SERVERS[3]: "no rights"})
+
+
+@dataclass
+class LambdaContext:
+    function_name: str = "drs-job-log-api"
+    memory_limit_in_mb: int = 256
+    invoked_function_arn: str = "arn:aws:lambda:us-east-1:111122223333:function:drs-job-log-api"
+    aws_request_id: str = "request"
+
+
+def get(name: str, value: str, **parameters: str) -> tuple[int, dict[str, Any]]:
+    """Ask as API Gateway does, with payload format 2.0."""
+    event = {"version": "2.0", "pathParameters": {name: value}} | (
+        {"queryStringParameters": parameters} if parameters else {}
+    )
+    answer = api.handler(event, LambdaContext())
+    assert answer["headers"]["Cache-Control"] == "no-store"
+    assert answer["headers"]["Content-Type"] == "application/json"
+    return answer["statusCode"], json.loads(answer["body"])
+
+
+def execution(value: str = "exec-1", **parameters: str) -> dict[str, Any]:
+    status, body = get("executionId", value, **parameters)
+    assert status == 200, body
+    return body
+
+
+@pytest.fixture(autouse=True)
+def _use_store(store: JobLogStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(api, "store", store)
+    monkeypatch.setattr(api, "history", None)
+
+
+@pytest.fixture
+def _two_waves(store: JobLogStore) -> None:
+    """An execution of two waves, the second of which had a failed server, that ended within the last hour."""
+    for script, job_id, minutes in ((GOOD, "drsjob-1", 60), (MIXED, "drsjob-2", 30)):
+        for event in played.events(script, job_id, created=NOW - timedelta(minutes=minutes)):
+            store.put(event, RETENTION)
+
+
+@pytest.mark.usefixtures("_two_waves")
+def test_an_execution_is_answered_exactly_so() -> None:
+    body = execution(limit="1000")
+
+    assert list(body) == ["executionId", "status", "settled", "logs", "summary", "servers", "jobs", "nextToken"]
+    assert (body["executionId"], body["status"], body["nextToken"]) == ("exec-1", "PARTIAL", None)
+    assert len(body["logs"]) == 2 * (2 + 2 * 6)
+    times = [entry["timestamp"] for entry in body["logs"]]
+    assert times == sorted(times)
+    (failed,) = [entry for entry in body["logs"] if entry["eventType"] == "SERVER_LAUNCH_FAILED"]
+    assert failed == {
+        "eventId": failed["eventId"],
+        "timestamp": failed["timestamp"],
+        "eventType": "SERVER_LAUNCH_FAILED",
+        "jobId": "drsjob-2",
+        "sourceServerId": SERVERS[3],
+        "serverName": None,
+        "ec2InstanceId": None,
+        "message": f"Server {SERVERS[3]} failed to launch",
+        "error": "no rights",
+    }
+    assert body["summary"] == {
+        **dict.fromkeys(("pending", "converting", "launching", "skipped", "terminated"), 0),
+        "totalServers": 4,
+        "launched": 3,
+        "failed": 1,
+    }
+    assert body["servers"][3] == {
+        "sourceServerId": SERVERS[3],
+        "serverName": None,
+        "state": "FAILED",
+        "ec2InstanceId": None,
+        "jobId": "drsjob-2",
+        "since": failed["timestamp"],
+        "error": "no rights",
+    }
+    start = format_time(NOW - timedelta(minutes=60) + timedelta(seconds=0.4))
+    assert body["jobs"][0] == {
+        "jobId": "drsjob-1",
+        "status": "COMPLETED",
+        "isDrill": True,
+        "startedAt": start,
+        "endedAt": max(entry["timestamp"] for entry in body["logs"] if entry["jobId"] == "drsjob-1"),
+    }
+
+
+@pytest.mark.usefixtures("_two_waves")
+def test_a_job_is_answered_alike() -> None:
+    status, body = get("jobId", "drsjob-2")
+
+    assert status == 200
+    assert (body["jobId"], body["executionId"], body["status"], body["settled"]) == (
+        *("drsjob-2", "exec-1", "PARTIAL"),
+        True,
+    )
+    assert [server["state"] for server in body["servers"]] == ["LAUNCHED", "FAILED"]
+
+
+@pytest.mark.parametrize("name", ["executionId", "jobId"])
+@pytest.mark.parametrize("value", ["unknown", "a/b", "été 🚒", "x" * 2048])
+def test_what_nobody_knows_has_no_events(name: str, value: str) -> None:
+    status, body = get(name, value)
+
+    assert (status, body["status"], body["settled"], body["logs"], body["nextToken"]) == (
+        *(200, "NO_EVENTS", False, []),
+        None,
+    )
+
+
+@pytest.mark.usefixtures("_two_waves")
+@pytest.mark.parametrize("limit", [1, 3, 27, 28, 100])
+def test_pages_together_are_the_log_each_event_once(limit: int) -> None:
+    everything = execution(limit="1000")
+    entries, token = [], {}
+    while True:
+        page = execution(limit=str(limit), **token)
+        assert len(page["logs"]) <= limit
+        assert {name: page[name] for name in page if name not in {"logs", "nextToken"}} == {
+            name: everything[name] for name in everything if name not in {"logs", "nextToken"}
+        }
+        entries += page["logs"]
+        if page["nextToken"] is None:
+            break
+        token = {"nextToken": page["nextToken"]}
+
+    assert entries == everything["logs"]
+
+
+@pytest.mark.usefixtures("_two_waves")
+def test_since_answers_what_happened_then_or_later_and_progress_of_all() -> None:
+    everything = execution(limit="1000")
+    then = everything["logs"][20]["timestamp"]
+
+    later = execution(since=then)
+
+    assert later["logs"] == [entry for entry in everything["logs"] if entry["timestamp"] >= then]
+    assert later["summary"] == everything["summary"]
+    assert execution(since=then.replace("Z", "+00:00"), limit="2")["logs"] == later["logs"][:2]
+
+
+@pytest.mark.parametrize(
+    ("parameters", "said"),
+    [
+        ({"limit": "0"}, "limit must be a whole number from 1 to 1000, not '0'"),
+        ({"limit": "-1"}, "limit must be a whole number"),
+        ({"limit": "1001"}, "limit must be a whole number"),
+        ({"limit": "abc"}, "limit must be a whole number"),
+        ({"limit": ""}, "limit must be a whole number"),
+        ({"limit": "1,2"}, "limit must be a whole number"),  # given twice
+        ({"limit": "٣"}, "limit must be a whole number"),
+        ({"since": "soon"}, "since must be an ISO 8601 time like 2025-11-28T20:30:15Z, not 'soon'"),
+        ({"since": ""}, "since must be an ISO 8601 time"),
+        ({"since": "2025-11-28T20:30:15 00:00"}, "a + in an address is written %2B"),
+        ({"nextToken": ""}, "nextToken must be one that an answer of this log gave"),
+        ({"nextToken": "é"}, "nextToken must be one"),
+        ({"nextToken": "bm8"}, "nextToken must be one"),
+    ],
+)
+def test_bad_parameters_are_refused_with_what_is_wrong(parameters: dict[str, str], said: str) -> None:
+    for name in ("executionId", "jobId"):
+        status, body = get(name, "exec-1", **parameters)
+        assert (status, list(body)) == (400, ["message"])
+        assert said in body["message"]
+
+
+@pytest.mark.parametrize("value", ["", "x" * 2049, "é" * 1025, "x" * 10_240, "\ud800"])
+def test_ids_that_cannot_be_are_refused(value: str) -> None:
+    for name in ("executionId", "jobId"):
+        status, body = get(name, value)
+        assert (status, list(body)) == (400, ["message"])
+        assert body["message"].startswith(f"{name} must be")
+
+
+@pytest.mark.usefixtures("_two_waves")
+def test_a_token_of_another_log_or_changed_anywhere_is_refused() -> None:
+    token = execution(limit="3")["nextToken"]
+    forged = base64.urlsafe_b64encode(b'["2025-11-28T20:30:15.000000Z","drsjob-1","x"]').decode()
+    changed = [token[:place] + ("A" if token[place] != "A" else "B") + token[place + 1 :] for place in range(0, 60, 7)]
+
+    for bad in (token[:-1], token[1:], token + "AAAA", forged, *changed):
+        assert get("executionId", "exec-1", nextToken=bad)[0] == 400, bad
+    assert get("executionId", "exec-2", nextToken=token)[0] == 400
+    assert get("executionId", "exec-1", nextToken=token)[0] == 200
+
+
+@given(st.tuples(st.text(), st.text(), st.text()), st.text(), st.text())
+def test_a_token_is_read_as_it_was_written_and_by_its_own_log_only(
+    position: tuple[str, str, str], subject: str, other: str
+) -> None:
+    token = api.write_token(position, subject)
+
+    assert api.read_token(token, subject) == position
+    if other != subject:
+        with pytest.raises(api.BadRequestError):
+            api.read_token(token, other)
+
+
+@given(st.text(max_size=200))
+def test_no_token_of_anybodys_is_an_error_of_ours(token: str) -> None:
+    with pytest.raises(api.BadRequestError):
+        api.read_token(token, "exec-1")
+
+
+def test_bad_requests_are_not_logged_as_errors_of_ours(capsys: pytest.CaptureFixture[str]) -> None:
+    get("executionId", "x" * 10_240, limit="abc")
+
+    assert capsys.readouterr().out == ""
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Settled
+# ---------------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("minutes", "settled"), [(20, False), (60, True)])
+def test_without_a_platforms_table_time_settles_an_execution(store: JobLogStore, minutes: int, settled: bool) -> None:
+    for event in played.events(GOOD, "drsjob-1", created=NOW - timedelta(minutes=minutes)):
+        store.put(event, RETENTION)
+
+    body = execution()
+
+    assert (body["status"], body["settled"]) == ("COMPLETED", settled)
+
+
+@pytest.mark.usefixtures("_two_waves")
+@pytest.mark.parametrize(
+    ("platform", "status", "settled"),
+    [("POLLING", "IN_PROGRESS", False), ("PARTIAL", "PARTIAL", True), (None, "PARTIAL", None)],
+)
+def test_between_two_waves_the_platform_knows_whether_another_comes(
+    dynamodb: DynamoDBClient,
+    monkeypatch: pytest.MonkeyPatch,
+    platform: str | None,
+    status: str,
+    settled: bool | None,
+) -> None:
+    create(dynamodb, "ExecutionId")
+    if platform:
+        write(dynamodb, ExecutionId="exec-1", Status=platform)
+    monkeypatch.setattr(api, "history", history(dynamodb))
+
+    body = execution()
+
+    assert body["status"] == status
+    assert settled is None or body["settled"] is settled
+
+
+@pytest.mark.usefixtures("_two_waves")
+def test_a_platforms_table_that_cannot_be_asked_settles_nothing(
+    dynamodb: DynamoDBClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(api, "history", history(dynamodb))  # a table that is not there
+
+    body = execution()
+
+    assert (body["status"], body["settled"]) == ("PARTIAL", False)
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Large
+# ---------------------------------------------------------------------------------------------------------------------
+
+
+def test_an_answer_fits_whatever_the_events_are_and_no_event_is_left_out(store: JobLogStore) -> None:
+    """Lambda's limit is 6 MB for the answer, whose body is written as a JSON text."""
+    servers = [scripts.server_id(number) for number in range(60)]
+    script = scripts.launch(servers, failing=dict.fromkeys(servers, '"' * 65_536))
+    events = played.events(script, "drsjob-1", created=NOW - timedelta(hours=1))
+    for event in events:
+        store.put(event, RETENTION)
+
+    seen, token, pages = [], {}, 0
+    while True:
+        answer = api.handler(
+            {"pathParameters": {"executionId": "exec-1"}, "queryStringParameters": {"limit": "1000", **token}},
+            LambdaContext(),
+        )
+        assert len(json.dumps(answer)) < 6 * 1024 * 1024
+        body = json.loads(answer["body"])
+        seen += [entry["eventId"] for entry in body["logs"]]
+        pages += 1
+        if body["nextToken"] is None:
+            break
+        token = {"nextToken": body["nextToken"]}
+
+    assert len(seen) == len(set(seen)) == len(events)
+    assert pages > 3
+    assert {server["state"] for server in body["servers"]} == {"FAILED"}
