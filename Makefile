@@ -8,7 +8,7 @@ RUN := $(VENV)/bin/python
 READY := $(VENV)/ready
 
 help:
-	@echo "make demo    apply the local example on an embedded AWS and collect two real drills (KEEP=1 lets it run on)"
+	@echo "make demo    apply the local example on an embedded AWS and watch an execution of two waves (KEEP=1 lets it run on)"
 	@echo "make test    lint, types, unit tests, plan tests, end-to-end tests"
 	@echo "make format  format the code; make docs: the README's tables; make lock: requirements-dev.txt; make clean"
 

@@ -1,6 +1,7 @@
-"""`make demo`: the module on the embedded AWS, and two real DRS drills that it collects by itself, in fast time.
+"""`make demo`: the module on the embedded AWS, and an execution of two waves that it collects by itself, in fast time.
 
-What the terminal shows of the drills is read back from the table. KEEP=1 leaves the embedded AWS running.
+The first wave is a real DRS drill; of the second, a server fails. What the terminal shows of them is read back from the
+table, and at the end from the API. KEEP=1 leaves the embedded AWS running.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from rich.table import Table
 
 from tests.support import drills, scripts
-from tests.support.deployment import deployed
+from tests.support.deployment import deployed, eventually
 from tests.support.drs import Simulator
 from tests.support.ministack import REGION
 
@@ -27,11 +28,15 @@ if TYPE_CHECKING:
 
     from tests.support.deployment import Deployment
 
-SPEED: Final = 8
+SPEED: Final = 12
 # The schedule's first minute, the drills themselves, and as long again for a busy machine.
-PATIENCE_SECONDS: Final = 2 * (60 + 9 * 60 / SPEED)
+PATIENCE_SECONDS: Final = 2 * (60 + 14 * 60 / SPEED)
 
-SCRIPTS: Final = [scripts.drill(0), scripts.drill(1)]
+EXECUTION: Final = "exec-demo"
+# Seen in a real rawError.
+ERROR: Final = "AccessDeniedException when calling CreateRecoveryInstanceForDrs operation: no rights"
+WAVE_2: Final = scripts.drill(1).servers
+SCRIPTS: Final = [scripts.drill(0), scripts.launch(WAVE_2, failing={WAVE_2[1]: ERROR})]
 NAMES: Final = dict(
     zip(
         [*SCRIPTS[0].servers, *SCRIPTS[1].servers],
@@ -47,13 +52,16 @@ def main() -> int:
     """Run the demo; the exit status is 1 where an event did not arrive."""
     simulator = Simulator(speed=SPEED, names=NAMES, script_of=recorded)
     with contextlib.ExitStack() as running:
-        console.print("[bold]1/3[/] Terraform applies examples/local on an embedded AWS (MiniStack)")
+        console.print("[bold]1/4[/] Terraform applies examples/local on an embedded AWS (MiniStack)")
         with console.status("about a minute …"):
             deployment = running.enter_context(deployed(simulator))
-        console.print("[bold]2/3[/] An orchestrator calls StartRecovery, twice, on a simulator of DRS:")
+        console.print(
+            f"[bold]2/4[/] An orchestrator starts {EXECUTION}: StartRecovery, for two waves, on a simulator of DRS:"
+        )
         jobs = [start_recovery(deployment, script.servers) for script in SCRIPTS]
-        console.print(f"    it plays two drills that DRS logged in December 2022, {SPEED} times as fast")
-        console.print("[bold]3/3[/] The rest is the module's own doing: its collector is called once a")
+        deployment.put_execution(EXECUTION, jobs)
+        console.print(f"    a drill that DRS logged in December 2022, and one with a failure, {SPEED} times as fast")
+        console.print("[bold]3/4[/] The rest is the module's own doing: its collector is called once a")
         console.print("    minute, finds the jobs and then looks every 3 s. Here is what the table holds:\n")
 
         expected = sum(len(simulator.whole_log(job)) for job in jobs)
@@ -63,6 +71,7 @@ def main() -> int:
             console.print(deployment.stack.log.read_text()[-5000:], markup=False)
             return 1
         show_log(rows)
+        show_answer(deployment)
         keep = os.environ.get("KEEP") == "1"
         show_next(deployment, keep=keep)
         if keep:
@@ -83,7 +92,7 @@ def start_recovery(deployment: Deployment, servers: Sequence[str]) -> str:
     job = drs.start_recovery(
         sourceServers=[{"sourceServerID": server} for server in servers],
         isDrill=True,
-        tags={"ExecutionId": "exec-demo"},
+        tags={"ExecutionId": EXECUTION},
     )["job"]
     console.print(f"    {job['jobID']} of {' and '.join(NAMES[server] for server in servers)}", highlight=False)
     return str(job["jobID"])
@@ -111,7 +120,9 @@ def show_event(progress: Progress, tasks: dict[str, TaskID], row: dict[str, Any]
     """A line for the event, and its server's bar moved on."""
     server = row.get("SourceServerId")
     progress.console.print(f"{clock(row)}  {row['EventType']:20}  {row['Message']}", highlight=False)
-    if server in tasks and row["EventType"] in drills.STEPS:
+    if server in tasks and row["EventType"] == "SERVER_LAUNCH_FAILED":
+        progress.update(tasks[server], step="[red]SERVER_LAUNCH_FAILED[/]")
+    elif server in tasks and row["EventType"] in drills.STEPS:
         done = drills.STEPS.index(row["EventType"]) + 1
         progress.update(tasks[server], completed=done, step=row["EventType"])
 
@@ -127,6 +138,20 @@ def show_log(rows: list[dict[str, Any]]) -> None:
             jobs[job] = Table("Time (UTC)", "Event", "Server", "Instance", title=f"\n{job}", box=None)
         jobs[job].add_row(clock(row), row["EventType"], row.get("SourceServerName"), row.get("Ec2InstanceId"))
     console.print(*jobs.values(), sep="\n")
+
+
+def show_answer(deployment: Deployment) -> None:
+    """What the API answers, and what the platform's own table says by now."""
+    eventually(lambda: deployment.execution(EXECUTION)["Status"] != "POLLING")
+    path = f"/executions/{EXECUTION}/logs?limit=1"
+    status, body = deployment.get(path)
+    assert (status, body["status"]) == (200, "PARTIAL"), body
+    console.print(f"\n[bold]4/4[/] The API, asked over HTTP with a signed request: GET {path}\n", highlight=False)
+    console.print_json(data=body)
+    platform = deployment.execution(EXECUTION)
+    console.print(
+        f"\nIn the orchestrator's own table, {EXECUTION} is now {platform['Status']}, ended {platform['EndTime']}"
+    )
 
 
 def clock(row: dict[str, Any]) -> str:
