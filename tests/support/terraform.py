@@ -80,11 +80,11 @@ class Terraform:
     def init(self) -> None:
         self.run("init", "-input=false", "-no-color")
 
-    def plan(self) -> dict[str, Any]:
-        """The plan as Terraform's JSON. Raises TerraformError, such as for an input that is refused."""
+    def plan(self, *options: str) -> dict[str, Any]:
+        """The plan as Terraform's JSON, with further options of it. Raises TerraformError, as for an input refused."""
         with tempfile.TemporaryDirectory() as folder:
             file = f"{folder}/plan"
-            self.run("plan", "-input=false", "-no-color", f"-out={file}")
+            self.run("plan", "-input=false", "-no-color", f"-out={file}", *options)
             plan: dict[str, Any] = json.loads(self.run("show", "-json", file))
             return plan
 
