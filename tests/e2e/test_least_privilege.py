@@ -7,9 +7,10 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from botocore.credentials import Credentials
 
 from tests.support import played, scripts
-from tests.support.deployment import Deployment, deployed, eventually
+from tests.support.deployment import SIGNED, Deployment, Signed, deployed, eventually
 from tests.support.drs import Simulator
 
 if TYPE_CHECKING:
@@ -74,6 +75,12 @@ def test_the_roles_are_enough_to_link_and_to_end_an_execution(strict: Deployment
     strict.put_execution("exec-strict", ["strict-1"])
     strict.put_events([untagged[-1] | {"executionId": "exec-strict"}])
     eventually(lambda: strict.execution("exec-strict")["Status"] == "FAILED")
+
+
+def test_a_wrong_signature_does_not_get_in(strict: Deployment) -> None:
+    assert strict.get("/executions/exec-1/logs", auth=SIGNED)[0] == 200
+    assert strict.get("/executions/exec-1/logs", auth=Signed(Credentials("test", "guessed")))[0] == 403
+    assert strict.get("/executions/exec-1/logs", auth=None)[0] == 403
 
 
 @pytest.mark.parametrize("sid", ["PutEvents", "ReadStoredEvents"])

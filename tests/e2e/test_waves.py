@@ -9,12 +9,17 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import schemathesis
+from hypothesis import HealthCheck, settings
 
 from tests.support import played, scripts
-from tests.support.deployment import eventually
+from tests.support.deployment import SIGNED, eventually
+from tests.support.openapi import ANSWERS, DOCUMENT
 
 if TYPE_CHECKING:
     from tests.support.deployment import Deployment
+
+document = schemathesis.openapi.from_path(DOCUMENT)
 
 SERVERS = [scripts.server_id(number) for number in range(6)]
 GOOD = scripts.launch(SERVERS[:2])
@@ -60,7 +65,7 @@ def test_a_wave_without_a_tag_is_linked_when_the_platform_has_written_its_job(de
 def test_the_api_answers_who_signs(deployment: Deployment) -> None:
     """The execution of the test before: two waves, of which the second had a failed server."""
     path = "/executions/exec-two/logs"
-    assert deployment.get(path, signed=False)[0] == 403
+    assert deployment.get(path, auth=None)[0] == 403
 
     status, body = deployment.get(path)
 
@@ -74,6 +79,14 @@ def test_the_api_answers_who_signs(deployment: Deployment) -> None:
     status, page = deployment.get(f"{path}?limit=20")
     assert deployment.get(f"{path}?nextToken={page['nextToken']}")[1]["logs"] == body["logs"][20:]
     assert deployment.get("/jobs/two-2/logs")[1]["executionId"] == "exec-two"
+
+
+@document.parametrize()
+@settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck))
+def test_what_is_answered_over_http_is_as_the_document_says(case: schemathesis.Case, deployment: Deployment) -> None:
+    if len(case.path_parameters.get("executionId", "")) % 2:
+        case.path_parameters = {"executionId": "exec-two"}
+    case.call_and_validate(base_url=deployment.api_url, auth=SIGNED, checks=ANSWERS)
 
 
 @pytest.mark.parametrize(

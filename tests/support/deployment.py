@@ -5,15 +5,15 @@ from __future__ import annotations
 import contextlib
 import json
 import time
-import urllib.parse
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import requests
 from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
-from botocore.httpsession import URLLib3Session
+from requests.auth import AuthBase
 
 from tests.support.drills import entry
 from tests.support.drs import DrsServer
@@ -23,12 +23,32 @@ from tests.support.terraform import Terraform, working_copy
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
+    from requests import PreparedRequest
+
     from tests.support.drs import Simulator
 
 _serialize = TypeSerializer().serialize
 _deserialize = TypeDeserializer().deserialize
 
 PLAN = "plan"
+
+CREDENTIALS = Credentials("test", "test")
+
+
+class Signed(AuthBase):
+    """Signs requests as AWS_IAM wants it."""
+
+    def __init__(self, credentials: Credentials = CREDENTIALS) -> None:
+        self._credentials = credentials
+
+    def __call__(self, request: PreparedRequest) -> PreparedRequest:
+        signed = AWSRequest(request.method, request.url)
+        SigV4Auth(self._credentials, "execute-api", REGION).add_auth(signed)
+        request.headers.update(signed.headers)
+        return request
+
+
+SIGNED = Signed()
 
 
 @dataclass(frozen=True)
@@ -96,15 +116,16 @@ class Deployment:
         )
         return {name: _deserialize(value) for name, value in answer.get("Item", {}).items()}
 
-    def get(self, path: str, *, signed: bool = True) -> tuple[int, dict[str, Any]]:
+    @property
+    def api_url(self) -> str:
+        """Where the API answers."""
+        return self.stack.url(self.outputs["api_endpoint"])
+
+    def get(self, path: str, auth: Signed | None = SIGNED) -> tuple[int, dict[str, Any]]:
         """Ask the API over HTTP, signed as AWS_IAM wants it: the status and the body."""
-        api_id = urllib.parse.urlsplit(self.outputs["api_endpoint"]).netloc.split(".")[0]
-        request = AWSRequest("GET", f"{self.stack.endpoint}/_aws/execute-api/{api_id}/$default{path}")
-        if signed:
-            SigV4Auth(Credentials("test", "test"), "execute-api", REGION).add_auth(request)
-        session = URLLib3Session(verify=self.stack.environment.get("AWS_CA_BUNDLE", True))
-        answer = session.send(request.prepare())
-        return answer.status_code, json.loads(answer.content)
+        verify = self.stack.environment.get("AWS_CA_BUNDLE", True)
+        answer = requests.get(self.api_url + path, auth=auth, verify=verify, timeout=60)
+        return answer.status_code, answer.json()
 
     def waiting(self) -> int:
         """Messages in the ingest queue, those in work included."""

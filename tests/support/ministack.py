@@ -78,6 +78,11 @@ class MiniStack:
         }
         return boto3.client(service, **(defaults | options))
 
+    def url(self, api_endpoint: str) -> str:
+        """Where it serves the HTTP API of this ``api_endpoint``, in its stage ``$default``."""
+        api_id, _, _ = api_endpoint.removeprefix("https://").removeprefix("http://").partition(".")
+        return f"{self.endpoint}/_aws/execute-api/{api_id}/$default"
+
     @property
     def log(self) -> Path:
         """What the process prints, the functions' output included."""

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.support.issuer import Issuer
 from tests.support.ministack import MiniStack
 from tests.support.terraform import Terraform, cli_config, working_copy
 
@@ -15,8 +16,14 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture(scope="session")
-def stack() -> Iterator[MiniStack]:
-    with MiniStack() as stack:
+def issuer() -> Iterator[Issuer]:
+    with Issuer() as issuer:
+        yield issuer
+
+
+@pytest.fixture(scope="session")
+def stack(issuer: Issuer) -> Iterator[MiniStack]:
+    with MiniStack({"SSL_CERT_FILE": str(issuer.ca_file)}) as stack:
         yield stack
 
 
@@ -27,12 +34,13 @@ def copy() -> Iterator[Path]:
 
 
 @pytest.fixture(scope="module")
-def as_aws(stack: MiniStack) -> Iterator[MiniStack]:
+def as_aws(stack: MiniStack, issuer: Issuer) -> Iterator[MiniStack]:
     """pytest-terraform, which runs Terraform in this process's environment, takes the embedded AWS for AWS."""
     with pytest.MonkeyPatch.context() as patch:
         for name, value in stack.environment.items():
             patch.setenv(name, value)
         patch.setenv("TF_CLI_CONFIG_FILE", str(cli_config()))
+        patch.setenv("TF_VAR_issuer", issuer.address)
         yield stack
 
 

@@ -5,13 +5,16 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import requests
 from pytest_terraform import terraform
 
 from tests.support import hcl
+from tests.support.issuer import Issuer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -183,6 +186,40 @@ def test_the_routes_reach_the_function_past_the_authorizer(
         permission = state[f'aws_lambda_permission.api["{route}"]']
         assert permission["source_arn"] == f"{api['execution_arn']}/*/GET/{path}/*/logs"
         assert permission["principal"] == "apigateway.amazonaws.com"
+
+
+@pytest.mark.parametrize(
+    ("claims", "status"),
+    [
+        ({}, 200),
+        ({"aud": ["others", "recovery"], "scope": "profile logs.read"}, 200),
+        ({"aud": "others"}, 401),
+        ({"iss": "https://login.example.com"}, 401),
+        ({"exp": int(time.time()) - 1}, 401),
+        ({"scope": "profile"}, 403),
+    ],
+)
+def test_only_tokens_of_the_issuer_for_the_audience_and_a_scope_get_in(
+    applied: TerraformTestApi, stack: MiniStack, issuer: Issuer, claims: dict[str, Any], status: int
+) -> None:
+    url = f"{stack.url(applied.outputs['module']['value']['api_endpoint'])}/jobs/drsjob-1/logs"
+    token = issuer.token(**({"aud": "recovery", "scope": "logs.read"} | claims))
+
+    answer = requests.get(url, headers={"Authorization": f"Bearer {token}"}, timeout=30)
+
+    assert answer.status_code == status, answer.text
+    assert status == 200 or list(answer.json()) == ["message"]
+
+
+def test_neither_no_token_nor_somebody_elses_gets_in(
+    applied: TerraformTestApi, stack: MiniStack, issuer: Issuer
+) -> None:
+    url = f"{stack.url(applied.outputs['module']['value']['api_endpoint'])}/jobs/drsjob-1/logs"
+    with Issuer() as somebody:
+        forged = somebody.token(iss=issuer.address, aud="recovery", scope="logs.read")
+
+    for headers in ({}, {"Authorization": f"Bearer {forged}"}, {"Authorization": "Bearer"}):
+        assert requests.get(url, headers=headers, timeout=30).status_code == 401
 
 
 def test_the_queue_feeds_the_function(state: dict[str, dict[str, Any]]) -> None:

@@ -15,6 +15,11 @@ terraform {
 
 provider "aws" {}
 
+variable "issuer" {
+  description = "Whose tokens the API takes."
+  type        = string
+}
+
 resource "aws_cloudwatch_event_bus" "recovery" {
   name = "recovery"
 }
@@ -69,7 +74,7 @@ module "drs_job_log" {
 
   api = {
     authorization = "JWT"
-    jwt           = { issuer = "https://login.example.com", audience = ["recovery"] }
+    jwt           = { issuer = var.issuer, audience = ["recovery"], scopes = ["logs.read"] }
   }
 
   execution_history = {

@@ -1,0 +1,64 @@
+"""The API held against docs/openapi.yaml, in both directions: what it answers, and what it refuses."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import boto3
+import pytest
+import schemathesis
+from drs_job_log import api
+from drs_job_log.store import JobLogStore
+from hypothesis import HealthCheck, settings
+from moto import mock_aws
+
+from tests.support import played, scripts
+from tests.support.gateway import ROUTES, Gateway
+from tests.support.openapi import ANSWERS, DOCUMENT, REFUSALS
+from tests.unit.conftest import RETENTION, TABLE, create_table
+from tests.unit.test_api import LambdaContext
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+KNOWN = {"executionId": "exec-1", "jobId": "drsjob-1"}
+
+schema = schemathesis.openapi.from_path(DOCUMENT)
+schema.app = Gateway(lambda event: api.handler(event, LambdaContext()))
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _store() -> Iterator[None]:
+    servers = [scripts.server_id(number) for number in range(3)]
+    with mock_aws(), pytest.MonkeyPatch.context() as patch:
+        client = boto3.client("dynamodb")
+        create_table(client)
+        store = JobLogStore(client, TABLE)
+        script = scripts.launch(servers, failing={servers[0]: "<img src=x onerror=alert(1)>"})
+        for event in played.events(script, "drsjob-1", created=datetime.now(UTC) - timedelta(hours=1)):
+            store.put(event, RETENTION)
+        patch.setattr(api, "store", store)
+        patch.setattr(api, "history", None)
+        yield
+
+
+def test_the_document_has_the_routes_of_the_api_and_no_other() -> None:
+    assert set(schema) == set(ROUTES)
+
+
+@schema.parametrize()
+@settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
+def test_whatever_is_asked_is_answered_as_the_document_says(case: schemathesis.Case) -> None:
+    """And is refused where the document says that it is wrong."""
+    is_valid = case.meta is not None and case.meta.generation.mode.is_positive
+    if is_valid and "nextToken" in case.query:
+        # A text is no token unless an answer gave it.
+        case.path_parameters = {name: KNOWN[name] for name in case.path_parameters}
+        case.query["nextToken"] = first_page(case.operation.path)["nextToken"]
+    case.call_and_validate(checks=ANSWERS + REFUSALS)
+
+
+def first_page(route: str) -> dict[str, Any]:
+    body: dict[str, Any] = schema[route]["GET"].Case(path_parameters=KNOWN, query={"limit": 1}).call().json()
+    return body
