@@ -14,10 +14,13 @@ module "api" {
   timeout     = 20
   defaults    = local.function_defaults
 
+  reserved_concurrency = var.api.reserved_concurrency
+
   environment     = merge(local.shared_environment, local.execution_history_environment)
   policy_document = data.aws_iam_policy_document.api.json
 
-  alarms = { enabled = var.alarms.enabled, actions = var.alarm_actions }
+  # Its alarm is the API's api-5xx, which also tells where API Gateway does not reach the function.
+  alarms = { enabled = false, actions = [] }
   tags   = var.tags
 }
 
@@ -144,6 +147,11 @@ resource "aws_apigatewayv2_authorizer" "jwt" {
   jwt_configuration {
     issuer   = var.api.jwt.issuer
     audience = var.api.jwt.audience
+  }
+
+  # An authorizer that a route still names cannot be deleted: where tokens are given up, the routes let go of it first.
+  lifecycle {
+    create_before_destroy = true
   }
 }
 

@@ -35,7 +35,11 @@ locals {
 # ---------------------------------------------------------------------------------------------------------------------
 
 locals {
-  execution_history_table_arn = var.execution_history == null ? null : "arn:${local.partition}:dynamodb:${local.region}:${local.account_id}:table/${var.execution_history.table_name}"
+  execution_history_table_arn  = var.execution_history == null ? null : "arn:${local.partition}:dynamodb:${local.region}:${local.account_id}:table/${var.execution_history.table_name}"
+  execution_history_has_index  = try(var.execution_history.job_id_index, null) != null
+  execution_history_is_updated = try(var.execution_history.update_status, false)
+  # Beside the API, which asks it how an execution stands.
+  execution_history_is_used = local.execution_history_has_index || local.execution_history_is_updated || try(var.execution_history.allow_scan, false)
   execution_history_environment = var.execution_history == null ? {} : {
     EXECUTION_HISTORY_TABLE = var.execution_history.table_name
     EXECUTION_HISTORY_SETTINGS = jsonencode({
@@ -58,32 +62,38 @@ locals {
 # What ingest and the linker may both do with it.
 data "aws_iam_policy_document" "execution_history" {
   dynamic "statement" {
-    for_each = var.execution_history == null ? [] : [1]
+    for_each = local.execution_history_has_index || local.execution_history_is_updated ? [1] : []
 
     content {
-      sid     = "ReadExecutionHistory"
-      actions = ["dynamodb:DescribeTable", "dynamodb:Query"]
-      resources = concat(
-        [local.execution_history_table_arn],
-        var.execution_history.job_id_index == null ? [] : ["${local.execution_history_table_arn}/index/${var.execution_history.job_id_index}"],
-      )
-    }
-  }
-  dynamic "statement" {
-    for_each = try(var.execution_history.update_status, false) ? [1] : []
-
-    content {
-      sid       = "SetExecutionStatus"
-      actions   = ["dynamodb:UpdateItem"]
+      sid       = "ReadKeysOfExecutionHistory"
+      actions   = ["dynamodb:DescribeTable"]
       resources = [local.execution_history_table_arn]
     }
   }
   dynamic "statement" {
-    for_each = try(var.execution_history.kms_key_arn, null) == null ? [] : [var.execution_history.kms_key_arn]
+    for_each = local.execution_history_has_index ? [1] : []
+
+    content {
+      sid       = "FindExecutionsOfJobs"
+      actions   = ["dynamodb:Query"]
+      resources = ["${local.execution_history_table_arn}/index/${var.execution_history.job_id_index}"]
+    }
+  }
+  dynamic "statement" {
+    for_each = local.execution_history_is_updated ? [1] : []
+
+    content {
+      sid       = "SetExecutionStatus"
+      actions   = ["dynamodb:Query", "dynamodb:UpdateItem"]
+      resources = [local.execution_history_table_arn]
+    }
+  }
+  dynamic "statement" {
+    for_each = !local.execution_history_is_used || try(var.execution_history.kms_key_arn, null) == null ? [] : [var.execution_history.kms_key_arn]
 
     content {
       sid       = "UseKeyOfExecutionHistory"
-      actions   = concat(["kms:Decrypt", "kms:DescribeKey"], var.execution_history.update_status ? ["kms:Encrypt", "kms:GenerateDataKey*", "kms:ReEncrypt*"] : [])
+      actions   = concat(["kms:Decrypt", "kms:DescribeKey"], local.execution_history_is_updated ? ["kms:Encrypt", "kms:GenerateDataKey*", "kms:ReEncrypt*"] : [])
       resources = [statement.value]
 
       condition {
@@ -133,7 +143,7 @@ data "aws_iam_policy_document" "ingest" {
   }
   # An execution has ended when all of its jobs have.
   dynamic "statement" {
-    for_each = try(var.execution_history.update_status, false) ? [1] : []
+    for_each = local.execution_history_is_updated ? [1] : []
 
     content {
       sid       = "ReadJobsOfExecution"

@@ -65,6 +65,17 @@ locals {
         treat_missing_data = "notBreaching"
       }
     } : {},
+    var.api.enabled ? {
+      api-5xx = {
+        description        = "The API answered five requests of a minute with an error of its own: its function failed, was throttled or took too long, or may not be invoked. Look into the function's log and, by \"integrationError\", into the API's access log."
+        namespace          = "AWS/ApiGateway"
+        metric_name        = "5xx"
+        dimensions         = { ApiId = aws_apigatewayv2_api.this[0].id }
+        statistic          = "Sum"
+        threshold          = 5
+        treat_missing_data = "notBreaching"
+      }
+    } : {},
     {
       for pair in setproduct(keys(local.rules), keys(local.rule_alarms)) : "${pair[0]}-rule-${pair[1]}" => {
         description = "Rule ${local.rule_names[pair[0]]}: ${local.rule_alarms[pair[1]].description}"
@@ -83,18 +94,38 @@ locals {
   )
 }
 
-# Unlike all others, this one fires when it hears nothing: also when the function does not run at all.
-resource "aws_cloudwatch_metric_alarm" "collector_heartbeat" {
-  count = var.alarms.enabled && var.collector.enabled ? 1 : 0
+locals {
+  # What each scheduled function tells in every invocation that gets through.
+  heartbeats = merge(
+    {
+      linker = {
+        description = "For five minutes the linker did not run to its end: what was stored before its execution was known stays unlinked. Its log says what failed."
+        metric_name = "OldestUnlinkedEventAge"
+        statistic   = "SampleCount"
+      }
+    },
+    var.collector.enabled ? {
+      collector = {
+        description = "For five minutes the collector could not read the whole DRS job log, or did not run: items of running jobs are late or missing. Its log says what failed."
+        metric_name = "CollectorHeartbeat"
+        statistic   = "Sum"
+      }
+    } : {},
+  )
+}
+
+# Unlike all others, these fire when they hear nothing: also when the function does not run at all.
+resource "aws_cloudwatch_metric_alarm" "heartbeat" {
+  for_each = var.alarms.enabled ? local.heartbeats : {}
 
   depends_on = [aws_scheduler_schedule.this] # before its first minute there is nothing to hear
 
-  alarm_name          = "${local.prefix}-collector-heartbeat"
-  alarm_description   = "For five minutes the collector could not read the whole DRS job log, or did not run: items of running jobs are late or missing. Its log says what failed."
+  alarm_name          = "${local.prefix}-${each.key}-heartbeat"
+  alarm_description   = each.value.description
   namespace           = local.shared_environment.POWERTOOLS_METRICS_NAMESPACE
-  metric_name         = "CollectorHeartbeat"
+  metric_name         = each.value.metric_name
   dimensions          = { service = local.shared_environment.POWERTOOLS_SERVICE_NAME }
-  statistic           = "Sum"
+  statistic           = each.value.statistic
   period              = 60
   evaluation_periods  = 5
   threshold           = 1

@@ -62,7 +62,7 @@ output "api_endpoint" {
 }
 
 output "api_execution_arn" {
-  description = "ARN of the API for policies of its callers: allow `execute-api:Invoke` on it and `/*/GET/*`. Null where it is left out."
+  description = "ARN of the API for policies of its callers: allow `execute-api:Invoke` on it with `/*/GET/*` behind. Null where it is left out."
   value       = one(aws_apigatewayv2_api.this[*].execution_arn)
 }
 
@@ -72,8 +72,7 @@ output "alarm_arns" {
     { for key, alarm in aws_cloudwatch_metric_alarm.pipeline : key => alarm.arn },
     { for key, arn in module.ingest.alarm_arns : "ingest-${key}" => arn },
     { for key, arn in module.linker.alarm_arns : "linker-${key}" => arn },
-    merge([for api in module.api : { for key, arn in api.alarm_arns : "api-${key}" => arn }]...),
-    { for alarm in aws_cloudwatch_metric_alarm.collector_heartbeat : "collector-heartbeat" => alarm.arn },
+    { for task, alarm in aws_cloudwatch_metric_alarm.heartbeat : "${task}-heartbeat" => alarm.arn },
     merge([for collector in module.collector : { for key, arn in collector.alarm_arns : "collector-${key}" => arn }]...),
   )
 }

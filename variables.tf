@@ -3,7 +3,7 @@
 # ---------------------------------------------------------------------------------------------------------------------
 
 variable "name" {
-  description = "Prefix of every resource's name: changing it replaces everything, the table included. Copies of the module in one account and Region need different names."
+  description = "Prefix of every resource's name: changing it replaces everything, the table included. Copies of the module in one account and Region need names that differ, case aside."
   type        = string
   default     = "drs-job-log"
   nullable    = false
@@ -92,7 +92,7 @@ variable "table" {
 }
 
 variable "kms_key_arn" {
-  description = "ARN of a customer managed KMS key (a key's, not an alias's) for the table, the queues and the logs. Its key policy must let `events.amazonaws.com` and `logs.REGION.amazonaws.com` use it. Before you change it, let both queues run empty: what waits in them stays under the old key, which ingest may then no longer use. Null: keys that AWS owns."
+  description = "ARN of a customer managed KMS key (a key's, not an alias's) for the table, the queues and the logs. Its key policy must let `events.amazonaws.com` and `logs.REGION.amazonaws.com` use it (log groups `/aws/lambda/NAME-…` and `/aws/vendedlogs/apis/NAME`). Before you change it, let both queues run empty: what waits in them stays under the old key, which ingest may then no longer use. Null: keys that AWS owns."
   type        = string
   default     = null
 
@@ -233,9 +233,9 @@ variable "execution_history" {
   }
   validation {
     condition = var.execution_history == null || length(distinct([
-      for name, value in coalesce(var.execution_history, {}) : value if endswith(name, "_attribute")
-    ])) == 6
-    error_message = "execution_history must have six different attribute names: one attribute cannot hold two things."
+      for name, value in coalesce(var.execution_history, {}) : value if endswith(name, "_attribute") && name != "job_id_attribute"
+    ])) == 5
+    error_message = "execution_history must have different names for execution_id_, waves_, wave_count_, status_ and end_time_attribute: one attribute cannot hold two things."
   }
 }
 
@@ -248,9 +248,10 @@ variable "api" {
     The HTTP API:
     - `enabled`: false leaves it out.
     - `authorization`: who may read the logs. "AWS_IAM": signed requests of principals that may `execute-api:Invoke`. "JWT": tokens of `jwt`. "NONE": **everybody on the internet**.
-    - `jwt`: `issuer` (its address, "https://…"), `audience` (any one of them), `scopes` (any one of them; none: not asked for).
+    - `jwt`: `issuer`, written just as its tokens have it in `iss`, which must answer `/.well-known/openid-configuration` when this is applied; `audience` (any one of them), `scopes` (any one of them; none: not asked for).
     - `cors_origins`: origins whose pages may call the API, such as "https://recovery.example.com".
     - `throttling_rate_limit` (requests a second) and `throttling_burst_limit` of each route.
+    - `reserved_concurrency`: how many requests may be in work at the same time, kept for these and never more; -1: as many as the account has to spare. In an account whose functions share a small quota it keeps many viewers from starving the pipeline.
   EOT
   type = object({
     enabled       = optional(bool, true)
@@ -263,6 +264,7 @@ variable "api" {
     cors_origins           = optional(list(string), [])
     throttling_rate_limit  = optional(number, 100)
     throttling_burst_limit = optional(number, 200)
+    reserved_concurrency   = optional(number, -1)
   })
   default  = {}
   nullable = false
@@ -276,16 +278,28 @@ variable "api" {
     error_message = "api.jwt belongs to api.authorization = \"JWT\": give both or neither."
   }
   validation {
-    condition     = var.api.jwt == null || (can(regex("^https://[^\\s/]+", var.api.jwt.issuer)) && try(length(var.api.jwt.audience) > 0, false))
-    error_message = "api.jwt must have an issuer that begins with \"https://\" and at least one audience: without one, every token of the issuer would do."
+    condition     = var.api.jwt == null || (can(regex("^https://[^\\s/?#]+(/[^\\s?#]*)?$", var.api.jwt.issuer)) && !can(regex("/\\.well-known/", var.api.jwt.issuer)))
+    error_message = "api.jwt.issuer must be the \"iss\" of the tokens, an address that begins with \"https://\", without \"/.well-known/openid-configuration\": for example \"https://login.example.com\"."
   }
   validation {
-    condition     = alltrue([for origin in var.api.cors_origins : can(regex("^https?://[^\\s/*]+$", origin))])
-    error_message = "api.cors_origins must each be an origin, scheme, host and perhaps port, without a path or \"*\": for example \"https://recovery.example.com\"."
+    condition     = var.api.jwt == null || try(length(var.api.jwt.audience) > 0 && alltrue([for audience in var.api.jwt.audience : can(regex("^\\S+$", audience))]), false)
+    error_message = "api.jwt.audience must have at least one audience, and none that is empty: without one, every token of the issuer would do."
+  }
+  validation {
+    condition     = alltrue([for scope in try(var.api.jwt.scopes, null) == null ? [] : var.api.jwt.scopes : can(regex("^\\S+$", scope))])
+    error_message = "api.jwt.scopes must each be one scope, without spaces: for example [\"logs.read\"]."
+  }
+  validation {
+    condition     = alltrue([for origin in var.api.cors_origins : can(regex("^https?://[a-z0-9.-]+(:[0-9]{1,5})?$", origin))])
+    error_message = "api.cors_origins must each be an origin as browsers send it: scheme, host in small letters and perhaps port, without a path or \"*\": for example \"https://recovery.example.com\"."
   }
   validation {
     condition     = alltrue([for limit in [var.api.throttling_rate_limit, var.api.throttling_burst_limit] : limit >= 1 && limit <= 10000 && floor(limit) == limit])
     error_message = "api.throttling_rate_limit and api.throttling_burst_limit must be whole numbers from 1 to 10000."
+  }
+  validation {
+    condition     = var.api.reserved_concurrency == -1 || (var.api.reserved_concurrency >= 1 && floor(var.api.reserved_concurrency) == var.api.reserved_concurrency)
+    error_message = "api.reserved_concurrency must be a whole number of at least 1, or -1 to reserve none."
   }
 }
 
@@ -335,7 +349,7 @@ variable "functions" {
   description = <<-EOT
     What all Lambda functions share:
     - `runtime`, `architecture` ("arm64" or "x86_64"), `memory_size` (MB).
-    - `log_retention_in_days`: as CloudWatch Logs takes it. `log_level`: "INFO" or "DEBUG".
+    - `log_retention_in_days`: as CloudWatch Logs takes it, of the API's access log too. `log_level`: "INFO" or "DEBUG".
     - `tracing`: X-Ray traces of each invocation.
     - `powertools_layer`: `arn` replaces the layer that AWS publishes; `enabled = false` drops it, for a `package` that brings Powertools along.
     - `environment`: further environment variables.

@@ -87,7 +87,7 @@ def test_the_outputs_are_of_what_was_made(
         *("job-log-rule-failed-invocations", "launch-results-rule-failed-invocations"),
         *("job-log-rule-events-lost", "launch-results-rule-events-lost"),
         *("ingest-errors", "ingest-duration", "collector-errors", "collector-heartbeat"),
-        *("linker-errors", "api-errors"),
+        *("linker-errors", "linker-heartbeat", "api-5xx"),
         "server-stalled",
     }
     assert outputs["alarm_arns"]["ingest-errors"].endswith(":alarm:applied-ingest-errors")
@@ -127,7 +127,8 @@ def test_the_role_policy_names_the_table_queue_and_log_group_that_were_made(
     assert resources == {
         "ConsumeQueue": state["aws_sqs_queue.ingest"]["arn"],
         "StoreEvents": state["aws_dynamodb_table.job_log_events"]["arn"],
-        "ReadExecutionHistory": [f"{history}/index/by-job", history],
+        "ReadKeysOfExecutionHistory": history,
+        "FindExecutionsOfJobs": f"{history}/index/by-job",
         "UseCustomerKey": state["aws_dynamodb_table.job_log_events"]["server_side_encryption"][0]["kms_key_arn"],
         "WriteLogs": state["module.ingest.aws_cloudwatch_log_group.this"]["arn"] + ":*",
         "WriteTraces": "*",
@@ -152,7 +153,7 @@ def test_the_linkers_policy_names_the_tables_that_were_made(
 
     assert resources["LinkEvents"] == state["aws_dynamodb_table.job_log_events"]["arn"]
     history = applied.outputs["execution_history_arn"]["value"]
-    assert resources["ReadExecutionHistory"] == [f"{history}/index/by-job", history]
+    assert resources["FindExecutionsOfJobs"] == f"{history}/index/by-job"
 
 
 def test_the_schedules_and_the_rule_invoke_their_functions(state: dict[str, dict[str, Any]]) -> None:
@@ -222,6 +223,14 @@ def test_neither_no_token_nor_somebody_elses_gets_in(
         assert requests.get(url, headers=headers, timeout=30).status_code == 401
 
 
+def test_the_alarm_of_the_apis_own_errors_watches_the_api_that_was_made(
+    state: dict[str, dict[str, Any]], stack: MiniStack
+) -> None:
+    (alarm,) = stack.client("cloudwatch").describe_alarms(AlarmNames=["applied-api-5xx"])["MetricAlarms"]
+
+    assert alarm["Dimensions"] == [{"Name": "ApiId", "Value": state["aws_apigatewayv2_api.this[0]"]["id"]}]
+
+
 def test_the_queue_feeds_the_function(state: dict[str, dict[str, Any]]) -> None:
     mapping = state["aws_lambda_event_source_mapping.ingest"]
 
@@ -257,5 +266,5 @@ def test_a_plan_after_the_apply_is_empty_but_for_what_the_embedded_aws_forgets(a
     assert differences.pop("aws_apigatewayv2_authorizer.jwt[0]") == {"authorizer_payload_format_version"}
     alarms = {address for address in differences if "aws_cloudwatch_metric_alarm." in address}
     assert set(differences) == alarms
-    assert len(alarms) == 15
+    assert len(alarms) == 16
     assert set().union(*differences.values()) == LACKING

@@ -638,10 +638,9 @@ def test_the_platforms_table_is_read_and_only_where_the_user_says_so_scanned_or_
 
     via = {"StringLike": {"kms:ViaService": "dynamodb.us-east-1.*"}}
     both = {
-        "ReadExecutionHistory": allow(
-            ["dynamodb:DescribeTable", "dynamodb:Query"], [f"{HISTORY}/index/by-job", HISTORY]
-        ),
-        "SetExecutionStatus": allow(["dynamodb:UpdateItem"], HISTORY),
+        "ReadKeysOfExecutionHistory": allow(["dynamodb:DescribeTable"], HISTORY),
+        "FindExecutionsOfJobs": allow(["dynamodb:Query"], f"{HISTORY}/index/by-job"),
+        "SetExecutionStatus": allow(["dynamodb:Query", "dynamodb:UpdateItem"], HISTORY),
         "UseKeyOfExecutionHistory": allow(
             ["kms:Decrypt", "kms:DescribeKey", "kms:Encrypt", "kms:GenerateDataKey*", "kms:ReEncrypt*"], KEY, via
         ),
@@ -652,10 +651,12 @@ def test_the_platforms_table_is_read_and_only_where_the_user_says_so_scanned_or_
     }
     for function in ("ingest", "linker"):
         assert of_history("default", function) == {}
-        assert of_history("read_only_history", function) == {
-            "ReadExecutionHistory": allow(["dynamodb:DescribeTable", "dynamodb:Query"], HISTORY),
-            "UseKeyOfExecutionHistory": allow(["kms:Decrypt", "kms:DescribeKey"], KEY, via),
-        }
+        assert of_history("read_only_history", function) == {}  # the API alone asks it
+    scanned = {"UseKeyOfExecutionHistory": allow(["kms:Decrypt", "kms:DescribeKey"], KEY, via)}
+    assert of_history("scanned_history", "ingest") == scanned
+    assert of_history("scanned_history", "linker") == scanned | {
+        "ScanExecutionHistory": allow(["dynamodb:Scan"], HISTORY)
+    }
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -742,6 +743,13 @@ def test_the_api_knows_its_tables(planned: Callable[[str], Planned]) -> None:
         "POWERTOOLS_SERVICE_NAME": "drs-job-log",
     }
     assert environment("everything")["EXECUTION_HISTORY_TABLE"] == "executions"
+
+
+def test_the_api_may_be_kept_from_starving_the_pipeline(planned: Callable[[str], Planned]) -> None:
+    address = "module.api[0].aws_lambda_function.this"
+
+    assert planned("default")[address]["reserved_concurrent_executions"] == -1
+    assert planned("everything")[address]["reserved_concurrent_executions"] == 5
 
 
 def test_without_the_api_nothing_of_it_is_there(planned: Callable[[str], Planned]) -> None:
@@ -832,9 +840,9 @@ ALARMS = {
         *("AWS/Lambda", "Errors", {"FunctionName": "drs-job-log-collector"}),
         *("Sum", ">=", 5, 1, 300),
     ),
-    "api-errors": (
-        *("AWS/Lambda", "Errors", {"FunctionName": "drs-job-log-api"}),
-        *("Sum", ">=", 5, 1, 300),
+    "linker-heartbeat": (
+        *("DRSJobLog", "OldestUnlinkedEventAge", {"service": "drs-job-log"}),
+        *("SampleCount", "<", 1, 5, 60),
     ),
     "linker-errors": (
         *("AWS/Lambda", "Errors", {"FunctionName": "drs-job-log-linker"}),
@@ -864,7 +872,18 @@ def test_alarms_watch_what_they_say(planned: Callable[[str], Planned]) -> None:
             *(alarm["evaluation_periods"], alarm["period"]),
         )
         for alarm in alarms(planned("default"))
+        if alarm["alarm_name"] != "drs-job-log-api-5xx"
     } == ALARMS
+
+
+def test_the_apis_own_errors_are_told(planned: Callable[[str], Planned]) -> None:
+    """Whether its function failed or was not reached at all. AWS chooses the API's id, its metric's one dimension."""
+    alarm = planned("default")['aws_cloudwatch_metric_alarm.pipeline["api-5xx"]']
+
+    assert (alarm["namespace"], alarm["metric_name"]) == ("AWS/ApiGateway", "5xx")
+    assert (alarm["statistic"], alarm["threshold"], alarm["period"]) == ("Sum", 5, 60)
+    assert "dimensions" not in alarm  # not known yet: test_applied.py has it
+    assert not [alarm for alarm in alarms(planned("without_api")) if "api" in alarm["alarm_name"]]
 
 
 def test_without_data_alarms_are_silent_but_those_of_dead_letters_stay_and_the_heartbeats_fires(
@@ -876,9 +895,10 @@ def test_without_data_alarms_are_silent_but_those_of_dead_letters_stay_and_the_h
         "drs-job-log-processing-dlq-not-empty": "ignore",
         "drs-job-log-delivery-dlq-not-empty": "ignore",
         "drs-job-log-collector-heartbeat": "breaching",
+        "drs-job-log-linker-heartbeat": "breaching",
     }
     assert treatment == dict.fromkeys(treatment, "notBreaching") | others
-    assert len(treatment) == len(ALARMS)
+    assert len(treatment) == len(ALARMS) + 1
 
 
 def test_alarms_of_rules_have_the_dimensions_of_their_bus(planned: Callable[[str], Planned]) -> None:

@@ -327,6 +327,30 @@ module "api_jwt_issuer_a_name" {
   api = { authorization = "JWT", jwt = { issuer = "login.example.com", audience = ["recovery"] } }
 }
 
+module "api_jwt_issuer_its_configuration" {
+  source = "../../.."
+
+  api = { authorization = "JWT", jwt = { issuer = "https://login.example.com/.well-known/openid-configuration", audience = ["recovery"] } }
+}
+
+module "api_jwt_audience_empty" {
+  source = "../../.."
+
+  api = { authorization = "JWT", jwt = { issuer = "https://login.example.com", audience = [""] } }
+}
+
+module "api_jwt_scopes_in_one_text" {
+  source = "../../.."
+
+  api = { authorization = "JWT", jwt = { issuer = "https://login.example.com", audience = ["recovery"], scopes = ["logs.read logs.write"] } }
+}
+
+module "api_reserved_concurrency_zero" {
+  source = "../../.."
+
+  api = { reserved_concurrency = 0 }
+}
+
 module "api_origin_any" {
   source = "../../.."
 
@@ -337,6 +361,12 @@ module "api_origin_with_a_path" {
   source = "../../.."
 
   api = { cors_origins = ["https://recovery.example.com/"] }
+}
+
+module "api_origin_in_capitals" {
+  source = "../../.."
+
+  api = { cors_origins = ["https://Recovery.example.com"] }
 }
 
 module "api_limit_zero" {

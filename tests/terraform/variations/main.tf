@@ -79,6 +79,7 @@ module "everything" {
     cors_origins           = ["https://recovery.example.com"]
     throttling_rate_limit  = 5
     throttling_burst_limit = 10
+    reserved_concurrency   = 5
   }
 
   collector = {
@@ -136,6 +137,19 @@ module "read_only_history" {
   execution_history = {
     table_name  = "executions"
     kms_key_arn = "arn:aws:kms:us-east-1:000000000000:key/11111111-2222-3333-4444-555555555555"
+  }
+}
+
+module "scanned_history" {
+  source = "../../.."
+
+  name = "scanned-history"
+  execution_history = {
+    table_name             = "executions"
+    kms_key_arn            = "arn:aws:kms:us-east-1:000000000000:key/11111111-2222-3333-4444-555555555555"
+    execution_id_attribute = "id"
+    job_id_attribute       = "id" # within a wave
+    allow_scan             = true
   }
 }
 
