@@ -119,6 +119,9 @@ class Linker:
         due = [job for job, tries in self._tries.items() if tries <= _PATIENCE or tries % _PATIENCE == 0]
 
         found = self._find(due, failures, seconds_left)
+        # A try that failed is none: it is made, and heard of, every minute until what fails is mended.
+        for job_id in due if "scan" in failures else failures:
+            self._tries[job_id] -= 1
         finished: list[Finish] = []
         events = 0
         for job_id, execution_id in found.items():

@@ -21,6 +21,9 @@ RANDOM = random.Random(1)  # noqa: S311
 NOW = datetime.now(UTC)
 
 
+MANY = [f"many-{number}" for number in range(20)]
+
+
 def detail(job: str, event_id: str, **changes: Any) -> dict[str, Any]:
     return {
         "jobID": job,
@@ -105,21 +108,37 @@ def test_ten_thousand_events_end_as_rows_and_the_bad_ones_in_the_dlq(deployment:
     deployment.stack.client("sqs").set_queue_attributes(
         QueueUrl=deployment.outputs["queue_url"], Attributes={"VisibilityTimeout": "5"}
     )
-    jobs = [f"many-{number}" for number in range(20)]
-    good = [detail(job, f"event-{number}") for job in jobs for number in range(495)]
-    bad = [detail(job, f"bad-{number}", logDateTime="soon") for job in jobs for number in range(5)]
+    good = [detail(job, f"event-{number}") for job in MANY for number in range(495)]
+    bad = [detail(job, f"bad-{number}", logDateTime="soon") for job in MANY for number in range(5)]
     everything = good + bad
     assert len(everything) == 10_000
     RANDOM.shuffle(everything)
 
     deployment.put_events(everything)
 
-    eventually(lambda: sum(len(deployment.rows(job)) for job in jobs) == len(good), seconds=300)
+    eventually(lambda: sum(len(deployment.rows(job)) for job in MANY) == len(good), seconds=300)
     eventually(lambda: deployment.waiting() == 0, seconds=300)
-    for job in jobs:
+    for job in MANY:
         assert {row["EventId"] for row in deployment.rows(job)} == {f"event-{number}" for number in range(495)}
     dead = [json.loads(body)["detail"] for body in deployment.take_all(deployment.outputs["processing_dlq_url"])]
     assert sorted(dead, key=str) == sorted(bad, key=str)
+
+
+def test_ten_thousand_unlinked_events_are_linked_and_paged_through(deployment: Deployment) -> None:
+    """The good ones of the test before: in one invocation of the linker, or as many as it takes."""
+    deployment.put_execution("exec-many", MANY)
+
+    eventually(lambda: deployment.unlinked(MANY) == 0, seconds=300)
+    seen: list[tuple[str, str]] = []
+    path = "/executions/exec-many/logs?limit=1000"
+    token = ""
+    while token is not None:
+        status, body = deployment.get(f"{path}&nextToken={token}" if token else path)
+        assert status == 200, body
+        seen += [(entry["jobId"], entry["eventId"]) for entry in body["logs"]]
+        token = body["nextToken"]
+    assert len(seen) == 9900
+    assert set(seen) == {(job, f"event-{number}") for job in MANY for number in range(495)}
 
 
 def test_a_redrive_of_the_dlq_stores_what_was_mended(deployment: Deployment) -> None:

@@ -18,7 +18,7 @@ from requests.auth import AuthBase
 from tests.support.drills import entry
 from tests.support.drs import DrsServer
 from tests.support.ministack import REGION, MiniStack
-from tests.support.terraform import Terraform, working_copy
+from tests.support.terraform import Terraform, TerraformError, working_copy
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -98,6 +98,12 @@ class Deployment:
         )
         return [{n: _deserialize(v) for n, v in item.items()} for page in pages for item in page["Items"]]
 
+    def unlinked(self, jobs: Sequence[str]) -> int:
+        """How many events of these jobs have no execution."""
+        pages = self.stack.client("dynamodb").get_paginator("scan")
+        pages = pages.paginate(TableName=self.outputs["table_name"], IndexName="UnlinkedIndex")
+        return sum(item["JobId"]["S"] in jobs for page in pages for item in page["Items"])
+
     def put_execution(self, execution_id: str, jobs: Sequence[str], **attributes: Any) -> None:
         """Write the platform's record of an execution whose waves have these jobs so far, as an orchestrator does."""
         waves = [{"WaveName": f"wave {number}", "JobId": job} for number, job in enumerate(jobs, 1)]
@@ -167,8 +173,24 @@ def deployed(
         running.enter_context(stack)
         terraform = Terraform(copy / "examples/local", stack.environment)
         terraform.init()
-        terraform.apply()
+        apply(terraform, stack)
         yield Deployment(stack, drs, terraform.outputs())
+
+
+def apply(terraform: Terraform, stack: MiniStack) -> None:
+    """Apply, and where that fails as no AWS would fail it, once more from the beginning.
+
+    On a busy machine the provider now and then repeats a request that so near a server had answered, and is told that
+    what it just made exists.
+    """
+    try:
+        terraform.apply()
+    except TerraformError as error:
+        if "AlreadyExists" not in str(error):
+            raise
+        stack.reset()
+        (terraform.folder / "terraform.tfstate").unlink()
+        terraform.apply()
 
 
 def eventually(check: Callable[[], bool], *, seconds: float = 60) -> None:

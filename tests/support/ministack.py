@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 import boto3
+import requests
 import trustme
 
 if TYPE_CHECKING:
@@ -82,6 +83,10 @@ class MiniStack:
         """Where it serves the HTTP API of this ``api_endpoint``, in its stage ``$default``."""
         api_id, _, _ = api_endpoint.removeprefix("https://").removeprefix("http://").partition(".")
         return f"{self.endpoint}/_aws/execute-api/{api_id}/$default"
+
+    def reset(self) -> None:
+        """Forget everything that was made."""
+        requests.post(f"{self.endpoint}/_ministack/reset", verify=self._ca or True, timeout=60).raise_for_status()
 
     @property
     def log(self) -> Path:

@@ -233,6 +233,18 @@ def test_a_job_without_any_link_is_looked_for_less_often_after_an_hour(
     assert requests["Query"] == 62
 
 
+@pytest.mark.parametrize("settings", [{"job_id_index": "by-job"}, {"allow_scan": True}])
+def test_a_table_that_cannot_be_asked_is_told_every_minute_for_as_long_as_it_lasts(
+    dynamodb: DynamoDBClient, store: JobLogStore, clock: list[float], settings: dict[str, Any]
+) -> None:
+    store.put(event(), RETENTION)
+    linker = Linker(store, history(dynamodb, **settings))  # a table that is not there
+
+    for _ in range(130):
+        assert linker.run(NOW).failures
+        clock[0] += 60
+
+
 def test_the_age_of_the_oldest_unlinked_event_is_told(store: JobLogStore) -> None:
     store.put(event(7, "drsjob-2"), RETENTION)
     store.put(event(5), RETENTION)
