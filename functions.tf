@@ -141,13 +141,13 @@ data "aws_iam_policy_document" "ingest" {
     actions   = ["dynamodb:PutItem"]
     resources = [local.table_arn]
   }
-  # An execution has ended when all of its jobs have.
+  # An execution has ended when all of its jobs have; one that its platform has not written down yet is left to the linker.
   dynamic "statement" {
     for_each = local.execution_history_is_updated ? [1] : []
 
     content {
-      sid       = "ReadJobsOfExecution"
-      actions   = ["dynamodb:Query"]
+      sid       = "FinishExecutions"
+      actions   = ["dynamodb:Query", "dynamodb:UpdateItem"]
       resources = [local.table_arn]
     }
   }

@@ -190,7 +190,7 @@ variable "execution_history" {
     - `wave_count_attribute`: how many waves there will be, where your platform adds each to the waves only when it begins.
     - `job_id_index`: a global secondary index whose partition key is a job's id: with it events are linked as they are stored.
     - `allow_scan`: whether the linker may scan the whole table, at most once a minute and only while there are unlinked events. It costs as much as the table is large.
-    - `update_status`: set status (COMPLETED, PARTIAL or FAILED) and end time when the last wave's job has ended, unless the status is COMPLETED, PARTIAL, FAILED or CANCELLED already. Each record must name all its waves, or their number, from the start.
+    - `update_status`: set status (COMPLETED, PARTIAL or FAILED) and end time when the last wave's job has ended, unless the status says already that it ended (COMPLETED, PARTIAL, FAILED, CANCELLED and the like). Each record must name all its waves, or their number, from the start.
     - `end_time_format`: "ISO8601" (text) or "EPOCH_SECONDS" (number).
   EOT
   type = object({

@@ -49,3 +49,8 @@ output "api_endpoint" {
   description = "Address of the API."
   value       = module.drs_job_log.api_endpoint
 }
+
+output "api_execution_arn" {
+  description = "ARN of the API, for policies of its callers."
+  value       = module.drs_job_log.api_execution_arn
+}

@@ -7,7 +7,6 @@ API Gateway has routed and authorized a request before it comes here. Every erro
 from __future__ import annotations
 
 import base64
-import binascii
 import hashlib
 import json
 import os
@@ -104,7 +103,7 @@ def execution_answer(execution_id: str, query: Query, now: datetime) -> dict[str
             if is_over is False:
                 status, settled = "IN_PROGRESS", False
             elif is_over:
-                settled = progress.has_ended
+                settled = progress.is_complete(now)
     return {"executionId": execution_id, "status": status, "settled": settled} | _body(
         events, progress, query, execution_id
     )
@@ -119,7 +118,7 @@ def job_answer(job_id: str, query: Query, now: datetime) -> dict[str, Any]:
         "jobId": job_id,
         "executionId": max(executions, default=None),
         "status": progress.status,
-        "settled": progress.has_ended or progress.is_quiet(now),
+        "settled": progress.is_complete(now) or progress.is_quiet(now),
     } | _body(events, progress, query, job_id)
 
 
@@ -253,10 +252,13 @@ def read_token(token: str, subject: str) -> Position:
         digest, position = text[:16], text[16:]
         if digest != _digest(position, subject):
             raise ValueError
-        time, job_id, event_id = json.loads(position)
-    except (ValueError, binascii.Error):
+        match json.loads(position):
+            case [str() as time, str() as job_id, str() as event_id]:
+                return time, job_id, event_id
+            case _:
+                raise ValueError
+    except (ValueError, RecursionError):
         raise BadRequestError("nextToken must be one that an answer of this log gave, whole and unchanged") from None
-    return time, job_id, event_id
 
 
 def _digest(text: str, subject: str) -> str:

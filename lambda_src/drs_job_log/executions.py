@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from dataclasses import dataclass
 from itertools import chain
@@ -23,8 +24,13 @@ if TYPE_CHECKING:
 
     from drs_job_log.store import JobLogStore
 
-# What a status must not be for an execution to be going on; in public tables they are all in capitals.
-_TERMINAL: Final = frozenset({"COMPLETED", "PARTIAL", "FAILED", "CANCELLED"})
+# What a status must not be for an execution to be going on: those of public tables, and what others call the same.
+_TERMINAL: Final = frozenset(
+    {
+        *("COMPLETED", "PARTIAL", "FAILED", "CANCELLED"),
+        *("CANCELED", "TERMINATED", "SUCCEEDED", "ABORTED", "TIMED_OUT", "TIMEOUT", "ERROR"),
+    }
+)
 
 # Whoever else changes the record at the same time does so a few times, not for ever.
 _ATTEMPTS: Final = 5
@@ -67,7 +73,7 @@ class Record:
     waves
         The ids of each wave's jobs: none where the wave has none yet.
     wave_count
-        How many waves it is going to have, as far as it says.
+        How many waves it is going to have: 0 where it does not say, infinite where what it says is no number.
     unchanged
         Its status and its waves, for the condition that they are still as they were read. This and ``key`` are as
         DynamoDB's API takes them.
@@ -76,7 +82,7 @@ class Record:
     key: Mapping[str, Any]
     status: str | None
     waves: Sequence[frozenset[str]]
-    wave_count: int
+    wave_count: float
     unchanged: Mapping[str, Any]
 
     @property
@@ -135,7 +141,7 @@ class ExecutionHistory:
         Raises
         ------
         HistoryError
-            Where the table has no such index.
+            Where the table has no such index, or the index lacks the execution's id.
         botocore.exceptions.BotoCoreError, botocore.exceptions.ClientError
             Where DynamoDB cannot be reached or refuses. So do all methods.
         """
@@ -148,7 +154,13 @@ class ExecutionHistory:
             ExpressionAttributeNames={"#job": hash_key, "#execution": self.settings.execution_id_attribute},
             ExpressionAttributeValues={":job": {"S": job_id}},
         )
-        executions = {execution for page in pages for item in page["Items"] for execution in self._execution_id(item)}
+        items = [item for page in pages for item in page["Items"]]
+        executions = {execution for item in items for execution in self._execution_id(item)}
+        if items and not executions:
+            raise HistoryError(
+                f"job_id_index must be an index that projects {self.settings.execution_id_attribute}; "
+                f"{self.settings.job_id_index} of {self._table_name} does not"
+            )
         return executions.pop() if len(executions) == 1 else None
 
     def find_by_scan(self, job_ids: Collection[str], seconds_left: Callable[[], float]) -> dict[str, str]:
@@ -307,12 +319,11 @@ def _is_terminal(status: object) -> bool:
 
 
 def _waves(item: Mapping[str, Any], settings: HistorySettings) -> list[frozenset[str]]:
-    """The ids of the jobs of each wave that an item names. An item without waves is one."""
+    """The ids of the jobs of each wave that an item names. An item without waves is one, by its own attribute."""
+    name = settings.job_id_attribute
     waves = item.get(settings.waves_attribute)
-    return [
-        frozenset(_job_ids(wave, settings.job_id_attribute))
-        for wave in ([item] if waves is None else _parts(waves, settings.job_id_attribute))
-    ]
+    parts = [{name: item.get(name)}] if waves is None else _parts(waves, name)
+    return [frozenset(_job_ids(wave, name)) for wave in parts]
 
 
 def _parts(waves: Any, job_id_attribute: str) -> list[Any]:
@@ -322,22 +333,23 @@ def _parts(waves: Any, job_id_attribute: str) -> list[Any]:
             return listed
         case dict() as named if job_id_attribute not in named:
             parts = [part for part in map(_parsed, named.values()) if isinstance(part, list | dict)]
-            return [wave for part in parts for wave in _parts(part, job_id_attribute)] or [named]
+            waves = [wave for part in parts for wave in (part if isinstance(part, list) else [part])]
+            return [wave for wave in waves if isinstance(wave, dict)] or [named]
         case dict() as wave:
             return [wave]
     return []
 
 
 def _job_ids(value: Any, job_id_attribute: str) -> Iterator[str]:
-    """The texts that stand under the attribute's name, at any depth."""
+    """The texts that stand under the attribute's name, at any depth, but none below one that has it."""
     match _parsed(value):
+        case dict() as parts if job_id_attribute in parts:
+            named = parts[job_id_attribute]
+            listed = named if isinstance(named, list | set) else [named]
+            yield from (job_id for job_id in listed if isinstance(job_id, str) and job_id)
         case dict() as parts:
-            for name, part in parts.items():
-                if name != job_id_attribute:
-                    yield from _job_ids(part, job_id_attribute)
-                else:
-                    listed = part if isinstance(part, list | set) else [part]
-                    yield from (job_id for job_id in listed if isinstance(job_id, str) and job_id)
+            for part in parts.values():
+                yield from _job_ids(part, job_id_attribute)
         case list() as parts:
             for part in parts:
                 yield from _job_ids(part, job_id_attribute)
@@ -353,12 +365,14 @@ def _parsed(value: Any) -> Any:
         return value
 
 
-def _count(value: Any) -> int:
-    """A number of waves; 0 where it is none."""
+def _count(value: Any) -> float:
+    """A number of waves; infinite where it cannot be read, since then nobody knows that all are there."""
+    if value is None:
+        return 0
     try:
         return int(value)
     except (TypeError, ValueError):
-        return 0
+        return math.inf
 
 
 def _plain(item: Mapping[str, Any]) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from botocore.config import Config
 
 from drs_job_log.events import JOB_ENDS, InvalidEventError, JobLogEvent, parse
 from drs_job_log.executions import Finish, finish, history_from
-from drs_job_log.linking import Links
+from drs_job_log.linking import PLATFORM_DELAY, Links
 from drs_job_log.store import JobLogStore
 
 if TYPE_CHECKING:
@@ -116,7 +116,7 @@ def ingest(record: SQSRecord) -> Outcome:
         event = links.linked(parse(record.body), datetime.now(UTC))
         is_new = store.put(event, retention)
         # Also where the event is not new: whoever stored it may have been cut off here.
-        finished = finish_execution(event) if event.event_type in JOB_ENDS else None
+        finished = finish_execution(event, datetime.now(UTC)) if event.event_type in JOB_ENDS else None
     except InvalidEventError as error:
         logger.error("Event rejected", message_id=record.message_id, reason=str(error))
         raise
@@ -126,11 +126,15 @@ def ingest(record: SQSRecord) -> Outcome:
     return Outcome(event, is_new, datetime.now(UTC) - event.timestamp, finished)
 
 
-def finish_execution(end: JobLogEvent) -> Finish | None:
+def finish_execution(end: JobLogEvent, now: datetime) -> Finish | None:
     """Set the status of the execution of a job that ended, where the platform wants that; the event is stored."""
     if not history or not history.settings.update_status or not end.execution_id:
         return None
-    return finish(history, store, end.execution_id, end.job_id)
+    finished = finish(history, store, end.execution_id, end.job_id)
+    if finished == "MISSING" and now - end.timestamp < PLATFORM_DELAY:
+        store.revisit(end.job_id, end.key)
+        return None
+    return finished
 
 
 def count(outcomes: list[Outcome]) -> None:

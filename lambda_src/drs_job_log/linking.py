@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from threading import Lock
 from typing import TYPE_CHECKING, Final
+from zlib import crc32
 
 from aws_lambda_powertools import Logger
 from botocore.exceptions import BotoCoreError, ClientError
@@ -34,8 +35,14 @@ _MOST_JOBS: Final = 10_000
 _SCAN_SECONDS: Final = 60.0
 _EARLY_SECONDS: Final = 5.0
 
-# A job that was not found in so many minutes is from then on looked for once in as many.
-_PATIENCE: Final = 60
+# So long after a job's newest event its execution is looked for every minute.
+_PATIENCE: Final = timedelta(hours=1)
+
+# So long after a job's end its platform may take to write the job into the execution's record.
+PLATFORM_DELAY: Final = timedelta(minutes=10)
+
+# Of a run's time: kept for linking what was found.
+_SECONDS_TO_LINK: Final = 15
 
 _THREADS: Final = 10
 
@@ -103,7 +110,7 @@ class Linker:
     def __init__(self, store: JobLogStore, history: ExecutionHistory | None) -> None:
         self._store = store
         self._history = history
-        self._tries: dict[str, int] = {}
+        self._failing: Collection[str] = ()
         self._scanned: dict[str, float] = {}
         self._threads = ThreadPoolExecutor(_THREADS)
 
@@ -112,53 +119,59 @@ class Linker:
 
         It may be cut off anywhere: what is not linked is in the index of unlinked events, and found there again.
         """
-        failures: dict[str, str] = {}
         unlinked = self._store.unlinked()
-        oldest = min((min(keys).partition("#")[0] for keys in unlinked.values()), default=None)
-        self._tries = {job_id: self._tries.get(job_id, 0) + 1 for job_id in unlinked}
-        due = [job for job, tries in self._tries.items() if tries <= _PATIENCE or tries % _PATIENCE == 0]
-
-        found = self._find(due, failures, seconds_left)
-        # A try that failed is none: it is made, and heard of, every minute until what fails is mended.
-        for job_id in due if "scan" in failures else failures:
-            self._tries[job_id] -= 1
-        finished: list[Finish] = []
-        events = 0
-        for job_id, execution_id in found.items():
-            if seconds_left() <= 0:
+        oldest = min(map(min, unlinked.values()), default=None)
+        run = _Run(now, unlinked, seconds_left)
+        due = [job_id for job_id, keys in unlinked.items() if job_id in self._failing or is_due(job_id, keys, now)]
+        missing = []
+        # In another order each minute: where time runs out, it is not always the same jobs that go without.
+        for job_id in sorted(due, key=lambda job_id: crc32(f"{now:%H:%M} {job_id}".encode())):
+            if run.seconds_to_look <= 0:
                 break
-            with noting(failures, job_id):
-                # Before its events are linked: a run that is cut off here finds them, and comes here, again.
-                if self._history and self._history.settings.update_status:
-                    finished.append(finish(self._history, self._store, execution_id, job_id))
-                events += self._link(job_id, unlinked[job_id], execution_id, seconds_left)
+            with noting(run.failures, job_id):
+                if execution_id := self._look_up(job_id):
+                    self._link(run, job_id, execution_id)
+                else:
+                    missing.append(job_id)
+        if missing and self._history and self._history.settings.allow_scan:
+            found: dict[str, str] = {}
+            with noting(run.failures, "scan"):
+                found = self._scan(self._history, missing, lambda: run.seconds_to_look)
+            for job_id, execution_id in found.items():
+                with noting(run.failures, job_id):
+                    self._link(run, job_id, execution_id)
+        # What fails is tried, and heard of, every minute until it is mended.
+        self._failing = due if "scan" in run.failures else list(run.failures)
         return Linked(
-            events=events,
-            finished=finished.count("FINISHED"),
-            missing=finished.count("MISSING"),
-            oldest_age=now - parse_time("EventKey", oldest) if oldest else timedelta(0),
-            failures=failures,
+            events=run.events,
+            finished=run.finished.count("FINISHED"),
+            missing=run.finished.count("MISSING"),
+            oldest_age=now - time_of(oldest) if oldest else timedelta(0),
+            failures=run.failures,
         )
 
-    def _find(
-        self, job_ids: Collection[str], failures: dict[str, str], seconds_left: Callable[[], float]
-    ) -> dict[str, str]:
-        """The executions of those jobs that have one: by their other events, the table's index, or a scan of it."""
-        found: dict[str, str] = {}
-        for job_id in job_ids:
-            if seconds_left() <= 0:
-                return found
-            with noting(failures, job_id):
-                execution_id = self._store.execution_of(job_id)
-                if not execution_id and self._history and self._history.settings.job_id_index:
-                    execution_id = self._history.find_by_index(job_id)
-                if execution_id:
-                    found[job_id] = execution_id
-        missing = [job_id for job_id in job_ids if job_id not in found]
-        if missing and self._history and self._history.settings.allow_scan:
-            with noting(failures, "scan"):
-                found |= self._scan(self._history, missing, seconds_left)
-        return found
+    def _look_up(self, job_id: str) -> str | None:
+        """The execution of a job by its other events or the platform's index."""
+        execution_id = self._store.execution_of(job_id)
+        if not execution_id and self._history and self._history.settings.job_id_index:
+            execution_id = self._history.find_by_index(job_id)
+        return execution_id
+
+    def _link(self, run: _Run, job_id: str, execution_id: str) -> None:
+        """Link a job's events while there is time; where it has ended, this may end its execution."""
+
+        def link(key: str) -> bool:
+            return run.seconds_left() > 0 and self._store.link(job_id, key, execution_id)
+
+        *others, last = sorted(run.unlinked[job_id])
+        run.events += sum(self._threads.map(link, others))
+        if self._history and self._history.settings.update_status:
+            # Before the last is linked: it is the reason to come here again where this fails or is cut off.
+            finished = finish(self._history, self._store, execution_id, job_id)
+            if finished == "MISSING" and run.now - time_of(last) < PLATFORM_DELAY:
+                return
+            run.finished.append(finished)
+        run.events += link(last)
 
     def _scan(
         self, history: ExecutionHistory, job_ids: Collection[str], seconds_left: Callable[[], float]
@@ -176,13 +189,35 @@ class Linker:
         self._scanned |= dict.fromkeys(due, time.monotonic())
         return history.find_by_scan(due, seconds_left)
 
-    def _link(self, job_id: str, keys: Sequence[str], execution_id: str, seconds_left: Callable[[], float]) -> int:
-        """Link events of a job while there is time; return how many."""
 
-        def link(key: str) -> bool:
-            return seconds_left() > 0 and self._store.link(job_id, key, execution_id)
+@dataclass(slots=True)
+class _Run:
+    """A run of the linker, as far as it is."""
 
-        return sum(self._threads.map(link, keys))
+    now: datetime
+    unlinked: Mapping[str, Sequence[str]]
+    seconds_left: Callable[[], float]
+    events: int = 0
+    finished: list[Finish] = field(default_factory=list)
+    failures: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def seconds_to_look(self) -> float:
+        """Seconds that may still go by before what was found is to be linked."""
+        return self.seconds_left() - _SECONDS_TO_LINK
+
+
+def is_due(job_id: str, keys: Collection[str], now: datetime) -> bool:
+    """Whether a job with these unlinked events is to be looked for this minute.
+
+    For an hour after its newest event, every minute; from then on once an hour, each job in a minute of its own.
+    """
+    return now - time_of(max(keys)) < _PATIENCE or now.minute == crc32(job_id.encode()) % 60
+
+
+def time_of(key: str) -> datetime:
+    """The time in an ``EventKey``."""
+    return parse_time("EventKey", key.partition("#")[0])
 
 
 @contextmanager

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 # So long after the last job's end nobody starts another wave.
 _BETWEEN_WAVES: Final = timedelta(minutes=15)
 
+# So long after a job's end others of its events may still be in the queue, or wait for their link.
+_ON_THE_WAY: Final = timedelta(minutes=2)
+
 # States of a server, from the least final to the most: of two events of the same moment, the more final counts.
 _STATES: Final = ("PENDING", "SNAPSHOT", "CONVERSION", "LAUNCHING", "SKIPPED", "LAUNCHED", "FAILED", "TERMINATED")
 _FINALITY: Final[Mapping[str | None, int]] = {state: place for place, state in enumerate((None, *_STATES))}
@@ -128,6 +131,10 @@ class Progress:
         """Whether every job ended so long ago that no other wave will follow."""
         return self.ended_at is not None and now - self.ended_at >= _BETWEEN_WAVES
 
+    def is_complete(self, now: datetime) -> bool:
+        """Whether the end of each of its jobs was told, so long ago that nothing else of them is on its way."""
+        return self.has_ended and self.ended_at is not None and now - self.ended_at >= _ON_THE_WAY
+
 
 def agreed(statuses: Iterable[str]) -> str:
     """The status of what has parts with these, none of them in progress: theirs where they agree, else PARTIAL."""
@@ -146,11 +153,14 @@ def fold(events: Iterable[JobLogEvent]) -> Progress:
         for server_id, server in job.servers.items():
             if server_id not in newest or newest[server_id].order < server.order:
                 newest[server_id] = server
-    names = {
-        server_id: server.name for job in jobs.values() for server_id, server in job.servers.items() if server.name
-    }
+    names: dict[str, str | None] = {}
+    instances: dict[str, str | None] = {}
+    for job in jobs.values():
+        for server_id, server in job.servers.items():
+            names[server_id] = server.name or names.get(server_id)
+            instances[server_id] = server.ec2_instance_id or instances.get(server_id)
     return Progress(
-        servers=[newest[server_id].progress(names.get(server_id)) for server_id in sorted(newest)],
+        servers=[newest[server_id].progress(names[server_id], instances[server_id]) for server_id in sorted(newest)],
         jobs=[job.progress for job in sorted(jobs.values(), key=lambda job: (job.started_at, job.id))],
     )
 
@@ -188,12 +198,12 @@ class _Server:
         is_yet_to_terminate = self.job.type == "TERMINATE" and self.state == "PENDING"
         return not is_yet_to_terminate, self.since, _FINALITY[self.state], self.job.id
 
-    def progress(self, name: str | None) -> ServerProgress:
+    def progress(self, name: str | None, ec2_instance_id: str | None) -> ServerProgress:
         return ServerProgress(
             source_server_id=self.id,
             server_name=name,
             state=self.state,
-            ec2_instance_id=self.ec2_instance_id,
+            ec2_instance_id=self.ec2_instance_id or ec2_instance_id,
             job_id=self.job.id,
             since=self.since,
             error=self.error,
@@ -233,13 +243,19 @@ class _Job:
                         self._server(server_id, event)
             case "JOB_TERMINATED":
                 self.cancelled_at = event.timestamp
-                for server in self.servers.values():
-                    if server.state in _UNDER_WAY:
-                        server.become("TERMINATED", event.timestamp)
+                self._cancel_servers(event)
             case end if end in JOB_ENDS:
                 self.end = event
                 for said in _list(event.detail, "participatingServers"):
                     self._see_launch_status(said, event)
+                if self.cancelled_at:  # what DRS logged of a server after that did not go on either
+                    self._cancel_servers(event)
+
+    def _cancel_servers(self, event: JobLogEvent) -> None:
+        """Servers under way go no further; those that were to be terminated stay what they are."""
+        for server in self.servers.values():
+            if server.state in _UNDER_WAY and self.type != "TERMINATE":
+                server.become("TERMINATED", event.timestamp)
 
     def _see_launch_status(self, said: Any, end: JobLogEvent) -> None:
         """What DRS said of a server at the job's end, where that is more than the log told."""

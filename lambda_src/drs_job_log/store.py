@@ -40,8 +40,9 @@ _PROJECTION: Final[Mapping[str, Any]] = {
     "ExpressionAttributeNames": {f"#{name}": name for path in _READ for name in path.split(".")},
 }
 
-# So many of a job's newest events are asked for their link. Beside them stand launch results, which never have one.
-_NEWEST: Final = 25
+# So many of a job's events are asked for their link, from either end: beside those of its log stand launch results,
+# which come late and never have one.
+_ASKED: Final = 25
 
 _serialize = TypeSerializer().serialize
 _deserialize = TypeDeserializer().deserialize
@@ -135,25 +136,45 @@ class JobLogStore:
         return keys
 
     def execution_of(self, job_id: str) -> str | None:
-        """The execution that others of a job's events are linked to, as far as its newest events tell."""
-        answer = self._client.query(
+        """The execution that others of a job's events are linked to, as far as its newest and its first tell."""
+        for is_forward in (False, True):
+            answer = self._client.query(
+                TableName=self._table_name,
+                KeyConditionExpression="JobId = :id",
+                ExpressionAttributeValues={":id": {"S": job_id}},
+                ProjectionExpression="ExecutionId",
+                ScanIndexForward=is_forward,
+                Limit=_ASKED,
+            )
+            for item in answer["Items"]:
+                if "ExecutionId" in item:
+                    return item["ExecutionId"]["S"]
+            if len(answer["Items"]) < _ASKED:
+                break
+        return None
+
+    def revisit(self, job_id: str, key: str) -> None:
+        """Have the linker come to an event though it is linked: put it among the unlinked ones."""
+        changed(
+            self._client.update_item,
             TableName=self._table_name,
-            KeyConditionExpression="JobId = :id",
-            ExpressionAttributeValues={":id": {"S": job_id}},
-            ProjectionExpression="ExecutionId",
-            ScanIndexForward=False,
-            Limit=_NEWEST,
+            Key={"JobId": {"S": job_id}, "EventKey": {"S": key}},
+            UpdateExpression="SET UnlinkedJobId = :job",
+            ConditionExpression="attribute_exists(JobId)",
+            ExpressionAttributeValues={":job": {"S": job_id}},
         )
-        return next((item["ExecutionId"]["S"] for item in answer["Items"] if "ExecutionId" in item), None)
 
     def link(self, job_id: str, key: str, execution_id: str) -> bool:
-        """Link an event to its execution: False if it has one, or is gone, and nothing changed."""
+        """Take an event from the unlinked ones, linked to its execution: to this one, unless it has one already.
+
+        False if it is not among them any more, or gone, and nothing changed.
+        """
         return changed(
             self._client.update_item,
             TableName=self._table_name,
             Key={"JobId": {"S": job_id}, "EventKey": {"S": key}},
-            UpdateExpression="SET ExecutionId = :id REMOVE UnlinkedJobId",
-            ConditionExpression="attribute_exists(JobId) AND attribute_not_exists(ExecutionId)",
+            UpdateExpression="SET ExecutionId = if_not_exists(ExecutionId, :id) REMOVE UnlinkedJobId",
+            ConditionExpression="attribute_exists(UnlinkedJobId)",
             ExpressionAttributeValues={":id": {"S": execution_id}},
         )
 

@@ -10,7 +10,7 @@ import pytest
 from botocore.credentials import Credentials
 
 from tests.support import played, scripts
-from tests.support.deployment import SIGNED, Deployment, Signed, deployed, eventually
+from tests.support.deployment import Deployment, Signed, deployed, eventually
 from tests.support.drs import Simulator
 
 if TYPE_CHECKING:
@@ -71,16 +71,39 @@ def test_the_roles_are_enough_to_link_and_to_end_an_execution(strict: Deployment
     assert strict.get("/executions/exec-strict/logs")[1]["status"] == "FAILED"
     assert strict.get("/jobs/strict-1/logs")[1]["executionId"] == "exec-strict"
 
+    # Written down after its job ended: set aside by ingest's, ended by the linker's.
+    silent = scripts.silent_failure(["s-51d6b65c73391918f"])
+    strict.put_events(played.details(silent, "strict-2", created=datetime.now(UTC), execution_id="exec-late"))
+    eventually(lambda: any("UnlinkedJobId" in row for row in strict.rows("strict-2")))
+    strict.put_execution("exec-late", ["strict-2"])
+    eventually(lambda: strict.execution("exec-late")["Status"] == "FAILED", seconds=150)
+
     # Ended by ingest's.
     strict.put_execution("exec-strict", ["strict-1"])
     strict.put_events([untagged[-1] | {"executionId": "exec-strict"}])
     eventually(lambda: strict.execution("exec-strict")["Status"] == "FAILED")
 
 
-def test_a_wrong_signature_does_not_get_in(strict: Deployment) -> None:
-    assert strict.get("/executions/exec-1/logs", auth=SIGNED)[0] == 200
-    assert strict.get("/executions/exec-1/logs", auth=Signed(Credentials("test", "guessed")))[0] == 403
-    assert strict.get("/executions/exec-1/logs", auth=None)[0] == 403
+def test_who_may_not_invoke_the_api_does_not_get_in(strict: Deployment) -> None:
+    iam = strict.stack.client("iam")
+    iam.create_user(UserName="reader")
+    key = iam.create_access_key(UserName="reader")["AccessKey"]
+    reader = Signed(Credentials(key["AccessKeyId"], key["SecretAccessKey"]))
+    path = "/executions/exec-1/logs"
+
+    assert strict.get(path, auth=None)[0] == 403
+    assert strict.get(path, auth=reader)[0] == 403
+
+    # As the README says.
+    allow = {
+        "Effect": "Allow",
+        "Action": "execute-api:Invoke",
+        "Resource": f"{strict.outputs['api_execution_arn']}/*/GET/*",
+    }
+    document = json.dumps({"Version": "2012-10-17", "Statement": [allow]})
+    iam.put_user_policy(UserName="reader", PolicyName="read", PolicyDocument=document)
+    assert strict.get(path, auth=reader)[0] == 200
+    assert strict.get(path, auth=Signed(Credentials(key["AccessKeyId"], "guessed")))[0] == 403
 
 
 @pytest.mark.parametrize("sid", ["PutEvents", "ReadStoredEvents"])

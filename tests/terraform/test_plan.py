@@ -647,7 +647,9 @@ def test_the_platforms_table_is_read_and_only_where_the_user_says_so_scanned_or_
     }
     assert of_history("everything", "linker") == both | {"ScanExecutionHistory": allow(["dynamodb:Scan"], HISTORY)}
     assert of_history("everything", "ingest") == both | {
-        "ReadJobsOfExecution": allow(["dynamodb:Query"], f"arn:aws:dynamodb:us-east-1:{ACCOUNT}:table/other-events")
+        "FinishExecutions": allow(
+            ["dynamodb:Query", "dynamodb:UpdateItem"], f"arn:aws:dynamodb:us-east-1:{ACCOUNT}:table/other-events"
+        )
     }
     for function in ("ingest", "linker"):
         assert of_history("default", function) == {}

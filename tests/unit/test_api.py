@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import base64
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -139,7 +139,7 @@ def test_what_nobody_knows_has_no_events(name: str, value: str) -> None:
 def test_pages_together_are_the_log_each_event_once(limit: int) -> None:
     everything = execution(limit="1000")
     entries, token = [], {}
-    while True:
+    for _ in everything["logs"]:
         page = execution(limit=str(limit), **token)
         assert len(page["logs"]) <= limit
         assert {name: page[name] for name in page if name not in {"logs", "nextToken"}} == {
@@ -222,6 +222,20 @@ def test_a_token_is_read_as_it_was_written_and_by_its_own_log_only(
             api.read_token(token, other)
 
 
+@pytest.mark.parametrize("position", [[1, 2, 3], ["9", [], {}], [None] * 3, ["2025", "drsjob-1"], {}, None, 5])
+def test_a_token_with_a_right_digest_and_no_position_is_refused(position: Any) -> None:
+    with pytest.raises(api.BadRequestError):
+        api.read_token(api.write_token(position, "exec-1"), "exec-1")
+
+
+def test_a_token_of_deep_json_is_refused() -> None:
+    text = "[" * 100_000
+    token = base64.urlsafe_b64encode(f"{api._digest(text, 'exec-1')}{text}".encode()).decode().rstrip("=")
+
+    with pytest.raises(api.BadRequestError):
+        api.read_token(token, "exec-1")
+
+
 @given(st.text(max_size=200))
 def test_no_token_of_anybodys_is_an_error_of_ours(token: str) -> None:
     with pytest.raises(api.BadRequestError):
@@ -272,6 +286,44 @@ def test_between_two_waves_the_platform_knows_whether_another_comes(
     assert settled is None or body["settled"] is settled
 
 
+@pytest.mark.parametrize(("seconds", "settled"), [(60, False), (150, True)])
+def test_nothing_is_settled_while_events_may_be_on_their_way(
+    store: JobLogStore, dynamodb: DynamoDBClient, monkeypatch: pytest.MonkeyPatch, seconds: int, settled: bool
+) -> None:
+    """Though the job has ended, and the platform's table says so."""
+    create(dynamodb, "ExecutionId")
+    write(dynamodb, ExecutionId="exec-1", Status="PARTIAL")
+    monkeypatch.setattr(api, "history", history(dynamodb))
+    *_, end = played.events(MIXED, "drsjob-1")
+    created = NOW - timedelta(seconds=seconds) - (end.timestamp - played.START)
+    for event in played.events(MIXED, "drsjob-1", created=created):
+        store.put(event, RETENTION)
+
+    assert execution()["settled"] is settled
+    assert get("jobId", "drsjob-1")[1]["settled"] is settled
+
+
+def test_a_cancelled_job_without_an_end_is_settled_by_time(store: JobLogStore) -> None:
+    *before, _ = played.events(scripts.cancelled(SERVERS[:1]), "drsjob-1", created=NOW - timedelta(minutes=20))
+    for event in before:
+        store.put(event, RETENTION)
+
+    assert get("jobId", "drsjob-1")[1]["settled"] is True
+
+
+@pytest.mark.usefixtures("_two_waves")
+def test_an_execution_that_is_over_but_for_an_end_is_not_settled(
+    store: JobLogStore, dynamodb: DynamoDBClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    create(dynamodb, "ExecutionId")
+    write(dynamodb, ExecutionId="exec-1", Status="CANCELLED")
+    monkeypatch.setattr(api, "history", history(dynamodb))
+    for event in played.events(GOOD, "drsjob-3", created=NOW - timedelta(minutes=5))[:4]:
+        store.put(event, RETENTION)
+
+    assert execution()["settled"] is False
+
+
 @pytest.mark.usefixtures("_two_waves")
 def test_a_platforms_table_that_cannot_be_asked_settles_nothing(
     dynamodb: DynamoDBClient, monkeypatch: pytest.MonkeyPatch
@@ -286,6 +338,34 @@ def test_a_platforms_table_that_cannot_be_asked_settles_nothing(
 # ---------------------------------------------------------------------------------------------------------------------
 # Large
 # ---------------------------------------------------------------------------------------------------------------------
+
+
+def test_events_of_one_moment_stand_on_pages_of_one_each_once(store: JobLogStore) -> None:
+    (event, *_) = played.events(GOOD, "drsjob-1")
+    for job_id in ("drsjob-1", "drsjob-2"):
+        for number in range(3):
+            store.put(replace(event, job_id=job_id, event_id=f"event-{number}"), RETENTION)
+
+    seen, token = [], {}
+    for _ in range(6):
+        page = execution(limit="1", **token)
+        seen += [(entry["jobId"], entry["eventId"]) for entry in page["logs"]]
+        token = {"nextToken": page["nextToken"]}
+
+    assert page["nextToken"] is None
+    assert seen == [(f"drsjob-{job}", f"event-{number}") for job in (1, 2) for number in range(3)]
+
+
+def test_a_single_event_that_is_over_a_pages_bytes_is_a_page(
+    store: JobLogStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(api, "_MAX_LOGS_BYTES", 10)
+    for event in played.events(GOOD, "drsjob-1")[:2]:
+        store.put(event, timedelta(days=5000))
+
+    page = execution()
+
+    assert len(page["logs"]) == len(execution(nextToken=page["nextToken"])["logs"]) == 1
 
 
 def test_an_answer_fits_whatever_the_events_are_and_no_event_is_left_out(store: JobLogStore) -> None:

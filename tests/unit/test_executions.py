@@ -10,7 +10,7 @@ from drs_job_log.executions import ExecutionHistory, HistoryError, HistorySettin
 
 from tests.support import scripts
 from tests.support.played import START, events
-from tests.unit.conftest import RETENTION
+from tests.unit.conftest import RETENTION, TABLE
 
 if TYPE_CHECKING:
     from drs_job_log.store import JobLogStore
@@ -193,6 +193,14 @@ def test_a_job_of_two_executions_is_linked_to_neither(dynamodb: DynamoDBClient) 
     assert table.find_by_scan(["drsjob-1"], lambda: 1) == {}
 
 
+def test_an_index_without_the_executions_id_is_named(dynamodb: DynamoDBClient) -> None:
+    create(dynamodb, "PlanId", index="JobId")
+    write(dynamodb, PlanId="plan", ExecutionId="exec-1", JobId="drsjob-1")
+
+    with pytest.raises(HistoryError, match="must be an index that projects ExecutionId; by-job of history does not"):
+        history(dynamodb, job_id_index="by-job").find_by_index("drsjob-1")
+
+
 def test_an_index_that_is_not_there_is_named(dynamodb: DynamoDBClient) -> None:
     create(dynamodb, "ExecutionId")
 
@@ -291,7 +299,9 @@ def test_the_end_time_can_be_in_seconds(dynamodb: DynamoDBClient, store: JobLogS
     assert records(dynamodb)[0]["EndTime"] == int(START.timestamp()) + 30
 
 
-@pytest.mark.parametrize("status", ["COMPLETED", "PARTIAL", "FAILED", "CANCELLED", "Cancelled"])
+@pytest.mark.parametrize(
+    "status", ["COMPLETED", "PARTIAL", "FAILED", "CANCELLED", "Cancelled", "CANCELED", "TERMINATED", "TIMED_OUT"]
+)
 def test_a_terminal_status_is_never_overwritten(dynamodb: DynamoDBClient, store: JobLogStore, status: str) -> None:
     create(dynamodb, "ExecutionId")
     write(dynamodb, ExecutionId="exec-1", Status=status, Waves=[{"JobId": "drsjob-1"}])
@@ -310,6 +320,8 @@ def test_a_terminal_status_is_never_overwritten(dynamodb: DynamoDBClient, store:
         # Public platforms append a wave when it begins, and say beforehand how many there will be.
         {"Waves": [{"JobId": "drsjob-1"}], "TotalWaves": 3},
         {"Waves": [{"JobId": "drsjob-1"}], "TotalWaves": "3"},
+        {"Waves": [{"JobId": "drsjob-1"}], "TotalWaves": "three"},
+        {"Waves": [{"JobId": "drsjob-1"}], "TotalWaves": {"N": 2}},
     ],
 )
 def test_an_execution_is_not_over_when_its_first_wave_is(
@@ -324,7 +336,48 @@ def test_an_execution_is_not_over_when_its_first_wave_is(
     assert records(dynamodb)[0]["Status"] == "POLLING"
 
 
-@pytest.mark.parametrize("record", [None, {"Waves": []}, {"Waves": [{"JobId": "drsjob-2"}]}])
+@pytest.mark.parametrize(
+    "waves",
+    [
+        [{"JobId": "drsjob-1", "Servers": [{"JobId": "ssm-123"}]}],  # of something else
+        {"one": {"Servers": ["s-1"], "Result": {"JobId": "drsjob-1"}}},
+        {"Waves": [{"JobId": "drsjob-1"}], "Text": "of no wave", "Names": ["one"]},
+    ],
+)
+def test_what_stands_beside_a_waves_job_is_not_waited_for(
+    dynamodb: DynamoDBClient, store: JobLogStore, waves: Any
+) -> None:
+    create(dynamodb, "ExecutionId")
+    write(dynamodb, ExecutionId="exec-1", Status="POLLING", Waves=waves)
+    store_job(store, GOOD, "drsjob-1")
+
+    assert finish(history(dynamodb), store, "exec-1", "drsjob-1") == "FINISHED"
+
+
+def test_the_tables_are_read_as_they_are_now(dynamodb: DynamoDBClient, store: JobLogStore) -> None:
+    """On which it rests that of two jobs that end at once the later one sees the other; moto is always consistent."""
+    create(dynamodb, "ExecutionId")
+    write(dynamodb, ExecutionId="exec-1", Status="POLLING", Waves=[{"JobId": "drsjob-1"}])
+    store_job(store, GOOD, "drsjob-1")
+    asked: list[Any] = []
+    dynamodb.meta.events.register("provide-client-params.dynamodb.Query", lambda params, **_: asked.append(params))
+
+    finish(history(dynamodb), store, "exec-1", "drsjob-1")
+
+    assert [(query["TableName"], query["ConsistentRead"]) for query in asked] == [("history", True), (TABLE, True)]
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        None,
+        {"Waves": []},
+        {"Waves": [{"JobId": "drsjob-2"}]},
+        # Waves, or a job, under names that the settings do not have.
+        {"WaveList": [{"JobId": "drsjob-1"}, {"WaveName": "not begun"}]},
+        {"CurrentWave": {"JobId": "drsjob-1"}},
+    ],
+)
 def test_an_execution_that_is_not_there_is_missing_and_not_made(
     dynamodb: DynamoDBClient, store: JobLogStore, record: dict[str, Any] | None
 ) -> None:

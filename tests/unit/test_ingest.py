@@ -204,6 +204,19 @@ def test_an_end_whose_execution_could_not_be_set_is_stored_fails_alone_and_makes
     assert records(platform)[0]["Status"] == "COMPLETED"
 
 
+@pytest.mark.filterwarnings("ignore:No application metrics to publish")
+def test_an_end_that_comes_before_the_platform_wrote_its_job_down_is_left_to_the_linker(
+    platform: DynamoDBClient, capsys: pytest.CaptureFixture[str]
+) -> None:
+    details = played.details(BAD, "drsjob-late", created=datetime.now(UTC) - timedelta(minutes=1))
+
+    assert run([dumps(job_log(detail)) for detail in details]) == []
+
+    (marked,) = [row for row in rows(platform) if "UnlinkedJobId" in row]
+    assert (marked["EventType"], marked["ExecutionId"]) == ("JOB_FAILED", "exec-1")
+    assert "ExecutionsMissing" not in json.loads(capsys.readouterr().out)
+
+
 @pytest.mark.usefixtures("platform")
 def test_a_missing_execution_is_a_metric_and_no_failure(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(bodies_of(BAD, "drsjob-1", "exec-unknown")) == []

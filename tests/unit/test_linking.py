@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from tests.support.played import events
 from tests.unit.conftest import RETENTION, TABLE, create_table
-from tests.unit.test_executions import BAD, create, history, records, write
+from tests.unit.test_executions import BAD, GOOD, create, history, records, write
 from tests.unit.test_store import rows
 
 if TYPE_CHECKING:
@@ -222,15 +222,139 @@ def test_one_scan_serves_all_jobs_and_none_is_scanned_for_twice_a_minute(
 def test_a_job_without_any_link_is_looked_for_less_often_after_an_hour(
     store: JobLogStore, requests: Counter[str]
 ) -> None:
+    """Also by functions that have just begun to live: nothing is remembered."""
     store.put(event(), RETENTION)
-    linker = Linker(store, None)
-    for _ in range(60):
-        linker.run(NOW)
+    for minute in range(60):
+        Linker(store, None).run(NOW + timedelta(minutes=minute))
     assert requests["Query"] == 60
 
-    for _ in range(120):
-        linker.run(NOW)
+    for minute in range(60, 180):
+        Linker(store, None).run(NOW + timedelta(minutes=minute))
     assert requests["Query"] == 62
+
+
+def slowed(clock: list[float], call: Any, seconds: float) -> Any:
+    """The same call, but it takes so many seconds."""
+
+    def slow(*arguments: Any, **named: Any) -> Any:
+        clock[0] += seconds
+        return call(*arguments, **named)
+
+    return slow
+
+
+def run_for(linker: Linker, clock: list[float], seconds: float = 47) -> int:
+    """Run a minute's invocation that has so many seconds; return how many events it linked."""
+    start = clock[0]
+    events = linker.run(NOW, lambda: start + seconds - clock[0]).events
+    clock[0] = start + 60
+    return events
+
+
+def test_what_was_found_before_the_time_ran_out_is_linked(
+    dynamodb: DynamoDBClient, store: JobLogStore, clock: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(50):
+        store.put(event(0, f"drsjob-{number}"), RETENTION)
+        store.put(event(1, f"drsjob-{number}", "exec-1"), RETENTION)
+    monkeypatch.setattr(store, "execution_of", slowed(clock, store.execution_of, 1))
+
+    assert [run_for(Linker(store, None), clock) for _ in range(2)] == [32, 18]
+    assert unlinked(dynamodb) == 0
+
+
+def test_what_a_scan_found_before_the_time_ran_out_is_linked(
+    dynamodb: DynamoDBClient, store: JobLogStore, clock: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    create(dynamodb, "ExecutionId")
+    for number in range(60):
+        write(dynamodb, ExecutionId=f"exec-{number}", Waves=[{"JobId": f"drsjob-{number}", "Text": "x" * 65_000}])
+        store.put(event(0, f"drsjob-{number}"), RETENTION)
+    linker = Linker(store, history(dynamodb, allow_scan=True))
+    scan = dynamodb.scan
+    slow = slowed(clock, scan, 20)
+    monkeypatch.setattr(dynamodb, "scan", lambda **given: (slow if given["TableName"] == "history" else scan)(**given))
+
+    linked = [run_for(linker, clock) for _ in range(3)]
+
+    assert all(linked[:2])
+    assert sum(linked) == 60
+    assert unlinked(dynamodb) == 0
+
+
+def test_where_time_runs_out_it_is_not_always_the_same_jobs_that_go_without(
+    store: JobLogStore, clock: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(40):
+        store.put(event(0, f"drsjob-{number}"), RETENTION)
+    asked: set[str] = set()
+    slow = slowed(clock, store.execution_of, 1)
+    monkeypatch.setattr(store, "execution_of", lambda job_id: asked.add(job_id) or slow(job_id))
+
+    for minute in range(20):
+        start = clock[0]
+        Linker(store, None).run(NOW + timedelta(minutes=minute), lambda start=start: start + 37 - clock[0])
+
+    assert len(asked) == 40
+
+
+def test_links_stop_where_no_time_is_left(
+    dynamodb: DynamoDBClient, store: JobLogStore, clock: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(50):
+        store.put(event(number), RETENTION)
+    store.put(event(60, execution_id="exec-1"), RETENTION)
+    monkeypatch.setattr(store, "link", slowed(clock, store.link, 1))
+
+    run_for(Linker(store, None), clock)
+
+    assert 0 < unlinked(dynamodb) < 50
+
+
+def test_jobs_that_are_found_otherwise_cost_no_scan(
+    dynamodb: DynamoDBClient, store: JobLogStore, requests: Counter[str]
+) -> None:
+    create(dynamodb, "ExecutionId")
+    store.put(event(0), RETENTION)
+    store.put(event(1, execution_id="exec-1"), RETENTION)
+    linker = Linker(store, history(dynamodb, allow_scan=True))
+
+    assert linker.run(NOW).events == 1
+    assert linker.run(NOW).events == 0
+
+    assert requests["Scan"] == 2  # of the index of unlinked events
+
+
+def test_a_scan_that_fails_leaves_what_was_found_otherwise(dynamodb: DynamoDBClient, store: JobLogStore) -> None:
+    store.put(event(0), RETENTION)
+    store.put(event(1, execution_id="exec-1"), RETENTION)
+    store.put(event(0, "drsjob-2"), RETENTION)
+
+    linked = Linker(store, history(dynamodb, allow_scan=True)).run(NOW)  # a table that is not there
+
+    assert (linked.events, list(linked.failures)) == (1, ["scan"])
+
+
+def test_launch_results_after_the_log_get_its_link_however_many(store: JobLogStore) -> None:
+    for number in range(5):
+        store.put(event(number, execution_id="exec-1"), RETENTION)
+    for number in range(10, 60):
+        store.put(event(number), RETENTION)
+
+    assert Linker(store, None).run(NOW).events == 50
+
+
+def test_a_link_is_never_changed(dynamodb: DynamoDBClient, store: JobLogStore) -> None:
+    store.put(event(execution_id="exec-1"), RETENTION)
+
+    assert not store.link("drsjob-1", event().key, "exec-2")
+    store.revisit("drsjob-1", event().key)
+    assert store.link("drsjob-1", event().key, "exec-2")
+
+    assert linked_to(dynamodb) == {("drsjob-1", "event-0"): "exec-1"}
+    assert unlinked(dynamodb) == 0
+    store.revisit("drsjob-1", "gone")
+    assert len(rows(dynamodb)) == 1
 
 
 @pytest.mark.parametrize("settings", [{"job_id_index": "by-job"}, {"allow_scan": True}])
@@ -240,8 +364,8 @@ def test_a_table_that_cannot_be_asked_is_told_every_minute_for_as_long_as_it_las
     store.put(event(), RETENTION)
     linker = Linker(store, history(dynamodb, **settings))  # a table that is not there
 
-    for _ in range(130):
-        assert linker.run(NOW).failures
+    for minute in range(130):
+        assert linker.run(NOW + timedelta(minutes=minute)).failures
         clock[0] += 60
 
 
@@ -288,6 +412,86 @@ def test_a_run_that_is_cut_off_anywhere_is_made_good_by_the_next(store: JobLogSt
     assert {row.get("ExecutionId") for row in rows(client)} == {"exec-1"}
     assert unlinked(client) == 0
     assert records(client)[0]["Status"] == "FAILED"
+
+
+def test_without_update_status_the_platforms_table_is_left_alone(dynamodb: DynamoDBClient, store: JobLogStore) -> None:
+    create(dynamodb, "ExecutionId", index="JobId")
+    write(dynamodb, ExecutionId="exec-1", JobId="drsjob-1", Status="RUNNING", Waves=[{"JobId": "drsjob-1"}])
+    for one in events(BAD, "drsjob-1", created=NOW, execution_id=None):
+        store.put(one, RETENTION)
+
+    assert Linker(store, history(dynamodb, job_id_index="by-job")).run(NOW).events == 8
+
+    assert records(dynamodb)[0]["Status"] == "RUNNING"
+
+
+def test_a_status_that_cannot_be_set_holds_no_link_back_but_the_one_that_recalls_it(
+    dynamodb: DynamoDBClient, store: JobLogStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    create(dynamodb, "ExecutionId", index="JobId")
+    write(dynamodb, ExecutionId="exec-1", JobId="drsjob-1", Status="RUNNING", Waves=[{"JobId": "drsjob-1"}])
+    for one in events(BAD, "drsjob-1", created=NOW, execution_id=None):
+        store.put(one, RETENTION)
+    table = history(dynamodb, job_id_index="by-job", update_status=True)
+    linker = Linker(store, table)
+    with monkeypatch.context() as patch:
+        patch.setattr(table, "set_status", lambda *_: 1 / 0)
+        assert linker.run(NOW).failures
+    assert unlinked(dynamodb) == 1
+
+    assert not linker.run(NOW).failures
+    assert unlinked(dynamodb) == 0
+    assert records(dynamodb)[0]["Status"] == "FAILED"
+
+
+def test_a_job_that_its_platform_writes_down_late_ends_its_execution_all_the_same(
+    dynamodb: DynamoDBClient, store: JobLogStore
+) -> None:
+    """Its events are linked by their tag, all but one, or all of them and the end set aside by ingest."""
+    create(dynamodb, "ExecutionId")
+    record: dict[str, Any] = {"ExecutionId": "exec-1", "Status": "RUNNING"}
+    write(dynamodb, **record, Waves=[{"WaveName": "one"}])
+    *_, end = of_job = events(BAD, "drsjob-1", created=NOW)
+    for one in of_job:
+        store.put(one, RETENTION)
+    store.revisit(end.job_id, end.key)
+    linker = Linker(store, history(dynamodb, update_status=True))
+
+    assert linker.run(NOW).missing == 0
+    assert unlinked(dynamodb) == 1
+    write(dynamodb, **record, Waves=[{"JobId": "drsjob-1"}])
+    assert linker.run(NOW).finished == 1
+
+    assert records(dynamodb)[0]["Status"] == "FAILED"
+    assert unlinked(dynamodb) == 0
+
+
+def test_a_long_job_is_waited_for_from_its_end_on(dynamodb: DynamoDBClient, store: JobLogStore) -> None:
+    create(dynamodb, "ExecutionId")
+    write(dynamodb, ExecutionId="exec-1", Status="RUNNING", Waves=[{"WaveName": "one"}])
+    start, *others = events(GOOD, "drsjob-1", execution_id=None)
+    assert others[-1].timestamp - start.timestamp > timedelta(minutes=10)
+    store.put(replace(start, execution_id="exec-1"), timedelta(days=5000))
+    for one in others:
+        store.put(one, timedelta(days=5000))
+    linker = Linker(store, history(dynamodb, update_status=True))
+
+    assert linker.run(others[-1].timestamp + timedelta(minutes=1)).missing == 0
+    assert unlinked(dynamodb) == 1
+
+
+def test_a_job_that_its_platform_never_writes_down_is_missing_after_ten_minutes(
+    dynamodb: DynamoDBClient, store: JobLogStore
+) -> None:
+    create(dynamodb, "ExecutionId")
+    *_, end = events(BAD, "drsjob-1", created=NOW)
+    store.put(end, RETENTION)
+    store.revisit(end.job_id, end.key)
+    linker = Linker(store, history(dynamodb, update_status=True))
+
+    assert linker.run(end.timestamp + timedelta(minutes=9)).missing == 0
+    assert linker.run(end.timestamp + timedelta(minutes=11)).missing == 1
+    assert unlinked(dynamodb) == 0
 
 
 def test_the_execution_of_a_job_that_ended_before_its_link_ends_too(

@@ -157,6 +157,7 @@ def test_a_failure_is_since_it_was_first_told_with_the_error_that_any_source_tol
     server = only_server(event("LAUNCH_START", 1), failed, launch_result)
 
     assert (server.state, server.since, server.error) == ("FAILED", START + 5 * MINUTE, "no rights")
+    assert only_server(failed, event("LAUNCH_FAILED", 6, error="no rights at all")).error == "no rights at all"
 
 
 def test_servers_of_the_job_are_there_before_anything_happens_to_them() -> None:
@@ -177,10 +178,12 @@ def test_servers_of_the_job_are_there_before_anything_happens_to_them() -> None:
 
 def test_names_and_instances_are_the_newest_that_are_known() -> None:
     server = only_server(
-        event("LAUNCH_END", 2, ec2InstanceID="i-1"), event("LAUNCH_START", 1, sourceServerName="prod-web-01")
+        event("LAUNCH_END", 3, ec2InstanceID="i-2"),
+        event("LAUNCH_START", 2, sourceServerName="prod-web-01", ec2InstanceID="i-1"),
+        event("CONVERSION_END", 1, sourceServerName="web-01"),
     )
 
-    assert (server.server_name, server.ec2_instance_id) == ("prod-web-01", "i-1")
+    assert (server.server_name, server.ec2_instance_id) == ("prod-web-01", "i-2")
 
 
 def test_what_drs_says_at_the_end_counts_where_its_event_is_missing() -> None:
@@ -280,6 +283,58 @@ def test_an_end_without_an_outcome_is_what_the_servers_are(
     (job,) = fold([*told, event(end, 2, None, jobType=job_type)]).jobs
 
     assert job.status == status
+
+
+def test_what_is_logged_of_a_server_after_a_cancel_does_not_bring_it_back() -> None:
+    end = event("JOB_END", 3, None, outcome="FAILED")
+    progress = fold([event("CONVERSION_START", 1), event("JOB_CANCEL", 2, None), event("CONVERSION_END", 2.01), end])
+
+    assert (progress.status, states(progress)) == ("TERMINATED", {"s-1": "TERMINATED"})
+
+
+def test_a_cancel_leaves_what_is_launched() -> None:
+    progress = fold([event("LAUNCH_END", 1), event("JOB_CANCEL", 2, None)])
+
+    assert states(progress) == {"s-1": "LAUNCHED"}
+
+
+def test_a_cancelled_termination_terminates_nothing() -> None:
+    job: dict[str, Any] = {"job": "drsjob-2", "jobType": "TERMINATE"}
+    start = event("JOB_START", 2, None, sourceServerIDs=["s-1"], **job)
+
+    progress = fold([event("LAUNCH_END", 1), start, event("JOB_CANCEL", 3, None, **job)])
+
+    assert states(progress) == {"s-1": "LAUNCHED"}
+
+
+def test_a_jobs_start_and_its_cancel_stand_outside_what_is_of_the_same_moment() -> None:
+    start = event("JOB_START", 1, None, sourceServerIDs=["s-1", "s-2"], eventId="z")
+    launched = event("LAUNCH_END", 1, eventId="m")
+    cancel = event("JOB_CANCEL", 1, None, eventId="a")
+
+    assert states(fold([cancel, launched, start])) == {"s-1": "LAUNCHED", "s-2": "TERMINATED"}
+
+
+def test_a_server_is_as_its_job_with_the_newest_change_tells_not_the_one_that_began_last() -> None:
+    earlier = [event("JOB_START", 0, None, job="drsjob-1"), event("LAUNCH_END", 9, job="drsjob-1")]
+    later = [event("JOB_START", 1, None, job="drsjob-2"), event("SNAPSHOT_START", 2, job="drsjob-2")]
+
+    assert only_server(*earlier, *later).job_id == "drsjob-1"
+
+
+def test_jobs_stand_in_the_order_of_their_starts() -> None:
+    progress = fold([event("JOB_START", 2, None, job="drsjob-a"), event("JOB_START", 1, None, job="drsjob-b")])
+
+    assert [job.job_id for job in progress.jobs] == ["drsjob-b", "drsjob-a"]
+
+
+def test_an_instance_is_known_after_it_was_terminated_too() -> None:
+    launched = events(scripts.launch(SERVERS[:1]), "drsjob-1")
+    terminated = events(scripts.terminate(SERVERS[:1]), "drsjob-2", created=START + timedelta(hours=1))
+
+    server = only_server(*launched, *terminated)
+
+    assert (server.state, server.ec2_instance_id) == ("TERMINATED", scripts.instance_id(SERVERS[0]))
 
 
 def test_a_cancelled_job_stays_terminated_though_its_end_follows() -> None:
