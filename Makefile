@@ -1,7 +1,7 @@
 # Two commands do everything, their set-up included: `make demo` and `make test`.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint types unit terraform e2e docs format lock clean
+.PHONY: help demo test lint types browser unit terraform viewer e2e docs format lock clean
 
 VENV := .venv
 RUN := $(VENV)/bin/python
@@ -9,13 +9,13 @@ READY := $(VENV)/ready
 
 help:
 	@echo "make demo    apply the local example on an embedded AWS and watch an execution of two waves (KEEP=1 lets it run on)"
-	@echo "make test    lint, types, unit tests, plan tests, end-to-end tests"
+	@echo "make test    lint, types, unit tests, plan tests, the viewer in a browser, end-to-end tests"
 	@echo "make format  format the code; make docs: the README's tables; make lock: requirements-dev.txt; make clean"
 
 demo: $(READY)
 	$(RUN) -m tests.support.demo
 
-test: lint types
+test: lint types browser
 	$(RUN) -m pytest -n 4 --dist loadfile
 
 lint: $(READY)
@@ -26,7 +26,13 @@ lint: $(READY)
 types: $(READY)
 	$(RUN) -m mypy
 
+browser: $(READY)
+	@$(RUN) -m tests.support.browser
+
 unit terraform e2e: $(READY)
+	$(RUN) -m pytest tests/$@
+
+viewer: browser
 	$(RUN) -m pytest tests/$@
 
 docs: $(READY)

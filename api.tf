@@ -1,7 +1,19 @@
-# The HTTP API: two routes to one function that only reads.
+# The HTTP API: the logs and, over them, the viewer's page, by one function that only reads.
 
 locals {
-  api_routes = var.api.enabled ? ["GET /executions/{executionId}/logs", "GET /jobs/{jobId}/logs"] : []
+  # How each route is authorized. The page and the files that it loads hold no data, and a browser bears no token when it
+  # opens a page: where tokens are asked for, these are for everybody; else they are as closed as the logs.
+  api_routes = var.api.enabled ? merge(
+    {
+      "GET /executions/{executionId}/logs" = var.api.authorization
+      "GET /jobs/{jobId}/logs"             = var.api.authorization
+    },
+    {
+      for route in ["GET /executions/{executionId}", "GET /jobs/{jobId}", "GET /viewer/{file}"] :
+      route => var.api.authorization == "JWT" ? "NONE" : var.api.authorization
+      if var.api.viewer
+    },
+  ) : {}
 }
 
 module "api" {
@@ -165,24 +177,24 @@ resource "aws_apigatewayv2_integration" "this" {
 }
 
 resource "aws_apigatewayv2_route" "this" {
-  for_each = toset(local.api_routes)
+  for_each = local.api_routes
 
   api_id               = aws_apigatewayv2_api.this[0].id
-  route_key            = each.value
+  route_key            = each.key
   target               = "integrations/${aws_apigatewayv2_integration.this[0].id}"
-  authorization_type   = var.api.authorization
-  authorizer_id        = one(aws_apigatewayv2_authorizer.jwt[*].id)
-  authorization_scopes = var.api.authorization == "JWT" ? var.api.jwt.scopes : null
+  authorization_type   = each.value
+  authorizer_id        = each.value == "JWT" ? aws_apigatewayv2_authorizer.jwt[0].id : null
+  authorization_scopes = each.value == "JWT" ? var.api.jwt.scopes : null
 }
 
 resource "aws_lambda_permission" "api" {
-  for_each = toset(local.api_routes)
+  for_each = local.api_routes
 
-  # AllowGetExecutions, AllowGetJobs
-  statement_id  = "AllowGet${title(split("/", each.value)[1])}"
+  # AllowGETExecutionsExecutionIdLogs, …
+  statement_id  = "Allow${replace(title(replace(each.key, "/[^A-Za-z]+/", " ")), " ", "")}"
   action        = "lambda:InvokeFunction"
   function_name = module.api[0].function.name
   principal     = "apigateway.amazonaws.com"
   # Stage, method and path, with a star for the id: arn:…:execute-api:…:API/*/GET/jobs/*/logs.
-  source_arn = "${aws_apigatewayv2_api.this[0].execution_arn}/*/${replace(replace(each.value, " ", ""), "/{[A-Za-z]+}/", "*")}"
+  source_arn = "${aws_apigatewayv2_api.this[0].execution_arn}/*/${replace(replace(each.key, " ", ""), "/{[A-Za-z]+}/", "*")}"
 }

@@ -26,7 +26,7 @@ locals {
 
 locals {
   source_dir = "${path.module}/lambda_src"
-  sources    = fileset(local.source_dir, "drs_job_log/**/*.py")
+  sources    = fileset(local.source_dir, "drs_job_log/**/*.{py,html,css,js,svg}")
 
   package = var.package != null ? {
     filename          = var.package.filename

@@ -66,6 +66,11 @@ output "api_execution_arn" {
   value       = one(aws_apigatewayv2_api.this[*].execution_arn)
 }
 
+output "viewer_url" {
+  description = "Address of the viewer of executions, to which `/` and the execution's id are added; null where it is left out."
+  value       = var.api.viewer ? one([for api in aws_apigatewayv2_api.this : "${api.api_endpoint}/executions"]) : null
+}
+
 output "alarm_arns" {
   description = "ARNs of the alarms by their names without the prefix."
   value = merge(

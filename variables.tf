@@ -249,6 +249,7 @@ variable "api" {
     - `enabled`: false leaves it out.
     - `authorization`: who may read the logs. "AWS_IAM": signed requests of principals that may `execute-api:Invoke`. "JWT": tokens of `jwt`. "NONE": **everybody on the internet**.
     - `jwt`: `issuer`, written just as its tokens have it in `iss`, which must answer `/.well-known/openid-configuration` when this is applied; `audience` (any one of them), `scopes` (any one of them; none: not asked for).
+    - `viewer`: whether the API also serves the viewer, a page for people, at `/executions/{executionId}` and `/jobs/{jobId}`. The page holds no data and asks the API like anybody else. With "JWT" everybody can open the page, which then asks for a token; else it is as closed as the logs.
     - `cors_origins`: origins whose pages may call the API, such as "https://recovery.example.com".
     - `throttling_rate_limit` (requests a second) and `throttling_burst_limit` of each route.
     - `reserved_concurrency`: how many requests may be in work at the same time, kept for these and never more; -1: as many as the account has to spare. In an account whose functions share a small quota it keeps many viewers from starving the pipeline.
@@ -261,6 +262,7 @@ variable "api" {
       audience = list(string)
       scopes   = optional(list(string), [])
     }))
+    viewer                 = optional(bool, true)
     cors_origins           = optional(list(string), [])
     throttling_rate_limit  = optional(number, 100)
     throttling_burst_limit = optional(number, 200)

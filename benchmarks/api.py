@@ -20,8 +20,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import requests
 from rich.console import Console
@@ -30,6 +29,7 @@ from rich.table import Table
 
 from tests.support import played, scripts
 from tests.support.deployment import SIGNED, deployed
+from tests.support.recovery import CONTEXT
 from tests.support.scripts import server_id
 
 if TYPE_CHECKING:
@@ -45,9 +45,6 @@ console = Console()
 SERVERS = 50  # of a job
 ERROR = "An error occurred (UnauthorizedOperation) when calling the DeleteVolume operation: " + "x" * 400
 HOUR = timedelta(hours=1)
-CONTEXT: Any = SimpleNamespace(
-    function_name="api", memory_limit_in_mb=256, invoked_function_arn="arn:", aws_request_id="request"
-)
 
 
 def main() -> int:
@@ -99,7 +96,12 @@ def measure(deployment: Deployment, events: int, times: int, limit: int) -> Row:
     execution_id = f"exec-{events}"
     stored = store(api.store, execution_id, events)
     url = f"{deployment.api_url}/executions/{execution_id}/logs?limit={limit}"
-    event = {"pathParameters": {"executionId": execution_id}, "queryStringParameters": {"limit": str(limit)}}
+    route = "GET /executions/{executionId}/logs"
+    event = {
+        "routeKey": route,
+        "pathParameters": {"executionId": execution_id},
+        "queryStringParameters": {"limit": str(limit)},
+    }
     session = requests.Session()
     stopwatch = Stopwatch(api.client)
     row = Row(stored, len(ask(session, url)) / 1024, [], [], [])

@@ -1,4 +1,5 @@
-"""The door of the HTTP API: an execution's log, or a job's, a page at a time, with the progress of all of it.
+"""The door of the HTTP API: an execution's log, or a job's, a page at a time, with the progress of all of it; and the
+viewer's page.
 
 API Gateway has routed and authorized a request before it comes here. Every error has API Gateway's own shape,
 ``{"message": …}``, whoever answers it.
@@ -24,6 +25,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from drs_job_log.events import InvalidEventError, format_time, parse_time
 from drs_job_log.executions import history_from
 from drs_job_log.fitting import fitted
+from drs_job_log.pages import read_file, read_page
 from drs_job_log.progress import Progress, fold
 from drs_job_log.store import JobLogStore
 
@@ -78,13 +80,19 @@ def handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, Any]:
     Errors metric tells.
     """
     (kind, given), *_ = event["pathParameters"].items()
+    match event["routeKey"]:
+        case "GET /executions/{executionId}" | "GET /jobs/{jobId}":
+            return respond(200, *read_page())
+        case "GET /viewer/{file}":
+            file = read_file(given)
+            return respond(200, *file) if file else answer_json(404, {"message": "Not Found"})
     try:
         subject = read_id(kind, given)
         query = read_query(event.get("queryStringParameters") or {}, subject)
     except BadRequestError as error:
-        return respond(400, {"message": str(error)})
+        return answer_json(400, {"message": str(error)})
     answer = execution_answer if kind == "executionId" else job_answer
-    return respond(200, answer(subject, query, datetime.now(UTC)))
+    return answer_json(200, answer(subject, query, datetime.now(UTC)))
 
 
 def execution_answer(execution_id: str, query: Query, now: datetime) -> dict[str, Any]:
@@ -265,9 +273,14 @@ def _digest(text: str, subject: str) -> str:
     return hashlib.sha256(_dumps([subject, text]).encode()).hexdigest()[:16]
 
 
-def respond(status: int, body: Mapping[str, Any]) -> dict[str, Any]:
+def answer_json(status: int, body: Mapping[str, Any]) -> dict[str, Any]:
+    """An answer in JSON, as ``respond``."""
+    return respond(status, _HEADERS, _dumps(body))
+
+
+def respond(status: int, headers: Mapping[str, str], body: str) -> dict[str, Any]:
     """An answer of payload format 2.0."""
-    return {"statusCode": status, "headers": _HEADERS, "body": _dumps(body)}
+    return {"statusCode": status, "headers": headers, "body": body}
 
 
 def _dumps(value: Any) -> str:

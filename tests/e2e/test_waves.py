@@ -11,12 +11,16 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import schemathesis
 from hypothesis import HealthCheck, settings
+from playwright.sync_api import expect
 
 from tests.support import played, scripts
 from tests.support.deployment import SIGNED, eventually
+from tests.support.gateway import GatewayServer
 from tests.support.openapi import ANSWERS, DOCUMENT
 
 if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+
     from tests.support.deployment import Deployment
 
 document = schemathesis.openapi.from_path(DOCUMENT)
@@ -79,6 +83,24 @@ def test_the_api_answers_who_signs(deployment: Deployment) -> None:
     status, page = deployment.get(f"{path}?limit=20")
     assert deployment.get(f"{path}?nextToken={page['nextToken']}")[1]["logs"] == body["logs"][20:]
     assert deployment.get("/jobs/two-2/logs")[1]["executionId"] == "exec-two"
+
+
+def test_the_viewer_shows_it_and_goes_on_live(deployment: Deployment, browser: Browser) -> None:
+    """Of the module as it is applied, through a proxy that signs for the browser."""
+    with GatewayServer(deployment.signing_proxy) as proxy:
+        page = browser.new_page()
+        page.goto(f"{proxy.address}/executions/exec-two")
+        expect(page.locator(".big")).to_have_text("3 of 4 servers launched")
+        expect(page.locator(".server .error pre")).to_have_text("no rights")
+
+        first, *others = played.details(GOOD, "live-1", created=datetime.now(UTC), execution_id="exec-live")
+        page.goto(f"{proxy.address}/executions/exec-live")
+        expect(page.locator(".empty")).to_contain_text("Nothing has happened yet in exec-live.")
+        deployment.put_events([first])
+        expect(page.locator(".big")).to_have_text("0 of 2 servers launched", timeout=30_000)
+        deployment.put_events(others)
+        expect(page.locator(".big")).to_have_text("2 of 2 servers launched", timeout=30_000)
+        page.close()
 
 
 @document.parametrize()

@@ -21,6 +21,7 @@ from rich.table import Table
 from tests.support import drills, scripts
 from tests.support.deployment import deployed, eventually
 from tests.support.drs import Simulator
+from tests.support.gateway import GatewayServer
 from tests.support.ministack import REGION
 
 if TYPE_CHECKING:
@@ -58,9 +59,11 @@ def main() -> int:
         console.print(
             f"[bold]2/4[/] An orchestrator starts {EXECUTION}: StartRecovery, for two waves, on a simulator of DRS:"
         )
+        proxy = running.enter_context(GatewayServer(deployment.signing_proxy))
         jobs = [start_recovery(deployment, script.servers) for script in SCRIPTS]
         deployment.put_execution(EXECUTION, jobs)
         console.print(f"    a drill that DRS logged in December 2022, and one with a failure, {SPEED} times as fast")
+        console.print(f"    Watch it in a browser, if you like: {proxy.address}/executions/{EXECUTION}", soft_wrap=True)
         console.print("[bold]3/4[/] The rest is the module's own doing: its collector is called once a")
         console.print("    minute, finds the jobs and then looks every 3 s. Here is what the table holds:\n")
 
@@ -73,7 +76,7 @@ def main() -> int:
         show_log(rows)
         show_answer(deployment)
         keep = os.environ.get("KEEP") == "1"
-        show_next(deployment, keep=keep)
+        show_next(deployment, proxy.address, keep=keep)
         if keep:
             with contextlib.suppress(KeyboardInterrupt):
                 signal.pause()
@@ -159,21 +162,24 @@ def clock(row: dict[str, Any]) -> str:
     return str(row["Timestamp"][11:23])
 
 
-def show_next(deployment: Deployment, *, keep: bool) -> None:
+def show_next(deployment: Deployment, viewer: str, *, keep: bool) -> None:
     """Where to look next."""
     console.print("\n[bold]Where to look next[/]")
     console.print("  README.md                what the module makes, and what to do when it breaks")
     console.print("  examples/basic/main.tf   the block to copy")
     console.print("  make test                everything that this repository proves")
     if not keep:
-        console.print("  KEEP=1 make demo         the same, left running for you to look around")
+        console.print(
+            "  KEEP=1 make demo         the same, left running for you to look around, with the viewer's page"
+        )
         return
     stack, outputs = deployment.stack, deployment.outputs
     queue_url = outputs["processing_dlq_url"]
     aws = f"aws --endpoint-url {stack.endpoint}"
     drs = f"aws --endpoint-url {deployment.drs_server.endpoint} drs"
     console.print(f"""
-All of it runs on until you press Ctrl-C. In another terminal, for example:
+All of it runs on until you press Ctrl-C. The viewer's page: {viewer}/executions/{EXECUTION}
+(Through a proxy that signs, since the API is closed.) In another terminal, for example:
   export AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test AWS_DEFAULT_REGION={REGION}
   {drs} start-recovery --is-drill --source-servers sourceServerID={scripts.server_id(1)}
   {drs} describe-jobs

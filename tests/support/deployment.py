@@ -7,6 +7,7 @@ import json
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 import requests
 from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
@@ -21,7 +22,8 @@ from tests.support.ministack import REGION, MiniStack
 from tests.support.terraform import Terraform, TerraformError, working_copy
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from wsgiref.types import StartResponse, WSGIEnvironment
 
     from requests import PreparedRequest
 
@@ -97,6 +99,15 @@ class Deployment:
             )
         )
         return [{n: _deserialize(v) for n, v in item.items()} for page in pages for item in page["Items"]]
+
+    def signing_proxy(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        """The API as a WSGI application that signs each request: what lets a browser in where AWS_IAM guards it."""
+        url = f"{self.api_url}{quote(environ['PATH_INFO'].encode('latin-1'))}?{environ.get('QUERY_STRING', '')}"
+        answer = requests.get(url, auth=SIGNED, timeout=60)
+        passed = ("content-type", "content-security-policy", "cache-control")
+        headers = [(name, value) for name, value in answer.headers.items() if name.lower() in passed]
+        start_response(f"{answer.status_code} {answer.reason}", headers)
+        return [answer.content]
 
     def unlinked(self, jobs: Sequence[str]) -> int:
         """How many events of these jobs have no execution."""

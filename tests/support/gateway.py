@@ -7,45 +7,93 @@ from __future__ import annotations
 
 import json
 import re
+import threading
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, Final
+from socketserver import ThreadingMixIn
+from typing import TYPE_CHECKING, Any, Final, Self
 from urllib.parse import parse_qsl
+from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
-    from wsgiref.types import StartResponse, WSGIEnvironment
+    from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
-ROUTES: Final = ("/executions/{executionId}/logs", "/jobs/{jobId}/logs")
+LOGS: Final = ("/executions/{executionId}/logs", "/jobs/{jobId}/logs")
+VIEWER: Final = ("/executions/{executionId}", "/jobs/{jobId}", "/viewer/{file}")
 
 
 class Gateway:
-    """The HTTP API before a handler; every request is authorized."""
+    """The HTTP API before a handler.
+
+    Attributes
+    ----------
+    fault
+        What requests for logs are answered with, while it is set.
+    token
+        What they must bear, where it is set.
+    asked
+        The queries of all requests for logs so far.
+    """
 
     def __init__(self, handler: Callable[[dict[str, Any]], Mapping[str, Any]]) -> None:
         self._handler = handler
+        self.fault: HTTPStatus | None = None
+        self.token: str | None = None
+        self.asked: list[dict[str, str]] = []
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         path = environ["PATH_INFO"].encode("latin-1").decode(errors="replace")
-        parameters = matched(path)
-        if parameters is None or environ["REQUEST_METHOD"] != "GET":
+        route, parameters = matched(path)
+        if route in LOGS:
+            self.asked.append(dict(parse_qsl(environ.get("QUERY_STRING", ""))))
+        if route is None or environ["REQUEST_METHOD"] != "GET":
             answer: Mapping[str, Any] = error(HTTPStatus.NOT_FOUND)
+        elif route in LOGS and self.fault:
+            answer = error(self.fault)
+        elif route in LOGS and self.token and environ.get("HTTP_AUTHORIZATION") != f"Bearer {self.token}":
+            answer = error(HTTPStatus.UNAUTHORIZED)
         else:
             query: dict[str, str] = {}
             for name, value in parse_qsl(environ.get("QUERY_STRING", ""), keep_blank_values=True):
                 query[name] = f"{query[name]},{value}" if name in query else value
-            event = {"version": "2.0", "rawPath": path, "pathParameters": parameters}
+            event = {"version": "2.0", "routeKey": f"GET {route}", "rawPath": path, "pathParameters": parameters}
             answer = self._handler(event | ({"queryStringParameters": query} if query else {}))
         status = HTTPStatus(answer["statusCode"])
         start_response(f"{status.value} {status.phrase}", list(answer["headers"].items()))
         return [answer["body"].encode()]
 
 
-def matched(path: str) -> dict[str, str] | None:
-    """The path parameters of the route that a path is of; None where it is of none."""
-    for route in ROUTES:
+class GatewayServer:
+    """Serves a gateway, or another application, at ``address``, as a context manager."""
+
+    def __init__(self, gateway: WSGIApplication) -> None:
+        self._server = make_server("127.0.0.1", 0, gateway, _ThreadingServer, _QuietHandler)
+        self.address = f"http://127.0.0.1:{self._server.server_port}"
+
+    def __enter__(self) -> Self:
+        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+
+class _ThreadingServer(ThreadingMixIn, WSGIServer):
+    daemon_threads = True
+
+
+class _QuietHandler(WSGIRequestHandler):
+    def log_message(self, *_: object) -> None:
+        """Into nowhere: the terminal is the tests'."""
+
+
+def matched(path: str) -> tuple[str | None, dict[str, str]]:
+    """The route that a path is of, and its path parameters; None where it is of none."""
+    for route in (*LOGS, *VIEWER):
         if found := re.fullmatch(re.sub(r"{(\w+)}", r"(?P<\1>[^/]+)", route), path):
-            return found.groupdict()
-    return None
+            return route, found.groupdict()
+    return None, {}
 
 
 def error(status: HTTPStatus) -> Mapping[str, Any]:

@@ -180,12 +180,20 @@ def test_the_routes_reach_the_function_past_the_authorizer(
     assert (outputs["api_endpoint"], outputs["api_execution_arn"]) == (api["api_endpoint"], api["execution_arn"])
     assert integration["integration_uri"] == outputs["functions"]["api"]["arn"]
     assert integration["payload_format_version"] == "2.0"
-    for route, path in (("GET /executions/{executionId}/logs", "executions"), ("GET /jobs/{jobId}/logs", "jobs")):
+    assert outputs["viewer_url"] == f"{api['api_endpoint']}/executions"
+    authorizer = state["aws_apigatewayv2_authorizer.jwt[0]"]["id"]
+    for route, path, by in (
+        ("GET /executions/{executionId}/logs", "executions/*/logs", authorizer),
+        ("GET /jobs/{jobId}/logs", "jobs/*/logs", authorizer),
+        ("GET /executions/{executionId}", "executions/*", ""),
+        ("GET /jobs/{jobId}", "jobs/*", ""),
+        ("GET /viewer/{file}", "viewer/*", ""),
+    ):
         values = state[f'aws_apigatewayv2_route.this["{route}"]']
         assert values["target"] == f"integrations/{integration['id']}"
-        assert values["authorizer_id"] == state["aws_apigatewayv2_authorizer.jwt[0]"]["id"]
+        assert (values["authorizer_id"] or "") == by
         permission = state[f'aws_lambda_permission.api["{route}"]']
-        assert permission["source_arn"] == f"{api['execution_arn']}/*/GET/{path}/*/logs"
+        assert permission["source_arn"] == f"{api['execution_arn']}/*/GET/{path}"
         assert permission["principal"] == "apigateway.amazonaws.com"
 
 
@@ -210,6 +218,14 @@ def test_only_tokens_of_the_issuer_for_the_audience_and_a_scope_get_in(
 
     assert answer.status_code == status, answer.text
     assert status == 200 or list(answer.json()) == ["message"]
+
+
+def test_everybody_may_open_the_page_but_not_what_it_shows(applied: TerraformTestApi, stack: MiniStack) -> None:
+    url = stack.url(applied.outputs["module"]["value"]["api_endpoint"])
+
+    for path in ("jobs/drsjob-1", "executions/exec-1", "viewer/drs-job-log.js"):
+        assert requests.get(f"{url}/{path}", timeout=30).status_code == 200
+    assert requests.get(f"{url}/executions/exec-1/logs", timeout=30).status_code == 401
 
 
 def test_neither_no_token_nor_somebody_elses_gets_in(

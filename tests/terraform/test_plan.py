@@ -665,22 +665,43 @@ def test_the_platforms_table_is_read_and_only_where_the_user_says_so_scanned_or_
 # The API
 # ---------------------------------------------------------------------------------------------------------------------
 
-ROUTES = ["GET /executions/{executionId}/logs", "GET /jobs/{jobId}/logs"]
+LOGS = ["GET /executions/{executionId}/logs", "GET /jobs/{jobId}/logs"]
+VIEWER = ["GET /executions/{executionId}", "GET /jobs/{jobId}", "GET /viewer/{file}"]
 
 
 @pytest.mark.parametrize(
-    ("copy_name", "authorization", "scopes"),
-    [("default", "AWS_IAM", None), ("everything", "JWT", ["logs.read"]), ("open_api", "NONE", None)],
+    ("copy_name", "logs", "viewer"),
+    [
+        ("default", ("AWS_IAM", None), ("AWS_IAM", None)),
+        ("everything", ("JWT", ["logs.read"]), ("NONE", None)),  # pages are opened without a token, and hold nothing
+        ("open_api", ("NONE", None), None),
+    ],
 )
 def test_every_route_is_as_closed_as_the_user_says(
-    planned: Callable[[str], Planned], copy_name: str, authorization: str, scopes: list[str] | None
+    planned: Callable[[str], Planned], copy_name: str, logs: tuple[str, Any], viewer: tuple[str, Any] | None
 ) -> None:
-    resources = planned(copy_name)
+    routes = {
+        values["route_key"]: (values["authorization_type"], values["authorization_scopes"])
+        for address, values in planned(copy_name).items()
+        if "aws_apigatewayv2_route.this" in address
+    }
 
-    routes = [values for address, values in resources.items() if "aws_apigatewayv2_route.this" in address]
-    assert sorted(route["route_key"] for route in routes) == ROUTES
-    assert {route["authorization_type"] for route in routes} == {authorization}
-    assert [route["authorization_scopes"] for route in routes] == [scopes, scopes]
+    assert routes == dict.fromkeys(LOGS, logs) | (dict.fromkeys(VIEWER, viewer) if viewer else {})
+
+
+def test_each_route_may_invoke_the_function(planned: Callable[[str], Planned]) -> None:
+    resources = planned("default")
+
+    statements = [
+        values["statement_id"] for address, values in resources.items() if "aws_lambda_permission.api" in address
+    ]
+    assert sorted(statements) == [
+        "AllowGETExecutionsExecutionId",
+        "AllowGETExecutionsExecutionIdLogs",
+        "AllowGETJobsJobId",
+        "AllowGETJobsJobIdLogs",
+        "AllowGETViewerFile",
+    ]
 
 
 def test_tokens_are_of_the_users_issuer_and_audience(planned: Callable[[str], Planned]) -> None:
@@ -769,8 +790,11 @@ def test_without_the_api_nothing_of_it_is_there(planned: Callable[[str], Planned
 def test_the_zip_holds_the_sources_and_nothing_else(plan: dict[str, Any], copy: Path) -> None:
     assert plan  # the zip is written while planning
     sources = {
-        path.relative_to(ROOT / "lambda_src").as_posix() for path in (ROOT / "lambda_src/drs_job_log").rglob("*.py")
+        path.relative_to(ROOT / "lambda_src").as_posix()
+        for path in (ROOT / "lambda_src/drs_job_log").rglob("*.*")
+        if path.suffix != ".pyc"
     }
+    assert "drs_job_log/viewer/drs-job-log.js" in sources
 
     with zipfile.ZipFile(copy / f"builds/drs-job-log-{ACCOUNT}-us-east-1.zip") as package:
         assert set(package.namelist()) == sources
@@ -780,7 +804,8 @@ def test_the_zip_holds_the_sources_and_nothing_else(plan: dict[str, Any], copy: 
 def test_the_hash_is_of_the_sources(planned: Callable[[str], Planned]) -> None:
     digests = {
         path.relative_to(ROOT / "lambda_src").as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
-        for path in (ROOT / "lambda_src/drs_job_log").rglob("*.py")
+        for path in (ROOT / "lambda_src/drs_job_log").rglob("*.*")
+        if path.suffix != ".pyc"
     }
     text = json.dumps(digests, sort_keys=True, separators=(",", ":"))
 

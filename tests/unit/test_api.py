@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import base64
 import json
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support import played, scripts
+from tests.support.recovery import CONTEXT
 from tests.unit.conftest import RETENTION
 from tests.unit.test_executions import create, history, write
 
@@ -22,24 +23,17 @@ if TYPE_CHECKING:
 
 SERVERS = [scripts.server_id(number) for number in range(4)]
 NOW = datetime.now(UTC)
+ROUTES = {"executionId": "GET /executions/{executionId}/logs", "jobId": "GET /jobs/{jobId}/logs"}
 GOOD = scripts.launch(SERVERS[:2])
 MIXED = scripts.launch(SERVERS[2:], failing={SERVERS[3]: "no rights"})
 
 
-@dataclass
-class LambdaContext:
-    function_name: str = "drs-job-log-api"
-    memory_limit_in_mb: int = 256
-    invoked_function_arn: str = "arn:aws:lambda:us-east-1:111122223333:function:drs-job-log-api"
-    aws_request_id: str = "request"
-
-
 def get(name: str, value: str, **parameters: str) -> tuple[int, dict[str, Any]]:
     """Ask as API Gateway does, with payload format 2.0."""
-    event = {"version": "2.0", "pathParameters": {name: value}} | (
+    event = {"version": "2.0", "routeKey": ROUTES[name], "pathParameters": {name: value}} | (
         {"queryStringParameters": parameters} if parameters else {}
     )
-    answer = api.handler(event, LambdaContext())
+    answer = api.handler(event, CONTEXT)
     assert answer["headers"]["Cache-Control"] == "no-store"
     assert answer["headers"]["Content-Type"] == "application/json"
     return answer["statusCode"], json.loads(answer["body"])
@@ -379,8 +373,12 @@ def test_an_answer_fits_whatever_the_events_are_and_no_event_is_left_out(store: 
     seen, token, pages = [], {}, 0
     while True:
         answer = api.handler(
-            {"pathParameters": {"executionId": "exec-1"}, "queryStringParameters": {"limit": "1000", **token}},
-            LambdaContext(),
+            {
+                "routeKey": ROUTES["executionId"],
+                "pathParameters": {"executionId": "exec-1"},
+                "queryStringParameters": {"limit": "1000", **token},
+            },
+            CONTEXT,
         )
         assert len(json.dumps(answer)) < 6 * 1024 * 1024
         body = json.loads(answer["body"])

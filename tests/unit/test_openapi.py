@@ -14,10 +14,10 @@ from hypothesis import HealthCheck, settings
 from moto import mock_aws
 
 from tests.support import played, scripts
-from tests.support.gateway import ROUTES, Gateway
+from tests.support.gateway import LOGS, Gateway
 from tests.support.openapi import ANSWERS, DOCUMENT, REFUSALS
+from tests.support.recovery import CONTEXT
 from tests.unit.conftest import RETENTION, TABLE, create_table
-from tests.unit.test_api import LambdaContext
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 KNOWN = {"executionId": "exec-1", "jobId": "drsjob-1"}
 
 schema = schemathesis.openapi.from_path(DOCUMENT)
-schema.app = Gateway(lambda event: api.handler(event, LambdaContext()))
+schema.app = Gateway(lambda event: api.handler(event, CONTEXT))
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -44,7 +44,7 @@ def _store() -> Iterator[None]:
 
 
 def test_the_document_has_the_routes_of_the_api_and_no_other() -> None:
-    assert set(schema) == set(ROUTES)
+    assert set(schema) == set(LOGS)
 
 
 @schema.parametrize()

@@ -157,7 +157,7 @@ module "open_api" {
   source = "../../.."
 
   name = "open-api"
-  api  = { authorization = "NONE" }
+  api  = { authorization = "NONE", viewer = false }
 }
 
 module "without_api" {

@@ -1,0 +1,51 @@
+"""Events in memory, and the API before them: what the viewer looks at, without any AWS."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, Final
+
+from tests.support.gateway import Gateway
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+    from drs_job_log.events import JobLogEvent
+
+# What Lambda tells a handler.
+CONTEXT: Final[Any] = SimpleNamespace(
+    function_name="drs-job-log-api",
+    memory_limit_in_mb=256,
+    invoked_function_arn="arn:aws:lambda:us-east-1:111122223333:function:drs-job-log-api",
+    aws_request_id="request",
+)
+
+
+class Recovery:
+    """The events that happened, in the place of the store of ``drs_job_log.api``.
+
+    Parameters
+    ----------
+    api
+        That module, which reads its environment when it is imported.
+    """
+
+    def __init__(self, api: ModuleType) -> None:
+        self._events: dict[tuple[str, str], JobLogEvent] = {}
+        self.gateway = Gateway(lambda event: api.handler(event, CONTEXT))
+
+    def happen(self, *events: JobLogEvent) -> None:
+        self._events |= {(event.job_id, event.key): event for event in events}
+
+    @property
+    def polls(self) -> int:
+        """How often the viewer has asked."""
+        return len(self.gateway.asked)
+
+    # What the function has of its store.
+
+    def events_of_execution(self, execution_id: str) -> list[JobLogEvent]:
+        return [event for event in self._events.values() if event.execution_id == execution_id]
+
+    def events_of_job(self, job_id: str) -> list[JobLogEvent]:
+        return [event for event in self._events.values() if event.job_id == job_id]

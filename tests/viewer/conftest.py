@@ -1,0 +1,129 @@
+"""The viewer's page in a real browser, before the api function in this process."""
+
+from __future__ import annotations
+
+import tests.unit.conftest  # noqa: F401 (first: it sets the environment that the function reads)
+
+# isort: split
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from drs_job_log import api
+from playwright.sync_api import expect
+
+from tests.support import played, scripts
+from tests.support.gateway import GatewayServer
+from tests.support.recovery import Recovery
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from drs_job_log.events import JobLogEvent
+    from playwright.sync_api import Browser, BrowserContext, Locator, Page
+
+NAMES = ["prod-web-01", "prod-db-01", "prod-app-01"]
+SERVERS = [scripts.server_id(number) for number in range(len(NAMES))]
+NOW = datetime.now(UTC)
+
+
+def events_of(
+    script: scripts.Script, *, ago: timedelta, job_id: str = "drsjob-1", execution_id: str = "exec-1"
+) -> list[JobLogEvent]:
+    """The events of a job that began so long ago, with the servers' names."""
+    events = played.events(script, job_id, created=NOW - ago, execution_id=execution_id)
+    names = dict(zip(SERVERS, NAMES, strict=True))
+    return [replace(event, source_server_name=names.get(event.source_server_id or "")) for event in events]
+
+
+def steps(events: Sequence[JobLogEvent], server: str) -> list[JobLogEvent]:
+    return [event for event in events if event.source_server_id == server]
+
+
+@pytest.fixture
+def recovery(monkeypatch: pytest.MonkeyPatch) -> Recovery:
+    recovery = Recovery(api)
+    monkeypatch.setattr(api, "store", recovery)
+    monkeypatch.setattr(api, "history", None)
+    return recovery
+
+
+@pytest.fixture
+def address(recovery: Recovery) -> Iterator[str]:
+    """Where the API is served."""
+    with GatewayServer(recovery.gateway) as server:
+        yield server.address
+
+
+@pytest.fixture
+def context(browser: Browser) -> Iterator[BrowserContext]:
+    """A viewer in Berlin, whose page must never complain."""
+    complaints: list[str] = []
+    context = browser.new_context(timezone_id="Europe/Berlin", locale="en-GB")
+    context.on("weberror", lambda error: complaints.append(str(error.error)))
+    context.on(
+        "console",
+        # The browser itself notes each answer that is an error.
+        lambda line: (
+            complaints.append(line.text)
+            if line.type == "error" and not line.text.startswith("Failed to load resource")
+            else None
+        ),
+    )
+    yield context
+    context.close()
+    assert complaints == []
+
+
+class Viewer:
+    """A page of the viewer, whose clock stands still until a test moves it on."""
+
+    def __init__(self, page: Page, recovery: Recovery) -> None:
+        self.page = page
+        self._recovery = recovery
+
+    def find(self, selector: str) -> Locator:
+        """What a selector finds, within the component too."""
+        return self.page.locator(selector)
+
+    def move_on(self, seconds: float) -> None:
+        self.page.clock.run_for(seconds * 1000)
+
+    def seconds_to_poll(self) -> int:
+        """Move on until it has asked; return how long that took it."""
+        before = self._recovery.polls
+        for seconds in range(200):
+            if self._recovery.polls > before:
+                return seconds
+            self.move_on(1)
+            self.page.wait_for_timeout(20)
+        raise AssertionError("it asks no more")
+
+    def poll(self, times: int = 1) -> None:
+        """Let it ask so often, whenever it does, and be answered."""
+        for _ in range(times):
+            self.seconds_to_poll()
+
+
+Opener = Callable[..., Viewer]
+
+
+@pytest.fixture
+def open_viewer(context: BrowserContext, recovery: Recovery, address: str) -> Opener:
+    """Open the page of an execution or a job."""
+
+    def open_it(path: str = "executions/exec-1", *, is_paused: bool = True, **size: Any) -> Viewer:
+        page = context.new_page()
+        if size:
+            page.set_viewport_size(size)
+        if is_paused:
+            page.clock.install(time=NOW)
+            page.clock.pause_at(NOW + timedelta(seconds=1))
+        page.goto(f"{address}/{path}")
+        expect(page.locator("drs-job-log .connection, drs-job-log .banner p").filter(visible=True)).not_to_have_count(0)
+        return Viewer(page, recovery)
+
+    return open_it

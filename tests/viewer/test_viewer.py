@@ -1,0 +1,611 @@
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+from dataclasses import replace
+from datetime import timedelta
+from http import HTTPStatus
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from drs_job_log import pages
+from playwright.sync_api import expect
+
+from tests.support import scripts
+from tests.support.deployment import eventually
+from tests.support.gateway import GatewayServer
+from tests.viewer.conftest import NAMES, SERVERS, events_of, steps
+
+if TYPE_CHECKING:
+    from drs_job_log.events import JobLogEvent
+    from playwright.sync_api import BrowserContext, Page
+
+    from tests.support.recovery import Recovery
+    from tests.viewer.conftest import Opener, Viewer
+
+ERROR = "AccessDeniedException when calling CreateRecoveryInstanceForDrs operation: no rights"
+HOSTILE = "<img src=x onerror=\"document.title='taken'\"><script>document.title='taken'</script>"
+
+RUNNING = events_of(scripts.launch(SERVERS), ago=timedelta(minutes=10))
+FINISHED = events_of(scripts.launch(SERVERS), ago=timedelta(hours=1))
+FAILED = events_of(scripts.launch(SERVERS, failing={SERVERS[1]: ERROR}, drill=False), ago=timedelta(hours=1))
+
+
+def launched(viewer: Viewer, number: int, total: int = 3) -> None:
+    expect(viewer.find(".big")).to_have_text(f"{number} of {total} servers launched")
+
+
+def cards(viewer: Viewer) -> list[str]:
+    return viewer.find(".server:visible .name").all_text_contents()
+
+
+def timeline(viewer: Viewer) -> list[str]:
+    return viewer.find(".row .type").all_inner_texts()
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# A recovery as it goes
+# ---------------------------------------------------------------------------------------------------------------------
+
+
+def test_all_servers_launch_while_the_page_is_open(recovery: Recovery, open_viewer: Opener) -> None:
+    start, *others, end = RUNNING
+    recovery.happen(start)
+    viewer = open_viewer()
+    launched(viewer, 0)
+    expect(viewer.find(".kind")).to_have_text("Drill")
+    expect(viewer.find("header .badge")).to_have_text("In progress")
+    expect(viewer.find(".server .badge")).to_have_text(["Pending"] * 3)
+
+    for number, server in enumerate(SERVERS, 1):
+        for event in steps(others, server):
+            recovery.happen(event)
+        viewer.poll()
+        launched(viewer, number)
+        assert viewer.find(".bar").get_attribute("aria-valuenow") == str(number)
+        expect(viewer.find(f".server:has-text('{NAMES[number - 1]}') .instance")).to_have_text(
+            scripts.instance_id(server)
+        )
+    recovery.happen(end)
+    viewer.poll()
+
+    expect(viewer.find("header .badge")).to_have_text("Completed")
+    expect(viewer.page).to_have_title("3/3 · exec-1")
+
+
+def test_an_update_shows_with_the_answer_three_seconds_later(recovery: Recovery, open_viewer: Opener) -> None:
+    recovery.happen(RUNNING[0])
+    viewer = open_viewer()
+    launched(viewer, 0)
+    recovery.happen(*RUNNING[1:-1])
+    polls = recovery.polls
+
+    viewer.move_on(2.9)
+    assert recovery.polls == polls
+    viewer.move_on(0.2)
+    launched(viewer, 3)
+    assert recovery.polls == polls + 1
+
+
+def test_each_step_of_a_server_shows(recovery: Recovery, open_viewer: Opener) -> None:
+    recovery.happen(RUNNING[0])
+    viewer = open_viewer()
+    card = viewer.find(f".server:has-text('{SERVERS[0]}')")
+    expect(card.locator(".step")).to_have_text("Waiting")
+
+    for event, state, step, stages in zip(
+        steps(RUNNING, SERVERS[0]),
+        ["Snapshot", "Snapshot", "Conversion", "Conversion", "Launching", "Launched"],
+        [
+            *("Snapshot started", "Snapshot completed", "Conversion started", "Conversion completed"),
+            *("Server launching", "Server launched"),
+        ],
+        [["now", "", ""]] * 2 + [["done", "now", ""]] * 2 + [["done", "done", "now"], ["done"] * 3],
+        strict=True,
+    ):
+        recovery.happen(event)
+        viewer.poll()
+        expect(card.locator(".badge")).to_have_text(state)
+        expect(card.locator(".step")).to_have_text(step)
+        assert [stage.get_attribute("class") for stage in card.locator(".stages i").all()] == stages
+
+
+def test_a_failed_server_stands_first_with_its_error_and_a_button_to_copy_it(
+    recovery: Recovery, open_viewer: Opener, context: BrowserContext
+) -> None:
+    context.grant_permissions(["clipboard-read", "clipboard-write"])
+    before = [event for event in FAILED if event.event_type not in {"SERVER_LAUNCH_FAILED", "JOB_COMPLETED"}]
+    recovery.happen(*before)
+    viewer = open_viewer()
+    assert cards(viewer)[0] == NAMES[1]  # still launching: before the launched ones
+    expect(viewer.find(".kind")).to_have_text("Recovery")
+
+    recovery.happen(*FAILED)
+    viewer.poll()
+
+    expect(viewer.find(".server").first).to_have_attribute("data-state", "FAILED")
+    assert cards(viewer) == [NAMES[1], NAMES[2], NAMES[0]]
+    expect(viewer.find(".server .error pre")).to_have_text(ERROR)
+    expect(viewer.find(".counts [data-state=FAILED]")).to_have_text("1 failed")
+    expect(viewer.find("[aria-live=assertive]")).to_have_text(f"Failed: {NAMES[1]}.")
+    expect(viewer.page).to_have_title("2/3, 1 failed · exec-1")
+    viewer.find(".server .error button").click()
+    expect(viewer.find(".server .error button")).to_have_text("Copied")
+    assert viewer.page.evaluate("navigator.clipboard.readText()") == ERROR
+
+
+def test_a_finished_execution_shows_all_and_asks_no_more(recovery: Recovery, open_viewer: Opener) -> None:
+    recovery.happen(*FINISHED)
+
+    viewer = open_viewer()
+
+    launched(viewer, 3)
+    expect(viewer.find(".connection")).to_contain_text("It is over.")
+    assert len(set(timeline(viewer))) == 8
+    viewer.move_on(3600)
+    assert recovery.polls == 1
+    expect(viewer.find(".elapsed")).to_have_text(re.compile(r"^\d+ min \d+ s$"))
+
+
+def test_a_job_can_be_watched_alone(recovery: Recovery, open_viewer: Opener) -> None:
+    recovery.happen(*FINISHED)
+
+    viewer = open_viewer("jobs/drsjob-1")
+
+    expect(viewer.find("h2")).to_have_text("drsjob-1")
+    launched(viewer, 3)
+
+
+def test_between_two_waves_it_goes_on_slowly(recovery: Recovery, open_viewer: Opener) -> None:
+    recovery.happen(*events_of(scripts.silent_failure(SERVERS[:1]), ago=timedelta(minutes=5)))
+    viewer = open_viewer()
+    expect(viewer.find(".connection")).to_contain_text("another wave may follow")
+
+    viewer.move_on(14)
+    assert recovery.polls == 1
+    recovery.happen(*events_of(scripts.launch(SERVERS[1:]), ago=timedelta(minutes=1), job_id="drsjob-2")[:3])
+    viewer.move_on(2)
+
+    expect(viewer.find(".jobs li")).to_have_count(2)
+    expect(viewer.find(".connection")).to_contain_text("Live.")
+    launched(viewer, 0)
+
+
+def test_an_execution_without_events_waits_in_words(recovery: Recovery, open_viewer: Opener) -> None:
+    viewer = open_viewer("executions/exec-1")
+    expect(viewer.find(".empty")).to_contain_text("Nothing has happened yet in exec-1.")
+
+    recovery.happen(RUNNING[0])
+    viewer.poll()
+
+    launched(viewer, 0)
+    expect(viewer.find(".empty")).to_be_hidden()
+
+
+def test_what_is_new_is_asked_for_and_shown_once(recovery: Recovery, open_viewer: Opener) -> None:
+    recovery.happen(*RUNNING[:6])
+    viewer = open_viewer()
+
+    for _ in range(3):
+        viewer.poll()
+
+    assert "since" not in recovery.gateway.asked[0]
+    assert all(query["since"] < RUNNING[5].key for query in recovery.gateway.asked[1:])
+    expect(viewer.find(".row")).to_have_count(6)
+    expect(viewer.find("h3:has-text('Timeline')")).to_have_text("Timeline (6)")
+
+
+def test_what_came_very_late_stands_in_its_place_after_a_while(recovery: Recovery, open_viewer: Opener) -> None:
+    late = RUNNING[4]
+    recovery.happen(*[event for event in RUNNING[:-1] if event != late])
+    viewer = open_viewer()
+    recovery.happen(late)
+
+    viewer.poll(40)
+
+    assert "since" not in recovery.gateway.asked[40]
+    expect(viewer.find("h3:has-text('Timeline')")).to_have_text(f"Timeline ({len(RUNNING) - 1})")
+    times = [row.get_attribute("datetime") for row in viewer.find(".row time").all()]
+    assert times == sorted(times, key=str, reverse=True)
+
+
+def test_a_hidden_tab_asks_less_often_and_at_once_when_it_is_seen(recovery: Recovery, open_viewer: Opener) -> None:
+    recovery.happen(RUNNING[0])
+    viewer = open_viewer()
+
+    def hide(is_hidden: bool) -> None:
+        viewer.page.evaluate(
+            "hidden => { Object.defineProperty(document, 'hidden', {value: hidden, configurable: true});"
+            "document.dispatchEvent(new Event('visibilitychange')) }",
+            is_hidden,
+        )
+
+    hide(True)
+    viewer.poll()
+    polls = recovery.polls
+    viewer.move_on(29)
+    assert recovery.polls == polls
+    viewer.poll()
+    polls = recovery.polls
+    hide(False)
+    eventually(lambda: recovery.polls == polls + 1)
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Trouble
+# ---------------------------------------------------------------------------------------------------------------------
+
+
+def test_an_api_that_fails_is_told_and_asked_again_ever_more_slowly_until_it_answers(
+    recovery: Recovery, open_viewer: Opener
+) -> None:
+    recovery.happen(*RUNNING[:-1])
+    viewer = open_viewer()
+    recovery.gateway.fault = HTTPStatus.SERVICE_UNAVAILABLE
+
+    viewer.poll()
+
+    expect(viewer.find(".banner")).to_contain_text("Cannot reach the API since")
+    expect(viewer.find(".banner")).to_contain_text("(503: Service Unavailable). What you see is of")
+    launched(viewer, 3)
+    waits = [viewer.seconds_to_poll() for _ in range(7)]
+    assert [round(wait / 3) for wait in waits] == [1, 2, 4, 8, 16, 20, 20]
+    launched(viewer, 3)
+
+    recovery.gateway.fault = None
+    viewer.find(".banner button").click()
+    expect(viewer.find(".banner")).to_be_hidden()
+
+
+def test_an_api_that_cannot_be_reached_at_first_leaves_no_blank_page(recovery: Recovery, open_viewer: Opener) -> None:
+    recovery.happen(*FINISHED)
+    recovery.gateway.fault = HTTPStatus.INTERNAL_SERVER_ERROR
+    viewer = open_viewer()
+    expect(viewer.find(".banner")).to_contain_text("500: Internal Server Error")
+
+    recovery.gateway.fault = None
+    viewer.poll()
+
+    launched(viewer, 3)
+
+
+def test_no_connection_is_told(recovery: Recovery, open_viewer: Opener, context: BrowserContext) -> None:
+    recovery.happen(*RUNNING[:-1])
+    viewer = open_viewer()
+    context.set_offline(True)
+    viewer.move_on(3)
+
+    expect(viewer.find(".banner")).to_contain_text("(no connection)")
+
+    context.set_offline(False)
+    viewer.poll()
+    expect(viewer.find(".banner")).to_be_hidden()
+
+
+def test_what_the_api_cannot_answer_is_asked_once(recovery: Recovery, open_viewer: Opener) -> None:
+    viewer = open_viewer(f"executions/{'x' * 3000}")
+
+    expect(viewer.find(".banner")).to_contain_text("executionId must be 1 to 2048 bytes long")
+    viewer.move_on(600)
+    assert recovery.polls == 1
+
+
+@pytest.mark.parametrize("text", [HOSTILE, HOSTILE + "x" * 65_536], ids=["short", "65 KB"])
+def test_a_hostile_text_is_text(recovery: Recovery, open_viewer: Opener, text: str) -> None:
+    script = scripts.launch(SERVERS, failing={SERVERS[1]: text})
+    recovery.happen(
+        *(
+            replace(event, message=text, source_server_name=event.source_server_name and text)
+            for event in events_of(script, ago=timedelta(hours=1))
+        )
+    )
+
+    viewer = open_viewer()
+
+    expect(viewer.find(".server .error pre")).to_have_text(text)
+    assert viewer.find(".server .name").all_text_contents() == [text] * 3
+    viewer.find(".row button").first.click()
+    expect(viewer.find("dialog")).to_contain_text(text)
+    assert viewer.find("drs-job-log img, drs-job-log script").count() == 0
+    expect(viewer.page).to_have_title("2/3, 1 failed · exec-1")
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Tokens
+# ---------------------------------------------------------------------------------------------------------------------
+
+
+def test_a_token_comes_from_the_field(recovery: Recovery, open_viewer: Opener) -> None:
+    recovery.happen(*FINISHED)
+    recovery.gateway.token = "of-the-identity-provider"  # noqa: S105
+    viewer = open_viewer()
+    expect(viewer.find(".banner")).to_contain_text("401")
+
+    viewer.page.get_by_label("Access token").fill("of-the-identity-provider")
+    viewer.page.keyboard.press("Enter")
+
+    launched(viewer, 3)
+    expect(viewer.find("#sign-in")).to_be_hidden()
+    assert viewer.page.url.endswith("/executions/exec-1")
+    assert viewer.page.evaluate("localStorage.length + sessionStorage.length") == 0
+
+
+def front_end(_environ: Any, start_response: Any) -> list[bytes]:
+    """Somebody's page, at an origin of its own."""
+    start_response("200 OK", [("Content-Type", "text/html")])
+    return [b"<!doctype html><title>Front end</title>"]
+
+
+def test_a_token_comes_from_the_page_that_opened_it(recovery: Recovery, address: str, context: BrowserContext) -> None:
+    recovery.happen(*FINISHED)
+    recovery.gateway.token = "of-the-opener"  # noqa: S105
+    with GatewayServer(front_end) as other:
+        opener = context.new_page()
+        opener.goto(other.address)
+        with context.expect_page() as opened:
+            opener.evaluate(
+                """url => {
+                  const page = open(url);
+                  addEventListener("message", ({source, data}) => {
+                    if (source === page && data.type === "drs-job-log:ready")
+                      page.postMessage({type: "drs-job-log:token", token: "of-the-opener"}, new URL(url).origin);
+                  });
+                }""",
+                f"{address}/executions/exec-1",
+            )
+
+        expect(opened.value.locator(".big")).to_have_text("3 of 3 servers launched")
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# In somebody's front end
+# ---------------------------------------------------------------------------------------------------------------------
+
+
+def test_the_component_stands_in_any_page_with_a_fetch_of_its_own(recovery: Recovery, open_viewer: Opener) -> None:
+    other = events_of(scripts.launch(SERVERS[:1]), ago=timedelta(hours=1), job_id="drsjob-2", execution_id="exec-2")
+    recovery.happen(*FINISHED, *other)
+    recovery.gateway.token = "of-the-front-end"  # noqa: S105
+    page = open_viewer().page
+
+    page.evaluate(
+        """() => {
+          const element = document.createElement("drs-job-log");
+          const headers = {Authorization: "Bearer of-the-front-end"};
+          element.fetch = (url, options) => fetch(url, {...options, headers});
+          element.setAttribute("api-url", location.origin + "/");
+          element.setAttribute("execution-id", "exec-1");
+          element.addEventListener("drs-job-log-update", ({detail}) => (window.told = detail));
+          document.querySelector("main").replaceChildren(element);
+        }"""
+    )
+    expect(page.locator(".big")).to_have_text("3 of 3 servers launched")
+    assert page.evaluate("told.logs.length") == len(FINISHED)
+
+    page.evaluate("document.querySelector('drs-job-log').setAttribute('execution-id', 'exec-2')")
+    expect(page.locator(".big")).to_have_text("1 of 1 server launched")
+    expect(page.locator(".server")).to_have_count(1)
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Looking closer
+# ---------------------------------------------------------------------------------------------------------------------
+
+
+def test_servers_and_events_are_found_by_text_state_and_server(recovery: Recovery, open_viewer: Opener) -> None:
+    recovery.happen(*FAILED)
+    viewer = open_viewer()
+
+    viewer.page.get_by_role("searchbox", name="Text").fill("NO RIGHTS")
+    assert (cards(viewer), timeline(viewer)) == ([NAMES[1]], ["Server launch failed"])
+    viewer.find(".filters button").click()
+    viewer.page.get_by_role("combobox", name="State").select_option("Launched")
+    assert set(cards(viewer)) == {NAMES[0], NAMES[2]}
+    expect(viewer.find(".filters [role=status]")).to_have_text("2 servers and 12 events match")
+    viewer.find(".filters button").click()
+    viewer.find(f".server:has-text('{NAMES[1]}') button:has-text('Timeline')").click()
+    assert cards(viewer) == [NAMES[1]]
+    assert len(timeline(viewer)) == 6
+    expect(viewer.find(".timeline")).to_be_focused()
+    viewer.find(".filters button").click()
+    assert len(cards(viewer)) == 3
+
+
+def test_times_are_the_viewers_with_utc_behind(recovery: Recovery, open_viewer: Opener) -> None:
+    recovery.happen(*FINISHED)
+    viewer = open_viewer()
+    last = FINISHED[-1].timestamp
+
+    time = viewer.find(".row time").first
+
+    assert time.get_attribute("title") == f"{last:%Y-%m-%d %H:%M:%S.%f}"[:-3] + " UTC"
+    berlin = viewer.page.evaluate("at => new Date(at).toLocaleTimeString()", last.isoformat())
+    assert time.inner_text().endswith(berlin)
+
+
+def test_five_thousand_events_of_which_only_those_in_sight_exist(recovery: Recovery, open_viewer: Opener) -> None:
+    recovery.happen(*many(5000))
+    viewer = open_viewer()
+    expect(viewer.find("h3:has-text('Timeline')")).to_have_text("Timeline (5,000)")
+    assert [query.get("nextToken") is not None for query in recovery.gateway.asked] == [False, True, True, True, True]
+    assert viewer.find(".row").count() < 60
+
+    viewer.find(".timeline").evaluate("element => (element.scrollTop = element.scrollHeight)")
+    expect(viewer.find(".row").last).to_have_attribute("aria-posinset", "5000")
+    expect(viewer.find(".row .what").last).to_have_text("event 0")
+    assert viewer.find(".row").count() < 60
+
+    # Who reads far from the newest is not moved when something happens.
+    viewer.find(".timeline").evaluate("element => (element.scrollTop = 40 * 1000)")
+    first = viewer.find(".row[aria-posinset='1005'] .what").inner_text()
+    recovery.happen(*many(5005)[5000:])
+    viewer.poll()
+    expect(viewer.find(".row[aria-posinset='1010'] .what")).to_have_text(first)
+    assert viewer.find(".timeline").evaluate("element => element.scrollTop") == 40 * 1005
+
+
+def many(number: int) -> list[JobLogEvent]:
+    (start, event, *_) = events_of(scripts.launch(SERVERS), ago=timedelta(hours=2))
+    return [
+        replace(
+            event, event_id=f"e-{place}", message=f"event {place}", timestamp=start.timestamp + timedelta(seconds=place)
+        )
+        for place in range(number)
+    ]
+
+
+@pytest.mark.parametrize("kind", ["CSV", "JSON"])
+def test_the_whole_log_is_downloaded(recovery: Recovery, open_viewer: Opener, kind: str) -> None:
+    events = [*many(1500), replace(FINISHED[0], message='=HYPERLINK("x"),\n"quoted"')]
+    recovery.happen(*events)
+    viewer = open_viewer()
+    with viewer.page.expect_download() as download:
+        viewer.find(f".downloads button:has-text('{kind}')").click()
+
+    assert download.value.suggested_filename == f"drs-job-log-exec-1.{kind.lower()}"
+    text = Path(download.value.path()).read_bytes().decode()
+    ids = [event.event_id for event in sorted(events, key=lambda event: event.timestamp)]
+    if kind == "JSON":
+        body = json.loads(text)
+        assert [entry["eventId"] for entry in body["logs"]] == ids
+        assert body["summary"]["totalServers"] == 3
+    else:
+        rows = list(csv.DictReader(io.StringIO(text, newline="")))
+        assert [row["eventId"] for row in rows] == ids
+        assert rows[-1]["message"] == '\'=HYPERLINK("x"),\n"quoted"'  # no formula
+
+
+def test_it_prints_as_a_report_with_every_event(recovery: Recovery, open_viewer: Opener) -> None:
+    recovery.happen(*many(300))
+    viewer = open_viewer()
+
+    viewer.page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    viewer.page.emulate_media(media="print")
+    assert viewer.find(".row").count() == 300
+    expect(viewer.find(".filters")).to_be_hidden()
+    viewer.page.emulate_media(media="screen")
+    viewer.page.evaluate("dispatchEvent(new Event('afterprint'))")
+
+    assert viewer.find(".row").count() < 60
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# For everyone
+# ---------------------------------------------------------------------------------------------------------------------
+
+SITUATIONS: dict[str, tuple[list[JobLogEvent], HTTPStatus | None]] = {
+    "running": (RUNNING[:-3], None),
+    "finished": (FINISHED, None),
+    "failed": (FAILED, None),
+    "empty": ([], None),
+    "unreachable": ([], HTTPStatus.SERVICE_UNAVAILABLE),
+}
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("situation", SITUATIONS)
+def test_axe_finds_nothing(recovery: Recovery, open_viewer: Opener, situation: str, scheme: Any) -> None:
+    events, fault = SITUATIONS[situation]
+    recovery.happen(*events)
+    recovery.gateway.fault = fault
+    viewer = open_viewer(is_paused=False)
+    viewer.page.emulate_media(color_scheme=scheme)
+
+    results = Axe().run(viewer.page)
+
+    assert results.violations_count == 0, results.generate_report()
+
+
+@pytest.mark.parametrize("situation", SITUATIONS)
+@pytest.mark.parametrize("width", [320, 768, 1440])
+def test_nothing_stands_out_of_the_page(recovery: Recovery, open_viewer: Opener, situation: str, width: int) -> None:
+    events, fault = SITUATIONS[situation]
+    recovery.happen(*events)
+    recovery.gateway.fault = fault
+
+    viewer = open_viewer(width=width, height=800)
+
+    assert viewer.page.evaluate("document.scrollingElement.scrollWidth") == width
+
+
+def test_everything_can_be_done_with_the_keyboard(recovery: Recovery, open_viewer: Opener) -> None:
+    recovery.happen(*FAILED)
+    viewer = open_viewer()
+    page = viewer.page
+    seen: list[str] = []
+    for _ in range(30):
+        page.keyboard.press("Tab")
+        seen.append(focused(page))
+        if seen[-1].startswith("BUTTON") and "Error of Server launch failed" in seen[-1]:
+            break
+    for expected in ("INPUT", "SELECT", "Clear", "Timeline of prod-db-01", "PRE", "Copy error", "timeline"):
+        assert any(expected in one for one in seen), (expected, seen)
+
+    page.keyboard.press("Enter")
+    expect(viewer.find("dialog pre")).to_have_text(ERROR)
+    page.keyboard.press("Escape")
+    expect(viewer.find("dialog")).to_be_hidden()
+    assert "Error of Server launch failed" in focused(page)
+
+
+def focused(page: Page) -> str:
+    found: str = page.evaluate(
+        "() => { const e = document.querySelector('drs-job-log').shadowRoot.activeElement ?? document.activeElement;"
+        "return `${e.tagName} ${e.className} ${e.textContent.slice(0, 200)}` }"
+    )
+    return found
+
+
+def test_progress_is_told_to_who_cannot_see_it(recovery: Recovery, open_viewer: Opener) -> None:
+    recovery.happen(RUNNING[0])
+    viewer = open_viewer()
+    expect(viewer.find("[aria-live=polite]")).to_have_text("0 of 3 servers launched. In progress")
+
+    recovery.happen(*RUNNING[1:])
+    viewer.poll()
+
+    expect(viewer.find("[aria-live=polite]")).to_have_text("3 of 3 servers launched. Completed")
+    expect(viewer.find("[aria-live=assertive]")).to_be_empty()
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# The page
+# ---------------------------------------------------------------------------------------------------------------------
+
+
+def test_the_page_allows_itself_nothing_but_its_own_origin() -> None:
+    headers, text = pages.read_page()
+
+    policy = dict(part.split(" ", 1) for part in headers["Content-Security-Policy"].split("; "))
+    assert {name: policy[name] for name in ("default-src", "script-src", "connect-src", "frame-ancestors")} == {
+        "default-src": "'none'",
+        "script-src": "'self'",
+        "connect-src": "'self'",
+        "frame-ancestors": "'none'",
+    }
+    assert "unsafe" not in headers["Content-Security-Policy"]
+    assert "http:" not in text
+    assert "https:" not in text
+
+
+def test_nothing_is_asked_of_any_other_host(
+    recovery: Recovery, address: str, context: BrowserContext, open_viewer: Opener
+) -> None:
+    asked: list[str] = []
+    context.on("request", lambda request: asked.append(request.url))
+    recovery.happen(*FAILED)
+
+    open_viewer()
+
+    assert len(asked) == 6  # the page, its icon, its style, two scripts, the log
+    assert all(url.startswith(address) for url in asked)
+
+
+def test_no_other_file_of_the_package_is_served() -> None:
+    assert pages.read_file("drs-job-log.js")
+    for name in ("api.py", "../api.py", "page.html", "", ".", ".."):
+        assert pages.read_file(name) is None
