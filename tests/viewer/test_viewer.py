@@ -213,6 +213,18 @@ def test_what_came_very_late_stands_in_its_place_after_a_while(recovery: Recover
     assert times == sorted(times, key=str, reverse=True)
 
 
+def test_the_last_look_is_at_everything(recovery: Recovery, open_viewer: Opener) -> None:
+    late, end = FINISHED[4], FINISHED[-1]
+    recovery.happen(*[event for event in FINISHED if event not in (late, end)])
+    viewer = open_viewer()
+    recovery.happen(late, end)
+
+    viewer.poll()
+
+    expect(viewer.find("h3:has-text('Timeline')")).to_have_text(f"Timeline ({len(FINISHED)})")
+    expect(viewer.find(".connection")).to_contain_text("It is over.")
+
+
 def test_a_hidden_tab_asks_less_often_and_at_once_when_it_is_seen(recovery: Recovery, open_viewer: Opener) -> None:
     recovery.happen(RUNNING[0])
     viewer = open_viewer()
@@ -289,7 +301,9 @@ def test_no_connection_is_told(recovery: Recovery, open_viewer: Opener, context:
 def test_what_the_api_cannot_answer_is_asked_once(recovery: Recovery, open_viewer: Opener) -> None:
     viewer = open_viewer(f"executions/{'x' * 3000}")
 
-    expect(viewer.find(".banner")).to_contain_text("executionId must be 1 to 2048 bytes long")
+    expect(viewer.find(".banner")).to_contain_text(
+        "The API cannot answer this: executionId must be 1 to 2048 bytes long."
+    )
     viewer.move_on(600)
     assert recovery.polls == 1
 
@@ -359,6 +373,22 @@ def test_a_token_comes_from_the_page_that_opened_it(recovery: Recovery, address:
             )
 
         expect(opened.value.locator(".big")).to_have_text("3 of 3 servers launched")
+
+
+def test_a_token_comes_from_nobody_else(recovery: Recovery, address: str, context: BrowserContext) -> None:
+    recovery.gateway.token = "of-the-opener"  # noqa: S105
+    with GatewayServer(front_end) as other:
+        opener = context.new_page()
+        opener.goto(other.address)
+        with context.expect_page() as opened:
+            opener.evaluate("url => void open(url)", f"{address}/executions/exec-1")
+        expect(opened.value.locator(".banner")).to_be_visible()
+
+        opened.value.evaluate("postMessage({type: 'drs-job-log:token', token: 'of-the-opener'})")
+        opened.value.wait_for_timeout(300)
+
+        expect(opened.value.locator("#sign-in")).to_be_visible()
+        assert recovery.polls == 1
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -530,6 +560,10 @@ def test_nothing_stands_out_of_the_page(recovery: Recovery, open_viewer: Opener,
     viewer = open_viewer(width=width, height=800)
 
     assert viewer.page.evaluate("document.scrollingElement.scrollWidth") == width
+    outside = """width => [...document.querySelector("drs-job-log").shadowRoot.querySelectorAll("*")]
+        .filter(e => e.checkVisibility() && !e.closest(".timeline, .hidden") && e.getBoundingClientRect().right > width)
+        .map(e => e.outerHTML.slice(0, 80))"""
+    assert viewer.page.evaluate(outside, width) == []
 
 
 def test_everything_can_be_done_with_the_keyboard(recovery: Recovery, open_viewer: Opener) -> None:

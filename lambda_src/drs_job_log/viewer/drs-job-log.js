@@ -499,7 +499,9 @@ class DrsJobLog extends HTMLElement {
     this.#showConnection();
     try {
       const since = this.#polls % FULL_READ_EVERY ? this.#log.since : null;
-      const answer = await this.#read(since, run.signal);
+      let answer = await this.#read(since, run.signal);
+      // The last look is at everything.
+      if (answer.settled && since) answer = await this.#read(null, run.signal);
       if (run !== this.#run) return;
       this.#take(answer);
     } catch (error) {
