@@ -249,7 +249,7 @@ def test_bad_requests_are_not_logged_as_errors_of_ours(capsys: pytest.CaptureFix
 
 @pytest.mark.parametrize(("minutes", "settled"), [(20, False), (60, True)])
 def test_without_a_platforms_table_time_settles_an_execution(store: JobLogStore, minutes: int, settled: bool) -> None:
-    for event in played.events(GOOD, "drsjob-1", created=NOW - timedelta(minutes=minutes)):
+    for event in played.events(GOOD, "drsjob-1", created=datetime.now(UTC) - timedelta(minutes=minutes)):
         store.put(event, RETENTION)
 
     body = execution()
@@ -289,7 +289,7 @@ def test_nothing_is_settled_while_events_may_be_on_their_way(
     write(dynamodb, ExecutionId="exec-1", Status="PARTIAL")
     monkeypatch.setattr(api, "history", history(dynamodb))
     *_, end = played.events(MIXED, "drsjob-1")
-    created = NOW - timedelta(seconds=seconds) - (end.timestamp - played.START)
+    created = datetime.now(UTC) - timedelta(seconds=seconds) - (end.timestamp - played.START)
     for event in played.events(MIXED, "drsjob-1", created=created):
         store.put(event, RETENTION)
 

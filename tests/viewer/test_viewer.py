@@ -161,13 +161,13 @@ def test_a_job_can_be_watched_alone(recovery: Recovery, open_viewer: Opener) -> 
 
 
 def test_between_two_waves_it_goes_on_slowly(recovery: Recovery, open_viewer: Opener) -> None:
-    recovery.happen(*events_of(scripts.silent_failure(SERVERS[:1]), ago=timedelta(minutes=5)))
+    recovery.happen(*events_of(scripts.silent_failure(SERVERS[:1]), ago=timedelta(seconds=40)))
     viewer = open_viewer()
     expect(viewer.find(".connection")).to_contain_text("another wave may follow")
 
     viewer.move_on(14)
     assert recovery.polls == 1
-    recovery.happen(*events_of(scripts.launch(SERVERS[1:]), ago=timedelta(minutes=1), job_id="drsjob-2")[:3])
+    recovery.happen(*events_of(scripts.launch(SERVERS[1:]), ago=timedelta(seconds=5), job_id="drsjob-2")[:3])
     viewer.move_on(2)
 
     expect(viewer.find(".jobs li")).to_have_count(2)
