@@ -23,6 +23,7 @@ _POLICY: Final = "; ".join(
         *(f"{kind}-src 'self'" for kind in ("script", "style", "img", "connect")),
         *(f"{what} 'none'" for what in ("base-uri", "form-action", "frame-ancestors")),
         "require-trusted-types-for 'script'",
+        "trusted-types 'none'",
     ]
 )
 

@@ -160,6 +160,36 @@ def test_a_job_can_be_watched_alone(recovery: Recovery, open_viewer: Opener) -> 
     launched(viewer, 3)
 
 
+def test_of_a_job_whose_servers_a_later_one_took_up_no_count_is_made_up(
+    recovery: Recovery, open_viewer: Opener
+) -> None:
+    recovery.happen(*FAILED)
+    recovery.happen(*events_of(scripts.launch(SERVERS[1:2]), ago=timedelta(minutes=40), job_id="drsjob-2"))
+
+    viewer = open_viewer()
+
+    launched(viewer, 3)
+    expect(viewer.find(".jobs li").nth(0)).not_to_contain_text("servers:")
+    expect(viewer.find(".jobs li").nth(1)).to_contain_text("1 server: 1 launched")
+
+
+def test_a_termination_is_called_so(recovery: Recovery, open_viewer: Opener) -> None:
+    recovery.happen(*events_of(scripts.terminate(SERVERS), ago=timedelta(hours=1)))
+
+    expect(open_viewer().find(".big")).to_have_text("3 of 3 servers terminated")
+
+
+def test_servers_are_offered_by_the_names_that_come_later(recovery: Recovery, open_viewer: Opener) -> None:
+    recovery.happen(RUNNING[0])
+    viewer = open_viewer()
+    recovery.happen(*RUNNING[1:5])
+
+    viewer.poll()
+
+    options = viewer.page.get_by_role("combobox", name="Server").locator("option")
+    expect(options).to_have_text(["All servers", *sorted(NAMES)])
+
+
 def test_between_two_waves_it_goes_on_slowly(recovery: Recovery, open_viewer: Opener) -> None:
     recovery.happen(*events_of(scripts.silent_failure(SERVERS[:1]), ago=timedelta(seconds=40)))
     viewer = open_viewer()
@@ -421,6 +451,96 @@ def test_the_component_stands_in_any_page_with_a_fetch_of_its_own(recovery: Reco
     expect(page.locator(".server")).to_have_count(1)
 
 
+ELEMENT = "document.querySelector('drs-job-log')"
+
+
+def test_a_listener_may_take_it_away_or_give_it_another_subject(recovery: Recovery, open_viewer: Opener) -> None:
+    recovery.happen(*RUNNING[:3])
+    viewer = open_viewer()
+    viewer.page.evaluate(
+        f"""{ELEMENT}.addEventListener(
+            "drs-job-log-update", ({{target}}) => target.setAttribute("execution-id", "exec-2"), {{once: true}})"""
+    )
+    viewer.poll()
+    expect(viewer.find("h2")).to_have_text("exec-2")
+    expect(viewer.find(".empty")).to_be_visible()
+    viewer.poll()
+
+    viewer.page.evaluate(f"{ELEMENT}.addEventListener('drs-job-log-update', ({{target}}) => target.remove())")
+    viewer.poll()
+    viewer.page.wait_for_timeout(100)
+    polls = recovery.polls
+    viewer.move_on(60)
+    assert recovery.polls == polls
+
+
+def test_a_fetch_that_is_refused_again_and_again_asks_no_faster(recovery: Recovery, open_viewer: Opener) -> None:
+    recovery.gateway.token = "another"  # noqa: S105
+    viewer = open_viewer()
+    viewer.page.evaluate(
+        f"""{ELEMENT}.addEventListener(
+            "drs-job-log-unauthorized", ({{target}}) => (target.fetch = (...asked) => fetch(...asked)))"""
+    )
+    viewer.poll()
+    viewer.page.wait_for_timeout(500)
+
+    assert recovery.polls < 5
+
+
+def test_a_fetch_that_never_answers_does_not_end_the_asking(recovery: Recovery, open_viewer: Opener) -> None:
+    recovery.happen(*RUNNING[:3])
+    viewer = open_viewer(is_paused=False)
+
+    viewer.page.evaluate(
+        f"""() => {{
+          const timeout = AbortSignal.timeout.bind(AbortSignal);
+          AbortSignal.timeout = () => timeout(200);
+          window.calls = 0;
+          {ELEMENT}.fetch = () => (window.calls++, new Promise(() => {{}}));
+        }}"""
+    )
+
+    expect(viewer.find(".banner")).to_contain_text("(no answer)")
+    eventually(lambda: viewer.page.evaluate("calls") >= 2)
+
+
+def test_a_fetch_that_was_set_before_the_module_came_is_used(
+    recovery: Recovery, address: str, context: BrowserContext
+) -> None:
+    recovery.happen(*FINISHED)
+    page = context.new_page()
+    plain = "<!doctype html><drs-job-log execution-id='exec-1'></drs-job-log>"
+    page.route(f"{address}/plain", lambda route: route.fulfill(body=plain, content_type="text/html"))
+    page.goto(f"{address}/plain")
+    page.evaluate(
+        f"""async address => {{
+          const element = {ELEMENT};
+          element.setAttribute("api-url", address);
+          element.fetch = (...asked) => (window.asked = (window.asked ?? 0) + 1, fetch(...asked));
+          await import(`${{address}}/viewer/drs-job-log.js`);
+        }}""",
+        address,
+    )
+
+    expect(page.locator(".big")).to_have_text("3 of 3 servers launched")
+    assert (page.evaluate("asked"), recovery.polls) == (1, 1)
+
+
+def test_without_an_id_nothing_is_asked(recovery: Recovery, open_viewer: Opener) -> None:
+    viewer = open_viewer()
+    polls = recovery.polls
+    viewer.page.evaluate(f"{ELEMENT}.removeAttribute('execution-id')")
+    viewer.page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+    viewer.move_on(60)
+
+    expect(viewer.find(".empty")).to_have_text("Give this element an execution-id or a job-id.")
+    assert recovery.polls == polls
+
+
+def test_an_id_with_a_percent_sign_is_shown(open_viewer: Opener) -> None:
+    expect(open_viewer("executions/100%").find("h2")).to_have_text("100%")
+
+
 # ---------------------------------------------------------------------------------------------------------------------
 # Looking closer
 # ---------------------------------------------------------------------------------------------------------------------
@@ -435,7 +555,7 @@ def test_servers_and_events_are_found_by_text_state_and_server(recovery: Recover
     viewer.find(".filters button").click()
     viewer.page.get_by_role("combobox", name="State").select_option("Launched")
     assert set(cards(viewer)) == {NAMES[0], NAMES[2]}
-    expect(viewer.find(".filters [role=status]")).to_have_text("2 servers and 12 events match")
+    expect(viewer.find("[aria-live=polite]")).to_have_text("2 servers and 12 events match")
     viewer.find(".filters button").click()
     viewer.find(f".server:has-text('{NAMES[1]}') button:has-text('Timeline')").click()
     assert cards(viewer) == [NAMES[1]]
@@ -469,13 +589,21 @@ def test_five_thousand_events_of_which_only_those_in_sight_exist(recovery: Recov
     expect(viewer.find(".row .what").last).to_have_text("event 0")
     assert viewer.find(".row").count() < 60
 
-    # Who reads far from the newest is not moved when something happens.
+    recovery.happen(*many(5003)[5000:])
+    viewer.poll()
+    expect(viewer.find("h3:has-text('Timeline')")).to_have_text("Timeline (5,003)")
+    expect(viewer.find(".row .what").last).to_have_text("event 0")
+
+    # Who reads far from the newest is not moved when something happens, nor when the page gets narrow.
     viewer.find(".timeline").evaluate("element => (element.scrollTop = 40 * 1000)")
     first = viewer.find(".row[aria-posinset='1005'] .what").inner_text()
-    recovery.happen(*many(5005)[5000:])
+    recovery.happen(*many(5008)[5003:])
     viewer.poll()
     expect(viewer.find(".row[aria-posinset='1010'] .what")).to_have_text(first)
     assert viewer.find(".timeline").evaluate("element => element.scrollTop") == 40 * 1005
+    viewer.page.set_viewport_size({"width": 390, "height": 800})
+    expect(viewer.find(".row[aria-posinset='1010'] .what")).to_have_text(first)
+    assert viewer.find(".timeline").evaluate("element => element.scrollTop") == 68 * 1005
 
 
 def many(number: int) -> list[JobLogEvent]:
@@ -504,7 +632,8 @@ def test_the_whole_log_is_downloaded(recovery: Recovery, open_viewer: Opener, ki
         assert [entry["eventId"] for entry in body["logs"]] == ids
         assert body["summary"]["totalServers"] == 3
     else:
-        rows = list(csv.DictReader(io.StringIO(text, newline="")))
+        assert text.startswith("\ufeff")  # so that spreadsheets take it for UTF-8
+        rows = list(csv.DictReader(io.StringIO(text[1:], newline="")))
         assert [row["eventId"] for row in rows] == ids
         assert rows[-1]["message"] == '\'=HYPERLINK("x"),\n"quoted"'  # no formula
 
@@ -527,7 +656,9 @@ def test_it_prints_as_a_report_with_every_event(recovery: Recovery, open_viewer:
 # For everyone
 # ---------------------------------------------------------------------------------------------------------------------
 
+ALL_FAILED = events_of(scripts.launch(SERVERS, failing=dict.fromkeys(SERVERS, ERROR)), ago=timedelta(hours=1))
 SITUATIONS: dict[str, tuple[list[JobLogEvent], HTTPStatus | None]] = {
+    "all failed": (ALL_FAILED, None),
     "running": (RUNNING[:-3], None),
     "finished": (FINISHED, None),
     "failed": (FAILED, None),

@@ -25,8 +25,9 @@ const LONGEST_BACK_OFF = 60;
 // Each poll asks again for so much of the log: events reach it a little out of order.
 const OVERLAP_MS = 60_000;
 
-// After so many polls the whole log is read anew: what came very late then stands in its place.
-const FULL_READ_EVERY = 40;
+// After so many polls the whole log is read anew: what came, or was linked, late then stands in its place.
+const FULL_READ_EVERY = 10;
+const FULL_READ_EVERY_OF_LARGE = 40;
 
 const PAGE = 1000;
 const TIMEOUT_MS = 30_000;
@@ -98,7 +99,7 @@ export function toCsv(events) {
   const columns = "timestamp eventType jobId sourceServerId serverName ec2InstanceId message error eventId".split(" ");
   const cell = (value) => {
     const text = String(value ?? "");
-    return `"${(/^[=+\-@\t\r]/.test(text) ? `'${text}` : text).replaceAll('"', '""')}"`;
+    return `"${(/^\s*[=+\-@＝＋－＠\t\r\n]/.test(text) ? `'${text}` : text).replaceAll('"', '""')}"`;
   };
   return [columns, ...events.map((event) => columns.map((column) => event[column]))]
     .map((row) => `${row.map(cell).join(",")}\r\n`)
@@ -187,8 +188,8 @@ function setTime(element, timestamp, shown = local(timestamp)) {
 }
 
 /** An error in full, with a button that copies it. */
-function errorBox(error) {
-  const text = h("pre", { tabindex: "0", role: "region", "aria-label": "Error in full" }, error);
+function errorBox(error, name) {
+  const text = h("pre", { tabindex: "0", role: "group", "aria-label": `Error of ${name || "the job"}` }, error);
   const button = h("button", { type: "button", class: "small", onclick: copy }, "Copy error");
   async function copy() {
     try {
@@ -245,14 +246,15 @@ class ServerCard {
     setTime(this.since, server.since);
     setText(this.instance, server.ec2InstanceId ?? "");
     const ofJob = events.filter((event) => event.jobId === server.jobId);
-    setText(this.step, ofJob.length ? words(ofJob.at(-1).eventType) : "Waiting");
+    setText(this.step, ofJob.length ? words(ofJob.at(-1).eventType) : server.state === "PENDING" ? "Waiting" : "");
     const furthest = STAGES.findLastIndex(([, pattern]) => ofJob.some((event) => pattern.test(event.eventType)));
     const reached = server.state === "FAILED" ? "failed" : UNDER_WAY.has(server.state) ? "now" : "";
     [...this.stages.children].forEach((stage, place) => {
       const isDone = server.state === "LAUNCHED" || place < furthest;
       stage.className = isDone ? "done" : place === furthest ? reached : "";
     });
-    this.error.replaceChildren(...(server.error ? [errorBox(server.error)] : []));
+    if (this.shownError !== server.error) this.error.replaceChildren(...(server.error ? [errorBox(server.error, nameOf(server))] : []));
+    this.shownError = server.error;
   }
 
   tick(now) {
@@ -287,6 +289,7 @@ class Timeline {
     if (top > 0 && this.events.length) {
       const place = Math.floor(top / this.rowHeight);
       const next = events.indexOf(this.events[place]);
+      this.list.style.height = `${events.length * this.rowHeight}px`;
       if (next > place) this.element.scrollTop = top + (next - place) * this.rowHeight;
     }
     this.events = events;
@@ -304,6 +307,7 @@ class Timeline {
     const wanted = new Set(this.events.slice(first, last));
     for (const [event, row] of this.rows) {
       if (!wanted.has(event)) {
+        if (row.contains(row.getRootNode().activeElement)) this.element.focus({ preventScroll: true });
         row.remove();
         this.rows.delete(event);
       }
@@ -344,6 +348,15 @@ class Timeline {
     );
   }
 
+  /** Rows are higher where it is narrow: what is in sight stays. */
+  resize() {
+    const height = this.rowHeight;
+    const top = (this.element.scrollTop * height) / (this.height ?? height);
+    this.height = height;
+    this.render();
+    this.element.scrollTop = top;
+  }
+
   print(isPrinted) {
     this.isPrinted = isPrinted;
     this.element.classList.toggle("printed", isPrinted);
@@ -363,6 +376,7 @@ class DrsJobLog extends HTMLElement {
   #timer = 0;
   #ticker = 0;
   #isAsking = false;
+  #isWatching = false; // connected, and not only about to be
 
   // What is known.
   #log;
@@ -373,9 +387,11 @@ class DrsJobLog extends HTMLElement {
   #problem;
   #polls;
   #nextAt;
+  #askedAt = 0;
   #announced;
 
   // What is shown.
+  #shown;
   #heading;
   #kind;
   #status;
@@ -400,6 +416,7 @@ class DrsJobLog extends HTMLElement {
   #polite;
   #assertive;
   #details;
+  #downloading;
   #content;
   #serversTitle;
   #timelineTitle;
@@ -419,15 +436,27 @@ class DrsJobLog extends HTMLElement {
 
   set fetch(value) {
     this.#fetch = value;
-    if (this.isConnected) this.#restart();
+    if (!this.#isWatching) return;
+    // At once, but for one that is set whenever the API refused the one before.
+    const wait = this.#failures > 1 ? this.#askedAt + RUNNING * 1000 - Date.now() : 0;
+    this.#stop();
+    if (wait > 0) this.#timer = setTimeout(() => this.#ask(), wait);
+    else this.#restart();
   }
 
   connectedCallback() {
+    if (Object.hasOwn(this, "fetch")) {
+      const { fetch } = this;
+      delete this.fetch;
+      this.#fetch = fetch;
+    }
     document.addEventListener("visibilitychange", this.#onVisibility);
     window.addEventListener("beforeprint", this.#onPrint);
     window.addEventListener("afterprint", this.#onPrint);
     this.#sizes.observe(this.#timeline.element);
     this.#ticker = setInterval(() => this.#tick(), 1000);
+    this.#isWatching = true;
+    this.#show();
     this.#restart();
   }
 
@@ -437,29 +466,29 @@ class DrsJobLog extends HTMLElement {
     window.removeEventListener("afterprint", this.#onPrint);
     this.#sizes.disconnect();
     clearInterval(this.#ticker);
+    this.#isWatching = false;
     this.#stop();
   }
 
   attributeChangedCallback(_name, before, after) {
-    if (!this.isConnected || before === after) return;
+    if (!this.#isWatching || before === after) return;
     this.#reset();
     this.#restart();
   }
 
   #onVisibility = () => {
-    if (!document.hidden && (this.#failures || !this.#answer || secondsToNext(this.#answer, 0, false) !== null)) this.#ask();
+    if (!document.hidden) this.#ask(); // also when it was over: who comes back may expect another wave
   };
 
   #onPrint = (event) => this.#timeline.print(event.type === "beforeprint");
 
-  #sizes = new ResizeObserver(() => this.#timeline.render());
+  #sizes = new ResizeObserver(() => this.#timeline.resize());
 
   // --- asking --------------------------------------------------------------------------------------------------------
 
   get #subject() {
-    const [kind, id] = this.hasAttribute("job-id")
-      ? ["jobs", this.getAttribute("job-id")]
-      : ["executions", this.getAttribute("execution-id")];
+    const job = this.getAttribute("job-id");
+    const [kind, id] = job ? ["jobs", job] : ["executions", this.getAttribute("execution-id")];
     const base = (this.getAttribute("api-url") ?? "").replace(/\/+$/, "");
     return { id, url: `${base}/${kind}/${encodeURIComponent(id ?? "")}/logs` };
   }
@@ -474,7 +503,13 @@ class DrsJobLog extends HTMLElement {
     this.#polls = 0;
     this.#announced = { launched: 0, failed: new Set() };
     this.#cards = new Map();
+    this.#shown = {};
     this.#cardList.replaceChildren();
+    this.#byServer.replaceChildren(h("option", { value: "" }, "All servers"));
+    this.#text.value = this.#byState.value = "";
+    this.#polite.textContent = this.#assertive.textContent = "";
+    this.#details.close();
+    delete this.dataset.kind;
     this.#show();
   }
 
@@ -492,24 +527,28 @@ class DrsJobLog extends HTMLElement {
 
   /** Asks once, shows what was answered, and sees to the next time. */
   async #ask() {
-    if (this.#isAsking) return;
+    if (this.#isAsking || !this.#subject.id) return;
     this.#isAsking = true;
+    this.#askedAt = Date.now();
     clearTimeout(this.#timer);
     const run = this.#run;
     this.#showConnection();
     try {
-      const since = this.#polls % FULL_READ_EVERY ? this.#log.since : null;
+      const isFull = this.#polls % (this.#log.events.length < PAGE ? FULL_READ_EVERY : FULL_READ_EVERY_OF_LARGE) === 0;
+      const since = isFull ? null : this.#log.since;
       let answer = await this.#read(since, run.signal);
       // The last look is at everything.
       if (answer.settled && since) answer = await this.#read(null, run.signal);
       if (run !== this.#run) return;
       this.#take(answer);
+      this.#show();
     } catch (error) {
       if (run !== this.#run) return;
       this.#fail(error);
     }
+    // A listener may have taken the element away, or given it another subject or fetch.
+    if (run !== this.#run) return;
     this.#isAsking = false;
-    this.#show();
     const seconds = secondsToNext(this.#answer, this.#failures, document.hidden);
     this.#nextAt = seconds === null ? null : Date.now() + seconds * 1000;
     if (seconds !== null && !this.#isRefused) this.#timer = setTimeout(() => this.#ask(), seconds * 1000);
@@ -525,10 +564,12 @@ class DrsJobLog extends HTMLElement {
       const query = new URLSearchParams({ limit: PAGE });
       if (since) query.set("since", since);
       if (nextToken) query.set("nextToken", nextToken);
-      const response = await this.#fetch(`${this.#subject.url}?${query}`, {
-        signal: AbortSignal.any([signal, AbortSignal.timeout(TIMEOUT_MS)]),
-        cache: "no-store",
-      });
+      const fetch = this.#fetch; // called on its own: window.fetch takes no other this
+      const until = AbortSignal.any([signal, AbortSignal.timeout(TIMEOUT_MS)]);
+      // Also where somebody's own fetch does not look at the signal.
+      const given = new Promise((_, reject) => until.addEventListener("abort", () => reject(until.reason)));
+      const request = fetch(`${this.#subject.url}?${query}`, { signal: until, cache: "no-store" });
+      const response = await Promise.race([request, given]);
       if (!response.ok) throw new ApiError(response.status, await reason(response));
       answer = await response.json();
       logs.push(...answer.logs);
@@ -543,15 +584,17 @@ class DrsJobLog extends HTMLElement {
     this.#problem = null;
     this.#heard = Date.now();
     this.#answer = answer;
+    this.#showTrouble();
     this.#log.add(answer.logs);
     this.#announce(answer);
-    this.#tell("drs-job-log-update", { ...answer, logs: this.#log.events });
+    this.#tell("drs-job-log-update", { ...answer, logs: [...this.#log.events] });
   }
 
   #fail(error) {
     this.#failingSince = this.#failures ? this.#failingSince : Date.now();
     this.#failures += 1;
     this.#problem = error;
+    this.#showTrouble();
     if ([401, 403].includes(error.status)) {
       this.#tell("drs-job-log-unauthorized", { status: error.status });
     }
@@ -570,11 +613,11 @@ class DrsJobLog extends HTMLElement {
 
   #build() {
     const button = (text, onclick, more = {}) => h("button", { type: "button", onclick, ...more }, text);
-    this.#heading = h("h2");
+    this.#heading = h("h2", { tabindex: "-1" });
     this.#kind = h("span", { class: "kind" });
     this.#status = h("span", { class: "badge" });
     this.#connection = h("p", { class: "connection muted" });
-    this.#retry = button("Try now", () => this.#restart(), { class: "small" });
+    this.#retry = button("Try now", () => (this.#heading.focus(), this.#restart()), { class: "small" });
     this.#trouble = h("p");
     this.#banner = h("div", { class: "banner", role: "alert", hidden: true }, this.#trouble, this.#retry);
     this.#big = h("strong", { class: "big" });
@@ -586,11 +629,11 @@ class DrsJobLog extends HTMLElement {
     this.#jobList = h("ul", { class: "jobs" });
     this.#cardList = h("ul", { class: "servers" });
     this.#timeline = new Timeline((event) => this.#showDetails(event));
-    this.#text = h("input", { type: "search", placeholder: "Name, id, instance, message, error", oninput: () => this.#filter() });
-    this.#byState = h("select", { onchange: () => this.#filter() }, h("option", { value: "" }, "All states"));
+    this.#text = h("input", { type: "search", placeholder: "Name, id, instance, message, error", oninput: () => this.#onFilter() });
+    this.#byState = h("select", { onchange: () => this.#onFilter() }, h("option", { value: "" }, "All states"));
     this.#byState.append(...STATES.map((state) => h("option", { value: state }, words(state))));
-    this.#byServer = h("select", { onchange: () => this.#filter() }, h("option", { value: "" }, "All servers"));
-    this.#found = h("p", { class: "muted", role: "status" });
+    this.#byServer = h("select", { onchange: () => this.#onFilter() }, h("option", { value: "" }, "All servers"));
+    this.#found = h("p", { class: "muted" });
     this.#polite = h("p", { class: "hidden", "aria-live": "polite" });
     this.#assertive = h("p", { class: "hidden", "aria-live": "assertive" });
     this.#details = h("dialog", { "aria-label": "Event" });
@@ -615,6 +658,7 @@ class DrsJobLog extends HTMLElement {
         "Download the whole log: ",
         button("CSV", () => this.#download("csv")),
         button("JSON", () => this.#download("json")),
+        (this.#downloading = h("span", { role: "status" })),
       ),
     );
     this.#summary = h(
@@ -675,7 +719,9 @@ class DrsJobLog extends HTMLElement {
     setText(this.#kind, kind);
 
     const { totalServers, launched } = answer.summary;
-    setText(this.#big, `${launched} of ${count(totalServers, "server")} launched`);
+    const isTermination = totalServers > 0 && answer.summary.terminated === totalServers;
+    const [done, verb] = isTermination ? [totalServers, "terminated"] : [launched, "launched"];
+    setText(this.#big, `${done} of ${count(totalServers, "server")} ${verb}`);
     this.#bar.setAttribute("aria-valuemax", Math.max(totalServers, 1));
     this.#bar.setAttribute("aria-valuenow", launched);
     this.#bar.setAttribute("aria-valuetext", `${launched} of ${totalServers}`);
@@ -690,11 +736,18 @@ class DrsJobLog extends HTMLElement {
   }
 
   #showJobs(answer) {
+    const states = answer.servers.map((server) => [server.jobId, server.state]);
+    if (!this.#isChanged("jobs", [answer.jobs, states, this.#log.events.length])) return;
+    // A server that a later job has taken up is told of by that one alone: of an earlier job not all is known.
+    const newest = new Map(answer.servers.map((server) => [server.sourceServerId, server.jobId]));
+    const isTakenUp = (job) =>
+      this.#log.events.some((event) => event.jobId === job.jobId && event.sourceServerId && newest.get(event.sourceServerId) !== job.jobId);
     this.#jobList.replaceChildren(
       ...answer.jobs.map((job, place) => {
         const servers = answer.servers.filter((server) => server.jobId === job.jobId);
-        const launched = servers.filter((server) => server.state === "LAUNCHED").length;
-        const failed = servers.filter((server) => server.state === "FAILED").length;
+        const of = (state) => servers.filter((server) => server.state === state).length;
+        const told = ["launched", "failed", "terminated"].filter((state) => state === "launched" || of(state.toUpperCase()));
+        const counts = told.map((state) => `${of(state.toUpperCase())} ${state}`).join(", ");
         const start = h("time");
         setTime(start, job.startedAt, calendar.format(new Date(job.startedAt)));
         const item = h(
@@ -704,13 +757,21 @@ class DrsJobLog extends HTMLElement {
           h("strong", {}, `Job ${place + 1} of ${answer.jobs.length}`),
           h("span", { class: "muted id" }, job.jobId),
           h("span", {}, job.isDrill === null ? "" : job.isDrill ? "Drill" : "Recovery"),
-          h("span", {}, `${launched} of ${servers.length} launched${failed ? `, ${failed} failed` : ""}`),
+          h("span", {}, isTakenUp(job) ? "" : `${count(servers.length, "server")}: ${counts}`),
           h("span", {}, "since ", start),
         );
         if (job.endedAt) item.append(h("span", {}, `took ${duration(Date.parse(job.endedAt) - Date.parse(job.startedAt))}`));
         return item;
       }),
     );
+  }
+
+  /** Whether a part of the page shows something else than the last time: what is the same is left alone. */
+  #isChanged(part, value) {
+    const text = JSON.stringify(value);
+    if (this.#shown[part] === text) return false;
+    this.#shown[part] = text;
+    return true;
   }
 
   #showServers(answer) {
@@ -726,13 +787,13 @@ class DrsJobLog extends HTMLElement {
       card.update(server, this.#log.ofServers.get(server.sourceServerId) ?? []);
       if (this.#cardList.children[place] !== card.element) this.#cardList.insertBefore(card.element, this.#cardList.children[place] ?? null);
     });
-    if (focused && focused !== this.shadowRoot.activeElement) focused.focus();
-    if (this.#byServer.options.length !== servers.length + 1) {
+    if (focused && focused !== this.shadowRoot.activeElement) focused.focus({ preventScroll: true });
+    const options = servers.map((server) => [nameOf(server), server.sourceServerId]).sort(([a], [b]) => compare(a, b));
+    if (this.#isChanged("options", options)) {
       const chosen = this.#byServer.value;
-      const options = servers.toSorted((a, b) => compare(nameOf(a), nameOf(b)));
       this.#byServer.replaceChildren(
         h("option", { value: "" }, "All servers"),
-        ...options.map((server) => h("option", { value: server.sourceServerId }, nameOf(server))),
+        ...options.map(([name, id]) => h("option", { value: id }, name)),
       );
       this.#byServer.value = chosen;
     }
@@ -763,9 +824,15 @@ class DrsJobLog extends HTMLElement {
     setText(this.#found, isFiltered ? `${count(cards, "server")} and ${count(events.length, "event")} match` : "");
   }
 
+  /** As #filter, when somebody asks for it: who listens hears what was found. */
+  #onFilter() {
+    this.#filter();
+    setText(this.#polite, this.#found.textContent);
+  }
+
   #clear() {
     this.#text.value = this.#byState.value = this.#byServer.value = "";
-    this.#filter();
+    this.#onFilter();
   }
 
   #showInTimeline(server) {
@@ -789,7 +856,7 @@ class DrsJobLog extends HTMLElement {
     this.#details.replaceChildren(
       h("h3", {}, words(event.eventType)),
       h("dl", {}, ...Object.entries(rows).filter(([, value]) => value).flatMap(([name, value]) => [h("dt", {}, name), h("dd", {}, value)])),
-      ...(event.error ? [errorBox(event.error)] : []),
+      ...(event.error ? [errorBox(event.error, nameOf(event))] : []),
       h("form", { method: "dialog" }, h("button", {}, "Close")),
     );
     this.#details.showModal();
@@ -806,26 +873,26 @@ class DrsJobLog extends HTMLElement {
     for (const card of this.#cards.values()) card.tick(now);
   }
 
-  #showConnection() {
-    const heard = this.#heard ? clock.format(this.#heard) : "";
+  #showTrouble() {
     this.#banner.hidden = !this.#problem;
+    const heard = this.#heard ? ` What you see is of ${local(this.#heard)}.` : "";
+    if (this.#problem) setText(this.#trouble, `${this.#problemWords()}${heard}`);
+    if (!this.#answer) setText(this.#empty, this.#emptyWords());
+  }
+
+  /** The line that goes with the clock: it is no news to who listens. */
+  #showConnection() {
     if (this.#problem) {
-      const seconds = this.#nextAt && !this.#isRefused ? Math.max(0, Math.ceil((this.#nextAt - Date.now()) / 1000)) : null;
-      const next = this.#isAsking ? "Trying …" : seconds === null ? "" : `Next try in ${seconds} s.`;
-      // The countdown is no news: whoever listens hears of the trouble once.
-      setText(this.#trouble, `${this.#problemWords()}${heard ? ` What you see is of ${heard}.` : ""}`);
-      setText(this.#connection, next);
-      return;
+      const seconds = this.#nextAt && Math.max(0, Math.ceil((this.#nextAt - Date.now()) / 1000));
+      const next = this.#isAsking ? "Trying …" : `Next try in ${seconds} s.`;
+      return setText(this.#connection, this.#isRefused ? "" : next);
     }
     if (!this.#answer) return setText(this.#connection, "");
     const seconds = secondsToNext(this.#answer, 0, document.hidden);
-    const state =
-      seconds === null
-        ? "It is over."
-        : seconds > RUNNING && !document.hidden
-          ? "All jobs so far have ended; another wave may follow."
-          : "Live.";
-    setText(this.#connection, `${state} Last heard at ${heard}.`);
+    let state = "Live.";
+    if (seconds === null) state = "It is over.";
+    else if (seconds > RUNNING && !document.hidden) state = "All jobs so far have ended; another wave may follow.";
+    setText(this.#connection, `${state} Last heard at ${local(this.#heard)}.`);
   }
 
   #problemWords() {
@@ -833,7 +900,7 @@ class DrsJobLog extends HTMLElement {
     if ([401, 403].includes(status)) return `The API lets you in no more (${status}: ${message}).`;
     if (status === 400) return `The API cannot answer this: ${message}.`;
     const why = status ? `${status}: ${message}` : name === "TimeoutError" ? "no answer" : "no connection";
-    return `Cannot reach the API since ${clock.format(this.#failingSince)} (${why}).`;
+    return `Cannot reach the API since ${local(this.#failingSince)} (${why}).`;
   }
 
   /** Tells screen readers how far it is, and each failed server once. */
@@ -855,14 +922,15 @@ class DrsJobLog extends HTMLElement {
   async #download(format) {
     const { id } = this.#subject;
     let answer;
+    setText(this.#downloading, "Reading …");
     try {
       answer = await this.#read(null, this.#run.signal);
+      setText(this.#downloading, "");
     } catch (error) {
-      this.#fail(error);
-      return this.#showConnection();
+      return setText(this.#downloading, error.name === "AbortError" ? "" : `Not downloaded: ${error.message}. Try again.`);
     }
     const isCsv = format === "csv";
-    const text = isCsv ? toCsv(answer.logs) : JSON.stringify(answer, null, 2);
+    const text = isCsv ? `\ufeff${toCsv(answer.logs)}` : JSON.stringify(answer, null, 2);
     const blob = new Blob([text], { type: isCsv ? "text/csv" : "application/json" });
     const link = h("a", { href: URL.createObjectURL(blob), download: `drs-job-log-${id.replace(/[^\w.-]+/g, "_")}.${format}` });
     link.click();
@@ -1010,7 +1078,7 @@ dd { overflow-wrap: anywhere; }
 @media (forced-colors: active) { .bar i, .stages i { forced-color-adjust: none; } }
 @media print {
   :host { --page: #fff; --ink: #000; --muted: #444; --line: #999; --soft: #fff; --red: #a40e26; --green: #116329; --blue: #0550ae; --red-soft: #fff; --green-soft: #fff; --blue-soft: #fff; --amber-soft: #fff; --grey-soft: #eee; font-size: 11px; }
-  .filters, .downloads, button, .banner { display: none !important; }
+  .filters, .downloads, button, dialog { display: none !important; }
   .badge, .kind { background: none !important; color: var(--ink) !important; box-shadow: none !important; border: 1px solid var(--ink); }
   .server { grid-template-columns: 8em 1.4fr 1fr 1fr 1fr; break-inside: avoid; content-visibility: visible; padding: 2px 8px; }
   .server > :not(.errors) { grid-column: auto !important; grid-row: auto !important; }
@@ -1018,9 +1086,9 @@ dd { overflow-wrap: anywhere; }
   .stages { display: none; }
   .timeline { max-height: none; overflow: visible; border: 0; }
   .row { position: static; height: auto; break-inside: avoid; grid-template-columns: 11em 13em minmax(0, 1fr); padding: 2px 0; }
-  .row > * { white-space: normal; overflow: visible; }
+  .row > * { white-space: normal; overflow: visible; grid-column: auto !important; grid-row: auto !important; order: 0 !important; }
   .error pre { max-height: none; }
 }
 `);
 
-customElements.define("drs-job-log", DrsJobLog);
+if (!customElements.get("drs-job-log")) customElements.define("drs-job-log", DrsJobLog);

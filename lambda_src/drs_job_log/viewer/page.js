@@ -10,24 +10,33 @@ const viewer = document.querySelector("drs-job-log");
 const form = document.querySelector("#sign-in");
 const field = document.querySelector("#token");
 
-const [, base, kind, id] = location.pathname.match(/^(.*)\/(executions|jobs)\/([^/]+)$/);
-const title = decodeURIComponent(id);
+const [, base, kind, id] = location.pathname.match(/^(.*)\/(executions|jobs)\/([^/]+)\/?$/);
+const title = decoded(id);
+
+/** The id in an address; as it stands there where somebody wrote it without escapes. */
+function decoded(text) {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
+}
 
 function use(token) {
-  form.hidden = true;
   viewer.fetch = (url, options) => fetch(url, { ...options, headers: { Authorization: `Bearer ${token}` } });
 }
 
 form.addEventListener("submit", (event) => {
   event.preventDefault();
-  use(field.value.trim());
+  // What was copied with it is no part of a token.
+  use(field.value.replace(/^\s*Bearer\s/i, "").replace(/[^\x21-\x7e]/g, ""));
   field.value = "";
 });
 
 viewer.addEventListener("drs-job-log-unauthorized", () => {
   if (!form.hidden) return;
   form.hidden = false;
-  field.focus();
+  if (document.activeElement === document.body) field.focus(); // not from somebody who is typing
 });
 
 viewer.addEventListener("drs-job-log-update", ({ detail: { summary } }) => {
