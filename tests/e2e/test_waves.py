@@ -15,7 +15,7 @@ from playwright.sync_api import expect
 
 from tests.support import played, scripts
 from tests.support.deployment import SIGNED, eventually
-from tests.support.gateway import GatewayServer
+from tests.support.gateway import LOGS, GatewayServer
 from tests.support.openapi import ANSWERS, DOCUMENT
 
 if TYPE_CHECKING:
@@ -103,11 +103,24 @@ def test_the_viewer_shows_it_and_goes_on_live(deployment: Deployment, browser: B
         page.close()
 
 
-@document.parametrize()
-@settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck))
-def test_what_is_answered_over_http_is_as_the_document_says(case: schemathesis.Case, deployment: Deployment) -> None:
+RUNS = settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck))
+
+
+@document.include(path=LOGS[0]).parametrize()
+@RUNS
+def test_what_is_answered_of_an_execution_is_as_the_document_says(
+    case: schemathesis.Case, deployment: Deployment
+) -> None:
     if len(case.path_parameters.get("executionId", "")) % 2:
         case.path_parameters = {"executionId": "exec-two"}
+    case.call_and_validate(base_url=deployment.api_url, auth=SIGNED, checks=ANSWERS)
+
+
+@document.include(path=LOGS[1]).parametrize()
+@RUNS
+def test_what_is_answered_of_a_job_is_as_the_document_says(case: schemathesis.Case, deployment: Deployment) -> None:
+    if len(case.path_parameters.get("jobId", "")) % 2:
+        case.path_parameters = {"jobId": "two-2"}
     case.call_and_validate(base_url=deployment.api_url, auth=SIGNED, checks=ANSWERS)
 
 

@@ -64,8 +64,9 @@ def main() -> int:
         deployment.put_execution(EXECUTION, jobs)
         console.print(f"    a drill that DRS logged in December 2022, and one with a failure, {SPEED} times as fast")
         console.print(f"    Watch it in a browser, if you like: {proxy.address}/executions/{EXECUTION}", soft_wrap=True)
-        console.print("[bold]3/4[/] The rest is the module's own doing: its collector is called once a")
-        console.print("    minute, finds the jobs and then looks every 3 s. Here is what the table holds:\n")
+        deployment.wake()
+        console.print("[bold]3/4[/] The rest is the module's own doing: its collector is woken, as CloudTrail would")
+        console.print("    do it, and then looks every 3 s. Here is what the table holds, as it comes:\n")
 
         expected = sum(len(simulator.whole_log(job)) for job in jobs)
         rows = watch(deployment, jobs, expected)
@@ -127,7 +128,8 @@ def show_event(progress: Progress, tasks: dict[str, TaskID], row: dict[str, Any]
         progress.update(tasks[server], step="[red]SERVER_LAUNCH_FAILED[/]")
     elif server in tasks and row["EventType"] in drills.STEPS:
         done = drills.STEPS.index(row["EventType"]) + 1
-        progress.update(tasks[server], completed=done, step=row["EventType"])
+        if done > progress.tasks[tasks[server]].completed:  # rows can come out of order
+            progress.update(tasks[server], completed=done, step=row["EventType"])
 
 
 def show_log(rows: list[dict[str, Any]]) -> None:
@@ -181,7 +183,8 @@ def show_next(deployment: Deployment, viewer: str, *, keep: bool) -> None:
 All of it runs on until you press Ctrl-C. The viewer's page: {viewer}/executions/{EXECUTION}
 (Through a proxy that signs, since the API is closed.) In another terminal, for example:
   export AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test AWS_DEFAULT_REGION={REGION}
-  {drs} start-recovery --is-drill --source-servers sourceServerID={scripts.server_id(1)}
+  {drs} start-recovery --is-drill --source-servers sourceServerID={scripts.server_id(1)} --tags ExecutionId=exec-mine
+      (found within a minute, and shown at {viewer}/executions/exec-mine)
   {drs} describe-jobs
   {aws} dynamodb scan --table-name {outputs["table_name"]}
   {aws} sqs receive-message --queue-url {queue_url}""", soft_wrap=True, highlight=False)  # fmt: skip

@@ -86,6 +86,12 @@ class Deployment:
         )
         return {"FunctionError": answer.get("FunctionError"), "Payload": json.loads(answer["Payload"].read())}
 
+    def wake(self) -> None:
+        """Invoke the collector and do not wait for it, as EventBridge does when CloudTrail tells of a new job."""
+        self.stack.client("lambda").invoke(
+            FunctionName=self.outputs["collector_function_name"], InvocationType="Event", Payload="{}"
+        )
+
     def rows(self, job: str) -> list[dict[str, Any]]:
         """What the table holds of a job, in its order."""
         pages = (

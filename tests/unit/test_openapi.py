@@ -47,10 +47,24 @@ def test_the_document_has_the_routes_of_the_api_and_no_other() -> None:
     assert set(schema) == set(LOGS)
 
 
-@schema.parametrize()
-@settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
-def test_whatever_is_asked_is_answered_as_the_document_says(case: schemathesis.Case) -> None:
-    """And is refused where the document says that it is wrong."""
+RUNS = settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
+
+
+# A test each: pytest-xdist takes tests of one name for one.
+@schema.include(path=LOGS[0]).parametrize()
+@RUNS
+def test_whatever_is_asked_of_an_execution_is_answered_as_the_document_says(case: schemathesis.Case) -> None:
+    ask(case)
+
+
+@schema.include(path=LOGS[1]).parametrize()
+@RUNS
+def test_whatever_is_asked_of_a_job_is_answered_as_the_document_says(case: schemathesis.Case) -> None:
+    ask(case)
+
+
+def ask(case: schemathesis.Case) -> None:
+    """Ask; what the document says is wrong is to be refused."""
     is_valid = case.meta is not None and case.meta.generation.mode.is_positive
     if is_valid and "nextToken" in case.query:
         # A text is no token unless an answer gave it.

@@ -639,12 +639,16 @@ def test_the_whole_log_is_downloaded(recovery: Recovery, open_viewer: Opener, ki
 
 
 def test_it_prints_as_a_report_with_every_event(recovery: Recovery, open_viewer: Opener) -> None:
-    recovery.happen(*many(300))
+    recovery.happen(*many(300), FAILED[-2])
+    assert FAILED[-2].error == ERROR
     viewer = open_viewer()
 
     viewer.page.evaluate("dispatchEvent(new Event('beforeprint'))")
     viewer.page.emulate_media(media="print")
-    assert viewer.find(".row").count() == 300
+    assert viewer.find(".row").count() == 301
+    expect(viewer.find(".row pre")).to_have_text(ERROR)
+    times = viewer.find(".row time").all_text_contents()
+    assert times[-1] == f"{many(1)[0].timestamp:%Y-%m-%d %H:%M:%S.%f}"[:-3] + " UTC"
     expect(viewer.find(".filters")).to_be_hidden()
     viewer.page.emulate_media(media="screen")
     viewer.page.evaluate("dispatchEvent(new Event('afterprint'))")

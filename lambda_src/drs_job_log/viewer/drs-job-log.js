@@ -142,7 +142,8 @@ function duration(milliseconds) {
 const clock = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", second: "2-digit" });
 const calendar = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium" });
 
-const zone = `Times are of ${clock.resolvedOptions().timeZone}; pointing at one shows UTC.`;
+const { timeZone } = clock.resolvedOptions();
+const zone = timeZone === "UTC" ? "Times are in UTC." : `Times are of ${timeZone}; pointing at one shows UTC.`;
 
 /** A time in the viewer's zone: of today the clock's, else with its date. */
 function local(timestamp) {
@@ -331,7 +332,7 @@ class Timeline {
 
   row(event) {
     const time = h("time");
-    setTime(time, event.timestamp);
+    setTime(time, event.timestamp, this.isPrinted ? utc(event.timestamp) : undefined);
     const isFailure = /FAIL/.test(event.eventType);
     return h(
       "li",
@@ -345,6 +346,7 @@ class Timeline {
         event.error ? "Error" : "Details",
         h("span", { class: "hidden" }, ` of ${words(event.eventType)} ${nameOf(event)}`),
       ),
+      ...(this.isPrinted && event.error ? [h("pre", {}, event.error)] : []),
     );
   }
 
@@ -359,7 +361,8 @@ class Timeline {
 
   print(isPrinted) {
     this.isPrinted = isPrinted;
-    this.element.classList.toggle("printed", isPrinted);
+    this.rows.clear();
+    this.list.replaceChildren();
     this.render();
   }
 }
@@ -705,7 +708,7 @@ class DrsJobLog extends HTMLElement {
   #emptyWords() {
     if (!this.#subject.id) return "Give this element an execution-id or a job-id.";
     if (!this.#answer) return this.#problem ? "" : "Asking the API …";
-    return `Nothing has happened yet in ${this.#subject.id}. Its first event will appear here within seconds. (If you expect some already: is this the right id?)`;
+    return `Nothing has happened yet in ${this.#subject.id}. Its first event will appear here within about a minute of its start. (If you expect some already: is this the right id?)`;
   }
 
   #showHead(answer) {
@@ -758,7 +761,7 @@ class DrsJobLog extends HTMLElement {
           h("span", { class: "muted id" }, job.jobId),
           h("span", {}, job.isDrill === null ? "" : job.isDrill ? "Drill" : "Recovery"),
           h("span", {}, isTakenUp(job) ? "" : `${count(servers.length, "server")}: ${counts}`),
-          h("span", {}, "since ", start),
+          h("span", {}, "started ", start),
         );
         if (job.endedAt) item.append(h("span", {}, `took ${duration(Date.parse(job.endedAt) - Date.parse(job.startedAt))}`));
         return item;
@@ -889,9 +892,11 @@ class DrsJobLog extends HTMLElement {
     }
     if (!this.#answer) return setText(this.#connection, "");
     const seconds = secondsToNext(this.#answer, 0, document.hidden);
-    let state = "Live.";
+    let state;
     if (seconds === null) state = "It is over.";
-    else if (seconds > RUNNING && !document.hidden) state = "All jobs so far have ended; another wave may follow.";
+    else if (["IN_PROGRESS", "NO_EVENTS"].includes(this.#answer.status)) state = "Live.";
+    else if (this.#answer.jobId) state = "The job has ended; a late event may follow.";
+    else state = "All jobs so far have ended; another wave may follow.";
     setText(this.#connection, `${state} Last heard at ${local(this.#heard)}.`);
   }
 
@@ -1037,7 +1042,7 @@ header { display: flex; flex-wrap: wrap; gap: 4px 12px; align-items: center; }
 .errors { grid-column: 1 / -1; }
 .error { display: flex; flex-wrap: wrap; gap: 8px; align-items: start; margin: 4px 0; color: var(--ink); }
 .error pre { flex: 1 1 20em; min-width: 0; margin: 0; padding: 8px; max-height: 12em; overflow: auto; white-space: pre-wrap; background: var(--page); border: 1px solid var(--red); border-radius: 6px; }
-.timeline { position: relative; max-height: 560px; overflow: auto; border: 1px solid var(--line); border-radius: 6px; overflow-anchor: none; }
+.timeline { position: relative; max-height: 580px; overflow: auto; border: 1px solid var(--line); border-radius: 6px; overflow-anchor: none; }
 .rows { position: relative; }
 .row { position: absolute; left: 0; right: 0; height: var(--row); display: grid; grid-template-columns: 11em 13em minmax(0, 1fr) auto; gap: 0 12px; align-items: center; padding: 0 8px; border-bottom: 1px solid var(--line); }
 .row > * { overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
@@ -1078,11 +1083,13 @@ dd { overflow-wrap: anywhere; }
 @media (forced-colors: active) { .bar i, .stages i { forced-color-adjust: none; } }
 @media print {
   :host { --page: #fff; --ink: #000; --muted: #444; --line: #999; --soft: #fff; --red: #a40e26; --green: #116329; --blue: #0550ae; --red-soft: #fff; --green-soft: #fff; --blue-soft: #fff; --amber-soft: #fff; --grey-soft: #eee; font-size: 11px; }
-  .filters, .downloads, button, dialog { display: none !important; }
+  .filters, .downloads, .zone, button, dialog { display: none !important; }
   .badge, .kind { background: none !important; color: var(--ink) !important; box-shadow: none !important; border: 1px solid var(--ink); }
   .server { grid-template-columns: 8em 1.4fr 1fr 1fr 1fr; break-inside: avoid; content-visibility: visible; padding: 2px 8px; }
   .server > :not(.errors) { grid-column: auto !important; grid-row: auto !important; }
   .where, .when { flex-direction: column; align-items: start; gap: 0; }
+  .server *, .row *, .jobs * { font-size: 11px !important; }
+  .row pre { grid-column: 1 / -1 !important; margin: 0; white-space: pre-wrap !important; }
   .stages { display: none; }
   .timeline { max-height: none; overflow: visible; border: 0; }
   .row { position: static; height: auto; break-inside: avoid; grid-template-columns: 11em 13em minmax(0, 1fr); padding: 2px 0; }

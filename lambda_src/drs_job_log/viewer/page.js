@@ -41,7 +41,8 @@ viewer.addEventListener("drs-job-log-unauthorized", () => {
 
 viewer.addEventListener("drs-job-log-update", ({ detail: { summary } }) => {
   form.hidden = true;
-  document.title = `${summary.launched}/${summary.totalServers}${summary.failed ? `, ${summary.failed} failed` : ""} · ${title}`;
+  const { launched, totalServers, failed } = summary;
+  document.title = totalServers ? `${launched}/${totalServers}${failed ? `, ${failed} failed` : ""} · ${title}` : title;
 });
 
 if (window.opener) {
