@@ -56,17 +56,15 @@ def main() -> int:
         console.print("[bold]1/4[/] Terraform applies examples/local on an embedded AWS (MiniStack)")
         with console.status("about a minute …"):
             deployment = running.enter_context(deployed(simulator))
-        console.print(
-            f"[bold]2/4[/] An orchestrator starts {EXECUTION}: StartRecovery, for two waves, on a simulator of DRS:"
-        )
+        console.print(f"[bold]2/4[/] An orchestrator starts {EXECUTION} on a simulator of DRS, in two waves:")
         proxy = running.enter_context(GatewayServer(deployment.signing_proxy))
         jobs = [start_recovery(deployment, script.servers) for script in SCRIPTS]
         deployment.put_execution(EXECUTION, jobs)
-        console.print(f"    a drill that DRS logged in December 2022, and one with a failure, {SPEED} times as fast")
+        console.print(f"    a drill that DRS logged in 2022, and one with a failure, {SPEED} times as fast")
         console.print(f"    Watch it in a browser, if you like: {proxy.address}/executions/{EXECUTION}", soft_wrap=True)
         deployment.wake()
-        console.print("[bold]3/4[/] The rest is the module's own doing: its collector is woken, as CloudTrail would")
-        console.print("    do it, and then looks every 3 s. Here is what the table holds, as it comes:\n")
+        console.print("[bold]3/4[/] The rest is the module's own doing: its collector, woken as CloudTrail")
+        console.print("    would do it, looks every 3 s. Here is what the table holds, as it comes:\n")
 
         expected = sum(len(simulator.whole_log(job)) for job in jobs)
         rows = watch(deployment, jobs, expected)
@@ -171,9 +169,7 @@ def show_next(deployment: Deployment, viewer: str, *, keep: bool) -> None:
     console.print("  examples/basic/main.tf   the block to copy")
     console.print("  make test                everything that this repository proves")
     if not keep:
-        console.print(
-            "  KEEP=1 make demo         the same, left running for you to look around, with the viewer's page"
-        )
+        console.print("  KEEP=1 make demo         the same, left running, with the viewer's page")
         return
     stack, outputs = deployment.stack, deployment.outputs
     queue_url = outputs["processing_dlq_url"]
@@ -192,4 +188,5 @@ All of it runs on until you press Ctrl-C. The viewer's page: {viewer}/executions
 
 if __name__ == "__main__":
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # with all that was started
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # also where a shell's "&" had it ignored
     sys.exit(main())
