@@ -1026,7 +1026,7 @@ header { display: flex; flex-wrap: wrap; gap: 4px 12px; align-items: center; }
 .filters :is(input, select) { color: var(--ink); font-size: 15px; width: 100%; }
 .filters .muted { flex-basis: 100%; font-size: 13px; }
 .filters .muted:empty { display: none; }
-.server { display: grid; grid-template-columns: 7.5em minmax(10em, 1.4fr) minmax(9em, 1fr) minmax(9em, 1fr) minmax(11em, auto) auto; gap: 2px 16px; align-items: center; padding: 6px 8px; border-top: 1px solid var(--line); content-visibility: auto; contain-intrinsic-size: auto 44px; }
+.server { display: grid; grid-template-columns: 7.5em minmax(10em, 1.4fr) minmax(9em, 1fr) minmax(9em, 1fr) minmax(11em, auto) auto; gap: 2px 16px; align-items: center; padding: 6px 8px; border-top: 1px solid var(--line); }
 .server[data-state="FAILED"] { background: var(--red-soft); border-left: 4px solid var(--red); padding-left: 4px; }
 .server > .badge { justify-self: start; }
 .who, .where, .when { display: flex; flex-direction: column; min-width: 0; }
@@ -1085,7 +1085,7 @@ dd { overflow-wrap: anywhere; }
   :host { --page: #fff; --ink: #000; --muted: #444; --line: #999; --soft: #fff; --red: #a40e26; --green: #116329; --blue: #0550ae; --red-soft: #fff; --green-soft: #fff; --blue-soft: #fff; --amber-soft: #fff; --grey-soft: #eee; font-size: 11px; }
   .filters, .downloads, .zone, button, dialog { display: none !important; }
   .badge, .kind { background: none !important; color: var(--ink) !important; box-shadow: none !important; border: 1px solid var(--ink); }
-  .server { grid-template-columns: 8em 1.4fr 1fr 1fr 1fr; break-inside: avoid; content-visibility: visible; padding: 2px 8px; }
+  .server { grid-template-columns: 8em 1.4fr 1fr 1fr 1fr; break-inside: avoid; padding: 2px 8px; }
   .server > :not(.errors) { grid-column: auto !important; grid-row: auto !important; }
   .where, .when { flex-direction: column; align-items: start; gap: 0; }
   .server *, .row *, .jobs * { font-size: 11px !important; }
