@@ -527,13 +527,16 @@ def test_a_fetch_that_was_set_before_the_module_came_is_used(
 
 
 def test_without_an_id_nothing_is_asked(recovery: Recovery, open_viewer: Opener) -> None:
+    recovery.gateway.fault = HTTPStatus.SERVICE_UNAVAILABLE
     viewer = open_viewer()
+    expect(viewer.find(".banner")).to_be_visible()
     polls = recovery.polls
     viewer.page.evaluate(f"{ELEMENT}.removeAttribute('execution-id')")
     viewer.page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
     viewer.move_on(60)
 
     expect(viewer.find(".empty")).to_have_text("Give this element an execution-id or a job-id.")
+    expect(viewer.find(".banner")).to_be_hidden()
     assert recovery.polls == polls
 
 

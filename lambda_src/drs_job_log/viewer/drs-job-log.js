@@ -504,7 +504,7 @@ class DrsJobLog extends HTMLElement {
     this.#failingSince = 0;
     this.#problem = null;
     this.#polls = 0;
-    this.#announced = { launched: 0, failed: new Set() };
+    this.#announced = new Set();
     this.#cards = new Map();
     this.#shown = {};
     this.#cardList.replaceChildren();
@@ -513,6 +513,7 @@ class DrsJobLog extends HTMLElement {
     this.#polite.textContent = this.#assertive.textContent = "";
     this.#details.close();
     delete this.dataset.kind;
+    this.#showTrouble();
     this.#show();
   }
 
@@ -912,13 +913,13 @@ class DrsJobLog extends HTMLElement {
   #announce(answer) {
     const failed = answer.servers.filter((server) => server.state === "FAILED");
     const isFirst = this.#polls === 1;
-    const fresh = failed.filter((server) => !this.#announced.failed.has(server.sourceServerId));
+    const fresh = failed.filter((server) => !this.#announced.has(server.sourceServerId));
     if (fresh.length) {
       const names = fresh.slice(0, 3).map(nameOf).join(", ");
       const others = fresh.length > 3 ? ` and ${fresh.length - 3} more` : "";
       this.#assertive.textContent = isFirst ? `${count(fresh.length, "server")} failed.` : `Failed: ${names}${others}.`;
     }
-    this.#announced.failed = new Set(failed.map((server) => server.sourceServerId));
+    this.#announced = new Set(failed.map((server) => server.sourceServerId));
     const { launched, totalServers } = answer.summary;
     const told = `${launched} of ${totalServers} servers launched. ${STATUS_WORDS[answer.status] ?? ""}`;
     if (totalServers) setText(this.#polite, told);
