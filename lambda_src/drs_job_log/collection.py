@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -12,7 +13,15 @@ from aws_lambda_powertools import Logger
 
 from drs_job_log.bus import batches, to_text
 from drs_job_log.events import format_time
-from drs_job_log.joblog import ended_before, read_log, server_ids, stalled_servers, to_detail
+from drs_job_log.joblog import (
+    durations,
+    ended_before,
+    read_log,
+    server_counts,
+    server_ids,
+    stalled_servers,
+    to_detail,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -79,12 +88,24 @@ class Request:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pass:
-    """What a pass did. ``failures`` say why, by what failed: an account and Region, a job, some events."""
+    """What a pass did.
+
+    Attributes
+    ----------
+    running_jobs, running_executions
+        How many run. A job that names no execution counts as one.
+    servers
+        Those of running jobs: how many in which state, by the names of the API's summary.
+    failures
+        Say why, by what failed: an account and Region, a job, some events.
+    """
 
     jobs: int
     emitted: int
     stalled: int
-    is_running: bool
+    running_jobs: int
+    running_executions: int
+    servers: Mapping[str, int]
     failures: Mapping[str, str]
 
 
@@ -102,12 +123,18 @@ class JobMemory:
         All keys, once no more will come.
     stalled
         Servers that were counted as stalled.
+    execution_id
+        The execution that the job's tag names, else the job's own id.
+    servers
+        How many were in which state when its log was read.
     """
 
     stored: set[str] = field(default_factory=set)
     emitted: dict[str, datetime] = field(default_factory=dict)
     complete: frozenset[str] | None = None
     stalled: set[str] = field(default_factory=set)
+    execution_id: str = ""
+    servers: Counter[str] = field(default_factory=Counter)
     looked_at: datetime | None = None
 
     def lacks(self, key: str, now: datetime) -> bool:
@@ -204,12 +231,16 @@ class Collector:
         )
         for job_id in set(request.job_ids) - {found.job["jobID"] for found in jobs}:
             attempts.failures[job_id] = "no account and Region that is collected knows it"
+        # Remembered: a target that cannot be asked now counts by what it said last.
+        of_targets = [*self._memory.values()]
+        running = [job for memory in of_targets for job in memory.values() if job.complete is None]
         return Pass(
             jobs=len(jobs),
             emitted=emitted,
             stalled=sum(len(look.stalled) for look in looks),
-            # Remembered: a target that cannot be asked now counts by what it said last.
-            is_running=any(m.complete is None for memories in [*self._memory.values()] for m in memories.values()),
+            running_jobs=len(running),
+            running_executions=len({job.execution_id for job in running}),
+            servers=sum((job.servers for job in running), Counter()),
             failures=attempts.failures,
         )
 
@@ -234,6 +265,8 @@ class Collector:
         due = {job["jobID"]: job for job in listed if job["jobID"] in unfinished or not ended_before(job, start)}
         known = self._memory.get(drs, {})
         memory = self._memory[drs] = {job_id: known.get(job_id) or JobMemory() for job_id in due}
+        for job_id, job in due.items():
+            memory[job_id].execution_id = job.get("tags", {}).get(self._settings.execution_id_tag) or job_id
         return [FoundJob(drs, job, memory[job_id]) for job_id, job in due.items()]
 
     def _look(self, found: FoundJob, now: datetime, attempts: _Attempts) -> Look:
@@ -249,6 +282,7 @@ class Collector:
             memory.stored = self._store.keys(job["jobID"])
             new = [fact for fact in new if fact.key not in memory.stored]
         memory.looked_at = now
+        memory.servers = server_counts(job, log)
         if log.is_complete:
             memory.complete = frozenset(fact.key for fact in facts)
         stalled = frozenset(stalled_servers(job, log, self._settings.stalled_after, now) - memory.stalled)
@@ -260,8 +294,10 @@ class Collector:
         if new:
             with attempts.noting(f"server names of {found}"):  # without names rather than not at all
                 names = found.drs.names(server_ids(job))
-        tag = self._settings.execution_id_tag
-        return Look([Entry(to_text(to_detail(fact, job, names, tag)), fact.key, memory) for fact in new], stalled)
+        seconds = durations(job, log) if new else {}
+        details = [to_detail(fact, job, names, seconds, self._settings.execution_id_tag) for fact in new]
+        entries = [Entry(to_text(detail), fact.key, memory) for fact, detail in zip(new, details, strict=True)]
+        return Look(entries, stalled)
 
     def _put(self, batch: Sequence[Entry], now: datetime) -> int:
         """Put a batch on the bus; return how many events that were, all of them."""

@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 
 _JOB_ID: Final = re.compile(r"drsjob-[0-9a-zA-Z]{17}", re.ASCII)
 
+# What the dashboard shows of the servers of running jobs.
+_COUNTED_STATES: Final = ("pending", "converting", "launching", "launched", "failed")
+
 # A pass begins only if it can hope to end.
 _SECONDS_OF_A_PASS: Final = 5
 
@@ -68,17 +71,17 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, int]:
     """
     passes: list[Pass] = []
     wait = 0.0
+    request, is_single = read_event(event)
     try:
-        request, is_single = read_event(event)
         while not passes or seconds_left(context) - wait > _SECONDS_OF_A_PASS:
             time.sleep(wait)
             began = time.monotonic()
             passes.append(collector.collect(request, datetime.now(UTC), lambda: seconds_left(context)))
-            if is_single or not passes[-1].is_running:
+            if is_single or not passes[-1].running_jobs:
                 break
             wait = max(0.0, began + settings.poll_interval.total_seconds() - time.monotonic())
     finally:
-        count(passes)
+        count(passes, by_hand=request.by_hand)
     if passes[-1].failures:
         raise CollectionError("; ".join(f"{what}: {why}" for what, why in passes[-1].failures.items()))
     return {"passes": len(passes), "jobs": passes[-1].jobs, "emitted": sum(done.emitted for done in passes)}
@@ -115,9 +118,28 @@ def seconds_left(context: LambdaContext) -> float:
     return context.get_remaining_time_in_millis() / 1000
 
 
-def count(passes: list[Pass]) -> None:
-    """Add an invocation's passes to the metrics. A pass that collected all is a heartbeat."""
-    metrics.add_metric("CollectorHeartbeat", MetricUnit.Count, sum(not done.failures for done in passes))
-    metrics.add_metric("CollectorFailures", MetricUnit.Count, sum(len(done.failures) for done in passes))
-    metrics.add_metric("ServersStalled", MetricUnit.Count, sum(done.stalled for done in passes))
+def count(passes: list[Pass], *, by_hand: bool) -> None:
+    """Add an invocation's passes to the metrics. A pass that collected all is a heartbeat.
+
+    A metric costs by the hours in which it is sent: what is mostly nothing is sent only where it is something.
+    """
     metrics.add_metadata("EventsEmitted", sum(done.emitted for done in passes))
+    failures = sum(len(done.failures) for done in passes)
+    if failures or by_hand:
+        metrics.add_metric("CollectorFailures", MetricUnit.Count, failures)
+    if by_hand:  # which tells of some jobs only, and counts anew what was counted before
+        return
+    metrics.add_metric("CollectorHeartbeat", MetricUnit.Count, sum(not done.failures for done in passes))
+    metrics.add_metric("RunningJobs", MetricUnit.Count, max((done.running_jobs for done in passes), default=0))
+    running = max((done.running_executions for done in passes), default=0)
+    metrics.add_metric("RunningExecutions", MetricUnit.Count, running)
+    for state, servers in _states(passes).items():
+        metrics.add_metric(f"Servers{state.capitalize()}", MetricUnit.Count, servers)
+    if stalled := sum(done.stalled for done in passes):
+        metrics.add_metric("ServersStalled", MetricUnit.Count, stalled)
+
+
+def _states(passes: list[Pass]) -> dict[str, int]:
+    """How many servers were in which state in the newest pass that saw a job run."""
+    newest = next((done.servers for done in reversed(passes) if done.running_jobs), None)
+    return {} if newest is None else {state: newest.get(state, 0) for state in _COUNTED_STATES}

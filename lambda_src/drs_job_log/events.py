@@ -35,6 +35,9 @@ VOCABULARY: Final[Mapping[str, str]] = {
 # Stored names of a job's end. A cancelled job (JOB_TERMINATED) gets one too, a moment later.
 JOB_ENDS: Final = frozenset({"JOB_COMPLETED", "JOB_FAILED"})
 
+# Stored names of what a server's recovery ends with where it fails.
+SERVER_FAILURES: Final = frozenset({"SNAPSHOT_FAILED", "CONVERSION_FAILED", "SERVER_LAUNCH_FAILED"})
+
 # https://docs.aws.amazon.com/eventbridge/latest/ref/events-ref-drs.html
 _LAUNCH_STATES: Final[Mapping[str, str]] = {
     "RECOVERY_LAUNCH_SUCCEEDED": "SERVER_LAUNCHED",
@@ -149,6 +152,11 @@ def parse_time(name: str, value: object) -> datetime:
 def format_time(time: datetime) -> str:
     """Write an aware time as UTC of fixed width, which sorts as time: ``2025-11-28T20:30:15.000000Z``."""
     return time.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
+
+
+def time_of(key: str) -> datetime:
+    """The time in an ``EventKey``."""
+    return parse_time("EventKey", key.partition("#")[0])
 
 
 def _launch_result(envelope: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The door of the queue: stores its events, each once, and counts them."""
+"""The door of the queue: stores its events, each once, tells of servers that failed, and counts."""
 
 from __future__ import annotations
 
@@ -7,56 +7,82 @@ from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from decimal import Decimal
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final
 
 import boto3
 from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType
+from aws_lambda_powertools.utilities.idempotency.persistence.dynamodb import DynamoDBPersistenceLayer
 from botocore.config import Config
 
 from drs_job_log.events import JOB_ENDS, InvalidEventError, JobLogEvent, parse
 from drs_job_log.executions import Finish, finish, history_from
 from drs_job_log.linking import PLATFORM_DELAY, Links
+from drs_job_log.notify import BeingToldError, Notices, Settings
 from drs_job_log.store import JobLogStore
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from aws_lambda_powertools.utilities.batch.types import PartialItemFailureResponse
     from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
     from aws_lambda_powertools.utilities.typing import LambdaContext
 
 _BATCH_SIZE = 10
 
+# What each step lasted, by the event that ends it.
+_DURATIONS: Final[Mapping[str, str]] = {
+    "SNAPSHOT_COMPLETED": "SnapshotDuration",
+    "CONVERSION_COMPLETED": "ConversionDuration",
+    "SERVER_LAUNCHED": "LaunchDuration",
+    "JOB_COMPLETED": "JobDuration",
+    "JOB_FAILED": "JobDuration",
+}
+
+# No step lasts so long: whoever says so is mistaken.
+_MAX_SECONDS: Final = 30 * 24 * 3600
+
+# For what is asked beside the table: it may hang, and must leave time for storing.
+_BESIDE = Config(
+    connect_timeout=1,
+    read_timeout=2,
+    retries={"mode": "standard", "total_max_attempts": 2},
+    max_pool_connections=_BATCH_SIZE,
+)
+
 logger = Logger()
 metrics = Metrics()
-store = JobLogStore(
-    boto3.client(
-        "dynamodb",
-        # Three tries of a hung connection end within the function's 30 s, so that the rest of the batch counts.
-        config=Config(
-            connect_timeout=2,
-            read_timeout=3,
-            retries={"mode": "standard", "total_max_attempts": 3},
-            max_pool_connections=_BATCH_SIZE,
-        ),
-    ),
-    os.environ["JOB_LOG_EVENTS_TABLE"],
-)
-history = history_from(
-    os.environ,
-    boto3.client(
-        "dynamodb",
-        # Before the event is stored: a table of somebody else's that hangs must leave time for that.
-        config=Config(
-            connect_timeout=1,
-            read_timeout=2,
-            retries={"mode": "standard", "total_max_attempts": 2},
-            max_pool_connections=_BATCH_SIZE,
-        ),
+client = boto3.client(
+    "dynamodb",
+    # Three tries of a hung connection end within the function's 30 s, so that the rest of the batch counts. In legacy
+    # mode, for the standard one stops trying again when it had to for long: where DynamoDB throttled three requests in
+    # ten, events went to the dead-letter queue.
+    config=Config(
+        connect_timeout=2,
+        read_timeout=3,
+        retries={"mode": "legacy", "total_max_attempts": 3},
+        max_pool_connections=_BATCH_SIZE,
     ),
 )
+store = JobLogStore(client, os.environ["JOB_LOG_EVENTS_TABLE"])
+history = history_from(os.environ, boto3.client("dynamodb", config=_BESIDE))
 links = Links(history)
 retention = timedelta(days=int(os.environ["RETENTION_DAYS"]))
+notices = Notices(
+    Settings(
+        name=os.environ["POWERTOOLS_SERVICE_NAME"],
+        topic_arn=os.environ.get("FAILURE_TOPIC_ARN"),
+        viewer=os.environ.get("VIEWER_URL"),
+        runbook=f"{os.environ['RUNBOOKS']}/server-failed.md",
+    ),
+    boto3.client("sns", config=_BESIDE),
+    DynamoDBPersistenceLayer(os.environ["NOTICES_TABLE"], boto3_client=client),
+    store,
+    retention,
+)
 
 
 class OverlappingBatchProcessor(BatchProcessor):
@@ -87,7 +113,7 @@ class Outcome:
 
 @logger.inject_lambda_context
 @metrics.log_metrics
-def handler(event: dict[str, Any], _context: LambdaContext) -> PartialItemFailureResponse:
+def handler(event: dict[str, Any], context: LambdaContext) -> PartialItemFailureResponse:
     """Store the events of a batch of SQS messages; report those that failed, alone.
 
     Raises
@@ -95,13 +121,18 @@ def handler(event: dict[str, Any], _context: LambdaContext) -> PartialItemFailur
     aws_lambda_powertools.utilities.batch.exceptions.BatchProcessingError
         Where every record failed, so that Lambda's Errors metric tells.
     """
-    with processor(event["Records"], ingest):
-        count([result for status, result, _ in processor.process() if status == "success"])
+    notices.begin(context)
+    failed: set[str] = set()
+    with processor(event["Records"], partial(ingest, failed=failed)):
+        count([result for status, result, _ in processor.process() if status == "success"], len(failed))
     return processor.response()
 
 
-def ingest(record: SQSRecord) -> Outcome:
-    """Store the event of one message, linked where its execution is known; a job's end may end its execution.
+def ingest(record: SQSRecord, failed: set[str]) -> Outcome:
+    """Store the event of one message, linked where its execution is known.
+
+    Then what follows from it, also where it is not new, for whoever stored it may have been cut off here: a server's
+    failure is told, and a job's end may end its execution. Servers that failed are added to ``failed``.
 
     Raises
     ------
@@ -109,21 +140,50 @@ def ingest(record: SQSRecord) -> Outcome:
         Where the message is no event.
     drs_job_log.executions.HistoryError
         Where the event is stored, but the platform's table is not as its settings say.
-    botocore.exceptions.BotoCoreError, botocore.exceptions.ClientError
-        Where DynamoDB cannot be reached or refuses.
+    Exception
+        Where DynamoDB or, for the notice, SNS cannot be reached or refuses; trying again is safe.
     """
     try:
         event = links.linked(parse(record.body), datetime.now(UTC))
         is_new = store.put(event, retention)
-        # Also where the event is not new: whoever stored it may have been cut off here.
-        finished = finish_execution(event, datetime.now(UTC)) if event.event_type in JOB_ENDS else None
+        lag = datetime.now(UTC) - event.timestamp
     except InvalidEventError as error:
         logger.error("Event rejected", message_id=record.message_id, reason=str(error))
         raise
     except Exception:
         logger.exception("Event not stored", message_id=record.message_id)
         raise
-    return Outcome(event, is_new, datetime.now(UTC) - event.timestamp, finished)
+    try:
+        tell(event, failed)
+        finished = finish_execution(event, datetime.now(UTC)) if event.event_type in JOB_ENDS else None
+    except BeingToldError as error:
+        logger.info("Event stored, and comes again", message_id=record.message_id, reason=str(error))
+        raise
+    except Exception:
+        logger.exception(
+            "Event stored, but not what follows from it",
+            message_id=record.message_id,
+            job_id=event.job_id,
+            key=event.key,
+        )
+        raise
+    return Outcome(event, is_new, lag, finished)
+
+
+def tell(event: JobLogEvent, failed: set[str]) -> None:
+    """Tell of a server that failed.
+
+    It counts once, when it is told, and each time that it cannot be: then the alarm is all that tells of it.
+    """
+    server = f"{event.job_id} {event.source_server_id or event.event_id}"
+    try:
+        if notices.tell(event):
+            failed.add(server)
+    except BeingToldError:
+        raise
+    except Exception:
+        failed.add(server)
+        raise
 
 
 def finish_execution(end: JobLogEvent, now: datetime) -> Finish | None:
@@ -137,14 +197,31 @@ def finish_execution(end: JobLogEvent, now: datetime) -> Finish | None:
     return finished
 
 
-def count(outcomes: list[Outcome]) -> None:
-    """Add the outcomes of a batch to the metrics. Sources are no dimension, which would cost: the log line has them."""
+def count(outcomes: list[Outcome], failed: int) -> None:
+    """Add the outcomes of a batch, and how many servers failed, to the metrics.
+
+    Sources are no dimension, which would cost: the log line has them.
+    """
     new = [outcome for outcome in outcomes if outcome.is_new]
     metrics.add_metric("EventsStored", MetricUnit.Count, len(new))
     metrics.add_metric("EventsRepeated", MetricUnit.Count, len(outcomes) - len(new))
     metrics.add_metric("EventsUnlinked", MetricUnit.Count, sum(o.event.execution_id is None for o in new))
     for outcome in new:
         metrics.add_metric("EventLag", MetricUnit.Milliseconds, max(0.0, outcome.lag / timedelta(milliseconds=1)))
+        if (seconds := _duration(outcome.event)) is not None:
+            metrics.add_metric(_DURATIONS[outcome.event.event_type], MetricUnit.Seconds, seconds)
+    if failed:
+        metrics.add_metric("ServerFailures", MetricUnit.Count, failed)
     if missing := sum(outcome.finish == "MISSING" for outcome in outcomes):
         metrics.add_metric("ExecutionsMissing", MetricUnit.Count, missing)
     metrics.add_metadata("EventsBySource", Counter(outcome.event.source for outcome in new))
+
+
+def _duration(event: JobLogEvent) -> float | None:
+    """Seconds that the step lasted which an event ends; None where it ends none, or does not say."""
+    match event.detail.get("durationSeconds"):
+        case bool():
+            return None
+        case int() | Decimal() as seconds if event.event_type in _DURATIONS and 0 <= seconds < _MAX_SECONDS:
+            return float(seconds)
+    return None

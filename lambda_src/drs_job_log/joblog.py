@@ -7,12 +7,22 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections import Counter
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final
 
-from drs_job_log.events import VOCABULARY, InvalidEventError, format_time, parse_time
+from drs_job_log.events import (
+    JOB_ENDS,
+    SERVER_FAILURES,
+    VOCABULARY,
+    InvalidEventError,
+    format_time,
+    parse_time,
+    time_of,
+)
+from drs_job_log.progress import COUNTED_AS, STATE_AFTER
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -23,8 +33,7 @@ if TYPE_CHECKING:
 SETTLING: Final = timedelta(minutes=10)
 
 # After these, nothing more is to come for a server.
-_FAILURES: Final = frozenset({"SNAPSHOT_FAILED", "CONVERSION_FAILED", "SERVER_LAUNCH_FAILED"})
-_LAST_STEPS: Final = _FAILURES | {"SERVER_LAUNCHED", "SERVER_SKIPPED"}
+_LAST_STEPS: Final = SERVER_FAILURES | {"SERVER_LAUNCHED", "SERVER_SKIPPED"}
 _STEPS: Final = _LAST_STEPS | {
     *("SNAPSHOT_STARTED", "SNAPSHOT_COMPLETED"),
     *("CONVERSION_STARTED", "CONVERSION_COMPLETED", "SERVER_LAUNCHING"),
@@ -47,6 +56,13 @@ _UNDERTAKINGS: Final[Mapping[str | None, str]] = {
     "START_RECOVERY": "Recovery",
     "FAILBACK": "Failback",
     "TERMINATE_RECOVERY_INSTANCES": "Termination",
+}
+
+# What a step began with, by what it ends with.
+_BEGINNINGS: Final[Mapping[str, str]] = {
+    "SNAPSHOT_COMPLETED": "SNAPSHOT_STARTED",
+    "CONVERSION_COMPLETED": "CONVERSION_STARTED",
+    "SERVER_LAUNCHED": "SERVER_LAUNCHING",
 }
 
 # What makes an item this item, beside its job, time and event.
@@ -144,8 +160,31 @@ def read_log(job: JobTypeDef, items: Sequence[JobLogTypeDef], now: datetime) -> 
     return JobLog(sorted(map(told, facts.values()), key=attrgetter("time")), is_complete)
 
 
-def to_detail(fact: Fact, job: JobTypeDef, names: Mapping[str, str], execution_id_tag: str) -> dict[str, Any]:
-    """The detail of a fact's "DRS Job Log" event; what is not known is absent. ``names`` of servers by their ids."""
+def durations(job: JobTypeDef, log: JobLog) -> dict[str, float]:
+    """How many seconds each step took that the log has the end of, and the job if it was a launch, by the end's key."""
+    ends: dict[str, str] = {}
+    newest: dict[tuple[str | None, str], str] = {}
+    for fact in log.facts:
+        newest[fact.server, fact.event_type] = fact.time
+        began = newest.get((fact.server, _BEGINNINGS.get(fact.event_type, "")))
+        if began and "state" not in fact.data:  # which has what was told by the job's end only
+            ends[fact.key] = began
+        elif (
+            fact.event_type in JOB_ENDS
+            and job.get("type") == "LAUNCH"
+            and (created := _time(job.get("creationDateTime")))
+        ):
+            ends[fact.key] = created
+    return {key: (time_of(key) - parse_time("time", began)).total_seconds() for key, began in ends.items()}
+
+
+def to_detail(
+    fact: Fact, job: JobTypeDef, names: Mapping[str, str], seconds: Mapping[str, float], execution_id_tag: str
+) -> dict[str, Any]:
+    """The detail of a fact's "DRS Job Log" event; what is not known is absent.
+
+    ``names`` of servers by their ids, ``seconds`` that ended with a fact by its key (see ``durations``).
+    """
     initiated_by = job.get("initiatedBy")
     name = names.get(fact.server or "")
     arn = job.get("arn", "").split(":")  # arn:PARTITION:drs:REGION:ACCOUNT:job/ID
@@ -163,6 +202,7 @@ def to_detail(fact: Fact, job: JobTypeDef, names: Mapping[str, str], execution_i
         "executionId": job.get("tags", {}).get(execution_id_tag) or None,
         "isDrill": initiated_by == "START_DRILL" if initiated_by and job.get("type") == "LAUNCH" else None,
         "sourceServerName": name,
+        "durationSeconds": seconds.get(fact.key),
         "sourceServerIDs": server_ids(job) if fact.event_type == "JOB_STARTED" else None,
         "message": fact.data.get("message") or _message(fact, job, name or fact.server),
     }
@@ -186,6 +226,15 @@ def stalled_servers(job: JobTypeDef, log: JobLog, after: timedelta, now: datetim
             newest[fact.server] = fact.time
     limit = format_time(now - after)
     return {server for server, time in newest.items() if time is not None and time < limit}
+
+
+def server_counts(job: JobTypeDef, log: JobLog) -> Counter[str]:
+    """How many servers of a job are in which state, by the names of the API's summary."""
+    states = dict.fromkeys(server_ids(job), "PENDING")
+    for fact in log.facts:
+        if fact.server and (state := STATE_AFTER.get(fact.event_type)):
+            states[fact.server] = state
+    return Counter(COUNTED_AS[state] for state in states.values())
 
 
 def server_ids(job: JobTypeDef) -> list[str]:
@@ -239,7 +288,7 @@ def _silent_outcomes(job: JobTypeDef, facts: Sequence[Fact], ended: str) -> list
         server_id, status = server["sourceServerID"], server.get("launchStatus")
         if status == "LAUNCHED" and server_id not in launched:
             event = "LAUNCH_END"
-        elif status == "FAILED" and newest_step.get(server_id) not in _FAILURES:
+        elif status == "FAILED" and newest_step.get(server_id) not in SERVER_FAILURES:
             event = "LAUNCH_FAILED"
         else:
             continue
@@ -253,7 +302,7 @@ def _with_outcome(end: Fact, job: JobTypeDef, facts: Collection[Fact]) -> Fact:
     """JOB_END as what it was: how many servers reached what the job was for."""
     goal = _GOALS.get(job.get("type", ""))
     launched = {fact.server for fact in facts if fact.event_type == "SERVER_LAUNCHED"}
-    failed = {fact.server for fact in facts if fact.event_type in _FAILURES} - launched
+    failed = {fact.server for fact in facts if fact.event_type in SERVER_FAILURES} - launched
     servers = job.get("participatingServers", [])
 
     def reached(server: ParticipatingServerTypeDef) -> bool:

@@ -16,6 +16,8 @@ from drs_job_log.linking import Linked, Linker
 from drs_job_log.store import JobLogStore
 
 if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+
     from aws_lambda_powertools.utilities.typing import LambdaContext
 
 # Of an invocation's time: kept for what is in work, and for the metrics.
@@ -41,19 +43,44 @@ class LinkError(RuntimeError):
 
 @logger.inject_lambda_context
 @metrics.log_metrics
-def handler(_event: dict[str, Any], context: LambdaContext) -> dict[str, int]:
-    """Link what can be linked now.
+def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, int]:
+    """Link what can be linked now. The clock's event is empty; ``{"jobIds": [...]}`` comes by hand.
 
     Raises
     ------
+    ValueError
+        Where the event is neither.
     LinkError
         Where the execution of a job could not be looked up or set, so that Lambda's Errors metric tells.
     """
-    linked = linker.run(datetime.now(UTC), lambda: context.get_remaining_time_in_millis() / 1000 - _SECONDS_TO_END)
+    linked = linker.run(
+        datetime.now(UTC),
+        lambda: context.get_remaining_time_in_millis() / 1000 - _SECONDS_TO_END,
+        asked=read_event(event),
+    )
     count(linked)
     if linked.failures:
         raise LinkError("; ".join(f"{what}: {why}" for what, why in linked.failures.items()))
     return {"events": linked.events, "finished": linked.finished}
+
+
+def read_event(event: Mapping[str, Any]) -> Collection[str]:
+    """Ids of the jobs that are to be looked for at once, however old: those that somebody asks for.
+
+    Raises
+    ------
+    ValueError
+        Where it is no such event.
+    """
+    match event:
+        case {"jobIds": [_, *_] as ids, **rest} if not rest and all(isinstance(id_, str) for id_ in ids):
+            return [str(id_) for id_ in ids]
+        case _ if not event:
+            return ()
+    raise ValueError(
+        'the event must be {} for what is due, or {"jobIds": ["drsjob-…", …]} for these jobs at once, '
+        f"not {event!r:.200}"
+    )
 
 
 def count(linked: Linked) -> None:

@@ -14,7 +14,7 @@ from zlib import crc32
 from aws_lambda_powertools import Logger
 from botocore.exceptions import BotoCoreError, ClientError
 
-from drs_job_log.events import parse_time
+from drs_job_log.events import time_of
 from drs_job_log.executions import HistoryError, finish
 
 if TYPE_CHECKING:
@@ -114,15 +114,19 @@ class Linker:
         self._scanned: dict[str, float] = {}
         self._threads = ThreadPoolExecutor(_THREADS)
 
-    def run(self, now: datetime, seconds_left: Callable[[], float] = lambda: 900.0) -> Linked:
+    def run(
+        self, now: datetime, seconds_left: Callable[[], float] = lambda: 900.0, asked: Collection[str] = ()
+    ) -> Linked:
         """Look for the executions of all jobs with unlinked events, and link these. What fails, fails alone.
 
+        Jobs that are ``asked`` for are looked for whether or not they are due.
         It may be cut off anywhere: what is not linked is in the index of unlinked events, and found there again.
         """
         unlinked = self._store.unlinked()
         oldest = min(map(min, unlinked.values()), default=None)
         run = _Run(now, unlinked, seconds_left)
-        due = [job_id for job_id, keys in unlinked.items() if job_id in self._failing or is_due(job_id, keys, now)]
+        wanted = {*asked, *self._failing}
+        due = [job_id for job_id, keys in unlinked.items() if job_id in wanted or is_due(job_id, keys, now)]
         missing = []
         # In another order each minute: where time runs out, it is not always the same jobs that go without.
         for job_id in sorted(due, key=lambda job_id: crc32(f"{now:%H:%M} {job_id}".encode())):
@@ -213,11 +217,6 @@ def is_due(job_id: str, keys: Collection[str], now: datetime) -> bool:
     For an hour after its newest event, every minute; from then on once an hour, each job in a minute of its own.
     """
     return now - time_of(max(keys)) < _PATIENCE or now.minute == crc32(job_id.encode()) % 60
-
-
-def time_of(key: str) -> datetime:
-    """The time in an ``EventKey``."""
-    return parse_time("EventKey", key.partition("#")[0])
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
-from drs_job_log.events import JOB_ENDS
+from drs_job_log.events import JOB_ENDS, SERVER_FAILURES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -33,17 +33,17 @@ _UNDER_WAY: Final = frozenset({"PENDING", "SNAPSHOT", "CONVERSION", "LAUNCHING"}
 _GOALS: Final[Mapping[str | None, str]] = {None: "LAUNCHED", "LAUNCH": "LAUNCHED", "TERMINATE": "TERMINATED"}
 
 # What an event makes of the server that it names. Any other event only names it.
-_STATE_AFTER: Final[Mapping[str, str]] = {
+STATE_AFTER: Final[Mapping[str, str]] = {
     **dict.fromkeys(("SNAPSHOT_STARTED", "SNAPSHOT_COMPLETED", "USING_PREVIOUS_SNAPSHOT"), "SNAPSHOT"),
     **dict.fromkeys(("CONVERSION_STARTED", "CONVERSION_IN_PROGRESS", "CONVERSION_COMPLETED"), "CONVERSION"),
     "SERVER_LAUNCHING": "LAUNCHING",
     "SERVER_LAUNCHED": "LAUNCHED",
-    **dict.fromkeys(("SNAPSHOT_FAILED", "CONVERSION_FAILED", "SERVER_LAUNCH_FAILED"), "FAILED"),
+    **dict.fromkeys(SERVER_FAILURES, "FAILED"),
     "SERVER_SKIPPED": "SKIPPED",
 }
 
 # The summary's names for the states.
-_COUNTED_AS: Final[Mapping[str, str]] = {state: state.lower() for state in _STATES} | {
+COUNTED_AS: Final[Mapping[str, str]] = {state: state.lower() for state in _STATES} | {
     "SNAPSHOT": "converting",
     "CONVERSION": "converting",
 }
@@ -111,9 +111,9 @@ class Progress:
     @property
     def summary(self) -> dict[str, int]:
         """How many servers are in which state; together they are ``totalServers``."""
-        counted = Counter(_COUNTED_AS[server.state] for server in self.servers)
+        counted = Counter(COUNTED_AS[server.state] for server in self.servers)
         return {"totalServers": len(self.servers)} | {
-            name: counted[name] for name in dict.fromkeys(_COUNTED_AS.values())
+            name: counted[name] for name in dict.fromkeys(COUNTED_AS.values())
         }
 
     @property
@@ -172,7 +172,7 @@ def _order(event: JobLogEvent) -> tuple[datetime, int, str, str]:
     elif event.event_type in JOB_ENDS or event.event_type == "JOB_TERMINATED":
         finality = len(_FINALITY)
     else:
-        finality = _FINALITY[_STATE_AFTER.get(event.event_type)]
+        finality = _FINALITY[STATE_AFTER.get(event.event_type)]
     return event.timestamp, finality, event.job_id, event.event_id
 
 
@@ -230,7 +230,7 @@ class _Job:
 
         if event.source_server_id:
             server = self._server(event.source_server_id, event)
-            state = _STATE_AFTER.get(event.event_type)
+            state = STATE_AFTER.get(event.event_type)
             server.become(state, event.timestamp)
             server.name = event.source_server_name or server.name
             server.ec2_instance_id = event.ec2_instance_id or server.ec2_instance_id

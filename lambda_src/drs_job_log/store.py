@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal, DecimalException
 from typing import TYPE_CHECKING, Any, Final
@@ -125,6 +126,32 @@ class JobLogStore:
     def _events(self, **query: Any) -> list[JobLogEvent]:
         pages = self._client.get_paginator("query").paginate(TableName=self._table_name, **query, **_PROJECTION)
         return [from_item(item) for page in pages for item in page["Items"]]
+
+    def completed(self, event: JobLogEvent) -> JobLogEvent:
+        """A server's event with what it lacks and others of the server's events in this job know.
+
+        DRS's own launch results know neither name nor execution nor error.
+        """
+        if not event.source_server_id or (event.source_server_name and event.execution_id and event.error):
+            return event
+        pages = self._client.get_paginator("query").paginate(
+            TableName=self._table_name,
+            KeyConditionExpression="JobId = :job",
+            FilterExpression="SourceServerId = :server",
+            ExpressionAttributeValues={":job": {"S": event.job_id}, ":server": {"S": event.source_server_id}},
+            **_PROJECTION,
+        )
+        events = [*(from_item(item) for page in pages for item in page["Items"]), event]
+
+        def newest(name: str) -> str | None:
+            return next((value for event in reversed(events) if (value := getattr(event, name))), None)
+
+        return replace(
+            event,
+            source_server_name=newest("source_server_name"),
+            execution_id=newest("execution_id"),
+            error=newest("error"),
+        )
 
     def unlinked(self) -> dict[str, list[str]]:
         """The ``EventKey`` of every event that has no execution, by job."""

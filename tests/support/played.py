@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from drs_job_log.events import JobLogEvent, parse
-from drs_job_log.joblog import read_log, to_detail
+from drs_job_log.joblog import durations, read_log, to_detail
 
 from tests.support.envelopes import dumps, job_log
 
@@ -38,8 +38,8 @@ def details(
         {"event": step.event, "logDateTime": (created + step.after).isoformat(), "eventData": step.data}
         for step in script.steps
     ]
-    facts = read_log(job, items, created + timedelta(days=1)).facts
-    return [to_detail(fact, job, {}, "ExecutionId") for fact in facts]
+    log = read_log(job, items, created + timedelta(days=1))
+    return [to_detail(fact, job, {}, durations(job, log), "ExecutionId") for fact in log.facts]
 
 
 def events(script: Script, job_id: str, **options: Any) -> list[JobLogEvent]:

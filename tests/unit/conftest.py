@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 # Before the functions' modules are imported: they read their environment then, as Lambda has it.
 os.environ.update(
@@ -13,7 +13,9 @@ os.environ.update(
         "AWS_SECRET_ACCESS_KEY": "test",
         "AWS_DEFAULT_REGION": "us-east-1",
         "JOB_LOG_EVENTS_TABLE": "drs-job-log-events",
+        "NOTICES_TABLE": "drs-job-log-notices",
         "RETENTION_DAYS": "30",
+        "RUNBOOKS": "docs/runbooks",
         "EVENT_BUS_NAME": "default",
         "EVENT_SOURCE": "drs.job-log",
         "EXECUTION_ID_TAG": "ExecutionId",
@@ -24,6 +26,9 @@ os.environ.update(
         "POWERTOOLS_METRICS_NAMESPACE": "DRSJobLog",
     }
 )
+
+import json
+from dataclasses import dataclass
 
 import boto3
 import pytest
@@ -38,21 +43,58 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
 TABLE = os.environ["JOB_LOG_EVENTS_TABLE"]
+NOTICES = os.environ["NOTICES_TABLE"]
 RETENTION = timedelta(days=30)
 
 
 @pytest.fixture
 def dynamodb() -> Iterator[DynamoDBClient]:
-    """A client of an in-process DynamoDB that has the table of storage.tf."""
+    """A client of an in-process DynamoDB that has the module's tables."""
     with mock_aws():
         client = boto3.client("dynamodb")
         create_table(client)
+        client.create_table(
+            TableName=NOTICES,
+            BillingMode="PAY_PER_REQUEST",
+            KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
+            AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
+        )
         yield client
 
 
 @pytest.fixture
 def store(dynamodb: DynamoDBClient) -> JobLogStore:
     return JobLogStore(dynamodb, TABLE)
+
+
+@dataclass(frozen=True)
+class Subscriber:
+    """A queue that a topic delivers to."""
+
+    topic_arn: str
+    queue_url: str
+
+    def take(self) -> list[dict[str, Any]]:
+        """Take what has come: what was published, in its order."""
+        sqs = boto3.client("sqs")
+        taken: list[dict[str, Any]] = []
+        while messages := sqs.receive_message(QueueUrl=self.queue_url, MaxNumberOfMessages=10).get("Messages"):
+            for message in messages:
+                taken.append(json.loads(message["Body"]))
+                sqs.delete_message(QueueUrl=self.queue_url, ReceiptHandle=message["ReceiptHandle"])
+        return taken
+
+
+@pytest.fixture
+def subscriber(dynamodb: DynamoDBClient) -> Subscriber:
+    """Of a topic for failure notices, in the same in-process AWS."""
+    assert dynamodb
+    topic = boto3.client("sns").create_topic(Name="failures")["TopicArn"]
+    sqs = boto3.client("sqs")
+    url = sqs.create_queue(QueueName="subscriber")["QueueUrl"]
+    arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    boto3.client("sns").subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn)
+    return Subscriber(topic, url)
 
 
 def create_table(client: DynamoDBClient) -> None:

@@ -319,7 +319,7 @@ def test_a_real_drill_is_told_as_drs_logged_it(make_world: Callable[..., World],
         world.now += 3 * SECOND
         world.collect()
         world.deliver()
-    assert not world.collect().is_running
+    assert not world.collect().running_jobs
 
     log = world.simulator.whole_log(job_id)
     stored = world.rows(job_id)
@@ -348,9 +348,9 @@ def test_the_item_behind_the_jobs_end_is_not_missed(make_world: Callable[..., Wo
     assert script.end
     world.now += script.end + scripts.TAIL / 2
 
-    assert world.collect().is_running  # COMPLETED, but not the whole log
+    assert world.collect().running_jobs  # COMPLETED, but not the whole log
     world.now += 3 * SECOND
-    assert not world.collect().is_running
+    assert not world.collect().running_jobs
 
     world.deliver()
     assert [row["EventType"] for row in world.rows(job_id)] == [
@@ -628,7 +628,28 @@ def test_an_account_without_drs_has_no_jobs(make_world: Callable[..., World]) ->
     world = make_world()
     world.simulator.fail("DescribeJobs", ApiError("UninitializedAccountException"))
 
-    assert world.collect() == Pass(jobs=0, emitted=0, stalled=0, is_running=False, failures={})
+    done = world.collect()
+
+    assert (done.jobs, done.running_jobs, done.failures) == (0, 0, {})
+
+
+def test_a_pass_tells_how_far_the_servers_of_running_jobs_are(make_world: Callable[..., World]) -> None:
+    world = make_world()
+    for tags in ({"ExecutionId": "exec-1"}, {"ExecutionId": "exec-1"}, {}, {}):
+        world.simulator.start(scripts.launch([server_id(1), server_id(2)]), tags)
+    world.now += timedelta(seconds=100)
+    over = world.simulator.start(scripts.terminate([server_id(3)]))
+    world.simulator.jobs[over].began -= timedelta(hours=1)
+
+    done = world.collect()
+
+    assert (done.jobs, done.running_jobs, done.running_executions) == (5, 4, 3)
+    assert done.servers == {"converting": 8}
+    world.simulator.fail("DescribeJobs", ApiError("AccessDeniedException", status=403))
+    assert world.collect().servers == done.servers  # as DRS said last
+    world.now += timedelta(hours=1)
+    done = world.collect()
+    assert (done.running_jobs, done.running_executions, done.servers) == (0, 0, {})
 
 
 def test_a_target_that_cannot_be_asked_leaves_the_other_and_keeps_being_asked_while_its_job_runs(
@@ -649,7 +670,7 @@ def test_a_target_that_cannot_be_asked_leaves_the_other_and_keeps_being_asked_wh
     world.deliver()
 
     assert list(done.failures) == ["DRS in eu-central-1"]
-    assert done.is_running
+    assert done.running_jobs
     assert len(world.rows(here)) > len(world.rows(there)) > 0
     assert {row["EventData"]["region"] for row in world.rows(here)} == {"eu-west-1"}
     assert {row["EventData"]["region"] for row in world.rows(there)} == {"eu-central-1"}

@@ -21,7 +21,18 @@ CLOUD_TRAIL = {"detail-type": "AWS API Call via CloudTrail", "detail": {"eventNa
 
 
 def done(**changes: Any) -> Pass:
-    return Pass(**{"jobs": 1, "emitted": 2, "stalled": 0, "is_running": False, "failures": {}} | changes)
+    return Pass(
+        **{
+            "jobs": 1,
+            "emitted": 2,
+            "stalled": 0,
+            "running_jobs": 0,
+            "running_executions": 0,
+            "servers": {},
+            "failures": {},
+        }
+        | changes
+    )
 
 
 @dataclass
@@ -76,17 +87,17 @@ def test_when_nothing_runs_one_pass_is_all(play: Callable[..., FakeCollector]) -
 def test_while_a_job_runs_a_pass_begins_every_three_seconds_until_the_next_minute(
     play: Callable[..., FakeCollector], event: dict[str, Any]
 ) -> None:
-    fake = play(event, lambda _: done(is_running=True))
+    fake = play(event, lambda _: done(running_jobs=1))
 
     assert fake.began == [3 * number for number in range(20)]
 
 
 def test_when_the_job_is_over_so_is_the_invocation(play: Callable[..., FakeCollector]) -> None:
-    assert len(play({}, lambda number: done(is_running=number < 5)).requests) == 5
+    assert len(play({}, lambda number: done(running_jobs=int(number < 5))).requests) == 5
 
 
 def test_a_pass_that_takes_longer_than_the_interval_is_followed_at_once(play: Callable[..., FakeCollector]) -> None:
-    fake = play({}, lambda _: done(is_running=True), seconds=10)
+    fake = play({}, lambda _: done(running_jobs=1), seconds=10)
 
     assert fake.began == [0, 10, 20, 30, 40, 50]
 
@@ -101,7 +112,7 @@ def test_a_pass_that_takes_longer_than_the_interval_is_followed_at_once(play: Ca
 def test_launch_results_and_requests_by_hand_are_one_pass(
     play: Callable[..., FakeCollector], event: dict[str, Any], request_: Request
 ) -> None:
-    assert play(event, lambda _: done(is_running=True)).requests == [request_]
+    assert play(event, lambda _: done(running_jobs=1)).requests == [request_]
 
 
 def test_since_is_a_time(play: Callable[..., FakeCollector]) -> None:
@@ -135,14 +146,21 @@ def test_what_the_last_pass_could_not_collect_fails_the_invocation(play: Callabl
 
 
 def test_what_a_later_pass_made_good_does_not(play: Callable[..., FakeCollector]) -> None:
-    play({}, lambda number: done(is_running=number < 2, failures={"a": "b"} if number < 2 else {}))
+    play({}, lambda number: done(running_jobs=int(number < 2), failures={"a": "b"} if number < 2 else {}))
 
 
 def test_metrics_tell_of_whole_passes_failures_and_servers_that_stand_still(
     play: Callable[..., FakeCollector], capsys: pytest.CaptureFixture[str]
 ) -> None:
     play(
-        {}, lambda number: done(is_running=number < 4, stalled=1, failures={"a": "b", "c": "d"} if number == 2 else {})
+        {},
+        lambda number: done(
+            running_jobs=int(number < 4) * number,
+            running_executions=int(number < 4),
+            servers={"pending": 10 - number, "launched": number, "skipped": 1} if number < 4 else {},
+            stalled=1,
+            failures={"a": "b", "c": "d"} if number == 2 else {},
+        ),
     )
 
     (metrics,) = [json.loads(line) for line in capsys.readouterr().out.splitlines() if '"_aws"' in line]
@@ -151,14 +169,46 @@ def test_metrics_tell_of_whole_passes_failures_and_servers_that_stand_still(
             "Namespace": "DRSJobLog",
             "Dimensions": [["service"]],
             "Metrics": [
-                {"Name": "CollectorHeartbeat", "Unit": "Count"},
                 {"Name": "CollectorFailures", "Unit": "Count"},
+                {"Name": "CollectorHeartbeat", "Unit": "Count"},
+                {"Name": "RunningJobs", "Unit": "Count"},
+                {"Name": "RunningExecutions", "Unit": "Count"},
+                {"Name": "ServersPending", "Unit": "Count"},
+                {"Name": "ServersConverting", "Unit": "Count"},
+                {"Name": "ServersLaunching", "Unit": "Count"},
+                {"Name": "ServersLaunched", "Unit": "Count"},
+                {"Name": "ServersFailed", "Unit": "Count"},
                 {"Name": "ServersStalled", "Unit": "Count"},
             ],
         }
     ]
     assert (metrics["CollectorHeartbeat"], metrics["CollectorFailures"], metrics["ServersStalled"]) == ([3], [2], [4])
     assert metrics["EventsEmitted"] == 8
+    assert (metrics["RunningJobs"], metrics["RunningExecutions"]) == ([3], [1])
+    states = ("Pending", "Converting", "Launching", "Launched", "Failed")
+    assert [metrics[f"Servers{state}"] for state in states] == [[7], [0], [0], [3], [0]]
+
+
+def test_when_nothing_runs_only_what_is_always_told_is_told(
+    play: Callable[..., FakeCollector], capsys: pytest.CaptureFixture[str]
+) -> None:
+    play({}, lambda _: done())
+
+    (metrics,) = [json.loads(line) for line in capsys.readouterr().out.splitlines() if '"_aws"' in line]
+    (told,) = metrics["_aws"]["CloudWatchMetrics"]
+    assert [metric["Name"] for metric in told["Metrics"]] == ["CollectorHeartbeat", "RunningJobs", "RunningExecutions"]
+    assert metrics["RunningJobs"] == [0]
+
+
+def test_what_is_read_by_hand_is_no_heartbeat_and_counts_no_server_again(
+    play: Callable[..., FakeCollector], capsys: pytest.CaptureFixture[str]
+) -> None:
+    play({"jobIds": [JOB]}, lambda _: done(running_jobs=1, stalled=1))
+
+    (metrics,) = [json.loads(line) for line in capsys.readouterr().out.splitlines() if '"_aws"' in line]
+    (told,) = metrics["_aws"]["CloudWatchMetrics"]
+    assert told["Metrics"] == [{"Name": "CollectorFailures", "Unit": "Count"}]
+    assert metrics["EventsEmitted"] == 2
 
 
 def test_metrics_tell_of_an_invocation_that_failed(

@@ -7,16 +7,19 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+import boto3
 import pytest
 from aws_lambda_powertools.utilities.batch.exceptions import BatchProcessingError
+from aws_lambda_powertools.utilities.idempotency.persistence.dynamodb import DynamoDBPersistenceLayer
 from drs_job_log import ingest
 from drs_job_log.linking import Links
+from drs_job_log.notify import Notices, Settings
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.support import played
 from tests.support.envelopes import details, dumps, job_log, sqs_records
-from tests.unit.conftest import TABLE
+from tests.unit.conftest import NOTICES, RETENTION, TABLE
 from tests.unit.test_executions import BAD, GOOD, create, history, records, write
 from tests.unit.test_store import rows
 
@@ -25,6 +28,8 @@ if TYPE_CHECKING:
     from drs_job_log.store import JobLogStore
     from mypy_boto3_dynamodb import DynamoDBClient
 
+    from tests.unit.conftest import Subscriber
+
 
 @dataclass
 class LambdaContext:
@@ -32,6 +37,9 @@ class LambdaContext:
     memory_limit_in_mb: int = 256
     invoked_function_arn: str = "arn:aws:lambda:us-east-1:111122223333:function:drs-job-log-ingest"
     aws_request_id: str = "request"
+
+    def get_remaining_time_in_millis(self) -> float:
+        return 30_000.0
 
 
 def body(event_id: str, **changes: Any) -> str:
@@ -45,10 +53,26 @@ def run(bodies: list[str], first_id: int = 0) -> list[str]:
     return [failure["itemIdentifier"] for failure in answer["batchItemFailures"]]
 
 
+def use_topic(monkeypatch: pytest.MonkeyPatch, topic_arn: str | None) -> None:
+    settings = Settings(name="drs-job-log", topic_arn=topic_arn, viewer=None, runbook="docs/runbooks/x.md")
+    monkeypatch.setattr(
+        ingest,
+        "notices",
+        Notices(settings, boto3.client("sns"), DynamoDBPersistenceLayer(NOTICES), ingest.store, RETENTION),
+    )
+
+
 @pytest.fixture(autouse=True)
 def _use_store(store: JobLogStore, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ingest, "store", store)
     monkeypatch.setattr(ingest, "links", Links(None))
+    use_topic(monkeypatch, None)
+
+
+def emitted(capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
+    """The metrics of the one batch that was handed to the function."""
+    (metrics,) = [json.loads(line) for line in capsys.readouterr().out.splitlines() if '"_aws"' in line]
+    return metrics
 
 
 @pytest.mark.filterwarnings("ignore:No application metrics to publish")
@@ -135,6 +159,91 @@ def test_a_rejected_record_is_logged_with_its_reason_and_without_its_text(monkey
     assert line["message_id"] == "message-1"
     assert "detail.jobID" in line["reason"]
     assert "a secret" not in log.getvalue()
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Failures and durations
+# ---------------------------------------------------------------------------------------------------------------------
+
+
+def failed(event_id: str, server: str = "s-1", **changes: Any) -> str:
+    now = datetime.now(UTC).isoformat()
+    return body(event_id, eventType="LAUNCH_FAILED", sourceServerID=server, logDateTime=now, **changes)
+
+
+def test_a_failed_server_is_told_and_counted_once_however_many_report_it(
+    subscriber: Subscriber, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    use_topic(monkeypatch, subscriber.topic_arn)
+
+    assert run([failed("a"), body("b"), failed("c", server="s-2")]) == []
+    assert emitted(capsys)["ServerFailures"] == [2]
+    assert run([failed("a"), failed("d"), failed("e", server="s-2")]) == []
+    assert "ServerFailures" not in emitted(capsys)
+
+    assert len(subscriber.take()) == 2
+
+
+def test_a_notice_that_fails_is_no_lost_event_and_is_sent_when_the_record_comes_again(
+    dynamodb: DynamoDBClient,
+    subscriber: Subscriber,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    log = io.StringIO()
+    monkeypatch.setattr(ingest.logger.registered_handler, "stream", log)
+    bodies = [body("a"), failed("b"), body("c")]
+    use_topic(monkeypatch, f"{subscriber.topic_arn}-gone")
+
+    assert run(bodies) == ["message-1"]
+    assert len(rows(dynamodb)) == 3
+    assert emitted(capsys)["ServerFailures"] == [1]  # for then only the alarm tells
+    (line,) = [json.loads(line) for line in log.getvalue().splitlines()]
+    assert (line["message"], line["job_id"]) == ("Event stored, but not what follows from it", "drsjob-1")
+
+    use_topic(monkeypatch, subscriber.topic_arn)
+    assert run(bodies[1:2], first_id=1) == []
+    assert emitted(capsys)["ServerFailures"] == [1]
+    assert len(subscriber.take()) == 1
+
+
+@pytest.mark.parametrize(
+    ("event_type", "metric"),
+    [
+        ("SNAPSHOT_END", "SnapshotDuration"),
+        ("CONVERSION_END", "ConversionDuration"),
+        ("LAUNCH_END", "LaunchDuration"),
+        ("JOB_END", "JobDuration"),
+        ("JOB_FAILED", "JobDuration"),
+    ],
+)
+def test_how_long_a_step_took_is_told_when_its_end_is_stored_and_not_again(
+    capsys: pytest.CaptureFixture[str], event_type: str, metric: str
+) -> None:
+    bodies = [body("a", eventType=event_type, durationSeconds=12.25), body("b", eventType=event_type)]
+
+    run(bodies)
+    metrics = emitted(capsys)
+    assert metrics[metric] == [12.25]
+    (told,) = metrics["_aws"]["CloudWatchMetrics"]
+    assert {"Name": metric, "Unit": "Seconds"} in told["Metrics"]
+    run(bodies)
+    assert metric not in emitted(capsys)
+
+
+@pytest.mark.parametrize("seconds", [-1, "12", None, True, [12], 1e300, float("nan")])
+def test_what_is_no_duration_is_stored_and_not_counted(capsys: pytest.CaptureFixture[str], seconds: Any) -> None:
+    assert run([body("a", eventType="LAUNCH_END", durationSeconds=seconds)]) == []
+
+    metrics = emitted(capsys)
+    assert metrics["EventsStored"] == [1]
+    assert "LaunchDuration" not in metrics
+
+
+def test_what_ends_no_step_has_no_duration(capsys: pytest.CaptureFixture[str]) -> None:
+    run([body("a", eventType="CLEANUP_END", durationSeconds=12)])
+
+    assert [name for name in emitted(capsys) if "Duration" in name] == []
 
 
 @given(

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from drs_job_log.events import parse
-from drs_job_log.joblog import JobLog, read_log, stalled_servers, to_detail
+from drs_job_log.joblog import JobLog, durations, read_log, server_counts, stalled_servers, to_detail
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -44,7 +44,7 @@ def types(job: Any, *items: Any, now: datetime = NOW) -> list[str]:
 
 def only_detail(job: Any, *items: Any, names: dict[str, str] | None = None) -> dict[str, Any]:
     (fact,) = read_log(job, items, NOW).facts
-    return to_detail(fact, job, names or {}, "ExecutionId")
+    return to_detail(fact, job, names or {}, {}, "ExecutionId")
 
 
 @pytest.mark.parametrize(
@@ -79,7 +79,7 @@ def test_a_jobs_end_tells_what_its_servers_came_to(
 
     end = read_log(ended, [*launched, END], NOW).facts[-1]
 
-    detail = to_detail(end, ended, {}, "ExecutionId")
+    detail = to_detail(end, ended, {}, {}, "ExecutionId")
     assert (detail["eventType"], detail["outcome"], detail["message"]) == (event_type, outcome, message)
     assert [server["launchStatus"] for server in detail["participatingServers"]] == statuses
 
@@ -126,7 +126,7 @@ def test_the_end_waits_for_how_the_servers_fared() -> None:
     log = read_log(running, [launched, END], soon + 10 * MINUTE)
     assert [fact.event_type for fact in log.facts] == ["SERVER_LAUNCHED", "JOB_COMPLETED"]
     assert not log.is_complete
-    detail = to_detail(log.facts[-1], running, {}, "ExecutionId")
+    detail = to_detail(log.facts[-1], running, {}, {}, "ExecutionId")
     assert "outcome" not in detail
     assert detail["message"] == "Recovery ended"
 
@@ -267,6 +267,62 @@ def test_a_detail_has_all_that_is_known() -> None:
     }
 
 
+START = item("JOB_START", "2025-11-28T20:30:00.500000+00:00")
+
+
+def took(job: Any, *items: Any) -> dict[str, float]:
+    """Seconds by the event that ends a step; one of each kind at most."""
+    log = read_log(job, items, NOW)
+    types = {fact.key: fact.event_type for fact in log.facts}
+    return {types[key]: seconds for key, seconds in durations(job, log).items()}
+
+
+def test_a_steps_end_tells_how_long_the_server_took_and_the_jobs_end_how_long_all_did() -> None:
+    steps = [
+        item("SNAPSHOT_START", "2025-11-28T20:31:00+00:00", sourceServerID="s-0"),
+        item("SNAPSHOT_END", "2025-11-28T20:31:00.250000+00:00", sourceServerID="s-0"),
+        item("CONVERSION_START", "2025-11-28T20:31:30+00:00", sourceServerID="s-1"),  # another server's
+        item("CONVERSION_START", "2025-11-28T20:32:00+00:00", sourceServerID="s-0"),
+        item("CONVERSION_FAIL", "2025-11-28T20:33:00+00:00", sourceServerID="s-0"),
+        item("CONVERSION_START", "2025-11-28T20:34:00+00:00", sourceServerID="s-0"),  # the second attempt
+        item("CONVERSION_END", "2025-11-28T20:37:00+00:00", sourceServerID="s-0"),
+        item("LAUNCH_START", "2025-11-28T20:37:00+00:00", sourceServerID="s-0"),
+        item("LAUNCH_END", "2025-11-28T20:39:30+00:00", sourceServerID="s-0"),
+    ]
+
+    assert took(job("LAUNCHED", "LAUNCHED"), START, *steps, END) == {
+        "SNAPSHOT_COMPLETED": 0.25,
+        "CONVERSION_COMPLETED": 180,
+        "SERVER_LAUNCHED": 150,
+        "JOB_COMPLETED": 600.026,
+    }
+
+
+def test_what_nobody_measured_has_no_duration() -> None:
+    launching = item("LAUNCH_START", "2025-11-28T20:31:00+00:00", sourceServerID="s-0")
+    # Launched by what DRS says at the job's end: when is not known.
+    assert took(job("LAUNCHED"), START, launching, END) == {"JOB_COMPLETED": 600.026}
+    without_beginning = item("LAUNCH_END", "2025-11-28T20:39:30+00:00", sourceServerID="s-0")
+    assert took(job("LAUNCHED", creationDateTime=None), without_beginning, END) == {}
+    assert took(job("TERMINATED", type="TERMINATE"), START, END) == {}
+
+
+def test_servers_are_counted_by_their_state() -> None:
+    running = job(*["PENDING"] * 5, status="STARTED")
+    steps = [
+        item("SNAPSHOT_START", sourceServerID="s-1"),
+        item("CONVERSION_START", sourceServerID="s-2"),
+        item("LAUNCH_START", sourceServerID="s-2"),
+        item("CONVERSION_FAIL", sourceServerID="s-3"),
+        item("LAUNCH_END", sourceServerID="s-4"),
+        item("CLEANUP_START", sourceServerID="s-0"),
+    ]
+
+    counts = server_counts(running, read_log(running, steps, NOW))
+
+    assert counts == {"pending": 1, "converting": 1, "launching": 1, "failed": 1, "launched": 1}
+
+
 def test_a_bare_job_and_item_make_a_detail_too() -> None:
     bare: Any = {"jobID": "drsjob-1"}
 
@@ -331,4 +387,4 @@ def test_the_row_of_a_fact_has_the_key_that_the_collector_looks_for(
     running = job("PENDING", status="STARTED")
     (fact,) = read_log(running, [item(event, time.isoformat(), **data)], NOW).facts
 
-    assert parse(dumps(job_log(to_detail(fact, running, {}, "ExecutionId")))).key == fact.key
+    assert parse(dumps(job_log(to_detail(fact, running, {}, {}, "ExecutionId")))).key == fact.key

@@ -233,6 +233,28 @@ def test_a_job_without_any_link_is_looked_for_less_often_after_an_hour(
     assert requests["Query"] == 62
 
 
+def test_a_job_that_is_asked_for_is_looked_for_at_once_however_old(
+    store: JobLogStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Linked by hand: by an event of the job that names its execution."""
+    old = datetime.now(UTC) - timedelta(hours=2)
+    for job_id in ("drsjob-1", "drsjob-2"):
+        store.put(replace(event(0, job_id), timestamp=old), RETENTION)
+        store.put(event(1, job_id, execution_id="exec-1"), RETENTION)
+    monkeypatch.setattr(linker, "linker", Linker(store, None))
+    monkeypatch.setattr(linking, "is_due", lambda *_: False)
+
+    assert linker.handler({}, Context())["events"] == 0
+    assert linker.handler({"jobIds": ["drsjob-1"]}, Context())["events"] == 1
+    assert list(store.unlinked()) == ["drsjob-2"]
+
+
+@pytest.mark.parametrize("event", [{"jobIds": []}, {"jobIds": [7]}, {"jobIDs": ["drsjob-1"]}, {"jobIds": "drsjob-1"}])
+def test_an_event_that_is_none_is_refused_with_the_mend(event: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match=r"the event must be \{\} for what is due, or"):
+        linker.handler(event, Context())
+
+
 def slowed(clock: list[float], call: Any, seconds: float) -> Any:
     """The same call, but it takes so many seconds."""
 
