@@ -21,3 +21,13 @@ def browser() -> Iterator[Browser]:
         browser = playwright.chromium.launch(executable_path=path, args=browsers.OPTIONS)
         yield browser
         browser.close()
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print what the fault tests counted."""
+    reports = [report for key in ("passed", "failed") for report in terminalreporter.stats.get(key, [])]
+    lines = [value for report in reports for name, value in report.user_properties if name == "counted"]
+    if lines:
+        terminalreporter.section("under faults")
+        for line in lines:
+            terminalreporter.write_line(line)

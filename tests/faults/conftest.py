@@ -1,0 +1,43 @@
+"""The in-process AWS of the unit tests, whose time passes at once, and a summary of what each fault came to."""
+
+from __future__ import annotations
+
+import logging
+import time
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.unit.conftest import dynamodb, store, subscriber
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+__all__ = ["dynamodb", "store", "subscriber"]
+
+
+@pytest.fixture(autouse=True)
+def _no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Between the tries of a client, and of the bus."""
+    no_time = SimpleNamespace(sleep=lambda _: None, monotonic=time.monotonic)
+    monkeypatch.setattr("botocore.endpoint.time", no_time)
+    monkeypatch.setattr("drs_job_log.bus.time", no_time)
+
+
+@pytest.fixture(autouse=True)
+def _no_logs() -> Iterator[None]:
+    """Of failures that are meant, by the thousand."""
+    logging.disable()
+    yield
+    logging.disable(logging.NOTSET)
+
+
+@pytest.fixture
+def count(record_property: Callable[[str, Any], None]) -> Callable[..., None]:
+    """Have figures of a run printed at the end."""
+
+    def count(run: str, **figures: Any) -> None:
+        record_property("counted", f"{run}: " + ", ".join(f"{value:,} {name}" for name, value in figures.items()))
+
+    return count

@@ -1,0 +1,233 @@
+"""Ingest under faults: 10,000 events of 100 jobs at a time, with failed servers and poison among them.
+
+After each: every good event is stored once, every poisonous one is in the dead-letter queue, and each server that
+failed was told of, once where nothing went wrong on that way, and never not at all.
+"""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+import boto3
+import pytest
+from aws_lambda_powertools.utilities.idempotency.persistence.dynamodb import DynamoDBPersistenceLayer
+from botocore.config import Config
+from drs_job_log import ingest
+from drs_job_log.events import SERVER_FAILURES, parse
+from drs_job_log.linking import Links
+from drs_job_log.notify import Notices, Settings
+from drs_job_log.store import JobLogStore
+
+from tests.support import played, scripts
+from tests.support.envelopes import dumps, job_log, launch_result
+from tests.support.faults import EventsTable, Faults, Queue
+from tests.support.scripts import server_id
+from tests.unit.conftest import NOTICES, RETENTION, TABLE
+from tests.unit.test_ingest import LambdaContext
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from tests.unit.conftest import Subscriber
+
+JOBS = 100
+SERVERS = [server_id(number) for number in range(16)]
+# As ingest.py has it, but for the waiting.
+CLIENT = Config(retries={"mode": "legacy", "total_max_attempts": 3}, max_pool_connections=10)
+
+
+@dataclass(frozen=True)
+class Load:
+    """Messages: good ones, by the rows that they are to end as, and poisonous ones."""
+
+    good: Sequence[str]
+    rows: frozenset[tuple[str, str]]
+    failures: frozenset[tuple[str, str]]
+    poison: Sequence[str]
+
+
+@cache
+def load() -> Load:
+    """100 jobs of 100 events; two servers of each fail, which DRS's own events report too; and 1 % of poison."""
+    now = datetime.now(UTC).replace(microsecond=0)
+    good: list[str] = []
+    for job in range(JOBS):
+        failing = {SERVERS[job % 16]: "no rights", SERVERS[(job + 5) % 16]: "no rights either"}
+        script = scripts.launch(SERVERS, failing=failing, cleaned=SERVERS[:1], seed=job)
+        created = now - timedelta(hours=1)
+        details = played.details(script, f"drsjob-{job}", created=created, execution_id=f"exec-{job}")
+        assert len(details) == 100
+        good += [dumps(job_log(detail)) for detail in details]
+        for server in failing:
+            result = launch_result(state="RECOVERY_LAUNCH_FAILED", **{"job-id": f"drsjob-{job}"})
+            arn = f"arn:aws:drs:us-east-1:111122223333:source-server/{server}"
+            good.append(dumps(result | {"id": f"{job} {server}", "resources": [arn], "time": now.isoformat()}))
+    events = [parse(body) for body in good]
+    poison = [
+        ["no JSON", dumps(job_log({"jobID": "drsjob-1"})), dumps(job_log({"jobID": "x" * 3000, "eventType": "A"}))][
+            n % 3
+        ]
+        + " " * n
+        for n in range(len(good) // 100)
+    ]
+    return Load(
+        good=good,
+        rows=frozenset((event.job_id, event.key) for event in events),
+        failures=frozenset(
+            (event.job_id, event.source_server_id or "") for event in events if event.event_type in SERVER_FAILURES
+        ),
+        poison=poison,
+    )
+
+
+@dataclass
+class Pipeline:
+    """Queue, function, table and topic."""
+
+    queue: Queue
+    events: EventsTable
+    subscriber: Subscriber
+    table: Faults
+    topic: Faults
+
+    def run(self, load: Load, bodies: Sequence[str] | None = None) -> Counter[tuple[str, str]]:
+        """Hand everything in and see that nothing was lost; return how often each server was told of."""
+        self.queue.drain([*(bodies or load.good), *load.poison])
+        return self.check(load)
+
+    def check(self, load: Load, dead: Sequence[str] = ()) -> Counter[tuple[str, str]]:
+        assert set(self.events.rows) == load.rows
+        assert sorted(self.queue.dead) == sorted([*load.poison, *dead])
+        told = Counter(
+            (notice["MessageAttributes"]["jobId"]["Value"], notice["MessageAttributes"]["sourceServerId"]["Value"])
+            for notice in self.subscriber.take()
+        )
+        assert set(told) == load.failures
+        return told
+
+
+@pytest.fixture
+def pipeline(subscriber: Subscriber, monkeypatch: pytest.MonkeyPatch) -> Pipeline:
+    events = EventsTable(TABLE)
+    table, topic = Faults(answer=events), Faults(chance=random.Random(2))  # noqa: S311
+
+    def client(service: Any, faults: Faults) -> Any:
+        client = boto3.client(service, config=CLIENT)
+        faults.at(client)
+        return client
+
+    def cold_start() -> None:
+        """A new environment of the function."""
+        # What a killed one had in work in other threads, it has done, or not: here, it has.
+        ingest.OverlappingBatchProcessor._threads.shutdown()
+        monkeypatch.setattr(ingest.OverlappingBatchProcessor, "_threads", ThreadPoolExecutor(10))
+        dynamodb = client("dynamodb", table)
+        settings = Settings(name="drs-job-log", topic_arn=subscriber.topic_arn, viewer=None, runbook="r.md")
+        store = JobLogStore(dynamodb, TABLE)
+        memory = DynamoDBPersistenceLayer(NOTICES, boto3_client=dynamodb)
+        monkeypatch.setattr(ingest, "store", store)
+        monkeypatch.setattr(ingest, "links", Links(None))
+        monkeypatch.setattr(ingest, "notices", Notices(settings, client("sns", topic), memory, store, RETENTION))
+
+    cold_start()
+    queue = Queue(ingest.handler, LambdaContext(), cold_start)
+    table.clock = topic.clock = lambda: queue.now
+    return Pipeline(queue, events, subscriber, table, topic)
+
+
+@pytest.fixture(autouse=True)
+def _short_invocations(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a killed one had begun to tell, another may tell when its time is over."""
+    monkeypatch.setattr(LambdaContext, "get_remaining_time_in_millis", lambda _: 300.0)
+
+
+def test_nothing_goes_wrong(pipeline: Pipeline, count: Callable[..., None]) -> None:
+    told = pipeline.run(load())
+
+    assert set(told.values()) == {1}
+    assert pipeline.queue.metrics["EventsStored"] == len(load().good)
+    assert pipeline.queue.metrics["ServerFailures"] == len(load().failures)
+    count("no fault", stored=len(load().rows), dead=len(load().poison), notices=told.total())
+
+
+def test_dynamodb_throttles_three_requests_in_ten(pipeline: Pipeline, count: Callable[..., None]) -> None:
+    pipeline.table.chances = {"throttled": 0.3}
+
+    told = pipeline.run(load())
+
+    assert pipeline.table.happened["throttled"] > 3000
+    # One that was sent and could not be noted is sent again.
+    count("throttled", requests=pipeline.table.happened["throttled"], stored=len(load().rows), notices=told.total())
+
+
+def test_dynamodb_is_down_for_a_minute(pipeline: Pipeline, count: Callable[..., None]) -> None:
+    pipeline.table.outage = (10.0, 70.0)
+
+    told = pipeline.run(load())
+
+    assert pipeline.table.happened["down"] > 1000
+    count("down for 60 s", requests=pipeline.table.happened["down"], stored=len(load().rows), notices=told.total())
+
+
+def test_answers_are_lost_after_the_write(pipeline: Pipeline, count: Callable[..., None]) -> None:
+    pipeline.table.chances = {"lost": 0.1}
+
+    told = pipeline.run(load())
+
+    assert pipeline.table.happened["lost"] > 1000
+    count("answers lost", requests=pipeline.table.happened["lost"], stored=len(load().rows), notices=told.total())
+
+
+def test_the_function_is_killed_in_the_midst_of_batches(pipeline: Pipeline, count: Callable[..., None]) -> None:
+    pipeline.table.chances = {"killed": 0.01}
+    pipeline.topic.chances = {"killed": 0.1}
+
+    told = pipeline.run(load())
+
+    assert pipeline.queue.killed > 50
+    count("killed", invocations=pipeline.queue.killed, stored=len(load().rows), notices=told.total())
+
+
+def test_sns_is_down(pipeline: Pipeline, count: Callable[..., None]) -> None:
+    """For the first two tries of every message; then it throttles, and its answers are lost."""
+    pipeline.topic.outage = (0.0, 200.0)
+    pipeline.topic.chances = {"lost": 0.2}
+
+    told = pipeline.run(load())
+
+    assert pipeline.topic.happened["down"] > 200
+    count("SNS down", requests=pipeline.topic.happened.total(), stored=len(load().rows), notices=told.total())
+
+
+def test_sns_is_down_for_longer_than_messages_wait(pipeline: Pipeline, count: Callable[..., None]) -> None:
+    """The events are stored; the failures wait in the dead-letter queue, and are told of by its redrive."""
+    pipeline.topic.outage = (0.0, 5000.0)
+    pipeline.queue.drain([*load().good, *load().poison])
+    assert pipeline.subscriber.take() == []
+    waiting = [body for body in pipeline.queue.dead if body not in load().poison]
+    assert {(event.job_id, event.source_server_id) for event in map(parse, waiting)} == load().failures
+    pipeline.topic.outage = None
+
+    pipeline.queue.dead = [body for body in pipeline.queue.dead if body in load().poison]
+    pipeline.queue.drain(waiting)
+
+    told = pipeline.check(load())
+    assert set(told.values()) == {1}
+    count("SNS down for an hour", redriven=len(waiting), stored=len(load().rows), notices=told.total())
+
+
+def test_every_message_is_delivered_three_times_and_out_of_order(
+    pipeline: Pipeline, count: Callable[..., None]
+) -> None:
+    told = pipeline.run(load(), [body for body in load().good for _ in range(3)])
+
+    assert set(told.values()) == {1}
+    assert pipeline.queue.metrics["EventsStored"] == len(load().good)
+    assert pipeline.queue.metrics["EventsRepeated"] == 2 * len(load().good)
+    count("three times", delivered=3 * len(load().good), stored=len(load().rows), notices=told.total())

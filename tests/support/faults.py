@@ -1,0 +1,194 @@
+"""What goes wrong between a function and AWS, and a queue that hands to the function what went wrong once more."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import random
+import threading
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+from aws_lambda_powertools.utilities.batch.exceptions import BatchProcessingError
+from botocore.awsrequest import AWSResponse
+from botocore.exceptions import EndpointConnectionError, ReadTimeoutError
+from moto.core.models import botocore_stubber
+
+from tests.support.envelopes import sqs_records
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from botocore.awsrequest import AWSPreparedRequest
+
+TRIES: Final = 5  # as events.tf has it
+VISIBILITY_TIMEOUT: Final = 180.0
+# Of ten batches in work at the same time, one is done so often.
+SECONDS_OF_A_BATCH: Final = 0.05
+
+THROTTLED: Final = "ProvisionedThroughputExceededException"
+
+
+class Killed(BaseException):
+    """The function is ended in the midst of its work."""
+
+
+class EventsTable:
+    """The table of events, for what ingest asks of it: much faster than moto, which sorts all rows for a query.
+
+    That DynamoDB takes these very requests to mean this, the unit tests prove on moto and the end-to-end tests on
+    MiniStack.
+    """
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.rows: dict[tuple[str, str], dict[str, Any]] = {}
+        self._lock = threading.Lock()
+
+    def __call__(self, event_name: str, request: AWSPreparedRequest) -> AWSResponse | None:
+        """Answer a request that is for this table; all others are for moto."""
+        asked = json.loads(request.body or b"{}") if event_name.startswith("before-send.dynamodb.") else {}
+        if asked.get("TableName") != self.name:
+            answer: AWSResponse | None = botocore_stubber(event_name, request)
+            return answer
+        match event_name.rpartition(".")[2]:
+            case "PutItem":
+                assert asked["ConditionExpression"] == "attribute_not_exists(JobId)"
+                key = asked["Item"]["JobId"]["S"], asked["Item"]["EventKey"]["S"]
+                with self._lock:
+                    if self.rows.setdefault(key, asked["Item"]) is not asked["Item"]:
+                        return _answer(request, 400, {"__type": "ConditionalCheckFailedException"})
+                return _answer(request, 200, {})
+            case "Query":
+                assert asked["KeyConditionExpression"] == "JobId = :job"
+                assert asked["FilterExpression"] == "SourceServerId = :server"
+                job, server = (asked["ExpressionAttributeValues"][name] for name in (":job", ":server"))
+                with self._lock:
+                    keys = sorted(key for key in self.rows if key[0] == job["S"])
+                    items = [self.rows[key] for key in keys if self.rows[key].get("SourceServerId") == server]
+                return _answer(request, 200, {"Items": items, "Count": len(items)})
+        raise AssertionError(event_name)
+
+
+@dataclass
+class Faults:
+    """Faults of one service; what meets none, ``answer`` answers.
+
+    ``chances`` are of each request; ``outage`` is from when to when nothing answers. "lost": what was asked is done,
+    and its answer does not come. "killed": the function ends, before or after.
+    """
+
+    chances: dict[str, float] = field(default_factory=dict)
+    outage: tuple[float, float] | None = None
+    clock: Callable[[], float] = lambda: 0.0
+    answer: Callable[[str, AWSPreparedRequest], AWSResponse | None] = botocore_stubber
+    happened: Counter[str] = field(default_factory=Counter)
+    chance: random.Random = field(default_factory=lambda: random.Random(1))  # noqa: S311
+
+    def at(self, client: Any) -> None:
+        """Have them happen to a client's requests."""
+        service = client.meta.service_model.service_name
+        client.meta.events.unregister("before-send", botocore_stubber)  # or moto would do it all the same
+        client.meta.events.register(f"before-send.{service}", self._before_send)
+
+    def _before_send(self, event_name: str, request: AWSPreparedRequest, **_: Any) -> AWSResponse | None:
+        if self.outage and self.outage[0] <= self.clock() < self.outage[1]:
+            return self._happen("down", event_name, request)
+        dice = self.chance.random()
+        for fault, chance in self.chances.items():
+            if dice < chance:
+                return self._happen(fault, event_name, request)
+            dice -= chance
+        return self.answer(event_name, request)
+
+    def _happen(self, fault: str, event_name: str, request: AWSPreparedRequest) -> AWSResponse:
+        self.happened[fault] += 1
+        match fault:
+            case "throttled":
+                return _answer(request, 400, {"__type": THROTTLED, "message": "as the test wants it"})
+            case "down":
+                raise EndpointConnectionError(endpoint_url=request.url)
+            case "lost":
+                self.answer(event_name, request)
+                raise ReadTimeoutError(endpoint_url=request.url)
+            case "killed":
+                if self.chance.random() < 0.5:
+                    self.answer(event_name, request)
+                raise Killed
+        raise AssertionError(fault)
+
+
+def _answer(request: AWSPreparedRequest, status: int, body: dict[str, Any]) -> AWSResponse:
+    return AWSResponse(request.url, status, {}, _Raw(json.dumps(body).encode()))
+
+
+class _Raw(io.BytesIO):
+    """What an answer's body is read from."""
+
+    def stream(self, **_: Any) -> Any:
+        yield self.read()
+
+
+@dataclass
+class Message:
+    body: str
+    tries: int = 0
+
+
+class Queue:
+    """The ingest queue as Lambda reads it, in a time of its own that only batches and waiting take.
+
+    Batches are of any messages; what failed comes again after the visibility timeout and, after five tries, goes to the
+    dead-letter queue.
+    """
+
+    def __init__(
+        self, handler: Callable[..., Any], context: Any, cold_start: Callable[[], None], seed: int = 1
+    ) -> None:
+        self._handler = handler
+        self._context = context
+        self._cold_start = cold_start
+        self._chance = random.Random(seed)  # noqa: S311
+        self.dead: list[str] = []
+        self.now = 0.0
+        self.metrics: Counter[str] = Counter()
+        self.killed = 0
+
+    def drain(self, bodies: Sequence[str]) -> None:
+        """Hand all to the function, again and again, until the queue is empty."""
+        messages = [Message(body) for body in bodies]
+        while messages:
+            self._chance.shuffle(messages)
+            failed: list[Message] = []
+            while messages:
+                batch = [messages.pop() for _ in range(min(len(messages), self._chance.randint(5, 10)))]
+                failed += [batch[place] for place in self._hand(batch)]
+                self.now += SECONDS_OF_A_BATCH
+            for message in failed:
+                message.tries += 1
+            self.dead += [message.body for message in failed if message.tries == TRIES]
+            messages = [message for message in failed if message.tries < TRIES]
+            self.now += VISIBILITY_TIMEOUT
+            if messages:
+                time.sleep(2 * self._context.get_remaining_time_in_millis() / 1000)  # until a killed one would be over
+
+    def _hand(self, batch: Sequence[Message]) -> list[int]:
+        """Hand a batch to the function: places of those that it did not handle."""
+        printed = io.StringIO()
+        try:
+            with contextlib.redirect_stdout(printed):
+                answer = self._handler(sqs_records([message.body for message in batch]), self._context)
+        except BatchProcessingError:
+            return list(range(len(batch)))
+        except Killed:
+            self.killed += 1
+            self._cold_start()
+            return list(range(len(batch)))
+        for line in printed.getvalue().splitlines():
+            self.metrics += Counter(
+                {name: sum(values) for name, values in json.loads(line).items() if isinstance(values, list)}
+            )
+        return [int(failure["itemIdentifier"].removeprefix("message-")) for failure in answer["batchItemFailures"]]
