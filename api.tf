@@ -14,6 +14,9 @@ locals {
       if var.api.viewer
     },
   ) : {}
+
+  # Below this prefix AWS needs no resource policy of its own for each group, of which an account has few.
+  access_log_group_name = "/aws/vendedlogs/apis/${local.prefix}"
 }
 
 module "api" {
@@ -31,8 +34,8 @@ module "api" {
   environment     = merge(local.shared_environment, local.execution_history_environment)
   policy_document = data.aws_iam_policy_document.api.json
 
-  # Its alarm is the API's api-5xx, which also tells where API Gateway does not reach the function.
-  alarms = { enabled = false, actions = [] }
+  # Its alarms are the API's own, which also tell where API Gateway does not reach the function.
+  alarms = merge(local.function_alarms, { enabled = false })
   tags   = var.tags
 }
 
@@ -52,7 +55,7 @@ data "aws_iam_policy_document" "api" {
     }
   }
   dynamic "statement" {
-    for_each = var.kms_key_arn == null ? [] : [var.kms_key_arn]
+    for_each = local.kms_key_arns
 
     content {
       sid       = "UseCustomerKey"
@@ -141,10 +144,9 @@ resource "aws_apigatewayv2_stage" "this" {
 resource "aws_cloudwatch_log_group" "api_access" {
   count = var.api.enabled ? 1 : 0
 
-  # Below this prefix AWS needs no resource policy of its own for each group, of which an account has few.
-  name              = "/aws/vendedlogs/apis/${local.prefix}"
+  name              = local.access_log_group_name
   retention_in_days = var.functions.log_retention_in_days
-  kms_key_id        = var.kms_key_arn
+  kms_key_id        = local.kms_key_arn
   tags              = var.tags
 }
 
@@ -177,6 +179,7 @@ resource "aws_apigatewayv2_integration" "this" {
 }
 
 resource "aws_apigatewayv2_route" "this" {
+  #checkov:skip=CKV_AWS_309:AWS_IAM or JWT, and NONE only where the user writes so or, with JWT, for the page, which holds no data
   for_each = local.api_routes
 
   api_id               = aws_apigatewayv2_api.this[0].id

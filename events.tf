@@ -34,6 +34,9 @@ locals {
   )
 
   rule_names = { for key in keys(local.rules) : key => "${local.prefix}-${key}" }
+  rule_bus_arns = {
+    for key, rule in local.rules : key => "arn:${local.partition}:events:${local.region}:${local.account_id}:event-bus/${rule.event_bus_name}"
+  }
   rule_arns = {
     for key, rule in local.rules : key => join("", [
       "arn:${local.partition}:events:${local.region}:${local.account_id}:rule/",
@@ -73,6 +76,20 @@ resource "aws_cloudwatch_event_target" "queue" {
 }
 
 # ---------------------------------------------------------------------------------------------------------------------
+# Archive: what the rules take, kept to be replayed
+# ---------------------------------------------------------------------------------------------------------------------
+
+resource "aws_cloudwatch_event_archive" "this" {
+  for_each = { for key, rule in local.rules : key => rule if var.archive_days != null }
+
+  name             = "${local.prefix}-${ { job-log = "job-log", launch-results = "launches" }[each.key]}" # 48 letters at most
+  description      = each.value.description
+  event_source_arn = local.rule_bus_arns[each.key]
+  event_pattern    = jsonencode(each.value.event_pattern)
+  retention_days   = var.archive_days
+}
+
+# ---------------------------------------------------------------------------------------------------------------------
 # Queues
 # ---------------------------------------------------------------------------------------------------------------------
 
@@ -98,8 +115,8 @@ resource "aws_sqs_queue" "ingest" {
   name                       = local.queue_names.ingest
   visibility_timeout_seconds = coalesce(var.ingest.visibility_timeout_seconds, local.minimum_visibility_timeout)
   message_retention_seconds  = local.message_retention_seconds
-  sqs_managed_sse_enabled    = var.kms_key_arn == null ? true : null
-  kms_master_key_id          = var.kms_key_arn
+  sqs_managed_sse_enabled    = local.kms_key_arn == null ? true : null
+  kms_master_key_id          = local.kms_key_arn
   policy                     = data.aws_iam_policy_document.queue["ingest"].json
   tags                       = var.tags
 
@@ -113,8 +130,8 @@ resource "aws_sqs_queue" "ingest" {
 resource "aws_sqs_queue" "processing_dlq" {
   name                      = local.queue_names.processing_dlq
   message_retention_seconds = local.message_retention_seconds
-  sqs_managed_sse_enabled   = var.kms_key_arn == null ? true : null
-  kms_master_key_id         = var.kms_key_arn
+  sqs_managed_sse_enabled   = local.kms_key_arn == null ? true : null
+  kms_master_key_id         = local.kms_key_arn
   policy                    = data.aws_iam_policy_document.queue["processing_dlq"].json
   tags                      = var.tags
 
@@ -127,8 +144,8 @@ resource "aws_sqs_queue" "processing_dlq" {
 resource "aws_sqs_queue" "delivery_dlq" {
   name                      = local.queue_names.delivery_dlq
   message_retention_seconds = local.message_retention_seconds
-  sqs_managed_sse_enabled   = var.kms_key_arn == null ? true : null
-  kms_master_key_id         = var.kms_key_arn
+  sqs_managed_sse_enabled   = local.kms_key_arn == null ? true : null
+  kms_master_key_id         = local.kms_key_arn
   policy                    = data.aws_iam_policy_document.queue["delivery_dlq"].json
   tags                      = var.tags
 

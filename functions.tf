@@ -14,7 +14,7 @@ locals {
     permissions_boundary   = var.functions.permissions_boundary
     role_path              = var.functions.role_path
     additional_environment = var.functions.environment
-    kms_key_arn            = var.kms_key_arn
+    kms_key_arn            = local.kms_key_arn
   }
   shared_environment = {
     JOB_LOG_EVENTS_TABLE         = local.table_name
@@ -118,14 +118,21 @@ module "ingest" {
   timeout     = var.ingest.timeout_seconds
   defaults    = local.function_defaults
 
-  environment = merge(local.shared_environment, local.execution_history_environment, {
-    RETENTION_DAYS = tostring(var.retention_days)
-  })
+  environment = merge(
+    local.shared_environment,
+    local.execution_history_environment,
+    {
+      NOTICES_TABLE  = local.notices_table_name
+      RETENTION_DAYS = tostring(var.retention_days)
+      RUNBOOKS       = local.runbooks
+    },
+    var.notifications.enabled ? { FAILURE_TOPIC_ARN = local.failure_topic_arn } : {},
+    local.notices_link ? { VIEWER_URL = coalesce(var.notifications.viewer_url, one(aws_apigatewayv2_api.this[*].api_endpoint)) } : {},
+  )
   policy_document = data.aws_iam_policy_document.ingest.json
 
-  alarms                      = { enabled = var.alarms.enabled, actions = var.alarm_actions }
-  alarm_duration_milliseconds = 5000
-  tags                        = var.tags
+  alarms = local.function_alarms
+  tags   = var.tags
 }
 
 data "aws_iam_policy_document" "ingest" {
@@ -141,6 +148,45 @@ data "aws_iam_policy_document" "ingest" {
     actions   = ["dynamodb:PutItem"]
     resources = [local.table_arn]
   }
+  statement {
+    sid       = "RememberNotices"
+    actions   = ["dynamodb:DeleteItem", "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"]
+    resources = [local.notices_table_arn]
+  }
+  dynamic "statement" {
+    for_each = var.notifications.enabled ? [1] : []
+
+    content {
+      sid       = "TellOfFailures"
+      actions   = ["sns:Publish"]
+      resources = [local.failure_topic_arn]
+    }
+  }
+  # A server's name and error, where the event that is told of lacks them.
+  dynamic "statement" {
+    for_each = var.notifications.enabled ? [1] : []
+
+    content {
+      sid       = "ReadEventsOfFailures"
+      actions   = ["dynamodb:Query"]
+      resources = [local.table_arn]
+    }
+  }
+  dynamic "statement" {
+    for_each = var.notifications.kms_key_arn == null ? [] : [var.notifications.kms_key_arn]
+
+    content {
+      sid       = "UseKeyOfFailureTopic"
+      actions   = ["kms:Decrypt", "kms:GenerateDataKey*"]
+      resources = [statement.value]
+
+      condition {
+        test     = "StringLike"
+        variable = "kms:ViaService"
+        values   = ["sns.${local.region}.*"]
+      }
+    }
+  }
   # An execution has ended when all of its jobs have; one that its platform has not written down yet is left to the linker.
   dynamic "statement" {
     for_each = local.execution_history_is_updated ? [1] : []
@@ -152,10 +198,9 @@ data "aws_iam_policy_document" "ingest" {
     }
   }
 
-  # Queue and table under a customer's key: their consumer must be able to use it, through them only. A dynamic block
-  # and not a document of its own: the key may be made in the same apply, where nothing can be counted by it.
+  # Queue, tables and topic under a customer's key: through them only.
   dynamic "statement" {
-    for_each = var.kms_key_arn == null ? [] : [var.kms_key_arn]
+    for_each = local.kms_key_arns
 
     content {
       sid       = "UseCustomerKey"
@@ -165,7 +210,7 @@ data "aws_iam_policy_document" "ingest" {
       condition {
         test     = "StringLike"
         variable = "kms:ViaService"
-        values   = ["dynamodb.${local.region}.*", "sqs.${local.region}.*"]
+        values   = concat(["dynamodb.${local.region}.*", "sqs.${local.region}.*"], local.own_topic ? ["sns.${local.region}.*"] : [])
       }
     }
   }
@@ -194,7 +239,6 @@ locals {
 
   target_roles       = distinct([for target in local.targets : target.role_arn if target.role_arn != null])
   target_job_arns    = distinct([for target in local.targets : "arn:${local.partition}:drs:${coalesce(target.region, local.region)}:${local.account_id}:job/*" if target.role_arn == null])
-  event_bus_arn      = "arn:${local.partition}:events:${local.region}:${local.account_id}:event-bus/${var.event_bus_name}"
   wake_rule_name     = "${local.prefix}-collector"
   wake_rule_arn      = "arn:${local.partition}:events:${local.region}:${local.account_id}:rule/${local.wake_rule_name}"
   schedule_group_arn = "arn:${local.partition}:scheduler:${local.region}:${local.account_id}:schedule-group/${local.prefix}"
@@ -225,7 +269,8 @@ module "collector" {
   })
   policy_document = data.aws_iam_policy_document.collector.json
 
-  alarms = { enabled = var.alarms.enabled, actions = var.alarm_actions }
+  # It polls until its time is nearly over: it is late only when that is over.
+  alarms = merge(local.function_alarms, { duration_percent = 100 })
   tags   = var.tags
 }
 
@@ -260,7 +305,7 @@ data "aws_iam_policy_document" "collector" {
   statement {
     sid       = "PutEvents"
     actions   = ["events:PutEvents"]
-    resources = [local.event_bus_arn]
+    resources = [local.rule_bus_arns["job-log"]]
 
     # IAM may see one value for each entry of a request: each must be this one, and there must be one.
     condition {
@@ -290,7 +335,7 @@ data "aws_iam_policy_document" "collector" {
     resources = [local.table_arn]
   }
   dynamic "statement" {
-    for_each = var.kms_key_arn == null ? [] : [var.kms_key_arn]
+    for_each = local.kms_key_arns
 
     content {
       sid       = "UseCustomerKey"
@@ -322,7 +367,7 @@ module "linker" {
   environment     = merge(local.shared_environment, local.execution_history_environment)
   policy_document = data.aws_iam_policy_document.linker.json
 
-  alarms = { enabled = var.alarms.enabled, actions = var.alarm_actions }
+  alarms = local.function_alarms
   tags   = var.tags
 }
 
@@ -349,7 +394,7 @@ data "aws_iam_policy_document" "linker" {
     }
   }
   dynamic "statement" {
-    for_each = var.kms_key_arn == null ? [] : [var.kms_key_arn]
+    for_each = local.kms_key_arns
 
     content {
       sid       = "UseCustomerKey"
@@ -388,6 +433,7 @@ resource "aws_scheduler_schedule_group" "this" {
 }
 
 resource "aws_scheduler_schedule" "this" {
+  #checkov:skip=CKV_AWS_297:It holds the input {} and nothing else
   for_each = local.scheduled
 
   name                = each.value.name

@@ -1,84 +1,122 @@
-# Alarms of the pipeline. Those of a function stand beside it, in modules/function.
+# Alarms. Those of a function stand beside it, in modules/function. docs/runbooks has a page for each.
 
 locals {
+  runbooks = var.alarms.runbooks
+
+  function_alarms = {
+    enabled          = var.alarms.enabled
+    actions          = var.alarm_actions
+    errors           = var.alarms.function_errors
+    throttles        = var.alarms.function_throttles
+    duration_percent = var.alarms.function_duration_percent
+    runbooks         = local.runbooks
+  }
+
+  own_metrics = {
+    namespace  = local.shared_environment.POWERTOOLS_METRICS_NAMESPACE
+    dimensions = { service = local.shared_environment.POWERTOOLS_SERVICE_NAME }
+  }
+
+  unlinked_after_minutes = try(coalesce(var.alarms.unlinked_after_minutes, var.execution_history == null ? null : 60), null)
+
   rule_alarms = {
     failed-invocations = {
       metric_name = "FailedInvocations"
-      description = "EventBridge failed to hand events to the queue: look into the delivery DLQ."
+      description = "EventBridge failed to hand events to the queue. They wait in the delivery DLQ, unless it says that they are lost."
+    }
+    sent-to-dlq = {
+      metric_name = "InvocationsSentToDlq"
+      description = "EventBridge put events that it could not hand to the queue into the delivery DLQ. They are not in the table."
     }
     events-lost = {
       metric_name = "InvocationsFailedToBeSentToDlq"
-      description = "EventBridge could not even put events into the delivery DLQ. They are lost: mend the queue policy or the key, or, where an event is over 256 KB, make it smaller, and have the sender repeat them."
+      description = "EventBridge could not even put events into the delivery DLQ. They are lost."
     }
   }
+  table_alarms = {
+    write = { operation = "PutItem", description = "storing events" }
+    read  = { operation = "Query", description = "reading events" }
+  }
 
-  # One row an alarm: all of them fire on a sum or maximum within one period. Most metrics fall silent when nothing
-  # happens, which is well; but SQS may also fall silent about a queue that nobody touches, and what lies in a DLQ still
-  # lies there: its alarm stays as it was.
+  # One row an alarm. Most metrics fall silent when nothing happens, which is well; but SQS may also fall silent about a
+  # queue that nobody touches, and what lies in a DLQ still lies there: its alarm stays as it was.
   pipeline_alarms = merge(
     {
       processing-dlq-not-empty = {
-        description        = "Events failed five times and wait in the processing DLQ. They are not in the table."
+        description        = "Events failed five times and wait in the processing DLQ: they are not in the table, or what follows from them (a failure notice, an execution's status) is not done."
+        runbook            = "processing-dlq-not-empty"
         namespace          = "AWS/SQS"
         metric_name        = "ApproximateNumberOfMessagesVisible"
         dimensions         = { QueueName = local.queue_names.processing_dlq }
         statistic          = "Maximum"
         threshold          = 1
+        periods            = 1
         treat_missing_data = "ignore"
       }
       delivery-dlq-not-empty = {
         description        = "EventBridge could not deliver events to the queue: they wait in the delivery DLQ. They are not in the table."
+        runbook            = "delivery-dlq-not-empty"
         namespace          = "AWS/SQS"
         metric_name        = "ApproximateNumberOfMessagesVisible"
         dimensions         = { QueueName = local.queue_names.delivery_dlq }
         statistic          = "Maximum"
         threshold          = 1
+        periods            = 1
         treat_missing_data = "ignore"
       }
       queue-age = {
-        description        = "An event waits in the ingest queue for five minutes: ingest is down, throttled or failing, or this event is one that it rejects."
+        description        = "An event waits in the ingest queue for ${var.alarms.queue_age_seconds} seconds: ingest is down, throttled or failing, or this event is one that it rejects."
+        runbook            = "queue-age"
         namespace          = "AWS/SQS"
         metric_name        = "ApproximateAgeOfOldestMessage"
         dimensions         = { QueueName = local.queue_names.ingest }
         statistic          = "Maximum"
-        threshold          = 300 + var.ingest.batching_window_seconds
+        threshold          = var.alarms.queue_age_seconds + var.ingest.batching_window_seconds
+        periods            = 1
         treat_missing_data = "notBreaching"
       }
-      table-throttles = {
-        description        = "DynamoDB throttled writes of events. They are tried again; if it lasts, they end in the processing DLQ."
-        namespace          = "AWS/DynamoDB"
-        metric_name        = "ThrottledRequests"
-        dimensions         = { TableName = local.table_name, Operation = "PutItem" }
-        statistic          = "Sum"
-        threshold          = 1
+      event-lag = {
+        description        = "Half of the events are stored more than ${var.alarms.event_lag_milliseconds} ms after they happened, for three minutes in a row."
+        runbook            = "event-lag"
+        namespace          = local.own_metrics.namespace
+        metric_name        = "EventLag"
+        dimensions         = local.own_metrics.dimensions
+        statistic          = "p50"
+        threshold          = var.alarms.event_lag_milliseconds + 1000 * var.ingest.batching_window_seconds
+        periods            = 3
         treat_missing_data = "notBreaching"
       }
     },
-    var.collector.enabled ? {
-      server-stalled = {
-        description        = "A server of a running DRS job had no new log item for ${var.collector.stalled_after_minutes} minutes. The collector's log (\"Servers stand still\") says which."
-        namespace          = local.shared_environment.POWERTOOLS_METRICS_NAMESPACE
-        metric_name        = "ServersStalled"
-        dimensions         = { service = local.shared_environment.POWERTOOLS_SERVICE_NAME }
+    {
+      for key, part in local.table_alarms : "table-${key}-throttles" => {
+        description        = "DynamoDB throttles ${part.description}: ${var.alarms.table_throttles} or more times in a minute."
+        runbook            = "table-throttles"
+        namespace          = "AWS/DynamoDB"
+        metric_name        = "ThrottledRequests"
+        dimensions         = { TableName = local.table_name, Operation = part.operation }
         statistic          = "Sum"
-        threshold          = 1
+        threshold          = var.alarms.table_throttles
+        periods            = 1
         treat_missing_data = "notBreaching"
       }
-    } : {},
-    var.api.enabled ? {
-      api-5xx = {
-        description        = "The API answered five requests of a minute with an error of its own: its function failed, was throttled or took too long, or may not be invoked. Look into the function's log and, by \"integrationError\", into the API's access log."
-        namespace          = "AWS/ApiGateway"
-        metric_name        = "5xx"
-        dimensions         = { ApiId = aws_apigatewayv2_api.this[0].id }
+    },
+    {
+      for key, part in local.table_alarms : "table-${key}-errors" => {
+        description        = "DynamoDB fails ${part.description} by errors of its own: ${var.alarms.table_errors} or more in a minute."
+        runbook            = "table-errors"
+        namespace          = "AWS/DynamoDB"
+        metric_name        = "SystemErrors"
+        dimensions         = { TableName = local.table_name, Operation = part.operation }
         statistic          = "Sum"
-        threshold          = 5
+        threshold          = var.alarms.table_errors
+        periods            = 1
         treat_missing_data = "notBreaching"
       }
-    } : {},
+    },
     {
       for pair in setproduct(keys(local.rules), keys(local.rule_alarms)) : "${pair[0]}-rule-${pair[1]}" => {
         description = "Rule ${local.rule_names[pair[0]]}: ${local.rule_alarms[pair[1]].description}"
+        runbook     = "rule-${pair[1]}"
         namespace   = "AWS/Events"
         metric_name = local.rule_alarms[pair[1]].metric_name
         # On the default bus the metric has the rule's name alone; a dimension too many would never fire.
@@ -88,30 +126,133 @@ locals {
         )
         statistic          = "Sum"
         threshold          = 1
+        periods            = 1
         treat_missing_data = "notBreaching"
       }
     },
+    local.unlinked_after_minutes == null ? {} : {
+      unlinked-events = {
+        description        = "Events have had no execution for ${local.unlinked_after_minutes} minutes: an execution does not show all of its log."
+        runbook            = "unlinked-events"
+        namespace          = local.own_metrics.namespace
+        metric_name        = "OldestUnlinkedEventAge"
+        dimensions         = local.own_metrics.dimensions
+        statistic          = "Maximum"
+        threshold          = local.unlinked_after_minutes * 60
+        periods            = 1
+        treat_missing_data = "notBreaching"
+      }
+    },
+    local.own_topic ? {
+      notices-undelivered = {
+        description        = "SNS could not deliver a failure notice to a subscriber."
+        runbook            = "notices-undelivered"
+        namespace          = "AWS/SNS"
+        metric_name        = "NumberOfNotificationsFailed"
+        dimensions         = { TopicName = local.topic_name }
+        statistic          = "Sum"
+        threshold          = 1
+        periods            = 1
+        treat_missing_data = "notBreaching"
+      }
+    } : {},
+    var.api.enabled ? {
+      api-5xx = {
+        description        = "The API answers with errors of its own: ${var.alarms.api_5xx} or more in a minute."
+        runbook            = "api-5xx"
+        namespace          = "AWS/ApiGateway"
+        metric_name        = "5xx"
+        dimensions         = { ApiId = aws_apigatewayv2_api.this[0].id }
+        statistic          = "Sum"
+        threshold          = var.alarms.api_5xx
+        periods            = 1
+        treat_missing_data = "notBreaching"
+      }
+      api-latency = {
+        description        = "One in ten answers of the API takes ${var.alarms.api_latency_milliseconds} ms or longer, for five minutes in a row."
+        runbook            = "api-latency"
+        namespace          = "AWS/ApiGateway"
+        metric_name        = "Latency"
+        dimensions         = { ApiId = aws_apigatewayv2_api.this[0].id }
+        statistic          = "p90"
+        threshold          = var.alarms.api_latency_milliseconds
+        periods            = 5
+        treat_missing_data = "notBreaching"
+      }
+    } : {},
   )
-}
 
-locals {
+  # Those that are no fault of the pipeline, but what it is there to tell.
+  recovery_alarms = merge(
+    {
+      server-failed = {
+        description        = "A server failed to recover. The failure notice says which and why; so does the viewer. This alarm is over in a minute, the failure is not."
+        runbook            = "server-failed"
+        namespace          = local.own_metrics.namespace
+        metric_name        = "ServerFailures"
+        dimensions         = local.own_metrics.dimensions
+        statistic          = "Sum"
+        threshold          = 1
+        periods            = 1
+        treat_missing_data = "notBreaching"
+      }
+    },
+    var.collector.enabled ? {
+      server-stalled = {
+        description        = "A server of a running DRS job had no new log item for ${var.collector.stalled_after_minutes} minutes. This alarm is over in a minute, whatever became of the server."
+        runbook            = "server-stalled"
+        namespace          = local.own_metrics.namespace
+        metric_name        = "ServersStalled"
+        dimensions         = local.own_metrics.dimensions
+        statistic          = "Sum"
+        threshold          = 1
+        periods            = 1
+        treat_missing_data = "notBreaching"
+      }
+    } : {},
+  )
+
   # What each scheduled function tells in every invocation that gets through.
   heartbeats = merge(
     {
       linker = {
-        description = "For five minutes the linker did not run to its end: what was stored before its execution was known stays unlinked. Its log says what failed."
+        description = "For five minutes the linker did not run to its end: what was stored before its execution was known stays unlinked."
         metric_name = "OldestUnlinkedEventAge"
         statistic   = "SampleCount"
       }
     },
     var.collector.enabled ? {
       collector = {
-        description = "For five minutes the collector could not read the whole DRS job log, or did not run: items of running jobs are late or missing. Its log says what failed."
+        description = "For five minutes the collector could not read the whole DRS job log, be it one job or one account, or did not run: items of running jobs are late or missing."
         metric_name = "CollectorHeartbeat"
         statistic   = "Sum"
       }
     } : {},
   )
+}
+
+resource "aws_cloudwatch_metric_alarm" "this" {
+  for_each = var.alarms.enabled ? merge(local.pipeline_alarms, local.recovery_alarms) : {}
+
+  alarm_name          = "${local.prefix}-${each.key}"
+  alarm_description   = "${each.value.description} What to do: ${local.runbooks}/${each.value.runbook}.md"
+  namespace           = each.value.namespace
+  metric_name         = each.value.metric_name
+  dimensions          = each.value.dimensions
+  statistic           = startswith(each.value.statistic, "p") ? null : each.value.statistic
+  extended_statistic  = startswith(each.value.statistic, "p") ? each.value.statistic : null
+  period              = 60
+  evaluation_periods  = each.value.periods
+  threshold           = each.value.threshold
+  comparison_operator = "GreaterThanOrEqualToThreshold"
+  treat_missing_data  = each.value.treat_missing_data
+  alarm_actions       = var.alarm_actions
+  ok_actions          = var.alarm_actions
+  tags                = var.tags
+
+  lifecycle {
+    create_before_destroy = true # one that a composite alarm names cannot be deleted: that one lets go of it first
+  }
 }
 
 # Unlike all others, these fire when they hear nothing: also when the function does not run at all.
@@ -121,10 +262,10 @@ resource "aws_cloudwatch_metric_alarm" "heartbeat" {
   depends_on = [aws_scheduler_schedule.this] # before its first minute there is nothing to hear
 
   alarm_name          = "${local.prefix}-${each.key}-heartbeat"
-  alarm_description   = each.value.description
-  namespace           = local.shared_environment.POWERTOOLS_METRICS_NAMESPACE
+  alarm_description   = "${each.value.description} What to do: ${local.runbooks}/${each.key}-heartbeat.md"
+  namespace           = local.own_metrics.namespace
   metric_name         = each.value.metric_name
-  dimensions          = { service = local.shared_environment.POWERTOOLS_SERVICE_NAME }
+  dimensions          = local.own_metrics.dimensions
   statistic           = each.value.statistic
   period              = 60
   evaluation_periods  = 5
@@ -134,23 +275,49 @@ resource "aws_cloudwatch_metric_alarm" "heartbeat" {
   alarm_actions       = var.alarm_actions
   ok_actions          = var.alarm_actions
   tags                = var.tags
+
+  lifecycle {
+    create_before_destroy = true # one that a composite alarm names cannot be deleted: that one lets go of it first
+  }
 }
 
-resource "aws_cloudwatch_metric_alarm" "pipeline" {
-  for_each = var.alarms.enabled ? local.pipeline_alarms : {}
+# ---------------------------------------------------------------------------------------------------------------------
+# All of them in two, for two pagers: who keeps the pipeline, and who leads the recovery
+# ---------------------------------------------------------------------------------------------------------------------
 
-  alarm_name          = "${local.prefix}-${each.key}"
-  alarm_description   = each.value.description
-  namespace           = each.value.namespace
-  metric_name         = each.value.metric_name
-  dimensions          = each.value.dimensions
-  statistic           = each.value.statistic
-  period              = 60
-  evaluation_periods  = 1
-  threshold           = each.value.threshold
-  comparison_operator = "GreaterThanOrEqualToThreshold"
-  treat_missing_data  = each.value.treat_missing_data
-  alarm_actions       = var.alarm_actions
-  ok_actions          = var.alarm_actions
-  tags                = var.tags
+locals {
+  # Every alarm by its name without the prefix.
+  all_alarms = merge(
+    { for key, alarm in aws_cloudwatch_metric_alarm.this : key => { name = alarm.alarm_name, arn = alarm.arn } },
+    { for task, alarm in aws_cloudwatch_metric_alarm.heartbeat : "${task}-heartbeat" => { name = alarm.alarm_name, arn = alarm.arn } },
+    { for key, alarm in module.ingest.alarms : "ingest-${key}" => alarm },
+    { for key, alarm in module.linker.alarms : "linker-${key}" => alarm },
+    merge([for collector in module.collector : { for key, alarm in collector.alarms : "collector-${key}" => alarm }]...),
+  )
+
+  composite_alarms = {
+    pipeline-unhealthy = {
+      description = "The pipeline of the DRS job log is unhealthy: events are late, or wait, or are lost. Which alarm it is says what to do."
+      runbook     = "pipeline-unhealthy"
+      alarms      = setsubtract(keys(local.all_alarms), keys(local.recovery_alarms))
+      actions     = var.alarms.pipeline_actions
+    }
+    recovery-needs-a-person = {
+      description = "A recovery needs a person: a server failed, or stands still."
+      runbook     = "recovery-needs-a-person"
+      alarms      = keys(local.recovery_alarms)
+      actions     = var.alarms.recovery_actions
+    }
+  }
+}
+
+resource "aws_cloudwatch_composite_alarm" "this" {
+  for_each = var.alarms.enabled ? local.composite_alarms : {}
+
+  alarm_name        = "${local.prefix}-${each.key}"
+  alarm_description = "${each.value.description} What to do: ${local.runbooks}/${each.value.runbook}.md"
+  alarm_rule        = join(" OR ", [for key in sort(each.value.alarms) : "ALARM(\"${local.all_alarms[key].name}\")"])
+  alarm_actions     = each.value.actions
+  ok_actions        = each.value.actions
+  tags              = var.tags
 }

@@ -74,10 +74,27 @@ output "viewer_url" {
 output "alarm_arns" {
   description = "ARNs of the alarms by their names without the prefix."
   value = merge(
-    { for key, alarm in aws_cloudwatch_metric_alarm.pipeline : key => alarm.arn },
-    { for key, arn in module.ingest.alarm_arns : "ingest-${key}" => arn },
-    { for key, arn in module.linker.alarm_arns : "linker-${key}" => arn },
-    { for task, alarm in aws_cloudwatch_metric_alarm.heartbeat : "${task}-heartbeat" => alarm.arn },
-    merge([for collector in module.collector : { for key, arn in collector.alarm_arns : "collector-${key}" => arn }]...),
+    { for key, alarm in local.all_alarms : key => alarm.arn },
+    { for key, alarm in aws_cloudwatch_composite_alarm.this : key => alarm.arn },
   )
+}
+
+output "failure_topic_arn" {
+  description = "ARN of the topic that failure notices go to: subscribe to it. Null where none are sent."
+  value       = local.own_topic ? aws_sns_topic.failures[0].arn : local.failure_topic_arn
+}
+
+output "dashboard_name" {
+  description = "Name of the CloudWatch dashboard; null where it is left out."
+  value       = one(aws_cloudwatch_dashboard.this[*].dashboard_name)
+}
+
+output "archive_arns" {
+  description = "ARNs of the archives of events by the rule whose events they keep: `job-log` and, beside a custom bus, `launch-results`. Empty without `archive_days`."
+  value       = { for key, archive in aws_cloudwatch_event_archive.this : key => archive.arn }
+}
+
+output "kms_key_arn" {
+  description = "ARN of the customer managed key, yours or the one that was made; null where there is none."
+  value       = local.kms_key_arn
 }

@@ -91,8 +91,35 @@ variable "table" {
   nullable = false
 }
 
+variable "archive_days" {
+  description = "Days for which EventBridge archives every event that the rules take, to be replayed should the table ever need it; under a key of EventBridge's own, also where you give one. Null: no archive."
+  type        = number
+  default     = null
+
+  validation {
+    condition     = var.archive_days == null || try(var.archive_days >= 1 && var.archive_days <= 3650 && floor(var.archive_days) == var.archive_days, false)
+    error_message = "archive_days must be a whole number of days from 1 to 3650, or null for no archive."
+  }
+}
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Encryption
+# ---------------------------------------------------------------------------------------------------------------------
+
+variable "create_kms_key" {
+  description = "Whether the module makes a customer managed KMS key of its own, with the key policy that it needs, for tables, queues, topic and logs. It costs $1 a month."
+  type        = bool
+  default     = false
+  nullable    = false
+
+  validation {
+    condition     = !var.create_kms_key || var.kms_key_arn == null
+    error_message = "create_kms_key and kms_key_arn exclude each other: give your key, or let the module make one."
+  }
+}
+
 variable "kms_key_arn" {
-  description = "ARN of a customer managed KMS key (a key's, not an alias's) for the table, the queues and the logs. Its key policy must let `events.amazonaws.com` and `logs.REGION.amazonaws.com` use it (log groups `/aws/lambda/NAME-…` and `/aws/vendedlogs/apis/NAME`). Before you change it, let both queues run empty: what waits in them stays under the old key, which ingest may then no longer use. Null: keys that AWS owns."
+  description = "ARN of your own customer managed KMS key (a key's, not an alias's) for the same. docs/encryption.md has the key policy that it needs. Before you change it, let both queues run empty: what waits in them stays under the old key, which ingest may then no longer use. Null: keys that AWS owns."
   type        = string
   default     = null
 
@@ -453,12 +480,59 @@ variable "package" {
 # ---------------------------------------------------------------------------------------------------------------------
 
 variable "alarms" {
-  description = "CloudWatch alarms: `enabled` makes them. Each costs $0.10 a month."
+  description = <<-EOT
+    CloudWatch alarms: each costs $0.10 a month, the two composite ones $0.50.
+    - `enabled`: false leaves them all out.
+    - `runbooks`: where docs/runbooks is: each alarm's description and each failure notice points there. The address of your copy, if people cannot find the path in this repository at night.
+    - `pipeline_actions`, `recovery_actions`: ARNs told by the composite alarms "the pipeline is unhealthy" and "a recovery needs a person", when they fire and when they are over. `alarm_actions` are those of every single alarm.
+    - `queue_age_seconds`: an event waits in the ingest queue for so long.
+    - `event_lag_milliseconds`: half of the events are stored later than this after they happened, for three minutes in a row.
+    - `unlinked_after_minutes`: an event has had no execution for so long. Null: 60 with `execution_history`, else no such alarm, for in an account where nobody names executions it would fire for ever.
+    - `function_errors`, `function_throttles` in five minutes; `function_duration_percent` of a function's timeout.
+    - `table_throttles`, `table_errors` of DynamoDB's own, in a minute, of writes and of reads.
+    - `api_5xx` in a minute; `api_latency_milliseconds`: one answer in ten takes longer, for five minutes in a row.
+  EOT
   type = object({
-    enabled = optional(bool, true)
+    enabled                   = optional(bool, true)
+    runbooks                  = optional(string, "docs/runbooks")
+    pipeline_actions          = optional(list(string), [])
+    recovery_actions          = optional(list(string), [])
+    queue_age_seconds         = optional(number, 300)
+    event_lag_milliseconds    = optional(number, 5000)
+    unlinked_after_minutes    = optional(number)
+    function_errors           = optional(number, 5)
+    function_throttles        = optional(number, 1)
+    function_duration_percent = optional(number, 95)
+    table_throttles           = optional(number, 1)
+    table_errors              = optional(number, 1)
+    api_5xx                   = optional(number, 5)
+    api_latency_milliseconds  = optional(number, 500)
   })
   default  = {}
   nullable = false
+
+  validation {
+    condition = alltrue([
+      for name, value in var.alarms : try(value >= 1, false)
+      if value != null && can(regex("_(seconds|milliseconds|minutes|errors|throttles|percent|5xx)$", name))
+    ])
+    error_message = "alarms must have thresholds of at least 1; to leave alarms out, set alarms.enabled = false."
+  }
+  validation {
+    condition     = var.alarms.function_duration_percent <= 100
+    error_message = "alarms.function_duration_percent must be at most 100: a function that reached its timeout was cut off."
+  }
+  validation {
+    condition     = can(regex("^\\S{1,500}$", var.alarms.runbooks)) && !endswith(var.alarms.runbooks, "/")
+    error_message = "alarms.runbooks must be a path or an address without spaces and without \"/\" at its end: for example \"https://wiki.example.com/drs-job-log/runbooks\"."
+  }
+  validation {
+    condition = alltrue([
+      for arns in [var.alarms.pipeline_actions, var.alarms.recovery_actions] :
+      alltrue([for arn in arns : can(regex("^arn:[a-z0-9-]+:[a-z0-9-]+:", arn))]) && length(arns) <= 5
+    ])
+    error_message = "alarms.pipeline_actions and alarms.recovery_actions must be ARNs, five at most each: for example [\"arn:aws:sns:eu-west-1:111122223333:on-call\"]."
+  }
 }
 
 variable "alarm_actions" {
@@ -471,4 +545,47 @@ variable "alarm_actions" {
     condition     = alltrue([for arn in var.alarm_actions : can(regex("^arn:[a-z0-9-]+:[a-z0-9-]+:", arn))]) && length(var.alarm_actions) <= 5
     error_message = "alarm_actions must be ARNs, five at most: for example [\"arn:aws:sns:eu-west-1:111122223333:on-call\"]."
   }
+}
+
+variable "notifications" {
+  description = <<-EOT
+    The failure notice: a message to an SNS topic at the first failure of each server of a job, at once.
+    - `enabled`: false sends none; failures are still counted, and the alarm `server-failed` tells.
+    - `create_topic`: the module makes the topic `NAME-failures`: subscribe to the output `failure_topic_arn`.
+    - `topic_arn`: your own topic, with `create_topic = false`; `kms_key_arn`, where a customer managed key encrypts it. Its policy must let this account publish, which a topic in this account does by itself.
+    - `viewer_url`: where people open the viewer, such as your proxy or front end: a notice links to `/executions/{executionId}` there. Null: the API itself, unless it wants signed requests, which no browser makes.
+  EOT
+  type = object({
+    enabled      = optional(bool, true)
+    create_topic = optional(bool, true)
+    topic_arn    = optional(string)
+    kms_key_arn  = optional(string)
+    viewer_url   = optional(string)
+  })
+  default  = {}
+  nullable = false
+
+  validation {
+    condition     = var.notifications.viewer_url == null || can(regex("^https?://\\S+[^/\\s]$", var.notifications.viewer_url))
+    error_message = "notifications.viewer_url must be an address without \"/\" at its end, to which /executions/ID is added: for example \"https://recovery.example.com\"."
+  }
+  validation {
+    condition     = !var.notifications.enabled || var.notifications.create_topic == (var.notifications.topic_arn == null)
+    error_message = "notifications takes either create_topic = true (the default) or create_topic = false and the topic_arn of your own topic."
+  }
+  validation {
+    condition     = var.notifications.topic_arn == null || can(regex("^arn:[a-z0-9-]+:sns:[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_-]+$", var.notifications.topic_arn))
+    error_message = "notifications.topic_arn must be the ARN of a standard SNS topic, arn:PARTITION:sns:REGION:ACCOUNT:NAME. A FIFO topic cannot call or mail anybody."
+  }
+  validation {
+    condition     = var.notifications.kms_key_arn == null || can(regex("^arn:[a-z0-9-]+:kms:[a-z0-9-]+:[0-9]{12}:key/.+$", var.notifications.kms_key_arn))
+    error_message = "notifications.kms_key_arn must be the ARN of the key (not of an alias) that encrypts your topic, arn:PARTITION:kms:REGION:ACCOUNT:key/ID; or null."
+  }
+}
+
+variable "dashboard" {
+  description = "Whether to make a CloudWatch dashboard. An account's first three are free; others cost $3 a month."
+  type        = bool
+  default     = true
+  nullable    = false
 }

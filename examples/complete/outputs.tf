@@ -4,6 +4,11 @@ output "api_endpoint" {
 }
 
 output "on_call_topic_arn" {
-  description = "ARN of the topic that alarms go to: subscribe your pager."
+  description = "ARN of the topic that tells of an unhealthy pipeline: subscribe the platform's pager."
   value       = aws_sns_topic.on_call.arn
+}
+
+output "recovery_topic_arn" {
+  description = "ARN of the topic that tells of failed and stalled servers: subscribe the pager of who leads a recovery."
+  value       = aws_sns_topic.recovery.arn
 }

@@ -22,6 +22,11 @@ variable "jwt" {
   })
 }
 
+variable "viewer_url" {
+  description = "Where people open the viewer: failure notices link there."
+  type        = string
+}
+
 variable "cors_origins" {
   description = "Origins whose pages may call the API."
   type        = list(string)

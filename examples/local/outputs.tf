@@ -54,3 +54,13 @@ output "api_execution_arn" {
   description = "ARN of the API, for policies of its callers."
   value       = module.drs_job_log.api_execution_arn
 }
+
+output "delivery_dlq_url" {
+  description = "URL of the queue of events that EventBridge failed to deliver."
+  value       = module.drs_job_log.delivery_dlq_url
+}
+
+output "failure_topic_arn" {
+  description = "ARN of the topic that failure notices go to."
+  value       = module.drs_job_log.failure_topic_arn
+}

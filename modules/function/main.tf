@@ -75,6 +75,10 @@ resource "aws_cloudwatch_log_group" "this" {
 }
 
 resource "aws_lambda_function" "this" {
+  #checkov:skip=CKV_AWS_116:What it is called with is in a queue that has a dead-letter queue, comes again in a minute, or is a request
+  #checkov:skip=CKV_AWS_117:It calls AWS only, over TLS; nothing that it needs is in a VPC
+  #checkov:skip=CKV_AWS_173:Its environment holds names and settings, no secret, and is encrypted by Lambda's own key
+  #checkov:skip=CKV_AWS_272:Signed code comes as a package of the user's own; this one is zipped from the sources beside it
   function_name = var.name
   description   = var.description
   role          = aws_iam_role.this.arn
@@ -129,44 +133,52 @@ resource "aws_lambda_function" "this" {
 # ---------------------------------------------------------------------------------------------------------------------
 
 locals {
-  alarms = merge({
+  alarms = { for key, alarm in local.possible_alarms : key => alarm if key != "throttles" || var.reserved_concurrency == -1 }
+  possible_alarms = {
     errors = {
-      description         = "${var.name} failed five times in five minutes."
-      metric_name         = "Errors"
-      statistic           = "Sum"
-      period              = 300
-      evaluation_periods  = 1
-      comparison_operator = "GreaterThanOrEqualToThreshold"
-      threshold           = 5
+      description = "${var.name} fails: ${var.alarms.errors} or more times in five minutes."
+      metric_name = "Errors"
+      statistic   = "Sum"
+      period      = 300
+      threshold   = var.alarms.errors
     }
-    }, var.alarm_duration_milliseconds == null ? {} : {
+    # Not of a function with a limit of its own, which is there to throttle it.
+    throttles = {
+      description = "${var.name} is throttled, ${var.alarms.throttles} or more times in five minutes: the account has no concurrency left."
+      metric_name = "Throttles"
+      statistic   = "Sum"
+      period      = 300
+      threshold   = var.alarms.throttles
+    }
     duration = {
-      description         = "${var.name} took over ${var.alarm_duration_milliseconds} ms on average for two minutes."
-      metric_name         = "Duration"
-      statistic           = "Average"
-      period              = 60
-      evaluation_periods  = 2
-      comparison_operator = "GreaterThanThreshold"
-      threshold           = var.alarm_duration_milliseconds
+      description = "${var.name} takes ${var.alarms.duration_percent} % of its ${var.timeout} s: it is cut off, or soon will be."
+      metric_name = "Duration"
+      statistic   = "Maximum"
+      period      = 60
+      threshold   = var.timeout * 1000 * var.alarms.duration_percent / 100
     }
-  })
+  }
 }
 
 resource "aws_cloudwatch_metric_alarm" "this" {
   for_each = var.alarms.enabled ? local.alarms : {}
 
   alarm_name          = "${var.name}-${each.key}"
-  alarm_description   = each.value.description
+  alarm_description   = "${each.value.description} What to do: ${var.alarms.runbooks}/function-${each.key}.md"
   namespace           = "AWS/Lambda"
   metric_name         = each.value.metric_name
   dimensions          = { FunctionName = aws_lambda_function.this.function_name }
   statistic           = each.value.statistic
   period              = each.value.period
-  evaluation_periods  = each.value.evaluation_periods
-  comparison_operator = each.value.comparison_operator
+  evaluation_periods  = 1
   threshold           = each.value.threshold
+  comparison_operator = "GreaterThanOrEqualToThreshold"
   treat_missing_data  = "notBreaching" # no invocation, no metric
   alarm_actions       = var.alarms.actions
   ok_actions          = var.alarms.actions
   tags                = var.tags
+
+  lifecycle {
+    create_before_destroy = true # one that a composite alarm names cannot be deleted: that one lets go of it first
+  }
 }

@@ -9,7 +9,7 @@ output "function" {
   }
 }
 
-output "alarm_arns" {
-  description = "ARNs of the alarms by what they watch."
-  value       = { for key, alarm in aws_cloudwatch_metric_alarm.this : key => alarm.arn }
+output "alarms" {
+  description = "The alarms by what they watch: `name` and `arn` of each."
+  value       = { for key, alarm in aws_cloudwatch_metric_alarm.this : key => { name = alarm.alarm_name, arn = alarm.arn } }
 }

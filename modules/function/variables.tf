@@ -59,17 +59,15 @@ variable "defaults" {
 }
 
 variable "alarms" {
-  description = "Whether to make alarms, and the ARNs they tell."
+  description = "Whether to make alarms, the ARNs they tell, their thresholds, and where the runbooks are that they point to; see `alarms` of the root module."
   type = object({
-    enabled = bool
-    actions = list(string)
+    enabled          = bool
+    actions          = list(string)
+    errors           = number
+    throttles        = number
+    duration_percent = number
+    runbooks         = string
   })
-}
-
-variable "alarm_duration_milliseconds" {
-  description = "Average duration of an invocation above which the alarm fires; null: no such alarm."
-  type        = number
-  default     = null
 }
 
 variable "tags" {

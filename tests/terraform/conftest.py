@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -11,8 +11,12 @@ from tests.support.ministack import MiniStack
 from tests.support.terraform import Terraform, cli_config, working_copy
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
+
+    Planned = dict[str, dict[str, Any]]
+
+ACCOUNT = "000000000000"
 
 
 @pytest.fixture(scope="session")
@@ -49,3 +53,29 @@ def root_module(copy: Path, name: str, stack: MiniStack) -> Terraform:
     terraform = Terraform(copy / "tests/terraform" / name, stack.environment)
     terraform.init()
     return terraform
+
+
+@pytest.fixture(scope="session")
+def plan(copy: Path, stack: MiniStack) -> dict[str, Any]:
+    terraform = root_module(copy, "variations", stack)
+    (terraform.folder / "package.zip").write_bytes(b"a prebuilt package")
+    return terraform.plan()
+
+
+@pytest.fixture(scope="session")
+def planned(plan: dict[str, Any]) -> Callable[[str], Planned]:
+    """Resources of one copy of the module, by their address within it."""
+
+    def resources(module: dict[str, Any]) -> Planned:
+        found = {resource["address"]: resource["values"] for resource in module.get("resources", [])}
+        for child in module.get("child_modules", []):
+            found |= resources(child)
+        return found
+
+    everything = resources(plan["planned_values"]["root_module"])
+
+    def of(copy: str) -> Planned:
+        prefix = f"module.{copy}."
+        return {name.removeprefix(prefix): value for name, value in everything.items() if name.startswith(prefix)}
+
+    return of

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import time
 from pathlib import Path
@@ -83,12 +84,16 @@ def test_the_outputs_are_of_what_was_made(
     assert outputs["functions"]["collector"]["name"] == "applied-collector"
     assert outputs["functions"]["linker"]["name"] == "applied-linker"
     assert set(outputs["alarm_arns"]) == {
-        *("processing-dlq-not-empty", "delivery-dlq-not-empty", "queue-age", "table-throttles"),
+        *("processing-dlq-not-empty", "delivery-dlq-not-empty", "queue-age", "event-lag", "unlinked-events"),
+        *("table-write-throttles", "table-read-throttles", "table-write-errors", "table-read-errors"),
         *("job-log-rule-failed-invocations", "launch-results-rule-failed-invocations"),
+        *("job-log-rule-sent-to-dlq", "launch-results-rule-sent-to-dlq"),
         *("job-log-rule-events-lost", "launch-results-rule-events-lost"),
-        *("ingest-errors", "ingest-duration", "collector-errors", "collector-heartbeat"),
-        *("linker-errors", "linker-heartbeat", "api-5xx"),
-        "server-stalled",
+        *("ingest-errors", "ingest-throttles", "ingest-duration"),
+        *("collector-errors", "collector-duration", "collector-heartbeat"),
+        *("linker-errors", "linker-throttles", "linker-duration", "linker-heartbeat"),
+        *("api-5xx", "api-latency", "server-failed", "server-stalled"),
+        *("pipeline-unhealthy", "recovery-needs-a-person"),
     }
     assert outputs["alarm_arns"]["ingest-errors"].endswith(":alarm:applied-ingest-errors")
 
@@ -121,12 +126,17 @@ def test_the_role_policy_names_the_table_queue_and_log_group_that_were_made(
     state: dict[str, dict[str, Any]], applied: TerraformTestApi
 ) -> None:
     history = applied.outputs["execution_history_arn"]["value"]
+    outputs = applied.outputs["module"]["value"]
     policy = json.loads(state["module.ingest.aws_iam_role_policy.this"]["policy"])
     resources = {statement["Sid"]: statement["Resource"] for statement in policy["Statement"]}
 
     assert resources == {
         "ConsumeQueue": state["aws_sqs_queue.ingest"]["arn"],
         "StoreEvents": state["aws_dynamodb_table.job_log_events"]["arn"],
+        "RememberNotices": state["aws_dynamodb_table.notices"]["arn"],
+        "TellOfFailures": outputs["failure_topic_arn"],
+        "ReadEventsOfFailures": state["aws_dynamodb_table.job_log_events"]["arn"],
+        "UseKeyOfFailureTopic": outputs["kms_key_arn"],
         "ReadKeysOfExecutionHistory": history,
         "FindExecutionsOfJobs": f"{history}/index/by-job",
         "UseCustomerKey": state["aws_dynamodb_table.job_log_events"]["server_side_encryption"][0]["kms_key_arn"],
@@ -242,9 +252,55 @@ def test_neither_no_token_nor_somebody_elses_gets_in(
 def test_the_alarm_of_the_apis_own_errors_watches_the_api_that_was_made(
     state: dict[str, dict[str, Any]], stack: MiniStack
 ) -> None:
-    (alarm,) = stack.client("cloudwatch").describe_alarms(AlarmNames=["applied-api-5xx"])["MetricAlarms"]
+    alarms = stack.client("cloudwatch").describe_alarms(AlarmNames=["applied-api-5xx", "applied-api-latency"])
 
-    assert alarm["Dimensions"] == [{"Name": "ApiId", "Value": state["aws_apigatewayv2_api.this[0]"]["id"]}]
+    assert len(alarms["MetricAlarms"]) == 2
+    for alarm in alarms["MetricAlarms"]:
+        assert alarm["Dimensions"] == [{"Name": "ApiId", "Value": state["aws_apigatewayv2_api.this[0]"]["id"]}]
+
+
+def test_the_alarms_of_alarms_name_those_that_were_made(state: dict[str, dict[str, Any]]) -> None:
+    made = {values["alarm_name"] for address, values in state.items() if "aws_cloudwatch_metric_alarm." in address}
+
+    rules = [values["alarm_rule"] for address, values in state.items() if "aws_cloudwatch_composite_alarm." in address]
+    named = [name for rule in rules for name in re.findall(r'ALARM\("([^"]+)"\)', rule)]
+    assert sorted(named) == sorted(made)
+
+
+def test_the_dashboard_shows_the_functions_queues_api_and_alarms_that_were_made(
+    state: dict[str, dict[str, Any]], applied: TerraformTestApi
+) -> None:
+    assert applied.outputs["module"]["value"]["dashboard_name"] == "applied-us-east-1"
+    body = state["aws_cloudwatch_dashboard.this[0]"]["dashboard_body"]
+    made = {name for address, values in state.items() for name in shown_as(address, values)}
+
+    widgets = [widget["properties"] for widget in json.loads(body)["widgets"]]
+    lines = [line for widget in widgets for line in widget.get("metrics", [])]
+    shown = {line[place] for line in lines for place in range(3, len(line) - 1, 2)}
+    assert shown <= made
+    assert {"applied-ingest", "applied-api", state["aws_apigatewayv2_api.this[0]"]["id"]} <= shown
+    alarms = {arn for widget in widgets for arn in widget.get("alarms", [])}
+    assert alarms <= set(applied.outputs["module"]["value"]["alarm_arns"].values())
+    assert len(alarms) > 20
+
+
+def shown_as(address: str, values: dict[str, Any]) -> list[str]:
+    """By what a metric's dimension names a resource."""
+    kinds = {"aws_lambda_function": "function_name", "aws_sqs_queue": "name", "aws_apigatewayv2_api": "id"}
+    return ["applied", *(values[name] for kind, name in kinds.items() if f"{kind}." in address)]
+
+
+def test_the_archives_keep_what_their_rules_take(
+    state: dict[str, dict[str, Any]], applied: TerraformTestApi, stack: MiniStack
+) -> None:
+    arns = applied.outputs["module"]["value"]["archive_arns"]
+
+    assert set(arns) == {"job-log", "launch-results"}
+    for key, arn in arns.items():
+        archive = stack.client("events").describe_archive(ArchiveName=arn.rpartition("/")[2])
+        rule = state[f'aws_cloudwatch_event_rule.this["{key}"]']
+        assert archive["EventSourceArn"].endswith(f":event-bus/{rule['event_bus_name']}")
+        assert json.loads(archive["EventPattern"]) == json.loads(rule["event_pattern"])
 
 
 def test_the_queue_feeds_the_function(state: dict[str, dict[str, Any]]) -> None:
@@ -280,7 +336,12 @@ def test_a_plan_after_the_apply_is_empty_but_for_what_the_embedded_aws_forgets(a
     }
     # Nor does it know what every JWT authorizer of an HTTP API has.
     assert differences.pop("aws_apigatewayv2_authorizer.jwt[0]") == {"authorizer_payload_format_version"}
+    # Of an alarm of alarms it knows nothing at all: what a plan would do to it says nothing.
+    composites = [address for address in differences if "aws_cloudwatch_composite_alarm." in address]
+    assert len(composites) == 2
+    for address in composites:
+        del differences[address]
     alarms = {address for address in differences if "aws_cloudwatch_metric_alarm." in address}
     assert set(differences) == alarms
-    assert len(alarms) == 16
+    assert len(alarms) == 29
     assert set().union(*differences.values()) == LACKING

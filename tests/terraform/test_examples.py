@@ -38,7 +38,12 @@ def test_the_complete_example_plans_for_both_environments(
         for resource in child["resources"]
         if "aws_lambda_function.this" in resource["address"]
     }
-    variables = functions["module.drs_job_log.module.ingest.aws_lambda_function.this"]["environment"][0]["variables"]
-    assert variables["RETENTION_DAYS"] == days
-    assert variables["EXECUTION_HISTORY_TABLE"] == f"executions-{environment}"
-    assert json.loads(variables["EXECUTION_HISTORY_SETTINGS"])["updateStatus"] is True
+
+    def variables(function: str) -> dict[str, str]:
+        values = functions[f"module.drs_job_log.module.{function}.aws_lambda_function.this"]
+        found: dict[str, str] = values["environment"][0]["variables"]
+        return found
+
+    assert variables("collector[0]")["RETENTION_DAYS"] == days
+    assert variables("linker")["EXECUTION_HISTORY_TABLE"] == f"executions-{environment}"
+    assert json.loads(variables("linker")["EXECUTION_HISTORY_SETTINGS"])["updateStatus"] is True

@@ -10,17 +10,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.support.terraform import ROOT
-from tests.terraform.conftest import root_module
+from tests.terraform.conftest import ACCOUNT
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from tests.support.ministack import MiniStack
-
-    Planned = dict[str, dict[str, Any]]
-
-ACCOUNT = "000000000000"
+    from tests.terraform.conftest import Planned
 SQS = f"arn:aws:sqs:us-east-1:{ACCOUNT}"
 EVENTS = f"arn:aws:events:us-east-1:{ACCOUNT}:rule"
 KEY = f"arn:aws:kms:us-east-1:{ACCOUNT}:key/11111111-2222-3333-4444-555555555555"
@@ -38,32 +34,6 @@ LIMITS = {
     ("aws_scheduler_schedule_group", "name"): 64,
     ("aws_sqs_queue", "name"): 80,
 }
-
-
-@pytest.fixture(scope="module")
-def plan(copy: Path, stack: MiniStack) -> dict[str, Any]:
-    terraform = root_module(copy, "variations", stack)
-    (terraform.folder / "package.zip").write_bytes(b"a prebuilt package")
-    return terraform.plan()
-
-
-@pytest.fixture(scope="module")
-def planned(plan: dict[str, Any]) -> Callable[[str], Planned]:
-    """Resources of one copy of the module, by their address within it."""
-
-    def resources(module: dict[str, Any]) -> Planned:
-        found = {resource["address"]: resource["values"] for resource in module.get("resources", [])}
-        for child in module.get("child_modules", []):
-            found |= resources(child)
-        return found
-
-    everything = resources(plan["planned_values"]["root_module"])
-
-    def of(copy: str) -> Planned:
-        prefix = f"module.{copy}."
-        return {name.removeprefix(prefix): value for name, value in everything.items() if name.startswith(prefix)}
-
-    return of
 
 
 def names(resources: Planned) -> dict[str, tuple[str, int]]:
@@ -249,8 +219,11 @@ def test_the_function(planned: Callable[[str], Planned]) -> None:
     assert function["environment"] == [
         {
             "variables": {
+                "FAILURE_TOPIC_ARN": f"arn:aws:sns:us-east-1:{ACCOUNT}:drs-job-log-failures",
                 "JOB_LOG_EVENTS_TABLE": "drs-job-log-events",
+                "NOTICES_TABLE": "drs-job-log-notices",
                 "RETENTION_DAYS": "30",
+                "RUNBOOKS": "docs/runbooks",
                 "POWERTOOLS_METRICS_NAMESPACE": "DRSJobLog",
                 "POWERTOOLS_SERVICE_NAME": "drs-job-log",
             }
@@ -305,6 +278,21 @@ def test_the_role_may_do_what_the_function_does_and_nothing_else(planned: Callab
         "StoreEvents": {
             "Effect": "Allow",
             "Action": ["dynamodb:PutItem"],
+            "Resource": f"arn:aws:dynamodb:us-east-1:{ACCOUNT}:table/drs-job-log-events",
+        },
+        "RememberNotices": {
+            "Effect": "Allow",
+            "Action": ["dynamodb:DeleteItem", "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"],
+            "Resource": f"arn:aws:dynamodb:us-east-1:{ACCOUNT}:table/drs-job-log-notices",
+        },
+        "TellOfFailures": {
+            "Effect": "Allow",
+            "Action": ["sns:Publish"],
+            "Resource": f"arn:aws:sns:us-east-1:{ACCOUNT}:drs-job-log-failures",
+        },
+        "ReadEventsOfFailures": {
+            "Effect": "Allow",
+            "Action": ["dynamodb:Query"],
             "Resource": f"arn:aws:dynamodb:us-east-1:{ACCOUNT}:table/drs-job-log-events",
         },
         "WriteLogs": {
@@ -823,135 +811,6 @@ def test_a_prebuilt_package(planned: Callable[[str], Planned]) -> None:
     function = planned("prebuilt_object")["module.ingest.aws_lambda_function.this"]
     assert (function["s3_bucket"], function["s3_key"]) == ("artifacts", "drs-job-log.zip")
     assert (function["s3_object_version"], function["filename"]) == ("7", None)
-
-
-# ---------------------------------------------------------------------------------------------------------------------
-# Alarms
-# ---------------------------------------------------------------------------------------------------------------------
-
-ALARMS = {
-    # name: namespace, metric, dimensions, statistic, comparison, threshold, evaluation periods, period
-    "processing-dlq-not-empty": (
-        *("AWS/SQS", "ApproximateNumberOfMessagesVisible", {"QueueName": "drs-job-log-processing-dlq"}),
-        *("Maximum", ">=", 1, 1, 60),
-    ),
-    "delivery-dlq-not-empty": (
-        *("AWS/SQS", "ApproximateNumberOfMessagesVisible", {"QueueName": "drs-job-log-delivery-dlq"}),
-        *("Maximum", ">=", 1, 1, 60),
-    ),
-    "queue-age": (
-        *("AWS/SQS", "ApproximateAgeOfOldestMessage", {"QueueName": "drs-job-log-ingest"}),
-        *("Maximum", ">=", 300, 1, 60),
-    ),
-    "table-throttles": (
-        *("AWS/DynamoDB", "ThrottledRequests", {"TableName": "drs-job-log-events", "Operation": "PutItem"}),
-        *("Sum", ">=", 1, 1, 60),
-    ),
-    "job-log-rule-failed-invocations": (
-        *("AWS/Events", "FailedInvocations", {"RuleName": "drs-job-log-job-log"}),
-        *("Sum", ">=", 1, 1, 60),
-    ),
-    "job-log-rule-events-lost": (
-        *("AWS/Events", "InvocationsFailedToBeSentToDlq", {"RuleName": "drs-job-log-job-log"}),
-        *("Sum", ">=", 1, 1, 60),
-    ),
-    "collector-heartbeat": (
-        *("DRSJobLog", "CollectorHeartbeat", {"service": "drs-job-log"}),
-        *("Sum", "<", 1, 5, 60),
-    ),
-    "server-stalled": (
-        *("DRSJobLog", "ServersStalled", {"service": "drs-job-log"}),
-        *("Sum", ">=", 1, 1, 60),
-    ),
-    "collector-errors": (
-        *("AWS/Lambda", "Errors", {"FunctionName": "drs-job-log-collector"}),
-        *("Sum", ">=", 5, 1, 300),
-    ),
-    "linker-heartbeat": (
-        *("DRSJobLog", "OldestUnlinkedEventAge", {"service": "drs-job-log"}),
-        *("SampleCount", "<", 1, 5, 60),
-    ),
-    "linker-errors": (
-        *("AWS/Lambda", "Errors", {"FunctionName": "drs-job-log-linker"}),
-        *("Sum", ">=", 5, 1, 300),
-    ),
-    "ingest-errors": (
-        *("AWS/Lambda", "Errors", {"FunctionName": "drs-job-log-ingest"}),
-        *("Sum", ">=", 5, 1, 300),
-    ),
-    "ingest-duration": (
-        *("AWS/Lambda", "Duration", {"FunctionName": "drs-job-log-ingest"}),
-        *("Average", ">", 5000, 2, 60),
-    ),
-}
-COMPARISONS = {"GreaterThanOrEqualToThreshold": ">=", "GreaterThanThreshold": ">", "LessThanThreshold": "<"}
-
-
-def alarms(resources: Planned) -> list[dict[str, Any]]:
-    return [values for address, values in resources.items() if "aws_cloudwatch_metric_alarm." in address]
-
-
-def test_alarms_watch_what_they_say(planned: Callable[[str], Planned]) -> None:
-    assert {
-        alarm["alarm_name"].removeprefix("drs-job-log-"): (
-            *(alarm["namespace"], alarm["metric_name"], alarm["dimensions"], alarm["statistic"]),
-            *(COMPARISONS[alarm["comparison_operator"]], alarm["threshold"]),
-            *(alarm["evaluation_periods"], alarm["period"]),
-        )
-        for alarm in alarms(planned("default"))
-        if alarm["alarm_name"] != "drs-job-log-api-5xx"
-    } == ALARMS
-
-
-def test_the_apis_own_errors_are_told(planned: Callable[[str], Planned]) -> None:
-    """Whether its function failed or was not reached at all. AWS chooses the API's id, its metric's one dimension."""
-    alarm = planned("default")['aws_cloudwatch_metric_alarm.pipeline["api-5xx"]']
-
-    assert (alarm["namespace"], alarm["metric_name"]) == ("AWS/ApiGateway", "5xx")
-    assert (alarm["statistic"], alarm["threshold"], alarm["period"]) == ("Sum", 5, 60)
-    assert "dimensions" not in alarm  # not known yet: test_applied.py has it
-    assert not [alarm for alarm in alarms(planned("without_api")) if "api" in alarm["alarm_name"]]
-
-
-def test_without_data_alarms_are_silent_but_those_of_dead_letters_stay_and_the_heartbeats_fires(
-    planned: Callable[[str], Planned],
-) -> None:
-    treatment = {alarm["alarm_name"]: alarm["treat_missing_data"] for alarm in alarms(planned("default"))}
-
-    others = {
-        "drs-job-log-processing-dlq-not-empty": "ignore",
-        "drs-job-log-delivery-dlq-not-empty": "ignore",
-        "drs-job-log-collector-heartbeat": "breaching",
-        "drs-job-log-linker-heartbeat": "breaching",
-    }
-    assert treatment == dict.fromkeys(treatment, "notBreaching") | others
-    assert len(treatment) == len(ALARMS) + 1
-
-
-def test_alarms_of_rules_have_the_dimensions_of_their_bus(planned: Callable[[str], Planned]) -> None:
-    dimensions = {
-        alarm["alarm_name"]: alarm["dimensions"]
-        for alarm in alarms(planned("everything"))
-        if alarm["namespace"] == "AWS/Events"
-    }
-
-    assert dimensions == {
-        "other-job-log-rule-failed-invocations": {"EventBusName": "recovery", "RuleName": "other-job-log"},
-        "other-launch-results-rule-failed-invocations": {"RuleName": "other-launch-results"},
-        "other-job-log-rule-events-lost": {"EventBusName": "recovery", "RuleName": "other-job-log"},
-        "other-launch-results-rule-events-lost": {"RuleName": "other-launch-results"},
-    }
-
-
-def test_alarms_tell_when_they_fire_and_when_it_is_over(planned: Callable[[str], Planned]) -> None:
-    action = f"arn:aws:sns:us-east-1:{ACCOUNT}:on-call"
-
-    for alarm in alarms(planned("everything")):
-        assert (alarm["alarm_actions"], alarm["ok_actions"]) == ([action], [action])
-
-
-def test_alarms_can_be_left_out(planned: Callable[[str], Planned]) -> None:
-    assert alarms(planned("without_alarms")) == []
 
 
 # ---------------------------------------------------------------------------------------------------------------------

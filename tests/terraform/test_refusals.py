@@ -24,6 +24,7 @@ REFUSED = {
     "event_sources_with_an_empty_one": "event_sources must each be letters",
     "retention_days_zero": "retention_days must be a whole number of days from 1 to 3650",
     "retention_days_a_fraction": "retention_days must be a whole number of days from 1 to 3650",
+    "archive_days_zero": "archive_days must be a whole number of days from 1 to 3650",
     "kms_key_an_alias": "kms_key_arn must be the ARN of a key",
     "poll_interval_zero": "collector.poll_interval_seconds must be a whole number from 1 to 30",
     "stalled_after_too_long": "collector.stalled_after_minutes must be a whole number from 1 to 1440",
@@ -73,6 +74,15 @@ REFUSED = {
     "package_without_key": "package.s3_bucket and package.s3_key belong together",
     "package_version_without_bucket": "package.s3_object_version needs package.s3_bucket",
     "package_missing": "package.filename must be the path of an existing zip file",
+    "alarm_threshold_zero": "alarms must have thresholds of at least 1",
+    "alarm_percent_over_a_hundred": "alarms.function_duration_percent must be at most 100",
+    "alarm_runbooks_with_a_slash": "alarms.runbooks must be a path or an address",
+    "alarm_pipeline_actions_a_name": "alarms.pipeline_actions and alarms.recovery_actions must be ARNs",
+    "notifications_without_a_topic": "notifications takes either create_topic = true",
+    "notifications_with_two_topics": "notifications takes either create_topic = true",
+    "notifications_fifo": "notifications.topic_arn must be the ARN of a standard SNS topic",
+    "notifications_key_an_alias": "notifications.kms_key_arn must be the ARN of the key (not of an alias)",
+    "notifications_viewer_with_a_slash": "notifications.viewer_url must be an address without",
     "alarm_actions_a_name": "alarm_actions must be ARNs",
 }
 REFUSED_LATE = [
@@ -121,6 +131,7 @@ def test_inputs_that_do_not_fit_together_are_refused(late_refusals: list[dict[st
     ("case", "said"),
     [
         ("layer_dropped_without_a_package", "only beside a package that brings Powertools along"),
+        ("key_given_and_made", "give your key, or let the module make one"),
         ("lookback_longer_than_retention", "retention_days = 48: the table keeps nothing older"),
     ],
 )
@@ -130,7 +141,7 @@ def test_inputs_that_are_wrong_beside_others_are_refused(
     (told,) = [d["detail"] for d in combinations if d["snippet"]["context"] == f'module "{case}"']
 
     assert said in told
-    assert len(combinations) == 2
+    assert len(combinations) == 3
 
 
 def test_each_validation_of_the_module_refuses_something(

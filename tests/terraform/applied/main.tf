@@ -69,7 +69,10 @@ module "drs_job_log" {
   event_bus_name = aws_cloudwatch_event_bus.recovery.name
   kms_key_arn    = aws_kms_key.customer.arn
   table          = { deletion_protection = false }
+  archive_days   = 7
   alarm_actions  = [aws_sns_topic.on_call.arn]
+  alarms         = { recovery_actions = [aws_sns_topic.on_call.arn] }
+  notifications  = { create_topic = false, topic_arn = aws_sns_topic.on_call.arn, kms_key_arn = aws_kms_key.customer.arn }
   functions      = { permissions_boundary = aws_iam_policy.boundary.arn }
 
   api = {

@@ -27,3 +27,10 @@ module "layer_dropped_without_a_package" {
 
   functions = { powertools_layer = { enabled = false } }
 }
+
+module "key_given_and_made" {
+  source = "../../.."
+
+  create_kms_key = true
+  kms_key_arn    = "arn:aws:kms:us-east-1:000000000000:key/11111111-2222-3333-4444-555555555555"
+}

@@ -374,3 +374,63 @@ module "api_limit_zero" {
 
   api = { throttling_rate_limit = 0 }
 }
+
+module "archive_days_zero" {
+  source = "../../.."
+
+  archive_days = 0
+}
+
+module "alarm_threshold_zero" {
+  source = "../../.."
+
+  alarms = { function_errors = 0 }
+}
+
+module "alarm_percent_over_a_hundred" {
+  source = "../../.."
+
+  alarms = { function_duration_percent = 101 }
+}
+
+module "alarm_runbooks_with_a_slash" {
+  source = "../../.."
+
+  alarms = { runbooks = "https://wiki.example.com/" }
+}
+
+module "alarm_pipeline_actions_a_name" {
+  source = "../../.."
+
+  alarms = { pipeline_actions = ["on-call"] }
+}
+
+module "notifications_without_a_topic" {
+  source = "../../.."
+
+  notifications = { create_topic = false }
+}
+
+module "notifications_with_two_topics" {
+  source = "../../.."
+
+  notifications = { topic_arn = "arn:aws:sns:us-east-1:000000000000:failures" }
+}
+
+module "notifications_fifo" {
+  source = "../../.."
+
+  notifications = { create_topic = false, topic_arn = "arn:aws:sns:us-east-1:000000000000:failures.fifo" }
+}
+
+module "notifications_key_an_alias" {
+  source = "../../.."
+
+  notifications = { create_topic = false, topic_arn = "arn:aws:sns:us-east-1:000000000000:failures", kms_key_arn = "alias/aws/sns" }
+}
+
+module "notifications_viewer_with_a_slash" {
+  source = "../../.."
+
+  notifications = { viewer_url = "https://recovery.example.com/" }
+}

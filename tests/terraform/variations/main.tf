@@ -55,7 +55,30 @@ module "everything" {
   retention_days = 7
   table          = { deletion_protection = false, point_in_time_recovery = false }
   kms_key_arn    = "arn:aws:kms:us-east-1:000000000000:key/11111111-2222-3333-4444-555555555555"
-  alarm_actions  = ["arn:aws:sns:us-east-1:000000000000:on-call"]
+  archive_days   = 90
+
+  alarm_actions = ["arn:aws:sns:us-east-1:000000000000:on-call"]
+  alarms = {
+    runbooks                  = "https://wiki.example.com/drs"
+    pipeline_actions          = ["arn:aws:sns:us-east-1:000000000000:platform"]
+    recovery_actions          = ["arn:aws:sns:us-east-1:000000000000:recovery"]
+    queue_age_seconds         = 600
+    event_lag_milliseconds    = 20000
+    unlinked_after_minutes    = 15
+    function_errors           = 2
+    function_throttles        = 3
+    function_duration_percent = 50
+    table_throttles           = 4
+    table_errors              = 6
+    api_5xx                   = 7
+    api_latency_milliseconds  = 800
+  }
+  notifications = {
+    create_topic = false
+    topic_arn    = "arn:aws:sns:us-east-1:000000000000:failures"
+    kms_key_arn  = "arn:aws:kms:us-east-1:000000000000:key/66666666-2222-3333-4444-555555555555"
+    viewer_url   = "https://recovery.example.com"
+  }
 
   execution_id_tag = "Execution"
   execution_history = {
@@ -119,8 +142,18 @@ module "everything" {
 module "without_alarms" {
   source = "../../.."
 
-  name   = "without-alarms"
-  alarms = { enabled = false }
+  name          = "without-alarms"
+  alarms        = { enabled = false }
+  notifications = { enabled = false }
+  dashboard     = false
+}
+
+module "own_key" {
+  source = "../../.."
+
+  name           = "own-key"
+  create_kms_key = true
+  archive_days   = 1
 }
 
 module "without_collector" {

@@ -1,0 +1,521 @@
+"""Alarms, dashboard, notices, archive and key, as they are planned."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.support.metrics import AWS_DIMENSIONS
+from tests.support.terraform import ROOT
+from tests.terraform.conftest import ACCOUNT
+from tests.terraform.test_plan import KEY, role_policy
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from tests.terraform.conftest import Planned
+
+RUNBOOKS = ROOT / "docs/runbooks"
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Alarms
+# ---------------------------------------------------------------------------------------------------------------------
+
+OWN = {"service": "drs-job-log"}
+TABLE = {"TableName": "drs-job-log-events"}
+
+# name: namespace, metric, dimensions, statistic, comparison, threshold, evaluation periods, period
+ALARMS = {
+    "processing-dlq-not-empty": (
+        *("AWS/SQS", "ApproximateNumberOfMessagesVisible", {"QueueName": "drs-job-log-processing-dlq"}),
+        *("Maximum", ">=", 1, 1, 60),
+    ),
+    "delivery-dlq-not-empty": (
+        *("AWS/SQS", "ApproximateNumberOfMessagesVisible", {"QueueName": "drs-job-log-delivery-dlq"}),
+        *("Maximum", ">=", 1, 1, 60),
+    ),
+    "queue-age": (
+        *("AWS/SQS", "ApproximateAgeOfOldestMessage", {"QueueName": "drs-job-log-ingest"}),
+        *("Maximum", ">=", 300, 1, 60),
+    ),
+    "event-lag": ("DRSJobLog", "EventLag", OWN, "p50", ">=", 5000, 3, 60),
+    "table-write-throttles": (
+        *("AWS/DynamoDB", "ThrottledRequests", TABLE | {"Operation": "PutItem"}),
+        *("Sum", ">=", 1, 1, 60),
+    ),
+    "table-read-throttles": (
+        *("AWS/DynamoDB", "ThrottledRequests", TABLE | {"Operation": "Query"}),
+        *("Sum", ">=", 1, 1, 60),
+    ),
+    "table-write-errors": ("AWS/DynamoDB", "SystemErrors", TABLE | {"Operation": "PutItem"}, "Sum", ">=", 1, 1, 60),
+    "table-read-errors": ("AWS/DynamoDB", "SystemErrors", TABLE | {"Operation": "Query"}, "Sum", ">=", 1, 1, 60),
+    "job-log-rule-failed-invocations": (
+        *("AWS/Events", "FailedInvocations", {"RuleName": "drs-job-log-job-log"}),
+        *("Sum", ">=", 1, 1, 60),
+    ),
+    "job-log-rule-sent-to-dlq": (
+        *("AWS/Events", "InvocationsSentToDlq", {"RuleName": "drs-job-log-job-log"}),
+        *("Sum", ">=", 1, 1, 60),
+    ),
+    "job-log-rule-events-lost": (
+        *("AWS/Events", "InvocationsFailedToBeSentToDlq", {"RuleName": "drs-job-log-job-log"}),
+        *("Sum", ">=", 1, 1, 60),
+    ),
+    "notices-undelivered": (
+        *("AWS/SNS", "NumberOfNotificationsFailed", {"TopicName": "drs-job-log-failures"}),
+        *("Sum", ">=", 1, 1, 60),
+    ),
+    "api-5xx": ("AWS/ApiGateway", "5xx", None, "Sum", ">=", 5, 1, 60),
+    "api-latency": ("AWS/ApiGateway", "Latency", None, "p90", ">=", 500, 5, 60),
+    "server-failed": ("DRSJobLog", "ServerFailures", OWN, "Sum", ">=", 1, 1, 60),
+    "server-stalled": ("DRSJobLog", "ServersStalled", OWN, "Sum", ">=", 1, 1, 60),
+    "collector-heartbeat": ("DRSJobLog", "CollectorHeartbeat", OWN, "Sum", "<", 1, 5, 60),
+    "linker-heartbeat": ("DRSJobLog", "OldestUnlinkedEventAge", OWN, "SampleCount", "<", 1, 5, 60),
+    **{
+        f"{task}-{kind}": ("AWS/Lambda", metric, {"FunctionName": f"drs-job-log-{task}"}, *how)
+        for task, milliseconds in {"ingest": 28500, "collector": 63000, "linker": 52250}.items()
+        for kind, metric, how in (
+            ("errors", "Errors", ("Sum", ">=", 5, 1, 300)),
+            ("throttles", "Throttles", ("Sum", ">=", 1, 1, 300)),
+            ("duration", "Duration", ("Maximum", ">=", milliseconds, 1, 60)),
+        )
+        # It has a limit of its own, which is there to throttle it.
+        if (task, kind) != ("collector", "throttles")
+    },
+}
+COMPARISONS = {"GreaterThanOrEqualToThreshold": ">=", "LessThanThreshold": "<"}
+RECOVERY = {"server-failed", "server-stalled"}
+
+
+def alarms(resources: Planned) -> list[dict[str, Any]]:
+    return [values for address, values in resources.items() if "aws_cloudwatch_metric_alarm." in address]
+
+
+def composites(resources: Planned) -> dict[str, dict[str, Any]]:
+    return {
+        values["alarm_name"]: values
+        for address, values in resources.items()
+        if "aws_cloudwatch_composite_alarm." in address
+    }
+
+
+def test_alarms_watch_what_they_say(planned: Callable[[str], Planned]) -> None:
+    assert {
+        alarm["alarm_name"].removeprefix("drs-job-log-"): (
+            # AWS chooses the API's id, its metrics' one dimension: test_applied.py has it.
+            *(alarm["namespace"], alarm["metric_name"], alarm.get("dimensions")),
+            *(alarm["statistic"] or alarm["extended_statistic"], COMPARISONS[alarm["comparison_operator"]]),
+            *(alarm["threshold"], alarm["evaluation_periods"], alarm["period"]),
+        )
+        for alarm in alarms(planned("default"))
+    } == ALARMS
+
+
+def test_thresholds_are_the_users(planned: Callable[[str], Planned]) -> None:
+    thresholds = {
+        alarm["alarm_name"].removeprefix("other-"): alarm["threshold"] for alarm in alarms(planned("everything"))
+    }
+
+    assert {name: thresholds[name] for name in thresholds if "rule" not in name and "dlq" not in name} == {
+        "queue-age": 605,  # and the window in which a batch is gathered
+        "event-lag": 25000,
+        "unlinked-events": 900,
+        "table-write-throttles": 4,
+        "table-read-throttles": 4,
+        "table-write-errors": 6,
+        "table-read-errors": 6,
+        "api-5xx": 7,
+        "api-latency": 800,
+        "server-failed": 1,
+        "server-stalled": 1,
+        "collector-heartbeat": 1,
+        "linker-heartbeat": 1,
+        **{f"{task}-errors": 2 for task in ("ingest", "collector", "linker")},
+        **{f"{task}-throttles": 3 for task in ("ingest", "collector", "linker")},
+        **{"ingest-duration": 30000, "collector-duration": 56000, "linker-duration": 27500},
+    }
+
+
+@pytest.mark.parametrize("copy_name", ["default", "everything"])
+def test_alarms_of_aws_metrics_have_dimensions_that_aws_documents(
+    planned: Callable[[str], Planned], copy_name: str
+) -> None:
+    of_aws = [alarm for alarm in alarms(planned(copy_name)) if alarm["namespace"].startswith("AWS/")]
+
+    assert len(of_aws) > 15
+    for alarm in of_aws:
+        documented = AWS_DIMENSIONS[alarm["namespace"], alarm["metric_name"]]
+        assert set(alarm.get("dimensions", {"ApiId": ""})) in documented, alarm["alarm_name"]
+
+
+def test_alarms_of_rules_have_the_dimensions_of_their_bus(planned: Callable[[str], Planned]) -> None:
+    dimensions = {
+        alarm["alarm_name"]: alarm["dimensions"]
+        for alarm in alarms(planned("everything"))
+        if alarm["namespace"] == "AWS/Events"
+    }
+
+    kinds = ("failed-invocations", "sent-to-dlq", "events-lost")
+    assert dimensions == {
+        **{f"other-job-log-rule-{kind}": {"EventBusName": "recovery", "RuleName": "other-job-log"} for kind in kinds},
+        **{f"other-launch-results-rule-{kind}": {"RuleName": "other-launch-results"} for kind in kinds},
+    }
+
+
+def test_without_data_alarms_are_silent_but_those_of_dead_letters_stay_and_the_heartbeats_fires(
+    planned: Callable[[str], Planned],
+) -> None:
+    treatment = {alarm["alarm_name"]: alarm["treat_missing_data"] for alarm in alarms(planned("default"))}
+
+    others = {
+        "drs-job-log-processing-dlq-not-empty": "ignore",
+        "drs-job-log-delivery-dlq-not-empty": "ignore",
+        "drs-job-log-collector-heartbeat": "breaching",
+        "drs-job-log-linker-heartbeat": "breaching",
+    }
+    assert treatment == dict.fromkeys(treatment, "notBreaching") | others
+
+
+def test_alarms_tell_when_they_fire_and_when_it_is_over(planned: Callable[[str], Planned]) -> None:
+    action = f"arn:aws:sns:us-east-1:{ACCOUNT}:on-call"
+
+    for alarm in alarms(planned("everything")):
+        assert (alarm["alarm_actions"], alarm["ok_actions"]) == ([action], [action])
+
+
+def test_two_alarms_are_for_two_pagers_and_name_all_others_between_them(planned: Callable[[str], Planned]) -> None:
+    resources = planned("everything")
+    pipeline = composites(resources)["other-pipeline-unhealthy"]
+    recovery = composites(resources)["other-recovery-needs-a-person"]
+
+    named = {
+        name: re.findall(r'ALARM\("other-([a-z0-9-]+)"\)', alarm["alarm_rule"])
+        for name, alarm in composites(resources).items()
+    }
+    assert set(named["other-recovery-needs-a-person"]) == RECOVERY
+    assert sorted(named["other-pipeline-unhealthy"] + named["other-recovery-needs-a-person"]) == sorted(
+        alarm["alarm_name"].removeprefix("other-") for alarm in alarms(resources)
+    )
+    assert pipeline["alarm_rule"].startswith('ALARM("other-api-5xx") OR ALARM("other-api-latency") OR ')
+    assert len(pipeline["alarm_rule"]) < 10240
+    platform, leader = (f"arn:aws:sns:us-east-1:{ACCOUNT}:{name}" for name in ("platform", "recovery"))
+    assert (pipeline["alarm_actions"], pipeline["ok_actions"]) == ([platform], [platform])
+    assert (recovery["alarm_actions"], recovery["ok_actions"]) == ([leader], [leader])
+
+
+@pytest.mark.parametrize(
+    ("copy_name", "absent"),
+    [
+        ("without_collector", {"collector-errors", "collector-duration", "collector-heartbeat", "server-stalled"}),
+        ("without_api", {"api-5xx", "api-latency"}),
+    ],
+)
+def test_what_is_left_out_has_no_alarms(planned: Callable[[str], Planned], copy_name: str, absent: set[str]) -> None:
+    resources = planned(copy_name)
+    prefix = resources["aws_sqs_queue.ingest"]["name"].removesuffix("ingest")
+
+    there = {alarm["alarm_name"].removeprefix(prefix) for alarm in alarms(resources)}
+
+    assert there == set(ALARMS) - absent
+    rules = " ".join(alarm["alarm_rule"] for alarm in composites(resources).values())
+    assert set(re.findall(rf'"{prefix}([a-z0-9-]+)"', rules)) == there
+
+
+def test_unlinked_events_are_an_alarm_where_links_are_expected(planned: Callable[[str], Planned]) -> None:
+    def threshold(copy_name: str) -> list[float]:
+        return [alarm["threshold"] for alarm in alarms(planned(copy_name)) if "unlinked" in alarm["alarm_name"]]
+
+    assert threshold("default") == []
+    assert threshold("read_only_history") == [3600]
+
+
+def test_a_topic_of_the_users_has_alarms_of_theirs(planned: Callable[[str], Planned]) -> None:
+    assert [alarm for alarm in alarms(planned("everything")) if alarm["namespace"] == "AWS/SNS"] == []
+
+
+def test_alarms_can_be_left_out(planned: Callable[[str], Planned]) -> None:
+    assert alarms(planned("without_alarms")) == []
+    assert composites(planned("without_alarms")) == {}
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Runbooks
+# ---------------------------------------------------------------------------------------------------------------------
+
+
+def linked(resources: Planned, base: str) -> set[str]:
+    """Names of the runbooks that the descriptions of alarms end with."""
+    descriptions = [alarm["alarm_description"] for alarm in [*alarms(resources), *composites(resources).values()]]
+    assert len(descriptions) > 20
+    return {description.rpartition(f"What to do: {base}/")[2] for description in descriptions}
+
+
+def test_each_alarm_links_its_runbook(planned: Callable[[str], Planned]) -> None:
+    pages = {page.name for page in RUNBOOKS.glob("*.md")}
+
+    assert linked(planned("default"), "docs/runbooks") <= pages
+    assert linked(planned("everything"), "https://wiki.example.com/drs") <= pages
+
+
+def test_each_runbook_is_linked_by_an_alarm_or_by_the_index(planned: Callable[[str], Planned]) -> None:
+    linked_somewhere = linked(planned("default"), "docs/runbooks") | linked(
+        planned("everything"), "https://wiki.example.com/drs"
+    )
+    index = (RUNBOOKS / "README.md").read_text()
+
+    for page in RUNBOOKS.glob("*.md"):
+        assert page.name == "README.md" or f"({page.name})" in index, page
+    others = {page.name for page in RUNBOOKS.glob("*.md")} - linked_somewhere
+    assert others == {"README.md", "missing-events.md", "drs-permission-lost.md", "replay-archive.md"}
+
+
+def test_each_runbook_says_what_it_means_where_to_look_what_to_do_and_when_it_is_over() -> None:
+    for page in RUNBOOKS.glob("*.md"):
+        if page.name != "README.md":
+            headings = re.findall("^## (.*)$", page.read_text(), re.MULTILINE)
+            assert headings == ["What it means", "Look", "Do", "Is it over?"], page
+
+
+def test_no_link_in_the_documents_is_dead() -> None:
+    for page in [ROOT / "README.md", *(ROOT / "docs").rglob("*.md")]:
+        for link in re.findall(r"\]\((?!https?:|#)([^)#]+)", page.read_text()):
+            assert (page.parent / link).exists(), (page, link)
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Dashboard
+# ---------------------------------------------------------------------------------------------------------------------
+
+
+def widgets(resources: Planned) -> list[dict[str, Any]]:
+    """Widgets of a copy without the API, whose id, which AWS chooses, would leave nothing of the body to plan."""
+    body = json.loads(resources["aws_cloudwatch_dashboard.this[0]"]["dashboard_body"])
+    found: list[dict[str, Any]] = body["widgets"]
+    return found
+
+
+def lines(resources: Planned) -> Iterator[tuple[str, str, dict[str, str], dict[str, Any]]]:
+    """Each line of a graph: namespace, metric, dimensions, rendering."""
+    for widget in widgets(resources):
+        for namespace, metric, *dimensions, rendering in widget["properties"].get("metrics", []):
+            yield namespace, metric, dict(zip(dimensions[::2], dimensions[1::2], strict=True)), rendering
+
+
+def test_the_dashboard_shows_recoveries_first_and_the_pipeline_below(planned: Callable[[str], Planned]) -> None:
+    titles = [
+        widget["properties"].get("title") or widget["properties"]["markdown"].splitlines()[0]
+        for widget in widgets(planned("without_api"))
+    ]
+
+    assert titles == [
+        "# without: recoveries by AWS Elastic Disaster Recovery",
+        "Does a recovery need a person?",
+        *("Running now", "Servers of running jobs", "Servers in trouble"),
+        *("How long a server's steps take", "How long a DRS job takes"),
+        "## The pipeline",
+        "Is the pipeline healthy?",
+        *("From what happened to its row", "Events", "Waiting in the ingest queue"),
+        "Dead letters: each is an event that is not handled",
+        *("Functions: errors and throttles", "Functions: longest invocation", "Oldest event without an execution"),
+    ]
+
+
+def test_every_line_of_the_dashboard_is_called_something_and_is_of_a_metric_that_there_is(
+    planned: Callable[[str], Planned],
+) -> None:
+    found = list(lines(planned("without_api")))
+
+    assert len(found) > 25
+    for namespace, metric, dimensions, rendering in found:
+        assert rendering["label"]
+        assert rendering["stat"] in {"Average", "Maximum", "Sum", "p50", "p99"}
+        if namespace != "DRSJobLog":  # whose metrics the end-to-end tests hold against what was sent
+            assert set(dimensions) in AWS_DIMENSIONS[namespace, metric]
+        else:
+            assert dimensions == {"service": "without"}
+
+
+def test_the_dashboard_is_as_cloudwatch_takes_it(planned: Callable[[str], Planned]) -> None:
+    resources = planned("without_api")
+
+    for widget in widgets(resources):
+        properties = widget["properties"]
+        assert set(widget) == {"type", "width", "height", "properties"}
+        assert 1 <= widget["width"] <= 24
+        match widget["type"]:
+            case "text":
+                assert properties["markdown"]
+            case "alarm":
+                names = [
+                    arn.removeprefix(f"arn:aws:cloudwatch:us-east-1:{ACCOUNT}:alarm:") for arn in properties["alarms"]
+                ]
+                there = {alarm["alarm_name"] for alarm in alarms(resources)} | set(composites(resources))
+                assert set(names) <= there
+            case "metric":
+                assert (properties["region"], properties["period"]) == ("us-east-1", 60)
+                assert properties["view"] in {"timeSeries", "singleValue"}
+            case other:
+                raise AssertionError(other)
+    # Dashboards belong to the account: a copy in another Region needs another name.
+    assert resources["aws_cloudwatch_dashboard.this[0]"]["dashboard_name"] == "without-us-east-1"
+
+
+def test_the_dashboard_can_be_left_out(planned: Callable[[str], Planned]) -> None:
+    assert "aws_cloudwatch_dashboard.this[0]" not in planned("without_alarms")
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Notices
+# ---------------------------------------------------------------------------------------------------------------------
+
+
+def test_failures_go_to_an_encrypted_topic_that_takes_nothing_in_the_clear(planned: Callable[[str], Planned]) -> None:
+    topic = planned("default")["aws_sns_topic.failures[0]"]
+
+    assert (topic["name"], topic["kms_master_key_id"]) == ("drs-job-log-failures", "alias/aws/sns")
+    assert json.loads(topic["policy"])["Statement"] == [
+        {
+            "Sid": "DenyInsecureTransport",
+            "Effect": "Deny",
+            "Principal": "*",
+            "Action": "sns:Publish",
+            "Resource": f"arn:aws:sns:us-east-1:{ACCOUNT}:drs-job-log-failures",
+            "Condition": {"Bool": {"aws:SecureTransport": "false"}},
+        }
+    ]
+
+
+def test_what_was_told_is_kept_for_as_long_as_it_matters(planned: Callable[[str], Planned]) -> None:
+    table = planned("default")["aws_dynamodb_table.notices"]
+    assert (table["name"], table["hash_key"], table["billing_mode"]) == ("drs-job-log-notices", "id", "PAY_PER_REQUEST")
+    assert (table["ttl"][0]["attribute_name"], table["ttl"][0]["enabled"]) == ("expiration", True)
+    assert planned("everything")["aws_dynamodb_table.notices"]["server_side_encryption"] == [
+        {"enabled": True, "kms_key_arn": KEY}
+    ]
+
+
+def test_failures_go_to_the_users_own_topic(planned: Callable[[str], Planned]) -> None:
+    resources = planned("everything")
+
+    assert "aws_sns_topic.failures[0]" not in resources
+    topic = f"arn:aws:sns:us-east-1:{ACCOUNT}:failures"
+    variables = resources["module.ingest.aws_lambda_function.this"]["environment"][0]["variables"]
+    assert variables["FAILURE_TOPIC_ARN"] == topic
+    assert variables["VIEWER_URL"] == "https://recovery.example.com"
+    assert variables["RUNBOOKS"] == "https://wiki.example.com/drs"
+    policy = role_policy(resources)
+    assert policy["TellOfFailures"] == {"Effect": "Allow", "Action": ["sns:Publish"], "Resource": topic}
+    assert policy["UseKeyOfFailureTopic"] == {
+        "Effect": "Allow",
+        "Action": ["kms:Decrypt", "kms:GenerateDataKey*"],
+        "Resource": f"arn:aws:kms:us-east-1:{ACCOUNT}:key/66666666-2222-3333-4444-555555555555",
+        "Condition": {"StringLike": {"kms:ViaService": "sns.us-east-1.*"}},
+    }
+
+
+def test_without_notices_nobody_is_told_but_failures_are_counted(planned: Callable[[str], Planned]) -> None:
+    resources = planned("without_alarms")
+
+    assert [address for address in resources if "sns" in address] == []
+    variables = resources["module.ingest.aws_lambda_function.this"]["environment"][0]["variables"]
+    assert "FAILURE_TOPIC_ARN" not in variables
+    assert variables["NOTICES_TABLE"] == "without-alarms-notices"
+    assert "TellOfFailures" not in role_policy(resources)
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Archive
+# ---------------------------------------------------------------------------------------------------------------------
+
+
+def test_what_the_rules_take_is_archived_where_the_user_wants_it(planned: Callable[[str], Planned]) -> None:
+    def archives(copy_name: str) -> dict[str, dict[str, Any]]:
+        return {
+            values["name"]: values for address, values in planned(copy_name).items() if "event_archive.this" in address
+        }
+
+    def rule(copy_name: str, key: str) -> str:
+        pattern: str = planned(copy_name)[f'aws_cloudwatch_event_rule.this["{key}"]']["event_pattern"]
+        return pattern
+
+    bus = f"arn:aws:events:us-east-1:{ACCOUNT}:event-bus"
+    assert archives("default") == {}
+    everything = archives("everything")
+    assert {name: archive["event_source_arn"] for name, archive in everything.items()} == {
+        "other-job-log": f"{bus}/recovery",
+        "other-launches": f"{bus}/default",
+    }
+    assert everything["other-job-log"]["event_pattern"] == rule("everything", "job-log")
+    assert everything["other-launches"]["event_pattern"] == rule("everything", "launch-results")
+    assert {archive["retention_days"] for archive in everything.values()} == {90}
+    assert list(archives("own_key")) == ["own-key-job-log"]
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# A key of the module's own
+# ---------------------------------------------------------------------------------------------------------------------
+
+
+def test_a_key_of_the_modules_own_admits_eventbridge_and_the_modules_logs(planned: Callable[[str], Planned]) -> None:
+    key = planned("own_key")["aws_kms_key.this[0]"]
+
+    assert (key["enable_key_rotation"], key["deletion_window_in_days"]) == (True, 30)
+    groups = f"arn:aws:logs:us-east-1:{ACCOUNT}:log-group"
+    assert json.loads(key["policy"])["Statement"] == [
+        {
+            "Sid": "AllowIamPolicies",
+            "Effect": "Allow",
+            "Principal": {"AWS": f"arn:aws:iam::{ACCOUNT}:root"},
+            "Action": "kms:*",
+            "Resource": "*",
+        },
+        {
+            "Sid": "AllowEventBridge",
+            "Effect": "Allow",
+            "Principal": {"Service": "events.amazonaws.com"},
+            "Action": ["kms:GenerateDataKey", "kms:Decrypt"],
+            "Resource": "*",
+        },
+        {
+            "Sid": "AllowLogs",
+            "Effect": "Allow",
+            "Principal": {"Service": "logs.us-east-1.amazonaws.com"},
+            "Action": ["kms:ReEncrypt*", "kms:GenerateDataKey*", "kms:Encrypt*", "kms:Describe*", "kms:Decrypt*"],
+            "Resource": "*",
+            "Condition": {
+                "ArnLike": {
+                    "kms:EncryptionContext:aws:logs:arn": [
+                        f"{groups}:/aws/lambda/own-key-*",
+                        f"{groups}:/aws/vendedlogs/apis/own-key",
+                    ]
+                }
+            },
+        },
+    ]
+    assert planned("own_key")["aws_kms_alias.this[0]"]["name"] == "alias/own-key"
+
+
+def test_the_key_that_is_documented_is_the_one_that_is_made(planned: Callable[[str], Planned]) -> None:
+    blocks = re.findall("```json\n(.*?)```", (ROOT / "docs/encryption.md").read_text(), re.DOTALL)
+    (documented,) = [block for block in blocks if '"Version"' in block]
+
+    def plain(policy: str) -> Any:
+        names = {"eu-west-1": "us-east-1", "111122223333": ACCOUNT, "drs-job-log": "own-key"}
+        for name, value in names.items():
+            policy = policy.replace(name, value)
+        statements = json.loads(policy)["Statement"]
+        for statement in statements:
+            for part in (statement, statement.get("Condition", {}).get("ArnLike", {})):
+                for key, value in part.items():
+                    part[key] = sorted(value) if isinstance(value, list) else value
+        return statements
+
+    assert plain(documented) == plain(planned("own_key")["aws_kms_key.this[0]"]["policy"])
+
+
+def test_no_other_copy_makes_a_key(planned: Callable[[str], Planned]) -> None:
+    for copy_name in ("default", "everything"):
+        assert [address for address in planned(copy_name) if "kms" in address] == []
