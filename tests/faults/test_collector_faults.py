@@ -1,0 +1,156 @@
+"""The collector under faults: 10,000 items of DRS's job logs, to the last row."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections import Counter
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from drs_job_log.bus import EventBus
+from drs_job_log.collection import Collector, Request
+from drs_job_log.drs import Drs, Target
+from drs_job_log.events import parse
+
+from tests.support import scripts
+from tests.support.drs import ApiError, DrsServer, Simulator
+from tests.support.envelopes import dumps, job_log
+from tests.support.scripts import server_id
+from tests.unit.conftest import RETENTION
+from tests.unit.test_collection import SETTINGS, START, Table
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+JOBS, SERVERS, CLEANED = 8, 200, 25
+ITEMS = JOBS * (2 + 6 * SERVERS + 2 * CLEANED)
+INTERVAL = timedelta(seconds=30)
+
+
+@dataclass
+class Bus:
+    """EventBridge, which refuses each entry at this chance and hands the others on: some again, later, in any order."""
+
+    refusing: float = 0.0
+    refused: int = 0
+    queue: list[str] = field(default_factory=list)
+    chance: random.Random = field(default_factory=lambda: random.Random(1))  # noqa: S311
+
+    def put_events(self, Entries: Sequence[dict[str, Any]]) -> dict[str, Any]:  # noqa: N803
+        answers: list[dict[str, str]] = []
+        for entry in Entries:
+            if self.chance.random() < self.refusing:
+                self.refused += 1
+                answers.append({"ErrorCode": "ThrottlingException", "ErrorMessage": "Rate exceeded"})
+            else:
+                self.queue.append(dumps(job_log(json.loads(entry["Detail"]), source=entry["Source"])))
+                answers.append({"EventId": "1"})
+        return {"FailedEntryCount": sum("ErrorCode" in answer for answer in answers), "Entries": answers}
+
+
+@dataclass
+class Recovery:
+    """A recovery of 1,600 servers, and what collects it."""
+
+    simulator: Simulator
+    drs: Drs
+    bus: Bus = field(default_factory=Bus)
+    table: Table = field(default_factory=Table)
+    delivered: int = 0
+    failures: Counter[str] = field(default_factory=Counter)
+
+    def __post_init__(self) -> None:
+        self.now = START
+        self.simulator.clock = lambda: self.now
+        self.collector = self.cold()
+        for job in range(JOBS):
+            servers = [server_id(job * SERVERS + number) for number in range(SERVERS)]
+            self.simulator.start(scripts.launch(servers, cleaned=servers[:CLEANED], seed=job))
+
+    def cold(self) -> Collector:
+        """A new start of the function."""
+        bus = EventBus(self.bus, "default", "drs.job-log")  # type: ignore[arg-type]
+        return Collector([self.drs], self.table, bus, SETTINGS)  # type: ignore[arg-type]
+
+    def collect(self) -> None:
+        """A pass; and what is on the bus by then is stored, in any order, a part of it a second time."""
+        done = self.collector.collect(Request(), self.now)
+        self.failures += Counter(reason.partition(":")[0] for reason in done.failures.values())
+        messages = [*self.bus.queue, *self.bus.chance.sample(self.bus.queue, len(self.bus.queue) // 10)]
+        self.bus.chance.shuffle(messages)
+        self.bus.queue.clear()
+        for message in messages:
+            self.table.put(parse(message), RETENTION)
+        self.delivered += len(messages)
+        self.now += INTERVAL
+
+    def run(self, cold_starts: int = 0) -> None:
+        """Collect until all jobs are over, and for so long again that what failed is made good."""
+        ends = self.now + timedelta(minutes=40)
+        passes = 0
+        while self.now < ends:
+            self.collect()
+            passes += 1
+            if cold_starts and passes % cold_starts == 0:
+                self.collector = self.cold()
+
+    def check(self) -> None:
+        """Every item is stored once, and nothing else."""
+        for job_id in self.simulator.jobs:
+            log = [item["event"] for item in self.simulator.whole_log(job_id)]
+            stored = [row["EventType"] for row in self.table.items[job_id].values()]
+            assert len(stored) == len(log)
+            assert Counter(stored) == Counter(
+                scripts.STORED_AS.get(e, "JOB_COMPLETED" if e == "JOB_END" else e) for e in log
+            )
+        assert sum(map(len, self.table.items.values())) == ITEMS
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[DrsServer]:
+    with DrsServer() as server:
+        yield server
+
+
+@pytest.fixture
+def recovery(server: DrsServer, monkeypatch: pytest.MonkeyPatch) -> Recovery:
+    monkeypatch.setenv("AWS_ENDPOINT_URL_DRS", server.endpoint)
+    server.simulator = Simulator(page_size=500)
+    drs = Drs(Target())
+    drs.connect()
+    assert ITEMS >= 10_000
+    return Recovery(server.simulator, drs)
+
+
+def test_the_bus_refuses_half_of_the_entries(recovery: Recovery, count: Callable[..., None]) -> None:
+    recovery.bus.refusing = 0.5
+
+    recovery.run(cold_starts=7)
+
+    recovery.check()
+    assert recovery.bus.refused > ITEMS / 2
+    assert recovery.failures["NotPutError"] > 10
+    count("bus refuses half", refused=recovery.bus.refused, delivered=recovery.delivered, stored=ITEMS)
+
+
+def test_drs_is_down_for_minutes(recovery: Recovery, count: Callable[..., None]) -> None:
+    """It fails, throttles and refuses, from the third minute of the jobs to the tenth; then single logs fail."""
+    for _ in range(6):
+        recovery.collect()
+    for error in (ApiError("InternalServerException", status=500), ApiError("ThrottlingException", status=429)):
+        recovery.simulator.fail("DescribeJobs", *[error] * 10_000)
+        for _ in range(5):
+            recovery.collect()
+        recovery.simulator.mend()
+    for number, job_id in enumerate(recovery.simulator.jobs):
+        error = ApiError("AccessDeniedException", status=403)
+        recovery.simulator.fail(f"DescribeJobLogItems {job_id}", *[error] * (3 * number))
+
+    recovery.run()
+
+    recovery.check()
+    assert sum(recovery.failures.values()) > 10
+    count("DRS down", failed=recovery.failures.total(), delivered=recovery.delivered, stored=ITEMS)
