@@ -16,6 +16,10 @@ resource "aws_kms_key" "this" {
   deletion_window_in_days = 30
   policy                  = data.aws_iam_policy_document.key[0].json
   tags                    = var.tags
+
+  lifecycle {
+    create_before_destroy = true # where it is given up: disabled only when tables, queues and logs have let go of it
+  }
 }
 
 resource "aws_kms_alias" "this" {

@@ -83,7 +83,7 @@ resource "aws_cloudwatch_event_archive" "this" {
   for_each = { for key, rule in local.rules : key => rule if var.archive_days != null }
 
   name             = "${local.prefix}-${ { job-log = "job-log", launch-results = "launches" }[each.key]}" # 48 letters at most
-  description      = each.value.description
+  description      = "What the rule ${local.rule_names[each.key]} takes"
   event_source_arn = local.rule_bus_arns[each.key]
   event_pattern    = jsonencode(each.value.event_pattern)
   retention_days   = var.archive_days
@@ -106,6 +106,7 @@ locals {
   # A message's age counts from its first arrival, also in a DLQ: a shorter time in the queue would only lose more.
   message_retention_seconds = 14 * 24 * 60 * 60
 
+  visibility_timeout         = coalesce(var.ingest.visibility_timeout_seconds, local.minimum_visibility_timeout)
   minimum_visibility_timeout = 6 * var.ingest.timeout_seconds + var.ingest.batching_window_seconds
 }
 
@@ -113,7 +114,7 @@ locals {
 # SQS takes about 25 s to settle after each change, and no queue is reachable before its policy stands.
 resource "aws_sqs_queue" "ingest" {
   name                       = local.queue_names.ingest
-  visibility_timeout_seconds = coalesce(var.ingest.visibility_timeout_seconds, local.minimum_visibility_timeout)
+  visibility_timeout_seconds = local.visibility_timeout
   message_retention_seconds  = local.message_retention_seconds
   sqs_managed_sse_enabled    = local.kms_key_arn == null ? true : null
   kms_master_key_id          = local.kms_key_arn

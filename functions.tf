@@ -217,6 +217,8 @@ data "aws_iam_policy_document" "ingest" {
 }
 
 resource "aws_lambda_event_source_mapping" "ingest" {
+  depends_on = [aws_dynamodb_table.notices, aws_sns_topic.failures] # which the function knows by their names
+
   event_source_arn                   = aws_sqs_queue.ingest.arn
   function_name                      = module.ingest.function.arn
   batch_size                         = 10
@@ -270,7 +272,7 @@ module "collector" {
   policy_document = data.aws_iam_policy_document.collector.json
 
   # It polls until its time is nearly over: it is late only when that is over.
-  alarms = merge(local.function_alarms, { duration_percent = 100 })
+  alarms = merge(local.scheduled_alarms, { duration_percent = 100 })
   tags   = var.tags
 }
 
@@ -367,7 +369,7 @@ module "linker" {
   environment     = merge(local.shared_environment, local.execution_history_environment)
   policy_document = data.aws_iam_policy_document.linker.json
 
-  alarms = local.function_alarms
+  alarms = local.scheduled_alarms
   tags   = var.tags
 }
 
@@ -458,6 +460,8 @@ resource "aws_scheduler_schedule" "this" {
 
   # Not before all that its events go through: what is put on a bus without a target reaches nobody.
   depends_on = [
+    aws_dynamodb_table.notices,
+    aws_sns_topic.failures,
     aws_cloudwatch_event_target.queue,
     aws_dynamodb_table.job_log_events,
     aws_iam_role_policy.scheduler,

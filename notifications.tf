@@ -24,7 +24,7 @@ resource "aws_sns_topic" "failures" {
   tags              = var.tags
 }
 
-# Who may publish and subscribe is said by IAM policies in this account; nobody else's account may.
+# Who may publish and subscribe is said by IAM policies in this account alone; and nobody in the clear.
 data "aws_iam_policy_document" "topic" {
   statement {
     sid       = "DenyInsecureTransport"

@@ -12,6 +12,9 @@ locals {
     runbooks         = local.runbooks
   }
 
+  # One that runs once a minute fails five times in five minutes at the most.
+  scheduled_alarms = merge(local.function_alarms, { errors = min(3, local.function_alarms.errors) })
+
   own_metrics = {
     namespace  = local.shared_environment.POWERTOOLS_METRICS_NAMESPACE
     dimensions = { service = local.shared_environment.POWERTOOLS_SERVICE_NAME }
@@ -22,7 +25,7 @@ locals {
   rule_alarms = {
     failed-invocations = {
       metric_name = "FailedInvocations"
-      description = "EventBridge failed to hand events to the queue. They wait in the delivery DLQ, unless it says that they are lost."
+      description = "EventBridge failed to hand events to the queue. They wait in the delivery DLQ, unless the alarm …-events-lost fires too."
     }
     sent-to-dlq = {
       metric_name = "InvocationsSentToDlq"
@@ -65,13 +68,13 @@ locals {
         treat_missing_data = "ignore"
       }
       queue-age = {
-        description        = "An event waits in the ingest queue for ${var.alarms.queue_age_seconds} seconds: ingest is down, throttled or failing, or this event is one that it rejects."
+        description        = "An event waits in the ingest queue, for longer than one that is tried once more: ingest is down, throttled or failing, or this event is one that it rejects."
         runbook            = "queue-age"
         namespace          = "AWS/SQS"
         metric_name        = "ApproximateAgeOfOldestMessage"
         dimensions         = { QueueName = local.queue_names.ingest }
         statistic          = "Maximum"
-        threshold          = var.alarms.queue_age_seconds + var.ingest.batching_window_seconds
+        threshold          = max(var.alarms.queue_age_seconds, local.visibility_timeout + 60) + var.ingest.batching_window_seconds # not by one that is tried once more
         periods            = 1
         treat_missing_data = "notBreaching"
       }
@@ -82,7 +85,7 @@ locals {
         metric_name        = "EventLag"
         dimensions         = local.own_metrics.dimensions
         statistic          = "p50"
-        threshold          = var.alarms.event_lag_milliseconds + 1000 * var.ingest.batching_window_seconds
+        threshold          = var.alarms.event_lag_milliseconds + 1000 * (var.ingest.batching_window_seconds + (var.collector.enabled ? var.collector.poll_interval_seconds - 3 : 0)) # 3 s: the default
         periods            = 3
         treat_missing_data = "notBreaching"
       }
@@ -158,7 +161,7 @@ locals {
     } : {},
     var.api.enabled ? {
       api-5xx = {
-        description        = "The API answers with errors of its own: ${var.alarms.api_5xx} or more in a minute."
+        description        = "The API answers with errors of its own: ${var.alarms.api_5xx} or more in five minutes."
         runbook            = "api-5xx"
         namespace          = "AWS/ApiGateway"
         metric_name        = "5xx"
@@ -166,6 +169,7 @@ locals {
         statistic          = "Sum"
         threshold          = var.alarms.api_5xx
         periods            = 1
+        period             = 300 # a viewer that is answered with errors asks ever less often
         treat_missing_data = "notBreaching"
       }
       api-latency = {
@@ -177,6 +181,7 @@ locals {
         statistic          = "p90"
         threshold          = var.alarms.api_latency_milliseconds
         periods            = 5
+        period             = 60
         treat_missing_data = "notBreaching"
       }
     } : {},
@@ -212,6 +217,11 @@ locals {
     } : {},
   )
 
+  one_time_metrics = [
+    "FailedInvocations", "InvocationsSentToDlq", "InvocationsFailedToBeSentToDlq", "NumberOfNotificationsFailed",
+    "ServerFailures", "ServersStalled",
+  ]
+
   # What each scheduled function tells in every invocation that gets through.
   heartbeats = merge(
     {
@@ -223,7 +233,7 @@ locals {
     },
     var.collector.enabled ? {
       collector = {
-        description = "For five minutes the collector could not read the whole DRS job log, be it one job or one account, or did not run: items of running jobs are late or missing."
+        description = "For five minutes the collector could not read the whole DRS job log, be it one job or one account, or did not run, or what it put on the bus does not reach the table: items are late or missing."
         metric_name = "CollectorHeartbeat"
         statistic   = "Sum"
       }
@@ -232,7 +242,7 @@ locals {
 }
 
 resource "aws_cloudwatch_metric_alarm" "this" {
-  for_each = var.alarms.enabled ? merge(local.pipeline_alarms, local.recovery_alarms) : {}
+  for_each = { for key, alarm in merge(local.pipeline_alarms, local.recovery_alarms) : key => alarm if var.alarms.enabled }
 
   alarm_name          = "${local.prefix}-${each.key}"
   alarm_description   = "${each.value.description} What to do: ${local.runbooks}/${each.value.runbook}.md"
@@ -241,25 +251,24 @@ resource "aws_cloudwatch_metric_alarm" "this" {
   dimensions          = each.value.dimensions
   statistic           = startswith(each.value.statistic, "p") ? null : each.value.statistic
   extended_statistic  = startswith(each.value.statistic, "p") ? each.value.statistic : null
-  period              = 60
+  period              = lookup(each.value, "period", 60)
   evaluation_periods  = each.value.periods
   threshold           = each.value.threshold
   comparison_operator = "GreaterThanOrEqualToThreshold"
   treat_missing_data  = each.value.treat_missing_data
   alarm_actions       = var.alarm_actions
-  ok_actions          = var.alarm_actions
-  tags                = var.tags
+  # What happened does not unhappen when its metric falls silent: a pager would close what is not over.
+  ok_actions = contains(local.one_time_metrics, each.value.metric_name) ? [] : var.alarm_actions
+  tags       = var.tags
 
   lifecycle {
-    create_before_destroy = true # one that a composite alarm names cannot be deleted: that one lets go of it first
+    create_before_destroy = true # see modules/function
   }
 }
 
 # Unlike all others, these fire when they hear nothing: also when the function does not run at all.
 resource "aws_cloudwatch_metric_alarm" "heartbeat" {
   for_each = var.alarms.enabled ? local.heartbeats : {}
-
-  depends_on = [aws_scheduler_schedule.this] # before its first minute there is nothing to hear
 
   alarm_name          = "${local.prefix}-${each.key}-heartbeat"
   alarm_description   = "${each.value.description} What to do: ${local.runbooks}/${each.key}-heartbeat.md"
@@ -277,7 +286,7 @@ resource "aws_cloudwatch_metric_alarm" "heartbeat" {
   tags                = var.tags
 
   lifecycle {
-    create_before_destroy = true # one that a composite alarm names cannot be deleted: that one lets go of it first
+    create_before_destroy = true # see modules/function
   }
 }
 
@@ -299,8 +308,9 @@ locals {
     pipeline-unhealthy = {
       description = "The pipeline of the DRS job log is unhealthy: events are late, or wait, or are lost. Which alarm it is says what to do."
       runbook     = "pipeline-unhealthy"
-      alarms      = setsubtract(keys(local.all_alarms), keys(local.recovery_alarms))
-      actions     = var.alarms.pipeline_actions
+      # Unlinked events are no fault of it, and one job that nobody links would keep it from telling of anything else.
+      alarms  = setsubtract(keys(local.all_alarms), concat(keys(local.recovery_alarms), ["unlinked-events"]))
+      actions = var.alarms.pipeline_actions
     }
     recovery-needs-a-person = {
       description = "A recovery needs a person: a server failed, or stands still."
@@ -318,6 +328,6 @@ resource "aws_cloudwatch_composite_alarm" "this" {
   alarm_description = "${each.value.description} What to do: ${local.runbooks}/${each.value.runbook}.md"
   alarm_rule        = join(" OR ", [for key in sort(each.value.alarms) : "ALARM(\"${local.all_alarms[key].name}\")"])
   alarm_actions     = each.value.actions
-  ok_actions        = each.value.actions
+  ok_actions        = each.key == "pipeline-unhealthy" ? each.value.actions : []
   tags              = var.tags
 }

@@ -92,7 +92,7 @@ variable "table" {
 }
 
 variable "archive_days" {
-  description = "Days for which EventBridge archives every event that the rules take, to be replayed should the table ever need it; under a key of EventBridge's own, also where you give one. Null: no archive."
+  description = "Days for which EventBridge archives every event that the rules take, to be replayed should the table ever need it; under a key of EventBridge's own, also where you give one. Null: no archive, and none of what was archived."
   type        = number
   default     = null
 
@@ -107,7 +107,7 @@ variable "archive_days" {
 # ---------------------------------------------------------------------------------------------------------------------
 
 variable "create_kms_key" {
-  description = "Whether the module makes a customer managed KMS key of its own, with the key policy that it needs, for tables, queues, topic and logs. It costs $1 a month."
+  description = "Whether the module makes a customer managed KMS key of its own, with the key policy that it needs, for tables, queues, topic and logs. It costs $1 a month. To give it up again see docs/encryption.md: what waits in the queues, backups and logs stay under it."
   type        = bool
   default     = false
   nullable    = false
@@ -484,13 +484,13 @@ variable "alarms" {
     CloudWatch alarms: each costs $0.10 a month, the two composite ones $0.50.
     - `enabled`: false leaves them all out.
     - `runbooks`: where docs/runbooks is: each alarm's description and each failure notice points there. The address of your copy, if people cannot find the path in this repository at night.
-    - `pipeline_actions`, `recovery_actions`: ARNs told by the composite alarms "the pipeline is unhealthy" and "a recovery needs a person", when they fire and when they are over. `alarm_actions` are those of every single alarm.
-    - `queue_age_seconds`: an event waits in the ingest queue for so long.
-    - `event_lag_milliseconds`: half of the events are stored later than this after they happened, for three minutes in a row.
+    - `pipeline_actions`, `recovery_actions`: ARNs told by the composite alarms "the pipeline is unhealthy" (any other alarm but `unlinked-events`; once, until all are over) and "a recovery needs a person". `alarm_actions` are those of every single alarm.
+    - `queue_age_seconds`: an event waits in the ingest queue for so long, and longer than until it is tried once more.
+    - `event_lag_milliseconds`: half of the events are stored later than this after they happened, for three minutes in a row; with a `poll_interval_seconds` over 3, so much later.
     - `unlinked_after_minutes`: an event has had no execution for so long. Null: 60 with `execution_history`, else no such alarm, for in an account where nobody names executions it would fire for ever.
-    - `function_errors`, `function_throttles` in five minutes; `function_duration_percent` of a function's timeout.
-    - `table_throttles`, `table_errors` of DynamoDB's own, in a minute, of writes and of reads.
-    - `api_5xx` in a minute; `api_latency_milliseconds`: one answer in ten takes longer, for five minutes in a row.
+    - `function_errors` (three at most for collector and linker, which run once a minute), `function_throttles` in five minutes; `function_duration_percent` of a function's timeout.
+    - `table_throttles`, `table_errors` of DynamoDB's own, in a minute, of writes and of reads. The clients try again by themselves.
+    - `api_5xx` in five minutes; `api_latency_milliseconds`: one answer in ten takes longer, for five minutes in a row.
   EOT
   type = object({
     enabled                   = optional(bool, true)
@@ -503,8 +503,8 @@ variable "alarms" {
     function_errors           = optional(number, 5)
     function_throttles        = optional(number, 1)
     function_duration_percent = optional(number, 95)
-    table_throttles           = optional(number, 1)
-    table_errors              = optional(number, 1)
+    table_throttles           = optional(number, 10)
+    table_errors              = optional(number, 10)
     api_5xx                   = optional(number, 5)
     api_latency_milliseconds  = optional(number, 500)
   })
@@ -536,7 +536,7 @@ variable "alarms" {
 }
 
 variable "alarm_actions" {
-  description = "ARNs told when an alarm fires and when it is over, such as SNS topics."
+  description = "ARNs told when an alarm fires and, unless it tells of what cannot be undone, when it is over, such as SNS topics; not the module's own `failure_topic_arn`, to which CloudWatch may not publish."
   type        = list(string)
   default     = []
   nullable    = false
@@ -576,6 +576,14 @@ variable "notifications" {
   validation {
     condition     = var.notifications.topic_arn == null || can(regex("^arn:[a-z0-9-]+:sns:[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_-]+$", var.notifications.topic_arn))
     error_message = "notifications.topic_arn must be the ARN of a standard SNS topic, arn:PARTITION:sns:REGION:ACCOUNT:NAME. A FIFO topic cannot call or mail anybody."
+  }
+  validation {
+    condition     = var.notifications.kms_key_arn == null || (var.notifications.enabled && !var.notifications.create_topic)
+    error_message = "notifications.kms_key_arn is of your own topic: give it beside create_topic = false and topic_arn. The module's own topic is under kms_key_arn."
+  }
+  validation {
+    condition     = var.notifications.topic_arn == null || try(split(":", var.notifications.topic_arn)[3] == data.aws_region.current.id, true)
+    error_message = "notifications.topic_arn must be of a topic in this Region, ${data.aws_region.current.id}: SNS takes a message in the topic's own Region only."
   }
   validation {
     condition     = var.notifications.kms_key_arn == null || can(regex("^arn:[a-z0-9-]+:kms:[a-z0-9-]+:[0-9]{12}:key/.+$", var.notifications.kms_key_arn))

@@ -30,6 +30,11 @@ output "collector_role_name" {
   value       = module.drs_job_log.functions.collector.role_name
 }
 
+output "ingest_function_name" {
+  description = "Name of the ingest function."
+  value       = module.drs_job_log.functions.ingest.name
+}
+
 output "ingest_role_name" {
   description = "Name of the ingest function's role."
   value       = module.drs_job_log.functions.ingest.role_name

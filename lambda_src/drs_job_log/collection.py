@@ -62,6 +62,10 @@ class NotPutError(RuntimeError):
     """EventBridge went on failing some events."""
 
 
+class NotStoredError(RuntimeError):
+    """Events that were put on the bus do not reach the table."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """How to collect: see the inputs ``collector``, ``execution_id_tag`` and ``retention_days``."""
@@ -119,6 +123,8 @@ class JobMemory:
         Keys that the table was seen to hold.
     emitted
         Keys put on the bus, and when.
+    unstored
+        Keys that had to be put there again, since the table did not hold them long after.
     complete
         All keys, once no more will come.
     stalled
@@ -131,6 +137,7 @@ class JobMemory:
 
     stored: set[str] = field(default_factory=set)
     emitted: dict[str, datetime] = field(default_factory=dict)
+    unstored: set[str] = field(default_factory=set)
     complete: frozenset[str] | None = None
     stalled: set[str] = field(default_factory=set)
     execution_id: str = ""
@@ -272,15 +279,22 @@ class Collector:
     def _look(self, found: FoundJob, now: datetime, attempts: _Attempts) -> Look:
         """Read a job's log, unless all of it is known, and the table where memory does not do."""
         job, memory = found.job, found.memory
-        if memory.is_done(now):
+        if memory.is_done(now) and not memory.unstored:
             return Look()
         log = read_log(job, found.drs.log(job["jobID"]), now)
         kept = format_time(now - self._settings.retention)  # what is older, the table deletes at once
         facts = [fact for fact in log.facts if fact.time >= kept]
         new = [fact for fact in facts if memory.lacks(fact.key, now)]
-        if any(memory.is_in_doubt(fact.key, now, self._settings.poll_interval) for fact in new):
+        if memory.unstored or any(memory.is_in_doubt(fact.key, now, self._settings.poll_interval) for fact in new):
             memory.stored = self._store.keys(job["jobID"])
             new = [fact for fact in new if fact.key not in memory.stored]
+        if still := memory.unstored - memory.stored:
+            with attempts.noting(f"events of {found}"):
+                raise NotStoredError(
+                    f"{len(still)} events were put on the bus twice, {_RESEND.seconds // 60} minutes apart, and not "
+                    "stored: look at the rule, the queue and ingest; they are put again"
+                )
+        memory.unstored = still | {fact.key for fact in new if fact.key in memory.emitted}
         memory.looked_at = now
         memory.servers = server_counts(job, log)
         if log.is_complete:

@@ -77,7 +77,7 @@ resource "aws_cloudwatch_log_group" "this" {
 resource "aws_lambda_function" "this" {
   #checkov:skip=CKV_AWS_116:What it is called with is in a queue that has a dead-letter queue, comes again in a minute, or is a request
   #checkov:skip=CKV_AWS_117:It calls AWS only, over TLS; nothing that it needs is in a VPC
-  #checkov:skip=CKV_AWS_173:Its environment holds names and settings, no secret, and is encrypted by Lambda's own key
+  #checkov:skip=CKV_AWS_173:What the module puts into its environment is no secret; it is encrypted by Lambda's own key
   #checkov:skip=CKV_AWS_272:Signed code comes as a package of the user's own; this one is zipped from the sources beside it
   function_name = var.name
   description   = var.description
@@ -167,7 +167,7 @@ resource "aws_cloudwatch_metric_alarm" "this" {
   alarm_description   = "${each.value.description} What to do: ${var.alarms.runbooks}/function-${each.key}.md"
   namespace           = "AWS/Lambda"
   metric_name         = each.value.metric_name
-  dimensions          = { FunctionName = aws_lambda_function.this.function_name }
+  dimensions          = { FunctionName = var.name } # not the function's own: what follows would go over to it
   statistic           = each.value.statistic
   period              = each.value.period
   evaluation_periods  = 1
@@ -179,6 +179,8 @@ resource "aws_cloudwatch_metric_alarm" "this" {
   tags                = var.tags
 
   lifecycle {
-    create_before_destroy = true # one that a composite alarm names cannot be deleted: that one lets go of it first
+    # One that a composite alarm names cannot be deleted: that one lets go of it first. It goes over to whatever an alarm
+    # refers to, whose name could then not be kept: hence no such reference.
+    create_before_destroy = true
   }
 }

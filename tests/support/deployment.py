@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -150,11 +151,11 @@ class Deployment:
         answer = requests.get(self.api_url + path, auth=auth, verify=verify, timeout=60)
         return answer.status_code, answer.json()
 
-    def waiting(self) -> int:
-        """Messages in the ingest queue, those in work included."""
+    def waiting(self, queue_url: str | None = None) -> int:
+        """Messages in a queue, else the ingest queue, those in work included."""
         names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
         attributes = self.stack.client("sqs").get_queue_attributes(
-            QueueUrl=self.outputs["queue_url"], AttributeNames=names
+            QueueUrl=queue_url or self.outputs["queue_url"], AttributeNames=names
         )["Attributes"]
         return sum(int(attributes[name]) for name in names)
 
@@ -203,7 +204,7 @@ def apply(terraform: Terraform, stack: MiniStack) -> None:
     try:
         terraform.apply()
     except TerraformError as error:
-        if "AlreadyExists" not in str(error):
+        if not re.search("already ?exist", str(error), re.IGNORECASE):
             raise
         stack.reset()
         (terraform.folder / "terraform.tfstate").unlink()

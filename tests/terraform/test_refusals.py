@@ -82,6 +82,7 @@ REFUSED = {
     "notifications_with_two_topics": "notifications takes either create_topic = true",
     "notifications_fifo": "notifications.topic_arn must be the ARN of a standard SNS topic",
     "notifications_key_an_alias": "notifications.kms_key_arn must be the ARN of the key (not of an alias)",
+    "notifications_key_of_the_modules_topic": "notifications.kms_key_arn is of your own topic",
     "notifications_viewer_with_a_slash": "notifications.viewer_url must be an address without",
     "alarm_actions_a_name": "alarm_actions must be ARNs",
 }
@@ -89,6 +90,7 @@ REFUSED_LATE = [
     "functions.environment must not set RETENTION_DAYS",
     "set functions.powertools_layer.arn to your own copy",
     "collector.targets must not name an account and Region twice",
+    "notifications.topic_arn must be of a topic in this Region, us-east-1",
 ]
 
 

@@ -624,6 +624,26 @@ def test_a_log_that_hangs_does_not_hold_back_what_was_read(
     assert len(world.rows(good)) == 14
 
 
+def test_what_is_put_and_never_stored_is_a_failure_until_it_is(make_world: Callable[..., World]) -> None:
+    """A rule that somebody switched off: the bus takes all, and nothing comes of it."""
+    world = make_world()
+    job_id = world.simulator.start(scripts.drill(0))
+    world.now += timedelta(hours=1)
+    assert world.collect().emitted == 14
+
+    failures = []
+    for _ in range(15):
+        world.now += MINUTE
+        failures.append(world.collect().failures)
+    assert [bool(failed) for failed in failures] == [False] * 5 + [True] * 10
+    assert "14 events were put on the bus twice" in failures[-1][f"events of {job_id} in DRS in this Region"]
+
+    world.deliver()
+    world.now += MINUTE
+    assert world.collect().failures == {}
+    assert len(world.rows(job_id)) == 14
+
+
 def test_an_account_without_drs_has_no_jobs(make_world: Callable[..., World]) -> None:
     world = make_world()
     world.simulator.fail("DescribeJobs", ApiError("UninitializedAccountException"))

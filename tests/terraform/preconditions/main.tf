@@ -45,3 +45,9 @@ module "layer_not_published_here" {
   name      = "layer-not-published-here"
   providers = { aws = aws.iso }
 }
+
+module "notifications_of_another_region" {
+  source = "../../.."
+
+  notifications = { create_topic = false, topic_arn = "arn:aws:sns:eu-west-1:000000000000:failures" }
+}

@@ -429,6 +429,12 @@ module "notifications_key_an_alias" {
   notifications = { create_topic = false, topic_arn = "arn:aws:sns:us-east-1:000000000000:failures", kms_key_arn = "alias/aws/sns" }
 }
 
+module "notifications_key_of_the_modules_topic" {
+  source = "../../.."
+
+  notifications = { kms_key_arn = "arn:aws:kms:us-east-1:000000000000:key/11111111-2222-3333-4444-555555555555" }
+}
+
 module "notifications_viewer_with_a_slash" {
   source = "../../.."
 

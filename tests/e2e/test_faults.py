@@ -1,0 +1,213 @@
+"""The whole way under load and faults: a proxy stands between the functions and DynamoDB and SNS."""
+
+from __future__ import annotations
+
+import json
+import random
+import statistics
+import time
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.support import played, scripts
+from tests.support.deployment import Deployment, deployed, eventually
+from tests.support.proxy import FaultProxy
+from tests.support.scripts import server_id
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+SERVERS = [server_id(number) for number in range(16)]
+
+# As applied they are 180 s and 30 s, and a message is tried for 15 minutes: here, for one.
+VISIBILITY_SECONDS = 12
+TIMEOUT_SECONDS = 10
+
+
+@pytest.fixture(scope="module")
+def proxy() -> Iterator[FaultProxy]:
+    with FaultProxy() as proxy:
+        yield proxy
+
+
+@pytest.fixture(scope="module")
+def deployment(proxy: FaultProxy) -> Iterator[Deployment]:
+    endpoints = {f"AWS_ENDPOINT_URL_{service}": proxy.endpoint for service in ("DYNAMODB", "SNS")}
+    with deployed(settings=endpoints) as deployment:
+        proxy.target = deployment.stack.endpoint
+        deployment.stack.client("sqs").set_queue_attributes(
+            QueueUrl=deployment.outputs["queue_url"], Attributes={"VisibilityTimeout": str(VISIBILITY_SECONDS)}
+        )
+        deployment.stack.client("lambda").update_function_configuration(
+            FunctionName=deployment.outputs["ingest_function_name"], Timeout=TIMEOUT_SECONDS
+        )
+        yield deployment
+
+
+@pytest.fixture
+def count(record_property: Callable[[str, Any], None]) -> Callable[..., None]:
+    def count(run: str, **figures: Any) -> None:
+        record_property("counted", f"{run}: " + ", ".join(f"{value:,} {name}" for name, value in figures.items()))
+
+    return count
+
+
+@pytest.fixture(scope="module")
+def subscriber(deployment: Deployment) -> str:
+    """URL of a queue that is subscribed to the failure notices."""
+    sqs = deployment.stack.client("sqs")
+    url = sqs.create_queue(QueueName="subscriber")["QueueUrl"]
+    arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    deployment.stack.client("sns").subscribe(
+        TopicArn=deployment.outputs["failure_topic_arn"], Protocol="sqs", Endpoint=arn
+    )
+    return str(url)
+
+
+def details(execution: str, job: str, failing: Sequence[str] = ()) -> list[dict[str, Any]]:
+    """100 events of an execution, an hour ago."""
+    script = scripts.launch(SERVERS, failing=dict.fromkeys(failing, "no rights"), cleaned=SERVERS[:1])
+    created = datetime.now(UTC) - timedelta(hours=1)
+    found = played.details(script, job, created=created, execution_id=execution)
+    assert len(found) == 100
+    return found
+
+
+def put(deployment: Deployment, events: Sequence[dict[str, Any]]) -> None:
+    """Put them on the bus by several senders at the same time."""
+    parts = [events[start : start + 250] for start in range(0, len(events), 250)]
+    with ThreadPoolExecutor(8) as senders:
+        list(senders.map(deployment.put_events, parts))
+
+
+def stored(deployment: Deployment) -> int:
+    answer = deployment.stack.client("dynamodb").describe_table(TableName=deployment.outputs["table_name"])
+    return int(answer["Table"]["ItemCount"])
+
+
+def test_a_hundred_executions_of_a_hundred_events_at_once(deployment: Deployment, count: Callable[..., None]) -> None:
+    events = [event for number in range(100) for event in details(f"exec-{number}", f"job-{number}")]
+    random.Random(1).shuffle(events)  # noqa: S311
+    for event in events:
+        event["logDateTime"] = None  # and so it happens when it is put
+    lines_before = len(deployment.metrics())
+
+    began = time.monotonic()
+    put(deployment, events)
+    eventually(lambda: stored(deployment) == 10_000, seconds=240)
+    seconds = time.monotonic() - began
+
+    eventually(lambda: deployment.waiting() == 0)
+    expected = Counter((event["jobID"], event["eventId"]) for event in events)
+    rows = [row for number in range(100) for row in deployment.rows(f"job-{number}")]
+    assert Counter((row["JobId"], row["EventId"]) for row in rows) == expected
+    assert {row["ExecutionId"] for row in rows} == {f"exec-{number}" for number in range(100)}
+    assert deployment.take_all(deployment.outputs["processing_dlq_url"]) == []
+    lines = deployment.metrics()[lines_before:]
+    assert sum(sum(line.get("EventsStored", [])) for line in lines) == 10_000
+    assert '"level":"ERROR"' not in deployment.stack.log.read_text()
+    # EventBridge's times have whole seconds: up to one of these is rounding.
+    lags = [value for line in lines for value in line.get("EventLag", [])]
+    half, most = statistics.median(lags), statistics.quantiles(lags, n=100)[-1]
+    count(
+        "100 times 100 at once", stored=10_000, seconds=round(seconds), ms_lag_p50=round(half), ms_lag_p99=round(most)
+    )
+
+
+def test_ten_thousand_events_while_everything_fails_now_and_then(
+    deployment: Deployment, proxy: FaultProxy, subscriber: str, count: Callable[..., None]
+) -> None:
+    """DynamoDB throttles and loses answers, then it is down, and SNS; one event in a hundred is poisonous."""
+    before = stored(deployment)
+    failing = {f"bad-{number}": [SERVERS[number % 16], SERVERS[(number + 1) % 16]] for number in range(100)}
+    events = [event for job, servers in failing.items() for event in details(f"exec-{job}", job, servers)]
+    poison = [events[number] | {"logDateTime": "soon", "number": number} for number in range(100)]
+    everything = events + poison
+    random.Random(2).shuffle(everything)  # noqa: S311
+
+    proxy.chances = {"throttled": 0.3, "lost": 0.02}
+    put(deployment, everything[:7000])
+    proxy.down = frozenset({"dynamodb", "sns"})
+    put(deployment, everything[7000:])
+    time.sleep(2 * VISIBILITY_SECONDS)
+    proxy.down = frozenset()
+
+    eventually(lambda: stored(deployment) == before + 10_000, seconds=240)
+    eventually(lambda: deployment.waiting() == 0, seconds=240)
+    proxy.chances = {}
+    rows = [row for job in failing for row in deployment.rows(job)]
+    expected = Counter((event["jobID"], event["eventId"]) for event in events)
+    assert Counter((row["JobId"], row["EventId"]) for row in rows) == expected
+    dead = [json.loads(body)["detail"] for body in deployment.take_all(deployment.outputs["processing_dlq_url"])]
+    assert sorted(event["number"] for event in dead) == list(range(100))
+    notices = [json.loads(body)["MessageAttributes"] for body in deployment.take_all(subscriber)]
+    told = Counter((notice["jobId"]["Value"], notice["sourceServerId"]["Value"]) for notice in notices)
+    assert set(told) == {(job, server) for job, servers in failing.items() for server in servers}
+    count("everything fails now and then", **{"stored": 10_000, "dead": 100, "notices": told.total()} | proxy.happened)
+
+
+def test_a_redrive_after_the_mend_empties_the_dlq_and_completes_the_rows(
+    deployment: Deployment, proxy: FaultProxy, subscriber: str
+) -> None:
+    events = details("exec-redriven", "redriven", SERVERS[:1])
+    proxy.down = frozenset({"dynamodb"})
+    put(deployment, events)
+    dlq = deployment.outputs["processing_dlq_url"]
+
+    eventually(lambda: deployment.waiting(dlq) == 100, seconds=180)
+    assert deployment.rows("redriven") == []
+    proxy.down = frozenset()
+    # By hand: the embedded AWS has no StartMessageMoveTask, which AWS's own redrive is.
+    deployment.send(*deployment.take_all(dlq))
+
+    eventually(lambda: len(deployment.rows("redriven")) == 100)
+    eventually(lambda: deployment.waiting() == 0)
+    assert deployment.waiting(dlq) == 0
+    assert len(deployment.take_all(subscriber)) == 1
+
+
+def test_a_server_that_stands_still_is_told(deployment: Deployment) -> None:
+    job = deployment.drs.start(scripts.launch(SERVERS[:2], stuck=SERVERS[:1]))
+    deployment.drs.jobs[job].began -= timedelta(hours=1)
+
+    # One pass, as a launch result wakes it for; the clock's invocations tell when their minute is over.
+    deployment.collect({"detail-type": "DRS Source Server Launch Result"})
+
+    eventually(lambda: any("ServersStalled" in line for line in deployment.metrics()), seconds=120)
+
+
+def test_each_alarm_and_graph_of_our_own_metrics_is_of_one_that_the_functions_sent(deployment: Deployment) -> None:
+    """In the tests before, as EMF lines. The embedded AWS makes no metrics of them and evaluates no alarm faithfully.
+
+    Of AWS's own metrics tests/terraform/test_observability.py has the dimensions that AWS documents.
+    """
+    sent = {
+        (directive["Namespace"], metric["Name"], *[(name, line[name]) for name in dimensions])
+        for line in deployment.metrics()
+        for directive in line["_aws"]["CloudWatchMetrics"]
+        for dimensions in directive["Dimensions"]
+        for metric in directive["Metrics"]
+    }
+    cloudwatch = deployment.stack.client("cloudwatch")
+    alarms = [
+        (alarm["Namespace"], alarm["MetricName"], *[(d["Name"], d["Value"]) for d in alarm["Dimensions"]])
+        for page in cloudwatch.get_paginator("describe_alarms").paginate(AlarmTypes=["MetricAlarm"])
+        for alarm in page["MetricAlarms"]
+        if alarm["Namespace"] == "DRSJobLog"
+    ]
+    body = cloudwatch.get_dashboard(DashboardName="drs-job-log-us-east-1")["DashboardBody"]
+    lines = [
+        (line[0], line[1], (line[2], line[3]))
+        for widget in json.loads(body)["widgets"]
+        for line in widget["properties"].get("metrics", [])
+        if line[0] == "DRSJobLog"
+    ]
+
+    assert len(set(alarms)) == 5  # of six
+    assert set(alarms) - sent == set()
+    assert len(set(lines)) >= 17
+    assert set(lines) - sent == set()

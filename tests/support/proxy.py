@@ -1,0 +1,111 @@
+"""A proxy before the embedded AWS that makes its services fail: for functions that really run there."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import random
+import threading
+from collections import Counter
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import TYPE_CHECKING, Self
+from urllib.parse import urlsplit
+
+from tests.support.faults import THROTTLED
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+class FaultProxy:
+    """Hands requests on to ``target``, and has them fail by ``chances`` or while ``down``; a context manager.
+
+    ``chances``: "throttled", or "lost" (it is done, and the connection closed without an answer). ``down`` names
+    services: "dynamodb", "sns".
+    """
+
+    def __init__(self) -> None:
+        self.target = ""
+        self.chances: Mapping[str, float] = {}
+        self.down: frozenset[str] = frozenset()
+        self.happened: Counter[str] = Counter()
+        self.chance = random.Random(1)  # noqa: S311
+        self._http = _Server(self)
+        self.endpoint = f"http://127.0.0.1:{self._http.server_port}"
+
+    def __enter__(self) -> Self:
+        threading.Thread(target=self._http.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._http.shutdown()
+        self._http.server_close()
+
+    def fault(self, service: str) -> str | None:
+        """What is to happen to the next request to a service."""
+        if service in self.down or not self.target:
+            return "down"
+        dice = self.chance.random()
+        for fault, chance in self.chances.items() if service == "dynamodb" else ():
+            if dice < chance:
+                return fault
+            dice -= chance
+        return None
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 256
+
+    def __init__(self, proxy: FaultProxy) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.proxy = proxy
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+    server: _Server
+    upstream: http.client.HTTPConnection | None = None
+
+    def do_POST(self) -> None:
+        proxy = self.server.proxy
+        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        service = "dynamodb" if self.headers.get("X-Amz-Target", "").startswith("DynamoDB") else "sns"
+        fault = proxy.fault(service)
+        if fault:
+            proxy.happened[f"{service} {fault}"] += 1
+        match fault:
+            case "down":
+                self._close()
+                return
+            case "throttled":
+                self._send(400, {}, json.dumps({"__type": THROTTLED, "message": "as the test wants it"}).encode())
+                return
+        if self.upstream is None:
+            self.upstream = http.client.HTTPConnection(urlsplit(proxy.target).netloc, timeout=60)
+        self.upstream.request("POST", self.path, body, dict(self.headers))
+        answer = self.upstream.getresponse()
+        content = answer.read()
+        if fault == "lost":
+            self._close()
+            return
+        self._send(answer.status, dict(answer.getheaders()), content)
+
+    def _close(self) -> None:
+        """End the connection without an answer."""
+        self.close_connection = True
+        if self.upstream:
+            self.upstream.close()
+
+    def _send(self, status: int, headers: Mapping[str, str], content: bytes) -> None:
+        self.send_response(status)
+        for name, value in headers.items():
+            if name.lower() not in {"content-length", "transfer-encoding", "connection", "date", "server"}:
+                self.send_header(name, value)
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+
+    def log_message(self, *_: object) -> None:
+        """Nothing on the terminal."""
