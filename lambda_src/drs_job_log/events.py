@@ -174,6 +174,8 @@ def _launch_result(envelope: Mapping[str, Any]) -> dict[str, Any]:
         "eventType": _LAUNCH_STATES.get(str(state), state),
         "sourceServerID": server_id if is_server else None,
         "isDrill": detail.get("is-drill"),
+        "account": envelope.get("account"),
+        "region": envelope.get("region"),
     }
 
 

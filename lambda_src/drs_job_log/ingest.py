@@ -8,11 +8,11 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from functools import partial
+from threading import Lock
 from typing import TYPE_CHECKING, Any, Final
 
 import boto3
-from aws_lambda_powertools import Logger, Metrics
+from aws_lambda_powertools import Logger, Metrics, single_metric
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType
 from aws_lambda_powertools.utilities.idempotency.persistence.dynamodb import DynamoDBPersistenceLayer
@@ -39,7 +39,6 @@ _DURATIONS: Final[Mapping[str, str]] = {
     "CONVERSION_COMPLETED": "ConversionDuration",
     "SERVER_LAUNCHED": "LaunchDuration",
     "JOB_COMPLETED": "JobDuration",
-    "JOB_FAILED": "JobDuration",
 }
 
 # No step lasts so long: whoever says so is mistaken.
@@ -55,6 +54,15 @@ _BESIDE = Config(
 
 logger = Logger()
 metrics = Metrics()
+counting = Lock()
+
+
+def count_failure() -> None:
+    """Count a failed server at once, in a line of its own: the batch may be cut off before its metrics are sent."""
+    with counting, single_metric(name="ServerFailures", unit=MetricUnit.Count, value=1):
+        pass
+
+
 client = boto3.client(
     "dynamodb",
     # Three tries of a hung connection end within the function's 30 s, so that the rest of the batch counts. In legacy
@@ -78,10 +86,11 @@ notices = Notices(
         viewer=os.environ.get("VIEWER_URL"),
         runbook=f"{os.environ['RUNBOOKS']}/server-failed.md",
     ),
-    boto3.client("sns", config=_BESIDE),
-    DynamoDBPersistenceLayer(os.environ["NOTICES_TABLE"], boto3_client=client),
-    store,
-    retention,
+    sns=boto3.client("sns", config=_BESIDE),
+    memory=DynamoDBPersistenceLayer(os.environ["NOTICES_TABLE"], boto3_client=client),
+    store=store,
+    retention=retention,
+    count=count_failure,
 )
 
 
@@ -122,17 +131,16 @@ def handler(event: dict[str, Any], context: LambdaContext) -> PartialItemFailure
         Where every record failed, so that Lambda's Errors metric tells.
     """
     notices.begin(context)
-    failed: set[str] = set()
-    with processor(event["Records"], partial(ingest, failed=failed)):
-        count([result for status, result, _ in processor.process() if status == "success"], len(failed))
+    with processor(event["Records"], ingest):
+        count([result for status, result, _ in processor.process() if status == "success"])
     return processor.response()
 
 
-def ingest(record: SQSRecord, failed: set[str]) -> Outcome:
+def ingest(record: SQSRecord) -> Outcome:
     """Store the event of one message, linked where its execution is known.
 
     Then what follows from it, also where it is not new, for whoever stored it may have been cut off here: a server's
-    failure is told, and a job's end may end its execution. Servers that failed are added to ``failed``.
+    failure is told, and a job's end may end its execution.
 
     Raises
     ------
@@ -154,7 +162,7 @@ def ingest(record: SQSRecord, failed: set[str]) -> Outcome:
         logger.exception("Event not stored", message_id=record.message_id)
         raise
     try:
-        tell(event, failed)
+        notices.tell(event)
         finished = finish_execution(event, datetime.now(UTC)) if event.event_type in JOB_ENDS else None
     except BeingToldError as error:
         logger.info("Event stored, and comes again", message_id=record.message_id, reason=str(error))
@@ -170,22 +178,6 @@ def ingest(record: SQSRecord, failed: set[str]) -> Outcome:
     return Outcome(event, is_new, lag, finished)
 
 
-def tell(event: JobLogEvent, failed: set[str]) -> None:
-    """Tell of a server that failed.
-
-    It counts once, when it is told, and each time that it cannot be: then the alarm is all that tells of it.
-    """
-    server = f"{event.job_id} {event.source_server_id or event.event_id}"
-    try:
-        if notices.tell(event):
-            failed.add(server)
-    except BeingToldError:
-        raise
-    except Exception:
-        failed.add(server)
-        raise
-
-
 def finish_execution(end: JobLogEvent, now: datetime) -> Finish | None:
     """Set the status of the execution of a job that ended, where the platform wants that; the event is stored."""
     if not history or not history.settings.update_status or not end.execution_id:
@@ -197,11 +189,8 @@ def finish_execution(end: JobLogEvent, now: datetime) -> Finish | None:
     return finished
 
 
-def count(outcomes: list[Outcome], failed: int) -> None:
-    """Add the outcomes of a batch, and how many servers failed, to the metrics.
-
-    Sources are no dimension, which would cost: the log line has them.
-    """
+def count(outcomes: list[Outcome]) -> None:
+    """Add the outcomes of a batch to the metrics. Sources are no dimension, which would cost: the log line has them."""
     new = [outcome for outcome in outcomes if outcome.is_new]
     metrics.add_metric("EventsStored", MetricUnit.Count, len(new))
     metrics.add_metric("EventsRepeated", MetricUnit.Count, len(outcomes) - len(new))
@@ -210,8 +199,6 @@ def count(outcomes: list[Outcome], failed: int) -> None:
         metrics.add_metric("EventLag", MetricUnit.Milliseconds, max(0.0, outcome.lag / timedelta(milliseconds=1)))
         if (seconds := _duration(outcome.event)) is not None:
             metrics.add_metric(_DURATIONS[outcome.event.event_type], MetricUnit.Seconds, seconds)
-    if failed:
-        metrics.add_metric("ServerFailures", MetricUnit.Count, failed)
     if missing := sum(outcome.finish == "MISSING" for outcome in outcomes):
         metrics.add_metric("ExecutionsMissing", MetricUnit.Count, missing)
     metrics.add_metadata("EventsBySource", Counter(outcome.event.source for outcome in new))

@@ -22,7 +22,7 @@ from drs_job_log.events import (
     parse_time,
     time_of,
 )
-from drs_job_log.progress import COUNTED_AS, STATE_AFTER
+from drs_job_log.progress import COUNTED_AS, STATE_AFTER, UNDER_WAY
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -229,11 +229,15 @@ def stalled_servers(job: JobTypeDef, log: JobLog, after: timedelta, now: datetim
 
 
 def server_counts(job: JobTypeDef, log: JobLog) -> Counter[str]:
-    """How many servers of a job are in which state, by the names of the API's summary."""
+    """How many servers of a launch are in which state, by the names of the API's summary."""
+    if job.get("type") != "LAUNCH":
+        return Counter()
     states = dict.fromkeys(server_ids(job), "PENDING")
     for fact in log.facts:
         if fact.server and (state := STATE_AFTER.get(fact.event_type)):
             states[fact.server] = state
+        elif fact.event_type == "JOB_TERMINATED":  # those under way go no further
+            states = {server: "TERMINATED" if state in UNDER_WAY else state for server, state in states.items()}
     return Counter(COUNTED_AS[state] for state in states.values())
 
 

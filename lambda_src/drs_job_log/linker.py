@@ -53,12 +53,13 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, int]:
     LinkError
         Where the execution of a job could not be looked up or set, so that Lambda's Errors metric tells.
     """
+    asked = read_event(event)
     linked = linker.run(
         datetime.now(UTC),
         lambda: context.get_remaining_time_in_millis() / 1000 - _SECONDS_TO_END,
-        asked=read_event(event),
+        asked=asked,
     )
-    count(linked)
+    count(linked, by_hand=bool(asked))
     if linked.failures:
         raise LinkError("; ".join(f"{what}: {why}" for what, why in linked.failures.items()))
     return {"events": linked.events, "finished": linked.finished}
@@ -83,10 +84,11 @@ def read_event(event: Mapping[str, Any]) -> Collection[str]:
     )
 
 
-def count(linked: Linked) -> None:
-    """Add a run to the metrics."""
-    metrics.add_metric("OldestUnlinkedEventAge", MetricUnit.Seconds, max(0.0, linked.oldest_age.total_seconds()))
-    if linked.events:
+def count(linked: Linked, *, by_hand: bool) -> None:
+    """Add a run to the metrics. The age is the heartbeat too, and so only of runs by the clock."""
+    if not by_hand:
+        metrics.add_metric("OldestUnlinkedEventAge", MetricUnit.Seconds, max(0.0, linked.oldest_age.total_seconds()))
+    if linked.events or by_hand:
         metrics.add_metric("EventsLinked", MetricUnit.Count, linked.events)
     if linked.missing:
         metrics.add_metric("ExecutionsMissing", MetricUnit.Count, linked.missing)

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import re
+import time
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
 
+from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.idempotency import IdempotencyConfig, idempotent_function
 from aws_lambda_powertools.utilities.idempotency.exceptions import IdempotencyAlreadyInProgressError
+from botocore.exceptions import BotoCoreError, ClientError
 
 from drs_job_log.events import SERVER_FAILURES, JobLogEvent, format_time
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from datetime import timedelta
+    from collections.abc import Callable, Mapping
 
     from aws_lambda_powertools.utilities.idempotency.persistence.dynamodb import DynamoDBPersistenceLayer
     from aws_lambda_powertools.utilities.typing import LambdaContext
@@ -55,8 +57,17 @@ class Settings:
     runbook: str
 
 
+# Seconds for which another message that tells of the same server is waited for; then this one comes again.
+_WAITS: Final = (0.3, 0.7, 0)
+
+# Of an invocation: less would cut off the whole batch where SNS hangs.
+_SECONDS_TO_TELL: Final = 10
+
+logger = Logger(child=True)
+
+
 class BeingToldError(RuntimeError):
-    """Another message is about to tell it, or had begun to and was cut off: in a while it will be known."""
+    """Another message is about to tell it, or had begun to and was cut off, or there is no time: it comes again."""
 
 
 class Notices:
@@ -69,20 +80,26 @@ class Notices:
     def __init__(
         self,
         settings: Settings,
+        *,
         sns: SNSClient,
         memory: DynamoDBPersistenceLayer,
         store: JobLogStore,
         retention: timedelta,
+        count: Callable[[], None],
     ) -> None:
         self._settings = settings
-        self._retention = retention
+        self._count = count
+        # Also what waited in a dead-letter queue for as long as it may is told.
+        self._memorable = max(retention, timedelta(days=15))
         self._sns = sns
         self._store = store
         self._times_out_with = IdempotencyConfig(
-            expires_after_seconds=int(retention.total_seconds()),
+            expires_after_seconds=int(self._memorable.total_seconds()),
             hash_function="sha256",
             response_hook=lambda *_: None,
         )
+        # Now and not at first use, when two threads may be the first.
+        memory.configure(self._times_out_with, key_prefix="failure")
         self._once = idempotent_function(
             self._tell,
             data_keyword_argument="server",
@@ -105,19 +122,34 @@ class Notices:
         Exception
             Where it could not be told, or not noted that it was: trying again is safe, and may tell twice.
         """
-        # What is older than the table keeps is no news, but a replay.
-        if event.event_type not in SERVER_FAILURES or datetime.now(UTC) - event.timestamp > self._retention:
+        if event.event_type not in SERVER_FAILURES:
             return False
+        if datetime.now(UTC) - event.timestamp > self._memorable:
+            logger.warning(
+                "Failure not told: it is old, and so no news but a replay", job_id=event.job_id, key=event.key
+            )
+            return False
+        context = self._times_out_with.lambda_context
+        if context and context.get_remaining_time_in_millis() < 1000 * _SECONDS_TO_TELL:
+            raise BeingToldError("too little time is left to tell it")
         server = event.source_server_id or event.event_id
-        try:
-            return self._once(server=f"{event.job_id} {server}", event=event) is not None
-        except IdempotencyAlreadyInProgressError as error:
-            raise BeingToldError(f"somebody else is telling of server {server} of {event.job_id}") from error
+        for seconds in _WAITS:
+            try:
+                return self._once(server=f"{event.job_id} {server}", event=event) is not None
+            except IdempotencyAlreadyInProgressError:
+                time.sleep(seconds)
+        raise BeingToldError(f"somebody else is telling of server {server} of {event.job_id}")
 
     def _tell(self, *, server: str, event: JobLogEvent) -> str:  # noqa: ARG002 (the identity)
+        # First, and each time: where telling fails or is cut off, the alarm is all that tells of it.
+        self._count()
         if not self._settings.topic_arn:
             return "nobody"
-        message = to_message(self._store.completed(event), self._settings)
+        try:
+            event = self._store.completed(event)
+        except (BotoCoreError, ClientError):
+            logger.exception("Told without what others know", job_id=event.job_id, key=event.key)
+        message = to_message(event, self._settings)
         answer = self._sns.publish(TopicArn=self._settings.topic_arn, **message)
         return answer["MessageId"]
 
@@ -128,11 +160,7 @@ def to_message(event: JobLogEvent, settings: Settings) -> dict[str, Any]:
     kind = "drill" if is_drill is True else "recovery" if is_drill is False else "drill or recovery"
     server = event.source_server_name or event.source_server_id or "(the event does not name it)"
     said = event.message or f"Server {server}: {event.event_type}"
-    part = (
-        f"executions/{quote(event.execution_id, safe='')}"
-        if event.execution_id
-        else f"jobs/{quote(event.job_id, safe='')}"
-    )
+    part = f"executions/{_quoted(event.execution_id)}" if event.execution_id else f"jobs/{_quoted(event.job_id)}"
     facts = {
         "Server": f"{server} ({event.source_server_id})" if event.source_server_name else server,
         "Job": f"{event.job_id} ({kind})",
@@ -172,6 +200,10 @@ def _attributes(event: JobLogEvent) -> Mapping[str, str]:
     }
     texts = {name: _sendable(str(value))[:_MAX_ATTRIBUTE] for name, value in values.items() if value}
     return {name: text for name, text in texts.items() if text}
+
+
+def _quoted(id_: str) -> str:
+    return quote(id_, safe="", errors="backslashreplace")
 
 
 def _sendable(text: str) -> str:

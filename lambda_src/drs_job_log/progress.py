@@ -27,7 +27,7 @@ _ON_THE_WAY: Final = timedelta(minutes=2)
 # States of a server, from the least final to the most: of two events of the same moment, the more final counts.
 _STATES: Final = ("PENDING", "SNAPSHOT", "CONVERSION", "LAUNCHING", "SKIPPED", "LAUNCHED", "FAILED", "TERMINATED")
 _FINALITY: Final[Mapping[str | None, int]] = {state: place for place, state in enumerate((None, *_STATES))}
-_UNDER_WAY: Final = frozenset({"PENDING", "SNAPSHOT", "CONVERSION", "LAUNCHING"})
+UNDER_WAY: Final = frozenset({"PENDING", "SNAPSHOT", "CONVERSION", "LAUNCHING"})
 
 # What a job is for; one of any other type launches nothing, and its servers are done unless they failed.
 _GOALS: Final[Mapping[str | None, str]] = {None: "LAUNCHED", "LAUNCH": "LAUNCHED", "TERMINATE": "TERMINATED"}
@@ -254,7 +254,7 @@ class _Job:
     def _cancel_servers(self, event: JobLogEvent) -> None:
         """Servers under way go no further; those that were to be terminated stay what they are."""
         for server in self.servers.values():
-            if server.state in _UNDER_WAY and self.type != "TERMINATE":
+            if server.state in UNDER_WAY and self.type != "TERMINATE":
                 server.become("TERMINATED", event.timestamp)
 
     def _see_launch_status(self, said: Any, end: JobLogEvent) -> None:

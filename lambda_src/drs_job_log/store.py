@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from boto3.dynamodb.types import DYNAMODB_CONTEXT, TypeDeserializer, TypeSerializer
 from botocore.exceptions import ClientError
 
-from drs_job_log.events import InvalidEventError, JobLogEvent, format_time, parse_time
+from drs_job_log.events import SERVER_FAILURES, InvalidEventError, JobLogEvent, format_time, parse_time
 from drs_job_log.fitting import fitted
 
 if TYPE_CHECKING:
@@ -132,26 +132,31 @@ class JobLogStore:
 
         DRS's own launch results know neither name nor execution nor error.
         """
-        if not event.source_server_id or (event.source_server_name and event.execution_id and event.error):
+        if not event.source_server_id or event.source_server_name:
             return event
         pages = self._client.get_paginator("query").paginate(
             TableName=self._table_name,
             KeyConditionExpression="JobId = :job",
             FilterExpression="SourceServerId = :server",
-            ExpressionAttributeValues={":job": {"S": event.job_id}, ":server": {"S": event.source_server_id}},
+            ExpressionAttributeValues={
+                ":job": {"S": _storable(event.job_id)},
+                ":server": {"S": _storable(event.source_server_id)},
+            },
+            ScanIndexForward=False,
             **_PROJECTION,
         )
-        events = [*(from_item(item) for page in pages for item in page["Items"]), event]
-
-        def newest(name: str) -> str | None:
-            return next((value for event in reversed(events) if (value := getattr(event, name))), None)
-
-        return replace(
-            event,
-            source_server_name=newest("source_server_name"),
-            execution_id=newest("execution_id"),
-            error=newest("error"),
-        )
+        known = event
+        for other in (from_item(item) for page in pages for item in page["Items"]):
+            is_failure = other.event_type in SERVER_FAILURES
+            known = replace(
+                known,
+                source_server_name=known.source_server_name or other.source_server_name,
+                execution_id=known.execution_id or other.execution_id,
+                error=known.error or (other.error if is_failure else None),
+            )
+            if known.source_server_name and known.execution_id and known.error:
+                break
+        return known
 
     def unlinked(self) -> dict[str, list[str]]:
         """The ``EventKey`` of every event that has no execution, by job."""

@@ -182,13 +182,15 @@ class Queue:
             with contextlib.redirect_stdout(printed):
                 answer = self._handler(sqs_records([message.body for message in batch]), self._context)
         except BatchProcessingError:
-            return list(range(len(batch)))
+            answer = None
         except Killed:
             self.killed += 1
             self._cold_start()
-            return list(range(len(batch)))
+            answer = None
         for line in printed.getvalue().splitlines():
             self.metrics += Counter(
                 {name: sum(values) for name, values in json.loads(line).items() if isinstance(values, list)}
             )
+        if answer is None:
+            return list(range(len(batch)))
         return [int(failure["itemIdentifier"].removeprefix("message-")) for failure in answer["batchItemFailures"]]

@@ -13,6 +13,8 @@ os.environ.update(
         "AWS_SECRET_ACCESS_KEY": "test",
         "AWS_DEFAULT_REGION": "us-east-1",
         "JOB_LOG_EVENTS_TABLE": "drs-job-log-events",
+        "FAILURE_TOPIC_ARN": "arn:aws:sns:us-east-1:111122223333:failures",
+        "VIEWER_URL": "https://recovery.example.com",
         "NOTICES_TABLE": "drs-job-log-notices",
         "RETENTION_DAYS": "30",
         "RUNBOOKS": "docs/runbooks",

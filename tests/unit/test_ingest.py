@@ -53,12 +53,27 @@ def run(bodies: list[str], first_id: int = 0) -> list[str]:
     return [failure["itemIdentifier"] for failure in answer["batchItemFailures"]]
 
 
+# As the module is wired, before a test replaces a part of it.
+WIRED = ingest.notices
+
+
+def notices_of(settings: Settings) -> Notices:
+    return Notices(
+        settings,
+        sns=boto3.client("sns"),
+        memory=DynamoDBPersistenceLayer(NOTICES),
+        store=ingest.store,
+        retention=RETENTION,
+        count=ingest.count_failure,
+    )
+
+
 def use_topic(monkeypatch: pytest.MonkeyPatch, topic_arn: str | None) -> None:
     settings = Settings(name="drs-job-log", topic_arn=topic_arn, viewer=None, runbook="docs/runbooks/x.md")
     monkeypatch.setattr(
         ingest,
         "notices",
-        Notices(settings, boto3.client("sns"), DynamoDBPersistenceLayer(NOTICES), ingest.store, RETENTION),
+        notices_of(settings),
     )
 
 
@@ -70,8 +85,14 @@ def _use_store(store: JobLogStore, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def emitted(capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
-    """The metrics of the one batch that was handed to the function."""
-    (metrics,) = [json.loads(line) for line in capsys.readouterr().out.splitlines() if '"_aws"' in line]
+    """The metrics of the one batch that was handed to the function; failures, which have lines of their own, summed."""
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines() if '"_aws"' in line]
+    failures = [line for line in lines if "ServerFailures" in line]
+    metrics: dict[str, Any] = next((line for line in lines if line not in failures), {})
+    for line in failures:
+        assert line["service"] == "drs-job-log"
+        assert line["_aws"]["CloudWatchMetrics"][0]["Namespace"] == "DRSJobLog"
+        metrics["ServerFailures"] = [metrics.get("ServerFailures", [0])[0] + line["ServerFailures"][0]]
     return metrics
 
 
@@ -214,7 +235,6 @@ def test_a_notice_that_fails_is_no_lost_event_and_is_sent_when_the_record_comes_
         ("CONVERSION_END", "ConversionDuration"),
         ("LAUNCH_END", "LaunchDuration"),
         ("JOB_END", "JobDuration"),
-        ("JOB_FAILED", "JobDuration"),
     ],
 )
 def test_how_long_a_step_took_is_told_when_its_end_is_stored_and_not_again(
@@ -238,6 +258,48 @@ def test_what_is_no_duration_is_stored_and_not_counted(capsys: pytest.CaptureFix
     metrics = emitted(capsys)
     assert metrics["EventsStored"] == [1]
     assert "LaunchDuration" not in metrics
+
+
+def test_a_job_that_failed_does_not_lower_how_long_jobs_take(capsys: pytest.CaptureFixture[str]) -> None:
+    run([body("a", eventType="JOB_END", outcome="FAILED", durationSeconds=12)])
+
+    assert "JobDuration" not in emitted(capsys)
+
+
+def test_a_failure_counts_though_the_batch_is_cut_off_after_it_was_told(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    class KilledError(BaseException):
+        pass
+
+    def killed(*_: object) -> None:
+        raise KilledError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(ingest, "Outcome", killed)
+        with pytest.raises(KilledError):
+            run([failed("a")])
+
+    assert emitted(capsys)["ServerFailures"] == [1]
+    run([failed("a")])
+    assert "ServerFailures" not in emitted(capsys)
+
+
+def test_the_module_is_wired_as_its_environment_says() -> None:
+    assert WIRED._settings == Settings(
+        name="drs-job-log",
+        topic_arn="arn:aws:sns:us-east-1:111122223333:failures",
+        viewer="https://recovery.example.com",
+        runbook="docs/runbooks/server-failed.md",
+    )
+    memory = WIRED._once.__closure__
+    tables = {
+        cell.cell_contents.table_name for cell in memory if isinstance(cell.cell_contents, DynamoDBPersistenceLayer)
+    }
+    assert tables == {"drs-job-log-notices"}
+    assert ingest.client.meta.config.retries == {"mode": "legacy", "total_max_attempts": 3}
+    config = WIRED._sns.meta.config
+    assert config.retries["total_max_attempts"] * (config.connect_timeout + config.read_timeout) <= 10
 
 
 def test_what_ends_no_step_has_no_duration(capsys: pytest.CaptureFixture[str]) -> None:
@@ -323,11 +385,11 @@ def test_an_end_that_comes_before_the_platform_wrote_its_job_down_is_left_to_the
 
     (marked,) = [row for row in rows(platform) if "UnlinkedJobId" in row]
     assert (marked["EventType"], marked["ExecutionId"]) == ("JOB_FAILED", "exec-1")
-    assert "ExecutionsMissing" not in json.loads(capsys.readouterr().out)
+    assert "ExecutionsMissing" not in emitted(capsys)
 
 
 @pytest.mark.usefixtures("platform")
 def test_a_missing_execution_is_a_metric_and_no_failure(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(bodies_of(BAD, "drsjob-1", "exec-unknown")) == []
 
-    assert json.loads(capsys.readouterr().out)["ExecutionsMissing"] == [1]
+    assert emitted(capsys)["ExecutionsMissing"] == [1]

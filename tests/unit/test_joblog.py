@@ -323,6 +323,14 @@ def test_servers_are_counted_by_their_state() -> None:
     assert counts == {"pending": 1, "converting": 1, "launching": 1, "failed": 1, "launched": 1}
 
 
+def test_servers_of_a_launch_that_was_cancelled_wait_no_more_and_of_other_jobs_none_are_counted() -> None:
+    steps = [item("CONVERSION_START", sourceServerID="s-0"), item("JOB_CANCEL", "2025-11-28T20:36:00+00:00")]
+    cancelled = job("PENDING", "PENDING", status="STARTED")
+    assert server_counts(cancelled, read_log(cancelled, steps, NOW)) == {"terminated": 2}
+    terminating = job("PENDING", status="STARTED", type="TERMINATE")
+    assert server_counts(terminating, read_log(terminating, [], NOW)) == {}
+
+
 def test_a_bare_job_and_item_make_a_detail_too() -> None:
     bare: Any = {"jobID": "drsjob-1"}
 

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 import boto3
 import pytest
 from aws_lambda_powertools.utilities.idempotency.persistence.dynamodb import DynamoDBPersistenceLayer
+from botocore.exceptions import ClientError
+from drs_job_log import notify
 from drs_job_log.events import SERVER_FAILURES, parse
 from drs_job_log.notify import BeingToldError, Notices, Settings, to_message
 from hypothesis import given
@@ -21,12 +23,15 @@ if TYPE_CHECKING:
 
     from drs_job_log.events import JobLogEvent
     from drs_job_log.store import JobLogStore
+    from mypy_boto3_dynamodb import DynamoDBClient
 
     from tests.unit.conftest import Subscriber
 
 SETTINGS = Settings(
     name="drs-job-log", topic_arn=None, viewer="https://recovery.example.com", runbook="docs/runbooks/x.md"
 )
+counted: list[int] = []
+
 ERROR = "An error occurred (UnauthorizedOperation) when calling the DeleteVolume operation"
 
 
@@ -50,6 +55,8 @@ def failure(**changes: Any) -> JobLogEvent:
 
 @pytest.fixture
 def make_notices(store: JobLogStore, subscriber: Subscriber) -> Callable[..., Notices]:
+    counted.clear()
+
     def make(**changes: Any) -> Notices:
         settings = {
             "name": "drs-job-log",
@@ -58,7 +65,12 @@ def make_notices(store: JobLogStore, subscriber: Subscriber) -> Callable[..., No
             "runbook": "r.md",
         } | changes
         notices = Notices(
-            Settings(**settings), boto3.client("sns"), DynamoDBPersistenceLayer(NOTICES), store, RETENTION
+            Settings(**settings),
+            sns=boto3.client("sns"),
+            memory=DynamoDBPersistenceLayer(NOTICES),
+            store=store,
+            retention=RETENTION,
+            count=lambda: counted.append(1),
         )
         notices.begin(LambdaContext())
         return notices
@@ -90,6 +102,7 @@ def test_each_server_of_a_job_is_told_once_whoever_reports_it(
     ]
 
     assert told == [True, False, False, False, True, True]
+    assert len(counted) == 3
     servers = [(notice["jobId"], notice["sourceServerId"]) for notice in map(attributes, subscriber.take())]
     assert servers == [("drsjob-1", "s-1"), ("drsjob-1", "s-2"), ("drsjob-2", "s-1")]
 
@@ -103,6 +116,37 @@ def test_nothing_else_is_told(make_notices: Callable[..., Notices], subscriber: 
 @pytest.mark.parametrize("event_type", sorted(SERVER_FAILURES))
 def test_every_kind_of_failure_is(make_notices: Callable[..., Notices], event_type: str) -> None:
     assert make_notices().tell(failure(eventType=event_type))
+
+
+def test_without_time_it_comes_again(make_notices: Callable[..., Notices], monkeypatch: pytest.MonkeyPatch) -> None:
+    notices = make_notices()
+    monkeypatch.setattr(LambdaContext, "get_remaining_time_in_millis", lambda _: 5_000.0)
+
+    with pytest.raises(BeingToldError, match="too little time"):
+        notices.tell(failure())
+
+
+def test_where_the_table_cannot_be_asked_what_the_event_knows_is_told(
+    make_notices: Callable[..., Notices], store: JobLogStore, subscriber: Subscriber, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def throttled(_: JobLogEvent) -> JobLogEvent:
+        raise ClientError({"Error": {"Code": "ThrottlingException", "Message": "slow down"}}, "Query")
+
+    notices = make_notices()
+    monkeypatch.setattr(store, "completed", throttled)
+
+    assert notices.tell(failure(sourceServerName=None))
+    assert len(subscriber.take()) == 1
+
+
+def test_it_is_remembered_for_as_long_as_it_may_come_again(
+    make_notices: Callable[..., Notices], dynamodb: DynamoDBClient
+) -> None:
+    make_notices().tell(failure())
+
+    (row,) = dynamodb.scan(TableName=NOTICES)["Items"]
+    lasts = timedelta(seconds=int(row["expiration"]["N"]) - datetime.now(UTC).timestamp())
+    assert RETENTION - timedelta(minutes=1) < lasts <= RETENTION
 
 
 def test_a_failure_older_than_the_table_keeps_is_no_news(make_notices: Callable[..., Notices]) -> None:
@@ -155,8 +199,10 @@ def test_a_notice_that_was_cut_off_is_sent_by_the_next_and_not_while_it_may_stil
         monkeypatch.setattr(notices._sns, "publish", killed)
         with pytest.raises(KilledError):
             notices.tell(failure(sourceServerID=f"s-{milliseconds}"))
+        assert counted  # though it was not told
         return make_notices()
 
+    monkeypatch.setattr(notify, "_SECONDS_TO_TELL", -1)
     with pytest.raises(BeingToldError, match="of server s-30000 of drsjob-1"):  # and so it comes again
         after(30_000).tell(failure(sourceServerID="s-30000"))
     assert after(-1).tell(failure(sourceServerID="s--1"))
@@ -171,8 +217,10 @@ def test_a_notice_that_was_cut_off_is_sent_by_the_next_and_not_while_it_may_stil
 def test_what_drs_itself_does_not_say_is_told_from_what_the_log_said_before(
     make_notices: Callable[..., Notices], store: JobLogStore, subscriber: Subscriber
 ) -> None:
+    store.put(failure(eventType="CLEANUP_FAIL", eventId="e-9", error="another failure's"), RETENTION)
     before = {"eventType": "CONVERSION_START", "eventId": "e-0", "error": None}
-    store.put(failure(**before, sourceServerName="an older name"), RETENTION)
+    older = (datetime.now(UTC) - timedelta(minutes=5)).isoformat()
+    store.put(failure(**before, logDateTime=older, sourceServerName="an older name"), RETENTION)
     store.put(failure(**before | {"eventId": "e-1"}), RETENTION)
     store.put(failure(**before | {"eventId": "e-2"}, sourceServerID="s-2", sourceServerName="another"), RETENTION)
     now = datetime.now(UTC).isoformat()
@@ -250,7 +298,8 @@ SENDABLE = {0x9, 0xA, 0xD, *range(0x20, 0xD800), *range(0xE000, 0xFFFE), *range(
 )
 def test_whatever_the_event_holds_sns_takes_the_notice(detail: dict[str, Any], odd: dict[str, Any]) -> None:
     """By its documented limits, which the embedded AWS does not know."""
-    event = parse(dumps(job_log(detail | odd | {"eventType": "LAUNCH_FAILED"})))
+    half = {"jobID": "drsjob-\ud83d", "executionId": "exec-\ud83d"} if detail["eventId"] == "a" else {}
+    event = parse(dumps(job_log(detail | odd | half | {"eventType": "LAUNCH_FAILED"})))
 
     message = to_message(event, SETTINGS)
 
