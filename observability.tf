@@ -222,7 +222,7 @@ locals {
     "ServerFailures", "ServersStalled",
   ]
 
-  # What each scheduled function tells in every invocation that gets through.
+  # What each scheduled function tells when it ran to its end: the collector only where all was read, the linker always.
   heartbeats = merge(
     {
       linker = {
