@@ -40,6 +40,11 @@ output "ingest_role_name" {
   value       = module.drs_job_log.functions.ingest.role_name
 }
 
+output "linker_function_name" {
+  description = "Name of the linker function."
+  value       = module.drs_job_log.functions.linker.name
+}
+
 output "linker_role_name" {
   description = "Name of the linker function's role."
   value       = module.drs_job_log.functions.linker.role_name

@@ -29,7 +29,7 @@ ACCOUNT = "000000000000"
 
 # MiniStack's answer about a metric alarm lacks these, so that a plan would set them again: its difference, not ours.
 LACKING = {
-    *("actions_enabled", "alarm_actions", "alarm_description", "dimensions"),
+    *("actions_enabled", "alarm_actions", "alarm_description", "dimensions", "extended_statistic"),
     *("ok_actions", "period", "statistic", "treat_missing_data"),
 }
 
