@@ -197,7 +197,7 @@ def test_each_alarm_and_graph_of_our_own_metrics_is_of_one_that_the_functions_se
 
     Of AWS's own metrics tests/terraform/test_observability.py has the dimensions that AWS documents.
     """
-    # As the clock does, which the load of the tests before may have kept from it.
+    # As the clock does: what its own invocations print was not found in the embedded AWS's log.
     deployment.stack.client("lambda").invoke(FunctionName=deployment.outputs["linker_function_name"], Payload="{}")
     eventually(lambda: any("OldestUnlinkedEventAge" in line for line in deployment.metrics()))
     sent = {
