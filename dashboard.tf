@@ -3,11 +3,9 @@
 locals {
   alarm_arn_prefix = "arn:${local.partition}:cloudwatch:${local.region}:${local.account_id}:alarm:${local.prefix}"
 
-  lambda = { for task in ["ingest", "collector", "linker", "api"] : task => { namespace = "AWS/Lambda", dimensions = { FunctionName = "${local.prefix}-${task}" } } if contains(local.tasks, task) }
+  lambda = { for task, function in local.functions : task => { namespace = "AWS/Lambda", dimensions = { FunctionName = function.name } } }
   sqs    = { for key, name in local.queue_names : key => { namespace = "AWS/SQS", dimensions = { QueueName = name } } }
   http   = [for api in aws_apigatewayv2_api.this : { namespace = "AWS/ApiGateway", dimensions = { ApiId = api.id } }]
-
-  tasks = concat(["ingest", "linker"], var.collector.enabled ? ["collector"] : [], var.api.enabled ? ["api"] : [])
 
   # A graph's lines: where the metric is, its name, its statistic, what it is called, and perhaps its colour.
   recovery_graphs = [

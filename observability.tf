@@ -20,6 +20,12 @@ locals {
     dimensions = { service = local.shared_environment.POWERTOOLS_SERVICE_NAME }
   }
 
+  # Not by one that is tried once more.
+  queue_age_seconds = max(var.alarms.queue_age_seconds, local.visibility_timeout + 60) + var.ingest.batching_window_seconds
+  # As wanted with the default poll interval, 3 s: what is read less often comes so much later.
+  event_lag_milliseconds = var.alarms.event_lag_milliseconds + 1000 * (
+    var.ingest.batching_window_seconds + (var.collector.enabled ? max(0, var.collector.poll_interval_seconds - 3) : 0)
+  )
   unlinked_after_minutes = try(coalesce(var.alarms.unlinked_after_minutes, var.execution_history == null ? null : 60), null)
 
   rule_alarms = {
@@ -68,24 +74,24 @@ locals {
         treat_missing_data = "ignore"
       }
       queue-age = {
-        description        = "An event waits in the ingest queue, for longer than one that is tried once more: ingest is down, throttled or failing, or this event is one that it rejects."
+        description        = "An event waits in the ingest queue for ${local.queue_age_seconds} seconds: ingest is down, throttled or failing, or this event is one that it rejects."
         runbook            = "queue-age"
         namespace          = "AWS/SQS"
         metric_name        = "ApproximateAgeOfOldestMessage"
         dimensions         = { QueueName = local.queue_names.ingest }
         statistic          = "Maximum"
-        threshold          = max(var.alarms.queue_age_seconds, local.visibility_timeout + 60) + var.ingest.batching_window_seconds # not by one that is tried once more
+        threshold          = local.queue_age_seconds
         periods            = 1
         treat_missing_data = "notBreaching"
       }
       event-lag = {
-        description        = "Half of the events are stored more than ${var.alarms.event_lag_milliseconds} ms after they happened, for three minutes in a row."
+        description        = "Half of the events are stored more than ${local.event_lag_milliseconds} ms after they happened, for three minutes in a row."
         runbook            = "event-lag"
         namespace          = local.own_metrics.namespace
         metric_name        = "EventLag"
         dimensions         = local.own_metrics.dimensions
         statistic          = "p50"
-        threshold          = var.alarms.event_lag_milliseconds + 1000 * (var.ingest.batching_window_seconds + (var.collector.enabled ? var.collector.poll_interval_seconds - 3 : 0)) # 3 s: the default
+        threshold          = local.event_lag_milliseconds
         periods            = 3
         treat_missing_data = "notBreaching"
       }

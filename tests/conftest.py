@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from playwright.sync_api import sync_playwright
@@ -8,7 +8,7 @@ from playwright.sync_api import sync_playwright
 from tests.support import browser as browsers
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from playwright.sync_api import Browser
 
@@ -21,6 +21,16 @@ def browser() -> Iterator[Browser]:
         browser = playwright.chromium.launch(executable_path=path, args=browsers.OPTIONS)
         yield browser
         browser.close()
+
+
+@pytest.fixture
+def count(record_property: Callable[[str, Any], None]) -> Callable[..., None]:
+    """Have figures of a run printed at the end."""
+
+    def count(run: str, **figures: Any) -> None:
+        record_property("counted", f"{run}: " + ", ".join(f"{value:,} {name}" for name, value in figures.items()))
+
+    return count
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -288,7 +288,7 @@ class Collector:
         if memory.unstored or any(memory.is_in_doubt(fact.key, now, self._settings.poll_interval) for fact in new):
             memory.stored = self._store.keys(job["jobID"])
             new = [fact for fact in new if fact.key not in memory.stored]
-        if still := memory.unstored - memory.stored:
+        if still := memory.unstored.intersection(fact.key for fact in facts) - memory.stored:
             with attempts.noting(f"events of {found}"):
                 raise NotStoredError(
                     f"{len(still)} events were put on the bus twice, {_RESEND.seconds // 60} minutes apart, and not "

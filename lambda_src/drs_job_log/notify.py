@@ -93,24 +93,24 @@ class Notices:
         self._memorable = max(retention, timedelta(days=15))
         self._sns = sns
         self._store = store
-        self._times_out_with = IdempotencyConfig(
+        self._config = IdempotencyConfig(
             expires_after_seconds=int(self._memorable.total_seconds()),
             hash_function="sha256",
             response_hook=lambda *_: None,
         )
         # Now and not at first use, when two threads may be the first.
-        memory.configure(self._times_out_with, key_prefix="failure")
+        memory.configure(self._config, key_prefix="failure")
         self._once = idempotent_function(
             self._tell,
             data_keyword_argument="server",
             persistence_store=memory,
-            config=self._times_out_with,
+            config=self._config,
             key_prefix="failure",
         )
 
     def begin(self, context: LambdaContext) -> None:
         """Begin an invocation: what it has not told when its time is over, another may tell."""
-        self._times_out_with.register_lambda_context(context)
+        self._config.register_lambda_context(context)
 
     def tell(self, event: JobLogEvent) -> bool:
         """Tell of a server's failure, after the event is stored: False if it is none, or was told before.
@@ -129,7 +129,7 @@ class Notices:
                 "Failure not told: it is old, and so no news but a replay", job_id=event.job_id, key=event.key
             )
             return False
-        context = self._times_out_with.lambda_context
+        context = self._config.lambda_context
         if context and context.get_remaining_time_in_millis() < 1000 * _SECONDS_TO_TELL:
             raise BeingToldError("too little time is left to tell it")
         server = event.source_server_id or event.event_id

@@ -59,14 +59,6 @@ def hide_failed_ones_for(deployment: Deployment, seconds: int) -> None:
     )
 
 
-@pytest.fixture
-def count(record_property: Callable[[str, Any], None]) -> Callable[..., None]:
-    def count(run: str, **figures: Any) -> None:
-        record_property("counted", f"{run}: " + ", ".join(f"{value:,} {name}" for name, value in figures.items()))
-
-    return count
-
-
 @pytest.fixture(scope="module")
 def subscriber(deployment: Deployment) -> str:
     """URL of a queue that is subscribed to the failure notices."""

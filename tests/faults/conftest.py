@@ -1,18 +1,18 @@
-"""The in-process AWS of the unit tests, whose time passes at once, and a summary of what each fault came to."""
+"""The in-process AWS of the unit tests, whose time passes at once."""
 
 from __future__ import annotations
 
 import logging
 import time
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.unit.conftest import dynamodb, store, subscriber
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
 __all__ = ["dynamodb", "store", "subscriber"]
 
@@ -31,13 +31,3 @@ def _no_logs() -> Iterator[None]:
     logging.disable()
     yield
     logging.disable(logging.NOTSET)
-
-
-@pytest.fixture
-def count(record_property: Callable[[str, Any], None]) -> Callable[..., None]:
-    """Have figures of a run printed at the end."""
-
-    def count(run: str, **figures: Any) -> None:
-        record_property("counted", f"{run}: " + ", ".join(f"{value:,} {name}" for name, value in figures.items()))
-
-    return count

@@ -644,6 +644,22 @@ def test_what_is_put_and_never_stored_is_a_failure_until_it_is(make_world: Calla
     assert len(world.rows(job_id)) == 14
 
 
+def test_what_was_never_stored_is_given_up_when_the_table_would_not_keep_it_any_more(
+    make_world: Callable[..., World],
+) -> None:
+    world = make_world()
+    world.simulator.start(scripts.drill(0))
+    world.now += timedelta(hours=1)
+    world.collect()
+    for _ in range(2):
+        world.now += 6 * MINUTE
+        failures = world.collect().failures
+    assert failures
+
+    world.now += SETTINGS.retention
+    assert world.collect().failures == {}
+
+
 def test_an_account_without_drs_has_no_jobs(make_world: Callable[..., World]) -> None:
     world = make_world()
     world.simulator.fail("DescribeJobs", ApiError("UninitializedAccountException"))
