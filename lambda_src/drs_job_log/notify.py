@@ -11,7 +11,10 @@ from urllib.parse import quote
 
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.idempotency import IdempotencyConfig, idempotent_function
-from aws_lambda_powertools.utilities.idempotency.exceptions import IdempotencyAlreadyInProgressError
+from aws_lambda_powertools.utilities.idempotency.exceptions import (
+    IdempotencyAlreadyInProgressError,
+    IdempotencyPersistenceLayerError,
+)
 from botocore.exceptions import BotoCoreError, ClientError
 
 from drs_job_log.events import SERVER_FAILURES, JobLogEvent, format_time
@@ -138,10 +141,14 @@ class Notices:
                 return self._once(server=f"{event.job_id} {server}", event=event) is not None
             except IdempotencyAlreadyInProgressError:
                 time.sleep(seconds)
+            except IdempotencyPersistenceLayerError:
+                # Its memory is out of reach: until it is mended, the alarm is all that tells.
+                self._count()
+                raise
         raise BeingToldError(f"somebody else is telling of server {server} of {event.job_id}")
 
     def _tell(self, *, server: str, event: JobLogEvent) -> str:  # noqa: ARG002 (the identity)
-        # First, and each time: where telling fails or is cut off, the alarm is all that tells of it.
+        # First, and each time, for the same reason: telling may fail, or be cut off.
         self._count()
         if not self._settings.topic_arn:
             return "nobody"

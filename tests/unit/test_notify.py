@@ -118,6 +118,18 @@ def test_every_kind_of_failure_is(make_notices: Callable[..., Notices], event_ty
     assert make_notices().tell(failure(eventType=event_type))
 
 
+def test_without_its_memory_it_is_not_told_but_counted(
+    make_notices: Callable[..., Notices], dynamodb: DynamoDBClient, subscriber: Subscriber
+) -> None:
+    dynamodb.delete_table(TableName=NOTICES)
+
+    with pytest.raises(Exception, match="Failed to save in progress record"):
+        make_notices().tell(failure())
+
+    assert len(counted) == 1
+    assert subscriber.take() == []
+
+
 def test_without_time_it_comes_again(make_notices: Callable[..., Notices], monkeypatch: pytest.MonkeyPatch) -> None:
     notices = make_notices()
     monkeypatch.setattr(LambdaContext, "get_remaining_time_in_millis", lambda _: 5_000.0)
