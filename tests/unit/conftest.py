@@ -37,7 +37,7 @@ import pytest
 from drs_job_log.store import JobLogStore
 from moto import mock_aws
 
-from tests.support import hcl
+from tests.support import tables
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -54,13 +54,8 @@ def dynamodb() -> Iterator[DynamoDBClient]:
     """A client of an in-process DynamoDB that has the module's tables."""
     with mock_aws():
         client = boto3.client("dynamodb")
-        create_table(client)
-        client.create_table(
-            TableName=NOTICES,
-            BillingMode="PAY_PER_REQUEST",
-            KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
-            AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
-        )
+        tables.create_events(client, TABLE)
+        tables.create_notices(client, NOTICES)
         yield client
 
 
@@ -97,32 +92,3 @@ def subscriber(dynamodb: DynamoDBClient) -> Subscriber:
     arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
     boto3.client("sns").subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn)
     return Subscriber(topic, url)
-
-
-def create_table(client: DynamoDBClient) -> None:
-    """Create the table with the keys and indexes that storage.tf gives it."""
-    (resource,) = hcl.load("storage.tf")["resource"]
-    table = resource["aws_dynamodb_table"]["job_log_events"]
-    client.create_table(
-        TableName=TABLE,
-        BillingMode=table["billing_mode"],
-        KeySchema=key_schema(table),
-        AttributeDefinitions=[
-            {"AttributeName": attribute["name"], "AttributeType": attribute["type"]} for attribute in table["attribute"]
-        ],
-        GlobalSecondaryIndexes=[
-            {
-                "IndexName": index["name"],
-                "KeySchema": key_schema(index),
-                "Projection": {"ProjectionType": index["projection_type"]},
-            }
-            for index in table["global_secondary_index"]
-        ],
-    )
-
-
-def key_schema(block: dict[str, str]) -> list[dict[str, str]]:
-    return [
-        {"AttributeName": block["hash_key"], "KeyType": "HASH"},
-        {"AttributeName": block["range_key"], "KeyType": "RANGE"},
-    ]

@@ -14,8 +14,9 @@ from drs_job_log.linking import Linker, Links
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.support import tables
 from tests.support.played import events
-from tests.unit.conftest import RETENTION, TABLE, create_table
+from tests.unit.conftest import RETENTION, TABLE
 from tests.unit.test_executions import BAD, GOOD, create, history, records, write
 from tests.unit.test_store import rows
 
@@ -405,7 +406,7 @@ def test_a_run_that_is_cut_off_anywhere_is_made_good_by_the_next(store: JobLogSt
     client = store._client
     for table in client.list_tables()["TableNames"]:
         client.delete_table(TableName=table)
-    create_table(client)
+    tables.create_events(client, TABLE)
     create(client, "ExecutionId", index="JobId")
     write(client, ExecutionId="exec-1", JobId="drsjob-1", Status="RUNNING", Waves=[{"JobId": "drsjob-1"}])
     for one in events(BAD, "drsjob-1", created=NOW, execution_id=None):

@@ -1,0 +1,49 @@
+"""The module's tables, made as storage.tf and notifications.tf have them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from tests.support import hcl
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+
+def create_events(client: DynamoDBClient, name: str) -> None:
+    """Create the table of events."""
+    (resource,) = hcl.load("storage.tf")["resource"]
+    table = resource["aws_dynamodb_table"]["job_log_events"]
+    client.create_table(
+        TableName=name,
+        BillingMode=table["billing_mode"],
+        KeySchema=_key_schema(table),
+        AttributeDefinitions=[
+            {"AttributeName": attribute["name"], "AttributeType": attribute["type"]} for attribute in table["attribute"]
+        ],
+        GlobalSecondaryIndexes=[
+            {
+                "IndexName": index["name"],
+                "KeySchema": _key_schema(index),
+                "Projection": {"ProjectionType": index["projection_type"]},
+            }
+            for index in table["global_secondary_index"]
+        ],
+    )
+
+
+def create_notices(client: DynamoDBClient, name: str) -> None:
+    """Create the table of notices."""
+    client.create_table(
+        TableName=name,
+        BillingMode="PAY_PER_REQUEST",
+        KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
+        AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
+    )
+
+
+def _key_schema(block: dict[str, str]) -> Any:
+    return [
+        {"AttributeName": block["hash_key"], "KeyType": "HASH"},
+        {"AttributeName": block["range_key"], "KeyType": "RANGE"},
+    ]
