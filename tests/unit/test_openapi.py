@@ -13,11 +13,11 @@ from drs_job_log.store import JobLogStore
 from hypothesis import HealthCheck, settings
 from moto import mock_aws
 
-from tests.support import played, scripts
+from tests.support import played, scripts, tables
 from tests.support.gateway import LOGS, Gateway
 from tests.support.openapi import ANSWERS, DOCUMENT, REFUSALS
 from tests.support.recovery import CONTEXT
-from tests.unit.conftest import RETENTION, TABLE, create_table
+from tests.unit.conftest import RETENTION, TABLE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,7 +33,7 @@ def _store() -> Iterator[None]:
     servers = [scripts.server_id(number) for number in range(3)]
     with mock_aws(), pytest.MonkeyPatch.context() as patch:
         client = boto3.client("dynamodb")
-        create_table(client)
+        tables.create_events(client, TABLE)
         store = JobLogStore(client, TABLE)
         script = scripts.launch(servers, failing={servers[0]: "<img src=x onerror=alert(1)>"})
         for event in played.events(script, "drsjob-1", created=datetime.now(UTC) - timedelta(hours=1)):
