@@ -7,6 +7,10 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal
 
+from rich.console import Console
+from rich.live import Live
+from rich.table import Table
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
@@ -86,6 +90,18 @@ class Line:
 
 
 HEADINGS: Final = ("what", "ours", "floor", "ratio (of the repeats)", "reach", "met")
+
+
+def report(lines: Iterable[Line]) -> None:
+    """Print a table of lines, each as soon as it is measured."""
+    console = Console()
+    if not console.is_terminal:
+        console.width = 160
+    table = Table(*HEADINGS)
+    with Live(table, console=console, auto_refresh=False, vertical_overflow="visible") as live:
+        for line in lines:
+            table.add_row(*line.row())
+            live.refresh()
 
 
 def figure(value: float) -> str:

@@ -56,7 +56,7 @@ client = boto3.client(
     "dynamodb", config=Config(connect_timeout=1, read_timeout=3, retries={"mode": "standard", "total_max_attempts": 3})
 )
 store = JobLogStore(client, os.environ["JOB_LOG_EVENTS_TABLE"])
-history = history_from(os.environ, client)
+history = history_from(os.environ, lambda: client)
 
 
 class BadRequestError(ValueError):

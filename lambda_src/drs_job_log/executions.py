@@ -111,8 +111,8 @@ def read_settings(text: str) -> HistorySettings:
         raise ValueError(f"EXECUTION_HISTORY_SETTINGS must be a JSON object of settings, not {text!r:.200}") from error
 
 
-def history_from(environment: Mapping[str, str], client: DynamoDBClient) -> ExecutionHistory | None:
-    """The table that the environment names; None where it names none.
+def history_from(environment: Mapping[str, str], make_client: Callable[[], DynamoDBClient]) -> ExecutionHistory | None:
+    """The table that the environment names; None where it names none, and no client is made.
 
     Raises
     ------
@@ -122,7 +122,9 @@ def history_from(environment: Mapping[str, str], client: DynamoDBClient) -> Exec
     table_name = environment.get("EXECUTION_HISTORY_TABLE")
     if not table_name:
         return None
-    return ExecutionHistory(client, table_name, read_settings(environment.get("EXECUTION_HISTORY_SETTINGS", "{}")))
+    return ExecutionHistory(
+        make_client(), table_name, read_settings(environment.get("EXECUTION_HISTORY_SETTINGS", "{}"))
+    )
 
 
 class ExecutionHistory:

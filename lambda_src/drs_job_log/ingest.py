@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from functools import cache
 from threading import Lock
 from typing import TYPE_CHECKING, Any, Final
 
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.batch.types import PartialItemFailureResponse
     from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
     from aws_lambda_powertools.utilities.typing import LambdaContext
+    from mypy_boto3_sns import SNSClient
 
 _BATCH_SIZE = 10
 
@@ -55,12 +57,24 @@ _BESIDE = Config(
 logger = Logger()
 metrics = Metrics()
 counting = Lock()
+making = Lock()  # boto3's default session is not made for several threads
 
 
 def count_failure() -> None:
     """Count a failed server at once, in a line of its own: the batch may be cut off before its metrics are sent."""
     with counting, single_metric(name="ServerFailures", unit=MetricUnit.Count, value=1):
         pass
+
+
+def sns() -> SNSClient:
+    """The client that tells, made when the first server fails: nobody else is to wait for it."""
+    with making:
+        return _sns()
+
+
+@cache
+def _sns() -> SNSClient:
+    return boto3.client("sns", config=_BESIDE)
 
 
 client = boto3.client(
@@ -76,7 +90,7 @@ client = boto3.client(
     ),
 )
 store = JobLogStore(client, os.environ["JOB_LOG_EVENTS_TABLE"])
-history = history_from(os.environ, boto3.client("dynamodb", config=_BESIDE))
+history = history_from(os.environ, lambda: boto3.client("dynamodb", config=_BESIDE))
 links = Links(history)
 retention = timedelta(days=int(os.environ["RETENTION_DAYS"]))
 notices = Notices(
@@ -86,7 +100,7 @@ notices = Notices(
         viewer=os.environ.get("VIEWER_URL"),
         runbook=f"{os.environ['RUNBOOKS']}/server-failed.md",
     ),
-    sns=boto3.client("sns", config=_BESIDE),
+    sns=sns,
     memory=DynamoDBPersistenceLayer(os.environ["NOTICES_TABLE"], boto3_client=client),
     store=store,
     retention=retention,

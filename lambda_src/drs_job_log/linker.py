@@ -34,7 +34,7 @@ client = boto3.client(
         max_pool_connections=10,
     ),
 )
-linker = Linker(JobLogStore(client, os.environ["JOB_LOG_EVENTS_TABLE"]), history_from(os.environ, client))
+linker = Linker(JobLogStore(client, os.environ["JOB_LOG_EVENTS_TABLE"]), history_from(os.environ, lambda: client))
 
 
 class LinkError(RuntimeError):

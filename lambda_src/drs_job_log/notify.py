@@ -84,7 +84,7 @@ class Notices:
         self,
         settings: Settings,
         *,
-        sns: SNSClient,
+        sns: Callable[[], SNSClient],
         memory: DynamoDBPersistenceLayer,
         store: JobLogStore,
         retention: timedelta,
@@ -157,7 +157,7 @@ class Notices:
         except (BotoCoreError, ClientError):
             logger.exception("Told without what others know", job_id=event.job_id, key=event.key)
         message = to_message(event, self._settings)
-        answer = self._sns.publish(TopicArn=self._settings.topic_arn, **message)
+        answer = self._sns().publish(TopicArn=self._settings.topic_arn, **message)
         return answer["MessageId"]
 
 

@@ -139,7 +139,7 @@ def pipeline(subscriber: Subscriber, monkeypatch: pytest.MonkeyPatch) -> Pipelin
             "notices",
             Notices(
                 settings,
-                sns=client("sns", topic),
+                sns=lambda: client("sns", topic),
                 memory=memory,
                 store=store,
                 retention=RETENTION,

@@ -18,6 +18,7 @@ CONTEXT: Final[Any] = SimpleNamespace(
     memory_limit_in_mb=256,
     invoked_function_arn="arn:aws:lambda:us-east-1:111122223333:function:drs-job-log-api",
     aws_request_id="request",
+    get_remaining_time_in_millis=lambda: 30_000,
 )
 
 

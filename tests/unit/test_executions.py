@@ -90,13 +90,13 @@ def test_settings_are_read_by_the_names_of_the_environment(dynamodb: DynamoDBCli
         ),
     }
 
-    table = history_from(environment, dynamodb)
+    table = history_from(environment, lambda: dynamodb)
 
     assert table is not None
     assert table.settings == HistorySettings(
         execution_id_attribute="executionId", job_id_index="by-job", allow_scan=True
     )
-    assert history_from({}, dynamodb) is None
+    assert history_from({}, lambda: dynamodb) is None
 
 
 @pytest.mark.parametrize("text", ["", "[]", "null", '{"scan": true}', '"allowScan"'])

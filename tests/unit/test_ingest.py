@@ -60,7 +60,7 @@ WIRED = ingest.notices
 def notices_of(settings: Settings) -> Notices:
     return Notices(
         settings,
-        sns=boto3.client("sns"),
+        sns=lambda: boto3.client("sns"),
         memory=DynamoDBPersistenceLayer(NOTICES),
         store=ingest.store,
         retention=RETENTION,
@@ -298,7 +298,7 @@ def test_the_module_is_wired_as_its_environment_says() -> None:
     }
     assert tables == {"drs-job-log-notices"}
     assert ingest.client.meta.config.retries == {"mode": "legacy", "total_max_attempts": 3}
-    config = WIRED._sns.meta.config
+    config = WIRED._sns().meta.config
     assert config.retries["total_max_attempts"] * (config.connect_timeout + config.read_timeout) <= 10
 
 

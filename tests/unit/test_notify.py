@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import boto3
@@ -66,7 +67,7 @@ def make_notices(store: JobLogStore, subscriber: Subscriber) -> Callable[..., No
         } | changes
         notices = Notices(
             Settings(**settings),
-            sns=boto3.client("sns"),
+            sns=lambda: boto3.client("sns"),
             memory=DynamoDBPersistenceLayer(NOTICES),
             store=store,
             retention=RETENTION,
@@ -208,7 +209,7 @@ def test_a_notice_that_was_cut_off_is_sent_by_the_next_and_not_while_it_may_stil
     def after(milliseconds: int) -> Notices:
         notices = make_notices()
         monkeypatch.setattr(LambdaContext, "get_remaining_time_in_millis", lambda _: milliseconds)
-        monkeypatch.setattr(notices._sns, "publish", killed)
+        monkeypatch.setattr(notices, "_sns", lambda: SimpleNamespace(publish=killed))
         with pytest.raises(KilledError):
             notices.tell(failure(sourceServerID=f"s-{milliseconds}"))
         assert counted  # though it was not told
