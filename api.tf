@@ -43,7 +43,7 @@ data "aws_iam_policy_document" "api" {
   statement {
     sid       = "ReadEvents"
     actions   = ["dynamodb:Query"]
-    resources = [local.table_arn, "${local.table_arn}/index/ExecutionIdIndex"]
+    resources = [local.table_arn, "${local.table_arn}/index/ExecutionIdIndex", "${local.table_arn}/index/LateIndex"]
   }
   dynamic "statement" {
     for_each = var.execution_history == null ? [] : [1]

@@ -30,6 +30,10 @@ resource "aws_dynamodb_table" "job_log_events" {
     name = "UnlinkedJobId"
     type = "S"
   }
+  attribute {
+    name = "LateAt"
+    type = "S"
+  }
 
   global_secondary_index {
     name            = "ExecutionIdIndex"
@@ -44,6 +48,14 @@ resource "aws_dynamodb_table" "job_log_events" {
     hash_key        = "UnlinkedJobId"
     range_key       = "EventKey"
     projection_type = "KEYS_ONLY"
+  }
+
+  # Sparse: only events that came to their execution late, which whoever knows the rest finds by when they came.
+  global_secondary_index {
+    name            = "LateIndex"
+    hash_key        = "ExecutionId"
+    range_key       = "LateAt"
+    projection_type = "ALL"
   }
 
   ttl {

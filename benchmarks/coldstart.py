@@ -17,6 +17,8 @@ from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+import boto3
+
 from benchmarks import jobs
 from benchmarks.lines import Line, side_by_side, wall_ms
 from benchmarks.stage import ENVIRONMENT, run_alone
@@ -54,9 +56,7 @@ for service, operation, request in json.load(sys.stdin):
 
 def lines(_: MiniStack, *, short: bool) -> Iterator[Line]:
     """The table's lines about cold starts."""
-    from drs_job_log import api  # noqa: PLC0415 (it reads its environment then)
-
-    jobs.store(api.store, "exec-cold", 100)
+    jobs.store(boto3.client("dynamodb"), ENVIRONMENT["JOB_LOG_EVENTS_TABLE"], "exec-cold", 100)
     simulator = Simulator(speed=1000)
     job = simulator.start(scripts.drill(0))
     time.sleep(3)  # it takes half an hour

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
@@ -15,9 +14,11 @@ from tests.support.scripts import server_id
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from drs_job_log.store import JobLogStore
+    from drs_job_log.events import JobLogEvent
+    from mypy_boto3_dynamodb import DynamoDBClient
 
 RETENTION: Final = timedelta(days=30)
+LAG: Final = timedelta(seconds=2)  # from an event to its row
 SERVERS: Final = 50  # of a job, at the most
 
 _EVENTS_OF_A_SERVER: Final = len(scripts.LAUNCH)
@@ -40,24 +41,28 @@ def bodies(job_id: str, events: int, *, created: datetime | None = None) -> list
 def items(messages: Sequence[str]) -> list[dict[str, Any]]:
     """What ingest stores of these messages, as DynamoDB's API takes it."""
     from drs_job_log.events import parse  # noqa: PLC0415 (which no other use of this file needs)
+
+    return [_item(parse(body)) for body in messages]
+
+
+def store(client: DynamoDBClient, table: str, execution_id: str, least: int, *, is_running: bool = False) -> int:
+    """Have at least so many events of an execution in the table, as if they had come in time; return how many."""
+    number = stored = 0
+    while stored < least:
+        part = script(min(SERVERS * _EVENTS_OF_A_SERVER, least - stored), number * SERVERS, is_running=is_running)
+        job_id = f"drsjob-{execution_id}-{number}"
+        created = datetime.now(UTC) - timedelta(minutes=20)
+        events = played.events(part, job_id, created=created, execution_id=execution_id)
+        for start in range(0, len(events), 25):  # the most that a request takes
+            puts: Any = [{"PutRequest": {"Item": _item(event)}} for event in events[start : start + 25]]
+            client.batch_write_item(RequestItems={table: puts})
+        stored += len(events)
+        number += 1
+    return stored
+
+
+def _item(event: JobLogEvent) -> dict[str, Any]:
     from drs_job_log.store import to_item  # noqa: PLC0415
 
-    stored = [to_item(parse(body), ingested_at=datetime.now(UTC), retention=RETENTION) for body in messages]
-    return [{name: _serialize(value) for name, value in item.items()} for item in stored]
-
-
-def store(table: JobLogStore, execution_id: str, least: int, *, is_running: bool = False) -> int:
-    """Store jobs until the execution has at least so many events; return how many it has."""
-    number = stored = 0
-    with ThreadPoolExecutor(8) as threads:
-        while stored < least:
-            part = min(SERVERS * _EVENTS_OF_A_SERVER, least - stored)
-            events = played.events(
-                script(part, number * SERVERS, is_running=is_running),
-                f"drsjob-{execution_id}-{number}",
-                created=datetime.now(UTC) - timedelta(minutes=20),
-                execution_id=execution_id,
-            )
-            stored += sum(threads.map(lambda event: table.put(event, RETENTION), events))
-            number += 1
-    return stored
+    item = to_item(event, ingested_at=event.timestamp + LAG, retention=RETENTION)
+    return {name: _serialize(value) for name, value in item.items()}

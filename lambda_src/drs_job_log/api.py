@@ -13,8 +13,7 @@ import json
 import os
 import re
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from operator import itemgetter
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 import boto3
@@ -25,18 +24,18 @@ from botocore.exceptions import BotoCoreError, ClientError
 from drs_job_log.events import InvalidEventError, format_time, parse_time
 from drs_job_log.executions import history_from
 from drs_job_log.fitting import fitted
+from drs_job_log.logs import Logs
 from drs_job_log.pages import read_file, read_page
-from drs_job_log.progress import Progress, fold
 from drs_job_log.store import JobLogStore
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
     from aws_lambda_powertools.utilities.typing import LambdaContext
 
     from drs_job_log.events import JobLogEvent
-
-    Position = tuple[str, str, str]
+    from drs_job_log.logs import Log, Position
+    from drs_job_log.progress import Progress
 
 _DEFAULT_LIMIT: Final = 100
 _MAX_LIMIT: Final = 1000
@@ -49,13 +48,16 @@ _MAX_ID_BYTES: Final = 2048
 _MAX_LOGS_BYTES: Final = 1536 * 1024
 _MAX_SERVERS_BYTES: Final = 768 * 1024
 
+# The pages of one answer need not each be read as a whole.
+_WHOLE_WITHIN: Final = timedelta(seconds=10)
+
 _HEADERS: Final = {"Content-Type": "application/json", "Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 
 logger = Logger()
 client = boto3.client(
     "dynamodb", config=Config(connect_timeout=1, read_timeout=3, retries={"mode": "standard", "total_max_attempts": 3})
 )
-store = JobLogStore(client, os.environ["JOB_LOG_EVENTS_TABLE"])
+logs = Logs(JobLogStore(client, os.environ["JOB_LOG_EVENTS_TABLE"]))
 history = history_from(os.environ, lambda: client)
 
 
@@ -97,43 +99,44 @@ def handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, Any]:
 
 def execution_answer(execution_id: str, query: Query, now: datetime) -> dict[str, Any]:
     """The log and the progress of an execution: NO_EVENTS where there is none of that id."""
-    events = store.events_of_execution(execution_id)
-    progress = fold(events)
-    status, settled = progress.status, progress.is_quiet(now)
-    # Between two waves all jobs known so far have ended: the platform knows whether another will come; else time tells.
-    if history and events:
+    log = logs.of_execution(execution_id, now)
+    status, settled = _standing(execution_id, log.progress, now)
+    if settled:  # nobody asks again: this answer is of all that there is
+        log = logs.of_execution(execution_id, now, _WHOLE_WITHIN)
+        status, settled = _standing(execution_id, log.progress, now)
+    return {"executionId": execution_id, "status": status, "settled": settled} | _body(log, query, execution_id)
+
+
+def _standing(execution_id: str, progress: Progress, now: datetime) -> tuple[str, bool]:
+    """The status of an execution, and whether it is settled.
+
+    Between two waves all jobs known so far have ended: the platform knows whether another will come; else time tells.
+    """
+    if history and progress.jobs:
         try:
             is_over = history.is_over(execution_id)
         except (BotoCoreError, ClientError):  # the log is worth answering without it
             logger.exception("Execution history not read", execution_id=execution_id)
-            settled = False
-        else:
-            if is_over is False:
-                status, settled = "IN_PROGRESS", False
-            elif is_over:
-                settled = progress.is_complete(now)
-    return {"executionId": execution_id, "status": status, "settled": settled} | _body(
-        events, progress, query, execution_id
-    )
+            return progress.status, False
+        if is_over is not None:
+            return (progress.status, progress.is_complete(now)) if is_over else ("IN_PROGRESS", False)
+    return progress.status, progress.is_quiet(now)
 
 
 def job_answer(job_id: str, query: Query, now: datetime) -> dict[str, Any]:
     """The log and the progress of a job; nothing comes after its end."""
-    events = store.events_of_job(job_id)
-    progress = fold(events)
-    executions = {event.execution_id for event in events if event.execution_id}
+    log = logs.of_job(job_id)
     return {
         "jobId": job_id,
-        "executionId": max(executions, default=None),
-        "status": progress.status,
-        "settled": progress.is_complete(now) or progress.is_quiet(now),
-    } | _body(events, progress, query, job_id)
+        "executionId": max(log.execution_ids, default=None),
+        "status": log.progress.status,
+        "settled": log.progress.is_complete(now) or log.progress.is_quiet(now),
+    } | _body(log, query, job_id)
 
 
-def _body(events: Sequence[JobLogEvent], progress: Progress, query: Query, subject: str) -> dict[str, Any]:
+def _body(log: Log, query: Query, subject: str) -> dict[str, Any]:
     """What executions and jobs have in common. The log is a page; all else is of the whole."""
-    positions = sorted(((_position(event), event) for event in events), key=itemgetter(0))
-    rest = [(at, event) for at, event in positions if at > query.after and at[0] >= query.since]
+    rest = log.after(query.after, query.since)
     page: list[dict[str, Any]] = []
     size = 0
     for _, event in rest[: query.limit]:
@@ -145,8 +148,8 @@ def _body(events: Sequence[JobLogEvent], progress: Progress, query: Query, subje
     is_last = len(page) == len(rest)
     return {
         "logs": page,
-        "summary": progress.summary,
-        "servers": _servers(progress),
+        "summary": log.progress.summary,
+        "servers": _servers(log.progress),
         "jobs": [
             {
                 "jobId": job.job_id,
@@ -155,7 +158,7 @@ def _body(events: Sequence[JobLogEvent], progress: Progress, query: Query, subje
                 "startedAt": format_time(job.started_at),
                 "endedAt": format_time(job.ended_at) if job.ended_at else None,
             }
-            for job in progress.jobs
+            for job in log.progress.jobs
         ],
         "nextToken": None if is_last else write_token(rest[len(page) - 1][0], subject),
     }
@@ -192,11 +195,6 @@ def _servers(progress: Progress) -> list[dict[str, Any]]:
     fits = fitted({"servers": servers}, lambda item: len(_dumps(item)) <= _MAX_SERVERS_BYTES, {"servers"}, "cut")
     cut: list[dict[str, Any]] = fits["servers"]
     return cut
-
-
-def _position(event: JobLogEvent) -> Position:
-    """The place of an event in the log: chronological, and the same for all pages."""
-    return format_time(event.timestamp), event.job_id, event.event_id
 
 
 def read_id(name: str, value: str) -> str:

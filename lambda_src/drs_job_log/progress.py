@@ -144,28 +144,40 @@ def agreed(statuses: Iterable[str]) -> str:
 
 def fold(events: Iterable[JobLogEvent]) -> Progress:
     """The progress that the events tell, in whatever order they come."""
-    jobs: dict[str, _Job] = {}
-    for event in sorted({(event.job_id, event.key): event for event in events}.values(), key=_order):
-        jobs.setdefault(event.job_id, _Job(event.job_id, event.timestamp)).see(event)
+    of_jobs: dict[str, list[JobLogEvent]] = {}
+    for event in events:
+        of_jobs.setdefault(event.job_id, []).append(event)
+    return combine(map(fold_job, of_jobs.values()))
 
+
+def fold_job(events: Iterable[JobLogEvent]) -> FoldedJob:
+    """What the events of one job, one at least, tell of it, in whatever order they come."""
+    first, *others = sorted({(event.timestamp, event.event_id): event for event in events}.values(), key=_order)
+    job = FoldedJob(first.job_id, first.timestamp)
+    for event in (first, *others):
+        job.see(event)
+    return job
+
+
+def combine(folded: Iterable[FoldedJob]) -> Progress:
+    """The progress of an execution of these jobs."""
+    jobs = sorted(folded, key=lambda job: (job.started_at, job.id))
     newest: dict[str, _Server] = {}
-    for job in jobs.values():
+    names: dict[str, str | None] = {}
+    instances: dict[str, str | None] = {}
+    for job in jobs:
         for server_id, server in job.servers.items():
             if server_id not in newest or newest[server_id].order < server.order:
                 newest[server_id] = server
-    names: dict[str, str | None] = {}
-    instances: dict[str, str | None] = {}
-    for job in jobs.values():
-        for server_id, server in job.servers.items():
             names[server_id] = server.name or names.get(server_id)
             instances[server_id] = server.ec2_instance_id or instances.get(server_id)
     return Progress(
         servers=[newest[server_id].progress(names[server_id], instances[server_id]) for server_id in sorted(newest)],
-        jobs=[job.progress for job in sorted(jobs.values(), key=lambda job: (job.started_at, job.id))],
+        jobs=[job.progress for job in jobs],
     )
 
 
-def _order(event: JobLogEvent) -> tuple[datetime, int, str, str]:
+def _order(event: JobLogEvent) -> tuple[datetime, int, str]:
     """By time; at the same time a job's start, then its servers' events by how final they are, then its end."""
     if event.event_type == "JOB_STARTED":
         finality = -1
@@ -173,7 +185,7 @@ def _order(event: JobLogEvent) -> tuple[datetime, int, str, str]:
         finality = len(_FINALITY)
     else:
         finality = _FINALITY[STATE_AFTER.get(event.event_type)]
-    return event.timestamp, finality, event.job_id, event.event_id
+    return event.timestamp, finality, event.event_id
 
 
 @dataclass(slots=True)
@@ -181,7 +193,7 @@ class _Server:
     """A server in one job."""
 
     id: str
-    job: _Job
+    job: FoldedJob
     since: datetime
     state: str = "PENDING"
     name: str | None = None
@@ -211,7 +223,7 @@ class _Server:
 
 
 @dataclass(slots=True)
-class _Job:
+class FoldedJob:
     """A job, as far as its events were seen."""
 
     id: str

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal, DecimalException
@@ -44,6 +44,12 @@ _PROJECTION: Final[Mapping[str, Any]] = {
 # So many of a job's events are asked for their link, from either end: beside those of its log stand launch results,
 # which come late and never have one.
 _ASKED: Final = 25
+
+# An event that comes to the table, or to its execution, so long after it happened is found by when it came.
+_LATE: Final = timedelta(seconds=20)
+
+# What came so long before the last time that an execution was read may not have been in the index then.
+_OVERLAP: Final = timedelta(seconds=60)
 
 _serialize = TypeSerializer().serialize
 _deserialize = TypeDeserializer().deserialize
@@ -123,9 +129,34 @@ class JobLogStore:
             ExpressionAttributeValues={":id": {"S": execution_id}},
         )
 
-    def _events(self, **query: Any) -> list[JobLogEvent]:
+    def new_events_of_execution(
+        self, execution_id: str, since: datetime, known: Container[tuple[str, str]]
+    ) -> list[JobLogEvent]:
+        """The events that an execution has beside those ``known``, which are all that it had at a time ``since``.
+
+        Known ones are given by job and ``EventKey``. What happened since is found by its time, and what came to the
+        execution since, however long ago it happened, by when it came.
+        """
+        start = format_time(since - _OVERLAP)
+        return [
+            event
+            for index, time in (("ExecutionIdIndex", "#Timestamp"), ("LateIndex", "LateAt"))
+            for event in self._events(
+                known,
+                IndexName=index,
+                KeyConditionExpression=f"ExecutionId = :id AND {time} >= :start",
+                ExpressionAttributeValues={":id": {"S": execution_id}, ":start": {"S": start}},
+            )
+        ]
+
+    def _events(self, known: Container[tuple[str, str]] = (), **query: Any) -> list[JobLogEvent]:
         pages = self._client.get_paginator("query").paginate(TableName=self._table_name, **query, **_PROJECTION)
-        return [from_item(item) for page in pages for item in page["Items"]]
+        return [
+            from_item(item)
+            for page in pages
+            for item in page["Items"]
+            if (item["JobId"]["S"], f"{item['Timestamp']['S']}#{item['EventId']['S']}") not in known
+        ]
 
     def completed(self, event: JobLogEvent) -> JobLogEvent:
         """A server's event with what it lacks and others of the server's events in this job know.
@@ -205,9 +236,9 @@ class JobLogStore:
             self._client.update_item,
             TableName=self._table_name,
             Key={"JobId": {"S": job_id}, "EventKey": {"S": key}},
-            UpdateExpression="SET ExecutionId = if_not_exists(ExecutionId, :id) REMOVE UnlinkedJobId",
+            UpdateExpression="SET ExecutionId = if_not_exists(ExecutionId, :id), LateAt = :now REMOVE UnlinkedJobId",
             ConditionExpression="attribute_exists(UnlinkedJobId)",
-            ExpressionAttributeValues={":id": {"S": execution_id}},
+            ExpressionAttributeValues={":id": {"S": execution_id}, ":now": {"S": format_time(datetime.now(UTC))}},
         )
 
 
@@ -259,6 +290,7 @@ def to_item(event: JobLogEvent, *, ingested_at: datetime, retention: timedelta) 
     InvalidEventError
         Where it is over DynamoDB's 400 KB, even with its texts cut.
     """
+    is_late = event.execution_id is not None and ingested_at - event.timestamp > _LATE
     attributes = {
         "JobId": event.job_id,
         "EventKey": event.key,
@@ -268,6 +300,7 @@ def to_item(event: JobLogEvent, *, ingested_at: datetime, retention: timedelta) 
         "Source": event.source,
         "ExecutionId": event.execution_id,
         "UnlinkedJobId": event.job_id if event.execution_id is None else None,
+        "LateAt": format_time(ingested_at) if is_late else None,
         "SourceServerId": event.source_server_id,
         "SourceServerName": event.source_server_name,
         "Ec2InstanceId": event.ec2_instance_id,

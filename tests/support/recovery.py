@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, Final
 from tests.support.gateway import Gateway
 
 if TYPE_CHECKING:
+    from collections.abc import Container
+    from datetime import datetime
     from types import ModuleType
 
     from drs_job_log.events import JobLogEvent
@@ -47,6 +49,12 @@ class Recovery:
 
     def events_of_execution(self, execution_id: str) -> list[JobLogEvent]:
         return [event for event in self._events.values() if event.execution_id == execution_id]
+
+    def new_events_of_execution(
+        self, execution_id: str, since: datetime, known: Container[tuple[str, str]]
+    ) -> list[JobLogEvent]:
+        assert since
+        return [event for event in self.events_of_execution(execution_id) if (event.job_id, event.key) not in known]
 
     def events_of_job(self, job_id: str) -> list[JobLogEvent]:
         return [event for event in self._events.values() if event.job_id == job_id]

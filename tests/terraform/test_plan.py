@@ -191,6 +191,7 @@ def test_the_table(planned: Callable[[str], Planned]) -> None:
     } == {
         ("ExecutionIdIndex", "ExecutionId", "Timestamp", "ALL"),
         ("UnlinkedIndex", "UnlinkedJobId", "EventKey", "KEYS_ONLY"),
+        ("LateIndex", "ExecutionId", "LateAt", "ALL"),
     }
     # Said aloud, so that a table that had a customer's key goes back from it.
     assert [sse["enabled"] for sse in table["server_side_encryption"]] == [False]
@@ -727,7 +728,11 @@ def test_the_apis_role_may_only_read(planned: Callable[[str], Planned]) -> None:
     assert role_policy(planned("default"), "api[0]") == {
         "ReadEvents": allow(
             ["dynamodb:Query"],
-            [f"{table}/drs-job-log-events/index/ExecutionIdIndex", f"{table}/drs-job-log-events"],
+            [
+                f"{table}/drs-job-log-events/index/LateIndex",
+                f"{table}/drs-job-log-events/index/ExecutionIdIndex",
+                f"{table}/drs-job-log-events",
+            ],
         ),
         "WriteLogs": allow(
             ["logs:CreateLogStream", "logs:PutLogEvents"],

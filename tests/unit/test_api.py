@@ -5,16 +5,21 @@ import json
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
+from unittest.mock import Mock
 
 import pytest
+from boto3.dynamodb.types import TypeSerializer
 from drs_job_log import api
+from drs_job_log.api import Query
 from drs_job_log.events import format_time
+from drs_job_log.logs import Logs
+from drs_job_log.store import to_item
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support import played, scripts
 from tests.support.recovery import CONTEXT
-from tests.unit.conftest import RETENTION
+from tests.unit.conftest import RETENTION, TABLE
 from tests.unit.test_executions import create, history, write
 
 if TYPE_CHECKING:
@@ -47,7 +52,7 @@ def execution(value: str = "exec-1", **parameters: str) -> dict[str, Any]:
 
 @pytest.fixture(autouse=True)
 def _use_store(store: JobLogStore, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(api, "store", store)
+    monkeypatch.setattr(api, "logs", Logs(store))
     monkeypatch.setattr(api, "history", None)
 
 
@@ -391,3 +396,51 @@ def test_an_answer_fits_whatever_the_events_are_and_no_event_is_left_out(store: 
     assert len(seen) == len(set(seen)) == len(events)
     assert pages > 3
     assert {server["state"] for server in body["servers"]} == {"FAILED"}
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# What the warm function remembers
+# ---------------------------------------------------------------------------------------------------------------------
+
+
+def test_a_warm_function_answers_as_a_cold_one(store: JobLogStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    events = played.events(MIXED, "drsjob-1", created=datetime.now(UTC) - timedelta(minutes=2))
+
+    for place in range(0, len(events), 3):
+        for event in events[place : place + 3]:
+            store.put(event, RETENTION)
+        warm = execution()
+        with monkeypatch.context() as cold:
+            cold.setattr(api, "logs", Logs(store))
+            assert execution() == warm
+        assert len(warm["logs"]) == min(place + 3, len(events))
+
+
+def test_a_settled_answer_is_of_all_that_there_is(
+    store: JobLogStore, dynamodb: DynamoDBClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slow, *events, end = played.events(GOOD, "drsjob-1", created=NOW - timedelta(hours=1))
+    for event in events:
+        store.put(event, RETENTION)
+    assert not api.execution_answer("exec-1", Query(), NOW)["settled"]
+    # One that the index was too slow with: nothing tells that it came late.
+    item = to_item(slow, ingested_at=slow.timestamp, retention=RETENTION)
+    serialize = TypeSerializer().serialize
+    dynamodb.put_item(TableName=TABLE, Item={name: serialize(value) for name, value in item.items()})
+    later = datetime.now(UTC) + timedelta(seconds=10)
+    assert len(api.execution_answer("exec-1", Query(), later)["logs"]) == len(events)
+    store.put(end, RETENTION)
+    wholes = Mock(wraps=store.events_of_execution)
+    monkeypatch.setattr(store, "events_of_execution", wholes)
+
+    read, after = 0, ("", "", "")
+    while True:
+        body = api.execution_answer("exec-1", Query(limit=5, after=after), later)
+        assert body["settled"]
+        read += len(body["logs"])
+        if body["nextToken"] is None:
+            break
+        after = api.read_token(body["nextToken"], "exec-1")
+
+    assert read == len(events) + 2
+    assert wholes.call_count == 1  # for all pages of one answer

@@ -9,6 +9,7 @@ import boto3
 import pytest
 import schemathesis
 from drs_job_log import api
+from drs_job_log.logs import Logs
 from drs_job_log.store import JobLogStore
 from hypothesis import HealthCheck, settings
 from moto import mock_aws
@@ -38,7 +39,7 @@ def _store() -> Iterator[None]:
         script = scripts.launch(servers, failing={servers[0]: "<img src=x onerror=alert(1)>"})
         for event in played.events(script, "drsjob-1", created=datetime.now(UTC) - timedelta(hours=1)):
             store.put(event, RETENTION)
-        patch.setattr(api, "store", store)
+        patch.setattr(api, "logs", Logs(store))
         patch.setattr(api, "history", None)
         yield
 

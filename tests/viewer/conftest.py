@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from drs_job_log import api
+from drs_job_log.logs import Logs
 from playwright.sync_api import expect
 
 from tests.support import played, scripts
@@ -46,7 +47,7 @@ def steps(events: Sequence[JobLogEvent], server: str) -> list[JobLogEvent]:
 @pytest.fixture
 def recovery(monkeypatch: pytest.MonkeyPatch) -> Recovery:
     recovery = Recovery(api)
-    monkeypatch.setattr(api, "store", recovery)
+    monkeypatch.setattr(api, "logs", Logs(recovery))
     monkeypatch.setattr(api, "history", None)
     return recovery
 

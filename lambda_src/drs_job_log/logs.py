@@ -1,0 +1,118 @@
+"""Logs in order, each with how far it got; those of executions are remembered from request to request."""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from dataclasses import dataclass
+from datetime import timedelta
+from operator import itemgetter
+from typing import TYPE_CHECKING, Final
+
+from drs_job_log.events import format_time
+from drs_job_log.progress import Progress, combine, fold_job
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from datetime import datetime
+
+    from drs_job_log.events import JobLogEvent
+    from drs_job_log.progress import FoldedJob
+    from drs_job_log.store import JobLogStore
+
+    Position = tuple[str, str, str]
+
+# An execution is read as a whole again after so long: should its index ever be slower than the store allows for.
+WHOLE_WITHIN: Final = timedelta(minutes=5)
+
+# So many events are remembered, some 50 MB, but always the execution that was asked for last.
+_MOST_EVENTS: Final = 20_000
+
+
+class Log:
+    """Events in the order of their positions: by time, job and id. It grows."""
+
+    def __init__(self) -> None:
+        self._entries: list[tuple[Position, JobLogEvent]] = []
+        self._of_jobs: dict[str, list[JobLogEvent]] = {}
+        self._folded: dict[str, FoldedJob] = {}
+        self.known: set[tuple[str, str]] = set()
+        self.progress = Progress([], [])
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def add(self, events: Iterable[JobLogEvent]) -> None:
+        """Add events, each once however often it comes. Only their jobs are folded anew."""
+        changed = set()
+        for event in events:
+            time = format_time(event.timestamp)
+            key = event.job_id, f"{time}#{event.event_id}"
+            if key in self.known:
+                continue
+            self.known.add(key)
+            self._entries.append(((time, event.job_id, event.event_id), event))
+            self._of_jobs.setdefault(event.job_id, []).append(event)
+            changed.add(event.job_id)
+        if not changed:
+            return
+        self._entries.sort(key=itemgetter(0))
+        self._folded |= {job_id: fold_job(self._of_jobs[job_id]) for job_id in changed}
+        self.progress = combine(self._folded.values())
+
+    def after(self, position: Position, since: str = "") -> Sequence[tuple[Position, JobLogEvent]]:
+        """The events after a position that did not happen before a time."""
+        place = itemgetter(0)
+        start = max(bisect_right(self._entries, position, key=place), bisect_left(self._entries, (since,), key=place))
+        return self._entries[start:]
+
+    @property
+    def execution_ids(self) -> set[str]:
+        """The executions that its events are linked to."""
+        return {event.execution_id for _, event in self._entries if event.execution_id}
+
+
+@dataclass(slots=True)
+class _Read:
+    """A log as it was read: at all, and as a whole."""
+
+    log: Log
+    at: datetime
+    whole_at: datetime
+
+
+class Logs:
+    """The logs of executions and jobs in the table. Not for several threads."""
+
+    def __init__(self, store: JobLogStore) -> None:
+        self._store = store
+        self._remembered: dict[str, _Read] = {}  # the one that was asked for last is the last
+
+    def of_job(self, job_id: str) -> Log:
+        """The log of a job, as the table has it now."""
+        log = Log()
+        log.add(self._store.events_of_job(job_id))
+        return log
+
+    def of_execution(self, execution_id: str, now: datetime, whole_within: timedelta = WHOLE_WITHIN) -> Log:
+        """The log of an execution, as the index has it now.
+
+        Where it was read as a whole within that time, only what is new is read and the rest remembered.
+        """
+        read = self._remembered.pop(execution_id, None)
+        if read and now - read.whole_at < whole_within:
+            read.log.add(self._store.new_events_of_execution(execution_id, read.at, read.log.known))
+            read.at = now
+        else:
+            read = _Read(Log(), now, now)
+            read.log.add(self._store.events_of_execution(execution_id))
+        if len(read.log):
+            self._remember(execution_id, read)
+        return read.log
+
+    def _remember(self, execution_id: str, read: _Read) -> None:
+        self._remembered[execution_id] = read
+        events = sum(len(remembered.log) for remembered in self._remembered.values())
+        for other in list(self._remembered)[:-1]:
+            if events <= _MOST_EVENTS:
+                break
+            events -= len(self._remembered.pop(other).log)
