@@ -126,16 +126,17 @@ def uses(counts: Counts, month: Scenario) -> dict[str, Use]:
         return counts[f"{name}_{month.events}"]
 
     idle, running = MINUTES - month.running_minutes, month.running_minutes
+    listing_ms = listing_cpu_ms(counts, month)
     wakes, messages = month.executions * count("wakes"), month.executions * count("messages")
     # A pass of the collector: DRS, the table and the bus, one after the other.
-    wake_seconds = billed_seconds(count("wake_cpu_ms"), count("drs_calls_of_a_pass") + 2)
+    wake_seconds = billed_seconds(count("wake_cpu_ms") + listing_ms, count("drs_calls_of_a_pass") + 2)
     linker_ms = counts["linker_idle_cpu_ms"] + month.never_linked * counts["unlinked_scan_cpu_ms_per_event"]
     # One event each: with no window to gather more in, that is how they come when they come singly.
     ingest_seconds = billed_seconds(count("ingest_of_1_cpu_ms"), 1)
     return {
         "collector": Use(
             MINUTES + wakes,
-            idle * billed_seconds(counts["collector_idle_cpu_ms"], counts["collector_idle_calls"])
+            idle * billed_seconds(counts["collector_idle_cpu_ms"] + listing_ms, counts["collector_idle_calls"])
             + running * (60 - POLL_SECONDS)
             + wakes * wake_seconds,
             idle * logged(counts["collector_idle_log_bytes"]) + (running + wakes) * logged(count("pass_log_bytes")),
@@ -152,6 +153,12 @@ def uses(counts: Counts, month: Scenario) -> dict[str, Use]:
             month.polls * (logged(ACCESS_LOG_BYTES) + count("poll_log_bytes")),
         ),
     }
+
+
+def listing_cpu_ms(counts: Counts, month: Scenario) -> float:
+    """What each pass spends on the list of a day's jobs, the collector's ``lookback_hours``."""
+    jobs = month.executions * 24 / HOURS
+    return jobs * counts[f"servers_{month.events}"] * counts["listed_server_cpu_ms"]
 
 
 def logged(line_bytes: float) -> float:
@@ -358,7 +365,7 @@ def _limits(counts: Counts, prices: Prices) -> Iterable[str]:
             f"{_usd(traced)}.",
             f"- {_usd(TOTAL_LIMIT)} for all together: {_is_within(everything, TOTAL_LIMIT)}. Without the traces it is "
             f"{_usd(everything - besides['X-Ray traces'])}; without the dashboard, which is free where the account has "
-            f"less than three others, {_usd(everything - besides['Dashboard'])}.",
+            f"fewer than three others, {_usd(everything - besides['Dashboard'])}.",
             f"- {_usd(collecting)} of the pipeline's {_usd(pipe)} is the collector, which is billed for "
             f"{60 - POLL_SECONDS} seconds of each minute in which a job runs: {_usd(_of_a_minute(counts, prices))} for "
             f"each minute that the {SMALL.executions:.0f} jobs take longer. The limit is reached when they take "
@@ -397,6 +404,7 @@ def _growth(counts: Counts, prices: Prices) -> Iterable[str]:
         digits=4,
     )
     idle, polls = pipeline(counts, prices, NOTHING), POLLERS * SECONDS / POLLER_SECONDS
+    listing = billed_seconds(listing_cpu_ms(counts, LARGE), 0)
     small, large = counts["poll_read_units_100"], counts["poll_read_units_1000"]
     yield "\n".join(
         [
@@ -404,7 +412,10 @@ def _growth(counts: Counts, prices: Prices) -> Iterable[str]:
             f"{_usd(idle['SQS'])} is Lambda asking an empty queue {polls:,.0f} times.",
             "- What grows with executions of 100 events is mostly the time in which their jobs run, and the hours in "
             "which metrics are sent. Jobs that run at the same time share both.",
-            "- With 20,000 executions some job always runs, and a million events more cost what is done for each.",
+            "- With 20,000 executions some job always runs, and a million events more cost what is done for each. Most "
+            "of Lambda's share are the launch results, each of which wakes the collector for a pass. A pass lists the "
+            f"jobs of a day, which takes a function of {MEMORY_MB} MB {listing:.1f} s then: little less than the "
+            f"{POLL_SECONDS} s from one pass to the next. It wants more memory.",
             f"- An event is {counts['item_bytes_100']:.0f} bytes in the table, and once more in its index: two write "
             "units. Storing one costs the same however many there are.",
             "- An event that nobody links is read by the linker once a minute, until it is deleted after 30 days.",
@@ -442,8 +453,8 @@ def _assumptions(counts: Counts, listed: Mapping[str, Any]) -> str:
             "that it does not go below five where a maximum concurrency is set, but not how long Lambda's polls are.",
             f"- A line of the access log has {ACCESS_LOG_BYTES} bytes. Logs are stored as they are; AWS compresses "
             "them. A failure notice goes to one mailbox.",
-            "- Not counted: cold starts; retries; data transfer out to viewers; KMS, which is not used by default; the "
-            "time to read the list of a day's jobs, long with 20,000 executions. DRS's API is taken to be free.",
+            "- Not counted: cold starts; retries; data transfer out to viewers; KMS, which is not used by default. "
+            "DRS's API is taken to be free.",
             f"- Prices that no stored page confirms for this Region: {', '.join(unsure) or 'none'}.",
             f"- AWS's always-free tier would leave {_usd(_after_free_tier(counts, listed))} of {SMALL.name}, all "
             "together, in an account that has nothing else.",

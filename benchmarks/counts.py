@@ -17,6 +17,7 @@ import io
 import json
 import math
 import os
+import secrets
 import statistics
 import sys
 import threading
@@ -56,6 +57,7 @@ _PAGE: Final = 500  # of DRS; its own size is not known
 _CHUNK: Final = 64 * 1024  # of EventBridge and SQS: each is billed as one
 _UNLINKED: Final = 500  # events of a job that nobody links
 _LINKED: Final = 20  # of these, to see what that costs
+_LISTED: Final = 20  # jobs of 166 servers in DRS's list
 _REPEATS: Final = 9  # of what processor time is taken of
 
 
@@ -91,7 +93,9 @@ def counted(stack: MiniStack) -> dict[str, float]:
             drs.simulator = Simulator(speed=_SPEED[events], clock=lambda: clock.now, page_size=_PAGE)
             counts |= _job(functions, seen, drs.simulator, clock, events)
         counts |= _unlinked(functions, seen, stack)
-    return {name: round(value, 3) for name, value in counts.items()}
+        drs.simulator = Simulator(clock=lambda: clock.now, page_size=_PAGE)
+        counts |= _listed(functions, drs.simulator)
+    return {name: round(value, 5) for name, value in counts.items()}
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -124,7 +128,8 @@ def _job(functions: Any, seen: _Seen, simulator: Simulator, clock: _Clock, event
     script = scripts.launch(ids, failing={ids[0]: ERROR}, cleaned=ids[1:2])
     assert len(script.steps) == events
     steps = [replace(step, after=step.after / simulator.speed) for step in script.steps]
-    job = simulator.start(script, {"ExecutionId": f"exec-{events}"})
+    execution = f"exec-{events}-{secrets.token_hex(3)}"  # which nothing counted before belongs to
+    job = simulator.start(script, {"ExecutionId": execution})
     with seen.anew():
         played = _play(functions, seen, clock, steps, job)
         sizes = [item_bytes(item) for item in seen.items]
@@ -152,7 +157,7 @@ def _job(functions: Any, seen: _Seen, simulator: Simulator, clock: _Clock, event
             "wake_cpu_ms": statistics.mean(played.wake_cpu_ms),
             "pass_log_bytes": statistics.mean(played.log_bytes),
         }
-    counts |= _poll(functions, seen, f"exec-{events}") | _ingest(functions, seen, played.messages)
+    counts |= _poll(functions, seen, execution) | _ingest(functions, seen, played.messages)
     return {f"{name}_{events}": value for name, value in counts.items()}
 
 
@@ -237,6 +242,17 @@ def _unlinked(functions: Any, seen: _Seen, stack: MiniStack) -> dict[str, float]
         "unlinked_look_up_read_units_per_job": look_up_units,
         "late_link_write_units_per_event": link_units / _LINKED,
     }
+
+
+def _listed(functions: Any, simulator: Simulator) -> dict[str, float]:
+    """What each pass of the collector pays for a job that it lists, running or not, by one of the job's servers."""
+    (target,) = functions.collector.collector._targets
+    none_ms = _median_cpu_ms(target.jobs)
+    servers = [server_id(number) for number in range(SERVERS[1000])]
+    script = scripts.silent_failure(servers)
+    for _ in range(_LISTED):
+        simulator.start(script)
+    return {"listed_server_cpu_ms": (_median_cpu_ms(target.jobs) - none_ms) / (_LISTED * len(servers))}
 
 
 def _chunks(texts: Sequence[str]) -> int:
@@ -390,7 +406,8 @@ class _Seen:
     def watch(self, session: boto3.Session) -> None:
         """Watch the clients that this session makes from now on."""
         session.events.register("before-send", self._sent)
-        session.events.register("provide-client-params.dynamodb", self._ask_for_units)
+        # (botocore's stubs know no handler that answers.)
+        session.events.register("provide-client-params.dynamodb", self._ask_for_units)  # type: ignore[arg-type]
         session.events.register("provide-client-params.events.PutEvents", self._put)
         session.events.register("after-call.dynamodb", self._answered)
 
@@ -436,28 +453,50 @@ class _Seen:
 
 @contextlib.contextmanager
 def _functions(drs_endpoint: str, clock: _Clock) -> Iterator[tuple[Any, _Seen]]:
-    """The functions' modules as Lambda has them when it starts, watched; ``woken`` is another collector."""
-    names = {"collector": "collector", "woken": "collector", "ingest": "ingest", "linker": "linker", "api": "api"}
+    """The functions as Lambda has them when it starts, watched; ``woken`` is another environment of the collector."""
     seen = _Seen()
-    kept = {name: sys.modules.get(f"drs_job_log.{name}") for name in names.values()}
-    with _variable("AWS_ENDPOINT_URL_DRS", drs_endpoint), contextlib.redirect_stdout(seen.printed):
+    with (
+        _variable("AWS_ENDPOINT_URL_DRS", drs_endpoint),
+        _fresh_modules(),
+        contextlib.redirect_stdout(seen.printed),
+    ):
         session, boto3.DEFAULT_SESSION = boto3.DEFAULT_SESSION, boto3.Session()
         seen.watch(boto3.DEFAULT_SESSION)
-        functions = SimpleNamespace()
+        functions = SimpleNamespace(collector=_imported("collector"), woken=_imported("collector"))
+        for name in ("ingest", "linker", "api"):
+            setattr(functions, name, _imported(name))
+        for collector in (functions.collector, functions.woken):
+            collector.datetime = SimpleNamespace(now=lambda _: clock.now)
+        handlers = [module.logger.registered_handler for module in vars(functions).values()]
+        streams = [handler.setStream(seen.printed) for handler in handlers]  # the one before
         try:
-            for name, module in names.items():
-                sys.modules.pop(f"drs_job_log.{module}", None)
-                setattr(functions, name, importlib.import_module(f"drs_job_log.{module}"))
-            for module in (functions.collector, functions.woken):
-                module.datetime = SimpleNamespace(now=lambda _: clock.now)
-            for module in vars(functions).values():
-                module.logger.registered_handler.setStream(seen.printed)
             yield functions, seen
         finally:
             boto3.DEFAULT_SESSION = session
-            for name, module in kept.items():
-                if module:
-                    sys.modules[f"drs_job_log.{name}"] = module
+            for handler, stream in zip(handlers, streams, strict=True):
+                handler.setStream(stream or sys.__stdout__)
+
+
+def _imported(name: str) -> Any:
+    """A function's module, which reads its environment now."""
+    sys.modules.pop(f"drs_job_log.{name}", None)
+    return importlib.import_module(f"drs_job_log.{name}")
+
+
+@contextlib.contextmanager
+def _fresh_modules() -> Iterator[None]:
+    """Leave the functions' modules as they were: those that are imported within are for nobody else."""
+    package, names = importlib.import_module("drs_job_log"), ("collector", "ingest", "linker", "api")
+    kept = {name: sys.modules.get(f"drs_job_log.{name}") for name in names}
+    try:
+        yield
+    finally:
+        for name, module in kept.items():
+            sys.modules.pop(f"drs_job_log.{name}", None)
+            vars(package).pop(name, None)
+            if module:
+                sys.modules[f"drs_job_log.{name}"] = module
+                setattr(package, name, module)
 
 
 @contextlib.contextmanager
