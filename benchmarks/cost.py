@@ -413,9 +413,9 @@ def _growth(counts: Counts, prices: Prices) -> Iterable[str]:
             "- What grows with executions of 100 events is mostly the time in which their jobs run, and the hours in "
             "which metrics are sent. Jobs that run at the same time share both.",
             "- With 20,000 executions some job always runs, and a million events more cost what is done for each. Most "
-            "of Lambda's share are the launch results, each of which wakes the collector for a pass. A pass lists the "
-            f"jobs of a day, which takes a function of {MEMORY_MB} MB {listing:.1f} s then: little less than the "
-            f"{POLL_SECONDS} s from one pass to the next. It wants more memory.",
+            "of Lambda's share is launch results, each of which wakes the collector for a pass. A pass lists the jobs "
+            f"of a day, which then takes a function of {MEMORY_MB} MB {listing:.1f} s of the {POLL_SECONDS} s from one "
+            "pass to the next: more memory would help.",
             f"- An event is {counts['item_bytes_100']:.0f} bytes in the table, and once more in its index: two write "
             "units. Storing one costs the same however many there are.",
             "- An event that nobody links is read by the linker once a minute, until it is deleted after 30 days.",

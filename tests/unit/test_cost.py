@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from benchmarks import cost
+from benchmarks.counts import item_bytes
 from tests.support import hcl
 from tests.terraform import test_observability
 
@@ -85,6 +86,13 @@ def test_an_event_costs_its_units_and_a_month_of_storage_in_table_index_and_back
 def test_a_function_is_traced_once_a_second_and_of_the_rest_one_in_twenty() -> None:
     assert cost.traces(43_800) == 43_800
     assert cost.traces(cost.SECONDS + 100) == cost.SECONDS + 5
+
+
+def test_the_size_of_an_item_is_by_the_documented_rule() -> None:
+    assert item_bytes({"name": {"S": "é"}}) == 4 + 2
+    assert item_bytes({"n": {"N": "1767225600"}}) == 1 + 4 + 1  # two digits a byte, without the zeros at its end
+    assert item_bytes({"m": {"M": {"b": {"BOOL": True}}}}) == 1 + 3 + (1 + 1) + 1
+    assert item_bytes({"l": {"L": [{"S": "ab"}, {"NULL": True}]}}) == 1 + 3 + (2 + 1) + (1 + 1)
 
 
 # ---------------------------------------------------------------------------------------------------------------------
