@@ -139,10 +139,11 @@ locals {
       } if graph.shown
     ]
   }
+  shown_composites = { for key in keys(local.possible_composite_alarms) : key => contains(keys(local.composite_alarms), key) ? [key] : [] }
   alarm_widgets = {
     for part, widget in {
-      recoveries = { title = "Does a recovery need a person?", alarms = concat(["recovery-needs-a-person"], keys(local.recovery_alarms)) }
-      pipeline   = { title = "Is the pipeline healthy?", alarms = concat(["pipeline-unhealthy"], keys(local.pipeline_alarms), [for task in keys(local.heartbeats) : "${task}-heartbeat"]) }
+      recoveries = { title = "Does a recovery need a person?", alarms = concat(local.shown_composites["recovery-needs-a-person"], keys(local.recovery_alarms)) }
+      pipeline   = { title = "Is the pipeline healthy?", alarms = concat(local.shown_composites["pipeline-unhealthy"], keys(local.pipeline_alarms), [for task in keys(local.heartbeats) : "${task}-heartbeat"]) }
       } : part => [
       for title in var.alarms.enabled ? [widget.title] : [] : {
         type       = "alarm"

@@ -310,7 +310,9 @@ locals {
     merge([for collector in module.collector : { for key, alarm in collector.alarms : "collector-${key}" => alarm }]...),
   )
 
-  composite_alarms = {
+  # One that tells nobody is none: it would cost as much as five others.
+  composite_alarms = { for key, alarm in local.possible_composite_alarms : key => alarm if var.alarms.enabled && length(alarm.actions) > 0 }
+  possible_composite_alarms = {
     pipeline-unhealthy = {
       description = "The pipeline of the DRS job log is unhealthy: events are late, or wait, or are lost. Which alarm it is says what to do."
       runbook     = "pipeline-unhealthy"
@@ -328,7 +330,7 @@ locals {
 }
 
 resource "aws_cloudwatch_composite_alarm" "this" {
-  for_each = var.alarms.enabled ? local.composite_alarms : {}
+  for_each = local.composite_alarms
 
   alarm_name        = "${local.prefix}-${each.key}"
   alarm_description = "${each.value.description} What to do: ${local.runbooks}/${each.value.runbook}.md"

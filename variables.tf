@@ -379,7 +379,7 @@ variable "functions" {
     What all Lambda functions share:
     - `runtime`, `architecture` ("arm64" or "x86_64"), `memory_size` (MB).
     - `log_retention_in_days`: as CloudWatch Logs takes it, of the API's access log too. `log_level`: "INFO" or "DEBUG".
-    - `tracing`: X-Ray traces of each invocation.
+    - `tracing`: X-Ray traces of each invocation: two a minute when nothing happens, some $0.40 a month.
     - `powertools_layer`: `arn` replaces the layer that AWS publishes; `enabled = false` drops it, for a `package` that brings Powertools along.
     - `environment`: further environment variables.
     - `permissions_boundary`: ARN of a policy. `role_path`: path of the roles.
@@ -390,7 +390,7 @@ variable "functions" {
     memory_size           = optional(number, 256)
     log_retention_in_days = optional(number, 30)
     log_level             = optional(string, "INFO")
-    tracing               = optional(bool, true)
+    tracing               = optional(bool, false)
     powertools_layer = optional(object({
       enabled = optional(bool, true)
       arn     = optional(string)
@@ -481,7 +481,7 @@ variable "package" {
 
 variable "alarms" {
   description = <<-EOT
-    CloudWatch alarms: each costs $0.10 a month, the two composite ones $0.50.
+    CloudWatch alarms: each costs $0.10 a month, the two composite ones $0.50, where they have actions: else they are not made.
     - `enabled`: false leaves them all out.
     - `runbooks`: where docs/runbooks is: each alarm's description and each failure notice points there. The address of your copy, if people cannot find the path in this repository at night.
     - `pipeline_actions`, `recovery_actions`: ARNs told by the composite alarms "the pipeline is unhealthy" (any other alarm but `unlinked-events`; once, until all are over) and "a recovery needs a person". `alarm_actions` are those of every single alarm.

@@ -41,7 +41,7 @@ MEMORY_MB: Final = 256  # functions.memory_size
 POLL_SECONDS: Final = 3  # collector.poll_interval_seconds
 SCHEDULES: Final = 2  # of collector and linker, each once a minute
 ALARMS: Final = 26  # tests/unit/test_cost.py holds both against what is planned
-COMPOSITE_ALARMS: Final = 2
+COMPOSITE_ALARMS: Final = 2  # by choice
 
 # ---------------------------------------------------------------------------------------------------------------------
 # What AWS documents
@@ -251,10 +251,12 @@ def pipeline(counts: Counts, prices: Prices, month: Scenario) -> Dollars:
 SWITCHES: Final[Mapping[str, str]] = {
     "Custom metrics": "of those sent every minute, `collector = { enabled = false }` leaves one",
     "Alarms": "`alarms = { enabled = false }`",
-    "Composite alarms": "`alarms = { enabled = false }`",
     "Dashboard": "`dashboard = false`",
     "Schedules": "`collector = { enabled = false }` leaves the linker's",
-    "X-Ray traces": "`functions = { tracing = false }`",
+}
+CHOICES: Final[Mapping[str, str]] = {
+    "Composite alarms": "`alarms = { pipeline_actions = […], recovery_actions = […] }`",
+    "X-Ray traces": "`functions = { tracing = true }`",
 }
 
 
@@ -265,9 +267,15 @@ def standing(counts: Counts, prices: Prices, month: Scenario) -> Dollars:
     return {
         "Custom metrics": (always + with_jobs * month.hours_with_jobs / HOURS) * prices["metric"],
         "Alarms": ALARMS * prices["alarm"],
-        "Composite alarms": COMPOSITE_ALARMS * prices["composite_alarm"],
         "Dashboard": prices["dashboard"],
         "Schedules": SCHEDULES * MINUTES * prices["scheduler_invocation"],
+    }
+
+
+def by_choice(counts: Counts, prices: Prices, month: Scenario) -> Dollars:
+    """What is there only for whoever asks for it."""
+    return {
+        "Composite alarms": COMPOSITE_ALARMS * prices["composite_alarm"],
         "X-Ray traces": sum(traces(use.invocations) for use in uses(counts, month).values()) * prices["xray_trace"],
     }
 
@@ -321,6 +329,7 @@ def _months(counts: Counts, prices: Prices) -> str:
     months = (NOTHING, SMALL, LARGE)
     of_pipeline = [pipeline(counts, prices, month) for month in months]
     of_standing = [standing(counts, prices, month) for month in months]
+    of_choice = [by_choice(counts, prices, month) for month in months]
     return _table(
         ("", *(month.name for month in months)),
         [
@@ -328,6 +337,7 @@ def _months(counts: Counts, prices: Prices) -> str:
             ("**the pipeline itself**", *map(total, of_pipeline)),
             *((what, *(dollars[what] for dollars in of_standing)) for what in of_standing[0]),
             ("**all together**", *(total(one) + total(two) for one, two in zip(of_pipeline, of_standing, strict=True))),
+            *((f"by choice: {what}", *(dollars[what] for dollars in of_choice)) for what in CHOICES),
         ],
     )
 
@@ -343,29 +353,33 @@ def _standing(counts: Counts, prices: Prices) -> Iterable[str]:
         [
             f"- {always:.0f} custom metrics are sent every minute, {more:.0f} more in hours in which a job runs. A "
             "metric costs by the hours in which it is sent.",
-            f"- {ALARMS} alarms of one metric each, and {COMPOSITE_ALARMS} composite ones over them.",
-            "- X-Ray records a trace of each invocation, up to one a second for each function: also of those that find "
-            "nothing to do.",
+            f"- {ALARMS} alarms are of one metric each.",
         ]
+    )
+    yield "What is there only by choice, and in no sum here:"
+    rows = [(what, dollars, CHOICES[what]) for what, dollars in by_choice(counts, prices, SMALL).items()]
+    yield _table(("", SMALL.name, "with it"), rows)
+    yield (
+        "X-Ray records a trace of each invocation, up to one a second for each function: also of those that find "
+        "nothing to do."
     )
 
 
 def _limits(counts: Counts, prices: Prices) -> Iterable[str]:
     """Whether the small month is within the limits that were set."""
     itself, besides = pipeline(counts, prices, SMALL), standing(counts, prices, SMALL)
-    pipe, traced = total(itself), total(itself) + besides["X-Ray traces"]
-    everything = total(itself) + total(besides)
+    pipe, everything = total(itself), total(itself) + total(besides)
+    chosen = everything + total(by_choice(counts, prices, SMALL))
     collecting = SMALL.running_minutes * (60 - POLL_SECONDS) * MEMORY_MB / 1024 * prices["lambda_gb_second"]
     limit = SMALL.job_minutes + (PIPELINE_LIMIT - pipe) / _of_a_minute(counts, prices)
     yield "## Within its limits?"
     yield "\n".join(
         [
             f"- {_usd(PIPELINE_LIMIT)} for {SMALL.name}, idle included, for the pipeline itself: "
-            f"{_is_within(pipe, PIPELINE_LIMIT)}. With the traces, which the limit does not name, it would be "
-            f"{_usd(traced)}.",
-            f"- {_usd(TOTAL_LIMIT)} for all together: {_is_within(everything, TOTAL_LIMIT)}. Without the traces it is "
-            f"{_usd(everything - besides['X-Ray traces'])}; without the dashboard, which is free where the account has "
-            f"fewer than three others, {_usd(everything - besides['Dashboard'])}.",
+            f"{_is_within(pipe, PIPELINE_LIMIT)}.",
+            f"- {_usd(TOTAL_LIMIT)} for all together: {_is_within(everything, TOTAL_LIMIT)}. With both choices it is "
+            f"{_usd(chosen)}; without the dashboard, which is free where the account has fewer than three others, "
+            f"{_usd(everything - besides['Dashboard'])}.",
             f"- {_usd(collecting)} of the pipeline's {_usd(pipe)} is the collector, which is billed for "
             f"{60 - POLL_SECONDS} seconds of each minute in which a job runs: {_usd(_of_a_minute(counts, prices))} for "
             f"each minute that the {SMALL.executions:.0f} jobs take longer. The limit is reached when they take "
@@ -419,14 +433,10 @@ def _growth(counts: Counts, prices: Prices) -> Iterable[str]:
             f"- An event is {counts['item_bytes_100']:.0f} bytes in the table, and once more in its index: two write "
             "units. Storing one costs the same however many there are.",
             "- An event that nobody links is read by the linker once a minute, until it is deleted after 30 days.",
-            f"- A viewer asks every three seconds. A poll reads {small:g} units of an execution of 100 events, "
-            f"{large:g} of one of 1,000.",
+            f"- A viewer asks every three seconds. While jobs run, a poll reads what is new and the last minute: "
+            f"{small:g} units of an execution of 100 events, {large:g} of one of 1,000 at its end.",
         ]
     )
-
-
-def _difference(one: Dollars, other: Dollars) -> Dollars:
-    return {service: dollars - other[service] for service, dollars in one.items()}
 
 
 def _all(counts: Counts, prices: Prices, month: Scenario) -> Dollars:
@@ -474,7 +484,6 @@ def _after_free_tier(counts: Counts, listed: Mapping[str, Any]) -> float:
         "Alarms": ("alarm",),
         "Dashboard": ("dashboard",),
         "Schedules": ("scheduler_invocation",),
-        "X-Ray traces": ("xray_trace",),
     }
     dollars = _all(counts, prices, SMALL)
     for service, names in services.items():

@@ -27,6 +27,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, Final
+from unittest.mock import patch
 
 import boto3
 
@@ -289,7 +290,7 @@ def _value_bytes(value: Mapping[str, Any]) -> int:
 
 @dataclass(slots=True)
 class _Clock:
-    """The clock of DRS and of the collector here. Has ``now`` of datetime, for the handler."""
+    """The clock of DRS and of the functions here."""
 
     now: datetime
 
@@ -459,14 +460,17 @@ def _functions(drs_endpoint: str, clock: _Clock) -> Iterator[tuple[Any, _Seen]]:
         _variable("AWS_ENDPOINT_URL_DRS", drs_endpoint),
         _fresh_modules(),
         contextlib.redirect_stdout(seen.printed),
+        contextlib.ExitStack() as running,
     ):
         session, boto3.DEFAULT_SESSION = boto3.DEFAULT_SESSION, boto3.Session()
         seen.watch(boto3.DEFAULT_SESSION)
         functions = SimpleNamespace(collector=_imported("collector"), woken=_imported("collector"))
         for name in ("ingest", "linker", "api"):
             setattr(functions, name, _imported(name))
-        for collector in (functions.collector, functions.woken):
-            collector.datetime = SimpleNamespace(now=lambda _: clock.now)
+        # Those that ask what time it is: an event that is stored long after it happened costs more.
+        store = importlib.import_module("drs_job_log.store")
+        for module in (*(vars(functions)[name] for name in ("collector", "woken", "ingest", "api")), store):
+            running.enter_context(patch.object(module, "datetime", SimpleNamespace(now=lambda _: clock.now)))
         handlers = [module.logger.registered_handler for module in vars(functions).values()]
         streams = [handler.setStream(seen.printed) for handler in handlers]  # the one before
         try:

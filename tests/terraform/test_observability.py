@@ -247,6 +247,10 @@ def test_a_topic_of_the_users_has_alarms_of_theirs(planned: Callable[[str], Plan
     assert [alarm for alarm in alarms(planned("everything")) if alarm["namespace"] == "AWS/SNS"] == []
 
 
+def test_an_alarm_of_alarms_that_tells_nobody_is_none(planned: Callable[[str], Planned]) -> None:
+    assert composites(planned("default")) == {}
+
+
 def test_alarms_can_be_left_out(planned: Callable[[str], Planned]) -> None:
     assert alarms(planned("without_alarms")) == []
     assert composites(planned("without_alarms")) == {}

@@ -238,7 +238,7 @@ def test_the_function(planned: Callable[[str], Planned]) -> None:
             "log_group": "/aws/lambda/drs-job-log-ingest",
         }
     ]
-    assert function["tracing_config"] == [{"mode": "Active"}]
+    assert function["tracing_config"] == [{"mode": "PassThrough"}]
     assert function["layers"] == [
         "arn:aws:lambda:us-east-1:017000801446:layer:AWSLambdaPowertoolsPythonV3-python313-arm64:27"
     ]
@@ -253,7 +253,7 @@ def test_the_function_by_choice(planned: Callable[[str], Planned]) -> None:
     assert function["environment"][0]["variables"]["TEAM"] == "platform"
     assert function["environment"][0]["variables"]["RETENTION_DAYS"] == "7"
     assert function["logging_config"][0]["application_log_level"] == "DEBUG"
-    assert function["tracing_config"] == [{"mode": "PassThrough"}]
+    assert function["tracing_config"] == [{"mode": "Active"}]
     assert function["layers"] == [f"arn:aws:lambda:us-east-1:{ACCOUNT}:layer:powertools:1"]
     log_group = resources["module.ingest.aws_cloudwatch_log_group.this"]
     assert (log_group["retention_in_days"], log_group["kms_key_id"]) == (90, KEY)
@@ -301,11 +301,6 @@ def test_the_role_may_do_what_the_function_does_and_nothing_else(planned: Callab
             "Action": ["logs:CreateLogStream", "logs:PutLogEvents"],
             "Resource": f"arn:aws:logs:us-east-1:{ACCOUNT}:log-group:/aws/lambda/drs-job-log-ingest:*",
         },
-        "WriteTraces": {
-            "Effect": "Allow",
-            "Action": ["xray:PutTelemetryRecords", "xray:PutTraceSegments"],
-            "Resource": "*",
-        },
     }
     assert json.loads(resources["module.ingest.aws_iam_role.this"]["assume_role_policy"])["Statement"] == [
         {"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}
@@ -321,7 +316,11 @@ def test_the_role_may_use_a_customer_key_through_table_and_queues_only(planned: 
         "Resource": KEY,
         "Condition": {"StringLike": {"kms:ViaService": ["dynamodb.us-east-1.*", "sqs.us-east-1.*"]}},
     }
-    assert "WriteTraces" not in policy
+    assert policy["WriteTraces"] == {
+        "Effect": "Allow",
+        "Action": ["xray:PutTelemetryRecords", "xray:PutTraceSegments"],
+        "Resource": "*",
+    }
 
 
 @pytest.mark.parametrize(("copy_name", "window", "concurrency"), [("default", 0, 10), ("everything", 5, 50)])
@@ -424,11 +423,6 @@ def test_the_collectors_role_may_do_what_it_does_and_nothing_else(planned: Calla
             "Effect": "Allow",
             "Action": ["logs:CreateLogStream", "logs:PutLogEvents"],
             "Resource": f"arn:aws:logs:us-east-1:{ACCOUNT}:log-group:/aws/lambda/drs-job-log-collector:*",
-        },
-        "WriteTraces": {
-            "Effect": "Allow",
-            "Action": ["xray:PutTelemetryRecords", "xray:PutTraceSegments"],
-            "Resource": "*",
         },
     }
 
@@ -614,7 +608,6 @@ def test_the_linkers_role_may_do_what_it_does_and_nothing_else(planned: Callable
             ["logs:CreateLogStream", "logs:PutLogEvents"],
             f"arn:aws:logs:us-east-1:{ACCOUNT}:log-group:/aws/lambda/drs-job-log-linker:*",
         ),
-        "WriteTraces": allow(["xray:PutTelemetryRecords", "xray:PutTraceSegments"], "*"),
     }
 
 
@@ -738,12 +731,12 @@ def test_the_apis_role_may_only_read(planned: Callable[[str], Planned]) -> None:
             ["logs:CreateLogStream", "logs:PutLogEvents"],
             f"arn:aws:logs:us-east-1:{ACCOUNT}:log-group:/aws/lambda/drs-job-log-api:*",
         ),
-        "WriteTraces": allow(["xray:PutTelemetryRecords", "xray:PutTraceSegments"], "*"),
     }
     policy = role_policy(planned("everything"), "api[0]")
     assert policy["ReadExecutionHistory"] == allow(["dynamodb:Query"], HISTORY)
     assert {action for statement in policy.values() for action in statement["Action"]} == {
-        *("dynamodb:Query", "kms:Decrypt", "kms:DescribeKey", "logs:CreateLogStream", "logs:PutLogEvents")
+        *("dynamodb:Query", "kms:Decrypt", "kms:DescribeKey", "logs:CreateLogStream", "logs:PutLogEvents"),
+        *("xray:PutTelemetryRecords", "xray:PutTraceSegments"),
     }
 
 

@@ -71,9 +71,9 @@ module "drs_job_log" {
   table          = { deletion_protection = false }
   archive_days   = 7
   alarm_actions  = [aws_sns_topic.on_call.arn]
-  alarms         = { recovery_actions = [aws_sns_topic.on_call.arn] }
+  alarms         = { pipeline_actions = [aws_sns_topic.on_call.arn], recovery_actions = [aws_sns_topic.on_call.arn] }
   notifications  = { create_topic = false, topic_arn = aws_sns_topic.on_call.arn, kms_key_arn = aws_kms_key.customer.arn }
-  functions      = { permissions_boundary = aws_iam_policy.boundary.arn }
+  functions      = { permissions_boundary = aws_iam_policy.boundary.arn, tracing = true }
 
   api = {
     authorization = "JWT"

@@ -15,6 +15,10 @@ terraform {
 
 provider "aws" {}
 
+locals {
+  on_call = ["arn:aws:sns:us-east-1:000000000000:on-call"]
+}
+
 # The partition follows from the Region where the embedded AWS, which has only one, is not asked.
 provider "aws" {
   alias  = "china"
@@ -131,7 +135,7 @@ module "everything" {
     memory_size           = 512
     log_retention_in_days = 90
     log_level             = "DEBUG"
-    tracing               = false
+    tracing               = true
     powertools_layer      = { arn = "arn:aws:lambda:us-east-1:000000000000:layer:powertools:1" }
     environment           = { TEAM = "platform" }
     permissions_boundary  = "arn:aws:iam::000000000000:policy/boundary"
@@ -161,6 +165,7 @@ module "without_collector" {
 
   name      = "without-collector"
   collector = { enabled = false }
+  alarms    = { pipeline_actions = local.on_call, recovery_actions = local.on_call }
 }
 
 module "read_only_history" {
@@ -196,8 +201,9 @@ module "open_api" {
 module "without_api" {
   source = "../../.."
 
-  name = "without"
-  api  = { enabled = false }
+  name   = "without"
+  api    = { enabled = false }
+  alarms = { pipeline_actions = local.on_call, recovery_actions = local.on_call }
 }
 
 module "other_accounts_only" {
