@@ -21,7 +21,7 @@ import boto3
 
 from benchmarks import jobs
 from benchmarks.lines import Line, side_by_side, wall_ms
-from benchmarks.stage import ENVIRONMENT, run_alone
+from benchmarks.stage import TABLE, run_alone
 from tests.support import scripts
 from tests.support.drs import DrsServer, Simulator
 from tests.support.envelopes import sqs_records
@@ -56,7 +56,7 @@ for service, operation, request in json.load(sys.stdin):
 
 def lines(_: MiniStack, *, short: bool) -> Iterator[Line]:
     """The table's lines about cold starts."""
-    jobs.store(boto3.client("dynamodb"), ENVIRONMENT["JOB_LOG_EVENTS_TABLE"], "exec-cold", 100)
+    jobs.store(boto3.client("dynamodb"), TABLE, "exec-cold", 100)
     simulator = Simulator(speed=1000)
     job = simulator.start(scripts.drill(0))
     time.sleep(3)  # it takes half an hour
@@ -84,16 +84,15 @@ def lines(_: MiniStack, *, short: bool) -> Iterator[Line]:
 
 def works(job: str) -> Iterator[tuple[str, Callable[[], Any], Callable[[], list[Any]]]]:
     """Of each function its first work: the event, and the requests that it takes."""
-    table = ENVIRONMENT["JOB_LOG_EVENTS_TABLE"]
     ids = (f"drsjob-cold-{number}" for number in count())
     query = {
-        "TableName": table,
+        "TableName": TABLE,
         "IndexName": "ExecutionIdIndex",
         "KeyConditionExpression": "ExecutionId = :id",
         "ExpressionAttributeValues": {":id": {"S": "exec-cold"}},
     }
     keys = {
-        "TableName": table,
+        "TableName": TABLE,
         "KeyConditionExpression": "JobId = :id",
         "ExpressionAttributeValues": {":id": {"S": job}},
     }
@@ -102,7 +101,7 @@ def works(job: str) -> Iterator[tuple[str, Callable[[], Any], Callable[[], list[
         "ingest",
         lambda: sqs_records(jobs.bodies(next(ids), 10)),
         lambda: [
-            ("dynamodb", "put_item", {"TableName": table, "Item": item})
+            ("dynamodb", "put_item", {"TableName": TABLE, "Item": item})
             for item in jobs.items(jobs.bodies(next(ids), 10))
         ],
     )
@@ -120,7 +119,7 @@ def works(job: str) -> Iterator[tuple[str, Callable[[], Any], Callable[[], list[
     yield (
         "linker",
         dict,
-        lambda: [("dynamodb", "scan", {"TableName": table, "IndexName": "UnlinkedIndex"})],
+        lambda: [("dynamodb", "scan", {"TableName": TABLE, "IndexName": "UnlinkedIndex"})],
     )
     yield (
         "api",

@@ -15,7 +15,7 @@ from boto3.dynamodb.types import TypeDeserializer
 
 from benchmarks import jobs
 from benchmarks.lines import Line, cpu_ms, side_by_side
-from benchmarks.stage import ENVIRONMENT, run_alone
+from benchmarks.stage import TABLE, run_alone
 from tests.support.envelopes import dumps, job_log
 from tests.support.recovery import CONTEXT
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from tests.support.ministack import MiniStack
 
-TABLE: Final = ENVIRONMENT["JOB_LOG_EVENTS_TABLE"]
+
 SIZES: Final = (100, 1000, 5000)
 
 _deserialize = TypeDeserializer().deserialize

@@ -32,6 +32,9 @@ ENVIRONMENT: Final = {
 }
 
 
+TABLE: Final = ENVIRONMENT["JOB_LOG_EVENTS_TABLE"]
+
+
 @contextlib.contextmanager
 def staged() -> Iterator[MiniStack]:
     """The embedded AWS with both tables and the topic; this process's clients go there.
@@ -40,7 +43,7 @@ def staged() -> Iterator[MiniStack]:
     """
     with MiniStack() as stack:
         os.environ |= stack.environment | ENVIRONMENT
-        tables.create_events(stack.client("dynamodb"), ENVIRONMENT["JOB_LOG_EVENTS_TABLE"])
+        tables.create_events(stack.client("dynamodb"), TABLE)
         tables.create_notices(stack.client("dynamodb"), ENVIRONMENT["NOTICES_TABLE"])
         stack.client("sns").create_topic(Name=ENVIRONMENT["FAILURE_TOPIC_ARN"].rpartition(":")[2])
         yield stack

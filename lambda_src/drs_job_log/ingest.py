@@ -87,6 +87,7 @@ client = boto3.client(
         read_timeout=3,
         retries={"mode": "legacy", "total_max_attempts": 3},
         max_pool_connections=_BATCH_SIZE,
+        parameter_validation=False,  # a tenth of a batch's processor time, for what DynamoDB looks at itself
     ),
 )
 store = JobLogStore(client, os.environ["JOB_LOG_EVENTS_TABLE"])
