@@ -1,10 +1,15 @@
-"""Events a second through rule, queue and ingest, beside a function that only acknowledges, on the embedded AWS.
+"""Events a second through rule, queue and ingest, beside functions that do next to nothing, on the embedded AWS.
 
     .venv/bin/python -m benchmarks.throughput [--short]
 
-The module is applied from examples/local. Beside it stand a rule, a queue and a mapping with the same settings, whose
-function returns at once that all is well. The same events go the one way and the other in turn, each time from the
-first put until the queue is empty and nothing of it in work; then every row must be there.
+The module is applied from examples/local. Beside it stand, twice, a rule, a queue and a mapping with the same settings:
+before a function that only acknowledges, and before one that puts each message as it is, on the same condition. The
+same events go each way in turn, each time from the first put until the queue is empty and nothing of it in work; then
+every row of ours must be there.
+
+The embedded AWS is one process. Beside the function that only acknowledges, it has a request more to serve for each
+event of ours, as many as the bus, the queue and the mapping cost it: what is left for ours to lose shows beside the
+function that puts.
 """
 
 from __future__ import annotations
@@ -16,13 +21,14 @@ import sys
 import time
 import zipfile
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from rich.progress import track
 
-from benchmarks.lines import Line, side_by_side
+from benchmarks.lines import Line, in_turn
 from benchmarks.table import console, is_short, show
-from tests.support import played, scripts
+from tests.support import played, scripts, tables
 from tests.support.deployment import deployed
 from tests.support.drills import entry
 from tests.support.scripts import server_id
@@ -34,7 +40,33 @@ if TYPE_CHECKING:
 
 SERVERS: Final = 16  # of a job: 98 events
 
-ACKNOWLEDGES: Final = "def handler(event, context):\n    return {'batchItemFailures': []}\n"
+ACKNOWLEDGES: Final = """
+def handler(event, context):
+    return {"batchItemFailures": []}
+"""
+
+PUTS: Final = """
+import os
+from concurrent.futures import ThreadPoolExecutor
+
+import boto3
+
+client = boto3.client("dynamodb")
+threads = ThreadPoolExecutor(10)
+
+
+def put(record):
+    client.put_item(
+        TableName=os.environ["TABLE"],
+        Item={"JobId": {"S": "job"}, "EventKey": {"S": record["messageId"]}, "Body": {"S": record["body"]}},
+        ConditionExpression="attribute_not_exists(JobId)",
+    )
+
+
+def handler(event, context):
+    list(threads.map(put, event["Records"]))
+    return {"batchItemFailures": []}
+"""
 
 MAPPING_SETTINGS: Final = ("BatchSize", "MaximumBatchingWindowInSeconds", "FunctionResponseTypes", "ScalingConfig")
 
@@ -59,31 +91,34 @@ def main() -> int:
 
 
 def lines(deployment: Deployment, *, short: bool) -> Iterator[Line]:
-    """The line of the throughput."""
+    """The lines of the throughput."""
     jobs, rounds = (1, 2) if short else (10, 5)
     ours = Way(deployment.outputs["event_source"], deployment.outputs["queue_url"])
-    floor = acknowledging(deployment)
-    our_rates, floor_rates = side_by_side(
-        track(range(rounds), "through rule, queue and ingest", console=console),
+    acknowledging, putting = beside(deployment, ACKNOWLEDGES), beside(deployment, PUTS)
+    stored, *floors = in_turn(
+        track(range(rounds), "throughput", console=console),
         lambda: stored_rate(deployment, ours, jobs),
-        lambda: rate(deployment, floor, events(jobs)),
+        lambda: rate(deployment, acknowledging, events(jobs)),
+        lambda: rate(deployment, putting, events(jobs)),
     )
-    yield Line(
-        what=f"events a second through rule, queue and ingest, {len(events(jobs)):,} at once",
-        unit="/s",
-        ours=our_rates,
-        floor=floor_rates,
-        floor_is="a function that only acknowledges",
-        reach=0.7,
-        kind="ratio at least",
-    )
+    for rates, floor_is in zip(floors, ("only acknowledges", "only puts each message"), strict=True):
+        yield Line(
+            what=f"events a second through rule, queue and ingest, {len(events(jobs)):,} put at once",
+            unit="/s",
+            ours=stored,
+            floor=rates,
+            floor_is=f"a function that {floor_is}",
+            reach=0.7,
+            kind="ratio at least",
+        )
 
 
 def events(jobs: int) -> list[dict[str, Any]]:
-    """Details of the events of so many jobs, new ones each time."""
+    """Details of the events of so many jobs, new ones each time, and young, for the table forgets old ones."""
+    created = datetime.now(UTC) - timedelta(hours=1)
     script = scripts.launch([server_id(number) for number in range(SERVERS)])
     ids = (f"drsjob-{secrets.token_hex(9)[:17]}" for _ in range(jobs))
-    return [detail for job in ids for detail in played.details(script, job)]
+    return [detail for job in ids for detail in played.details(script, job, created=created)]
 
 
 def stored_rate(deployment: Deployment, way: Way, jobs: int) -> float:
@@ -109,8 +144,8 @@ def rate(deployment: Deployment, way: Way, details: Sequence[Mapping[str, Any]])
     return len(details) / (time.perf_counter() - began)
 
 
-def acknowledging(deployment: Deployment) -> Way:
-    """Make, beside the module, a rule, a queue and a mapping with its settings, and a function that only acknowledges.
+def beside(deployment: Deployment, code: str) -> Way:
+    """Make, beside the module, a rule, a queue, a mapping and a function with its settings but this code; and a table.
 
     They end with the embedded AWS.
     """
@@ -124,10 +159,12 @@ def acknowledging(deployment: Deployment) -> Way:
     attributes = sqs.get_queue_attributes(QueueUrl=deployment.outputs["queue_url"], AttributeNames=wanted)["Attributes"]
     queue_url = sqs.create_queue(QueueName=name, Attributes=attributes)["QueueUrl"]
     queue_arn = sqs.get_queue_attributes(QueueUrl=queue_url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    tables.create_events(deployment.stack.client("dynamodb"), name)
     functions.create_function(
         FunctionName=name,
         Handler="index.handler",
-        Code={"ZipFile": zipped("index.py", ACKNOWLEDGES)},
+        Code={"ZipFile": zipped("index.py", code)},
+        Environment={"Variables": {"TABLE": name}},
         **{setting: configuration[setting] for setting in ("Runtime", "Role", "Timeout", "MemorySize")},
     )
     functions.get_waiter("function_active_v2").wait(FunctionName=name)
