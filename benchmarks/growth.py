@@ -34,7 +34,7 @@ from benchmarks.table import console, is_short, show
 from tests.support import played, scripts, tables
 from tests.support.envelopes import dumps, job_log, sqs_records
 from tests.support.recovery import CONTEXT
-from tests.support.scripts import server_id
+from tests.support.scripts import instance_id, server_id
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -181,7 +181,7 @@ def costs(stack: MiniStack, size: int) -> list[Cost]:
         "ours, not asking": Links(None),
     }
     # Of jobs that stand evenly in the table, for it is read as far as the event's.
-    some = max(5, min(size, 50, 20_000 // size))
+    some = max(5, min(size, 20, 10_000 // size))
     spread = [bodies(job_id(3 * (size * (2 * n + 1) // (2 * some)) + 2), 1)[0] for n in range(some)]
     whole = bodies(job_id(2), 16)
     own = ingest.links
@@ -243,7 +243,12 @@ def execution(number: int) -> dict[str, Any]:
             "StartTime": "2026-01-01T20:30:00Z",
             "EndTime": "2026-01-01T20:52:00Z",
             "Servers": [
-                {"SourceServerId": server, "ServerName": f"prod-web-{server[-4:]}", "Status": "LAUNCHED"}
+                {
+                    "SourceServerId": server,
+                    "ServerName": f"prod-web-{server[-4:]}",
+                    "InstanceId": instance_id(server),
+                    "Status": "LAUNCHED",
+                }
                 for server in servers(8)
             ],
         }
