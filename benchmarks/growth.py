@@ -16,11 +16,12 @@ from __future__ import annotations
 import contextlib
 import io
 import math
+import secrets
 import statistics
 import sys
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from itertools import count
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from boto3.dynamodb.types import TypeSerializer
@@ -70,25 +71,21 @@ def main() -> int:
 
 def lines(stack: MiniStack, *, short: bool) -> Iterator[Line]:
     """The lines of the growth."""
-    from drs_job_log import ingest  # noqa: PLC0415 (it reads its environment then)
-
     sizes, repeats = ((100, 1_000), 3) if short else ((1_000, 100_000, 1_000_000), 10)
     for size in sizes:
-        fill(stack, tables.events(f"rows-{size}"), rows(size), size)
-    numbers = count()
+        fill(stack, tables.events(filled(size)), rows(size), size)
+    yield from times(stack, sizes, repeats)
+    yield from units(stack, sizes[-1])
+
+
+def times(stack: MiniStack, sizes: Sequence[int], repeats: int) -> Iterator[Line]:
+    """How long the next event takes, with so many rows there."""
     events = bodies(job_id(1), SERVERS, execution_id="exec-1")
-
-    def empty() -> str:
-        """A table without rows, and without those of the last block."""
-        name = f"rows-none-{next(numbers)}"
-        tables.create_events(stack.client("dynamodb"), name)
-        return name
-
-    rest = {f"rows-{size}": iter(events) for size in sizes}
+    nexts = {size: iter(events) for size in (0, *sizes)}
     none, *full = in_turn(
         track(range(repeats), "storing the next event", console=console),
-        lambda: block_ms(empty(), iter(events)),
-        *(lambda table=table: block_ms(table, rest[table]) for table in rest),  # type: ignore[misc]
+        lambda: block_ms(empty(stack), nexts[0]),
+        *(partial(lambda size: block_ms(filled(size), nexts[size]), size) for size in sizes),
     )
     for size, ms in zip(sizes, full, strict=True):
         yield Line(
@@ -99,22 +96,40 @@ def lines(stack: MiniStack, *, short: bool) -> Iterator[Line]:
             floor_is="with none",
             reach=1.2,
         )
-    meters = []
-    for name in (empty(), f"rows-{sizes[-1]}"):
+
+
+def units(stack: MiniStack, size: int) -> Iterator[Line]:
+    """What DynamoDB counts for the next event, with so many rows there."""
+    from drs_job_log import ingest  # noqa: PLC0415 (it reads its environment then)
+
+    counted = []
+    for table in (empty(stack), filled(size)):
         with Meter(ingest.client) as meter:
-            block_ms(name, iter(bodies(job_id(2), SERVERS, execution_id="exec-2")))
-        meters.append(meter)
-    floor, ours = meters
+            block_ms(table, iter(bodies(job_id(2), SERVERS, execution_id="exec-2")))
+        counted.append(meter.of_one(BLOCK))
+    floor, ours = counted
     for unit in ("requests", "write units"):
         yield Line(
-            what=f"what DynamoDB counts for it with {sizes[-1]:,} rows there: flat",
+            what=f"what DynamoDB counts for it with {size:,} rows there: flat",
             unit=unit,
-            ours=[ours.of_one(BLOCK)[unit]],
-            floor=[floor.of_one(BLOCK)[unit]],
+            ours=[ours[unit]],
+            floor=[floor[unit]],
             floor_is="with none",
             reach=1,
         )
-    assert not ours.read_units, "storing an event reads nothing"
+    assert not ours["read units"], "storing an event reads nothing"
+
+
+def empty(stack: MiniStack) -> str:
+    """A new table without rows."""
+    name = f"rows-none-{secrets.token_hex(4)}"
+    tables.create_events(stack.client("dynamodb"), name)
+    return name
+
+
+def filled(size: int) -> str:
+    """The table of so many rows."""
+    return f"rows-{size}"
 
 
 def rows(number: int) -> Iterator[dict[str, Any]]:
