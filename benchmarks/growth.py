@@ -23,6 +23,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Self
+from unittest.mock import patch
 
 from boto3.dynamodb.types import TypeSerializer
 from rich.progress import track
@@ -154,9 +155,9 @@ def store_ms(table: str, body: str) -> float:
     from drs_job_log import ingest  # noqa: PLC0415 (it reads its environment then)
     from drs_job_log.store import JobLogStore  # noqa: PLC0415
 
-    ingest.store = JobLogStore(ingest.client, table)
     batch = sqs_records([body])
-    with contextlib.redirect_stdout(io.StringIO()):  # its metrics
+    silent = contextlib.redirect_stdout(io.StringIO())  # its metrics
+    with patch.object(ingest, "store", JobLogStore(ingest.client, table)), silent:
         return wall_ms(lambda: ingest.handler(batch, CONTEXT))
 
 
@@ -190,7 +191,7 @@ def costs(stack: MiniStack, size: int) -> list[Cost]:
     table = f"executions-{size}"
     fill(stack, EXECUTIONS | {"TableName": table}, map(execution, range(size)), size)
     history = ExecutionHistory(ingest.client, table, HistorySettings(job_id_index="by-job"))
-    builds = {
+    builds: dict[str, Links | Scan] = {
         NAIVE: Scan(ingest.client, table),
         "ours, by job_id_index": Links(history),
         "ours, not asking": Links(None),
@@ -199,17 +200,14 @@ def costs(stack: MiniStack, size: int) -> list[Cost]:
     some = max(5, min(size, 20, 10_000 // size))
     spread = [bodies(job_id(3 * (size * (2 * n + 1) // (2 * some)) + 2), 1)[0] for n in range(some)]
     whole = bodies(job_id(2), 16)
-    own = ingest.links
-    found = []
+    found: list[Cost] = []
     for build, links in builds.items():
         name = f"{table}-{len(found)}"
         tables.create_events(stack.client("dynamodb"), name)
         events = spread if build == NAIVE else whole
-        ingest.links = links
-        with Meter(ingest.client) as meter:
+        with patch.object(ingest, "links", links), Meter(ingest.client) as meter:
             ms = [store_ms(name, body) for body in track(events, f"{size:,} executions: {build}", console=console)]
         found.append(Cost(build, size, ms, meter.of_one(len(events))))
-    ingest.links = own
     return found
 
 
@@ -305,7 +303,7 @@ class Meter:
     def __init__(self, client: DynamoDBClient) -> None:
         self.requests = 0
         self.read_units = self.write_units = 0.0
-        self._hooks = {"provide-client-params.dynamodb": self._ask, "after-call.dynamodb": self._count}
+        self._hooks: dict[str, Any] = {"provide-client-params.dynamodb": self._ask, "after-call.dynamodb": self._count}
         self._events = client.meta.events
 
     def __enter__(self) -> Self:

@@ -4,8 +4,8 @@
 
 The module is applied from examples/local. A job of which one server is stuck warms all functions and keeps the
 collector polling; then the jobs that are measured are started one after the other on the simulator of DRS, and run at
-the same time. Meanwhile a client asks the API again and again for some of them, and notes when it is first answered
-each item. All clocks are this machine's.
+the same time. Meanwhile a client asks the API again and again for one in the middle, and notes when it is first
+answered each item. All clocks are this machine's.
 
 The jobs run ``Load.speed`` times as fast as real ones, and so bring so many times as much a second. The embedded AWS
 takes some 300 events a second, all in one process that also serves the client: hence no more speed, the jobs' starts
