@@ -112,10 +112,17 @@ def figure(value: float) -> str:
 def side_by_side(
     repeats: Iterable[object], ours: Callable[[], float], floor: Callable[[], float]
 ) -> tuple[list[float], list[float]]:
-    """The figures of both, taken in turn, so that a busy moment of the machine meets both; the first pair warms up."""
-    ours(), floor()
-    pairs = [(ours(), floor()) for _ in repeats]
-    return [pair[0] for pair in pairs], [pair[1] for pair in pairs]
+    """The figures of both, as ``in_turn``."""
+    our_figures, floor_figures = in_turn(repeats, ours, floor)
+    return our_figures, floor_figures
+
+
+def in_turn(repeats: Iterable[object], *calls: Callable[[], float]) -> list[list[float]]:
+    """The figures of each, taken in turn, so that a busy moment of the machine meets all; the first round warms up."""
+    for call in calls:
+        call()
+    rounds = [[call() for call in calls] for _ in repeats]
+    return [list(figures) for figures in zip(*rounds, strict=True)]
 
 
 def wall_ms(call: Callable[[], object]) -> float:

@@ -12,16 +12,21 @@ if TYPE_CHECKING:
 
 def create_events(client: DynamoDBClient, name: str) -> None:
     """Create the table of events."""
+    client.create_table(**events(name))
+
+
+def events(name: str) -> Any:
+    """The table of events, as CreateTable and ImportTable take it."""
     (resource,) = hcl.load("storage.tf")["resource"]
     table = resource["aws_dynamodb_table"]["job_log_events"]
-    client.create_table(
-        TableName=name,
-        BillingMode=table["billing_mode"],
-        KeySchema=_key_schema(table),
-        AttributeDefinitions=[
+    return {
+        "TableName": name,
+        "BillingMode": table["billing_mode"],
+        "KeySchema": _key_schema(table),
+        "AttributeDefinitions": [
             {"AttributeName": attribute["name"], "AttributeType": attribute["type"]} for attribute in table["attribute"]
         ],
-        GlobalSecondaryIndexes=[
+        "GlobalSecondaryIndexes": [
             {
                 "IndexName": index["name"],
                 "KeySchema": _key_schema(index),
@@ -29,7 +34,7 @@ def create_events(client: DynamoDBClient, name: str) -> None:
             }
             for index in table["global_secondary_index"]
         ],
-    )
+    }
 
 
 def create_notices(client: DynamoDBClient, name: str) -> None:
