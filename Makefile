@@ -1,7 +1,7 @@
 # Two commands do everything, their set-up included: `make demo` and `make test`.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint types browser unit terraform viewer e2e docs format lock clean
+.PHONY: help demo test bench lint types browser unit terraform viewer e2e docs format lock clean
 
 VENV := .venv
 RUN := $(VENV)/bin/python
@@ -10,6 +10,7 @@ READY := $(VENV)/ready
 help:
 	@echo "make demo    apply the local example on an embedded AWS and watch an execution of two waves (KEEP=1 lets it run on)"
 	@echo "make test    lint, types, unit tests, plan tests, the viewer in a browser, end-to-end tests"
+	@echo "make bench   what docs/performance.md says, measured: some ten minutes"
 	@echo "make format  format the code; make docs: the README's tables; make lock: requirements-dev.txt; make clean"
 
 demo: $(READY)
@@ -17,6 +18,9 @@ demo: $(READY)
 
 test: lint types browser
 	$(RUN) -m pytest -n 4 --dist loadfile
+
+bench: $(READY)
+	$(RUN) -m benchmarks
 
 lint: $(READY)
 	terraform fmt -check -recursive .
@@ -37,6 +41,8 @@ viewer: browser
 
 docs: $(READY)
 	$(RUN) -m tests.support.readme
+	$(RUN) -m benchmarks.performance
+	$(RUN) -m benchmarks.cost
 
 format: $(READY)
 	terraform fmt -recursive .

@@ -21,7 +21,8 @@ import boto3
 
 from benchmarks import jobs
 from benchmarks.lines import Line, side_by_side, wall_ms
-from benchmarks.stage import TABLE, run_alone
+from benchmarks.stage import TABLE, staged
+from benchmarks.table import alone
 from tests.support import scripts
 from tests.support.drs import DrsServer, Simulator
 from tests.support.envelopes import sqs_records
@@ -68,7 +69,7 @@ def lines(_: MiniStack, *, short: bool) -> Iterator[Line]:
         }
         for name, event, requests in works(job):
             ours, floor = side_by_side(
-                range(2 if short else 12),
+                range(1 if short else 10),
                 lambda event=event, name=name: wall_ms(lambda: start(HANDLER, [event(), name], environment)),
                 lambda requests=requests: wall_ms(lambda: start(BARE, requests(), environment)),
             )
@@ -152,4 +153,4 @@ def package() -> Iterator[Path]:
 
 
 if __name__ == "__main__":
-    run_alone(lines)
+    sys.exit(alone(__doc__, lines, staged))

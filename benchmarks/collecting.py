@@ -6,12 +6,14 @@ import contextlib
 import io
 import math
 import os
+import sys
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Final
 
 from benchmarks.lines import Line
-from benchmarks.stage import run_alone
+from benchmarks.stage import staged
+from benchmarks.table import alone
 from tests.support import scripts
 from tests.support.drs import DrsServer, Simulator
 from tests.support.recovery import CONTEXT
@@ -61,4 +63,4 @@ def lines(_: MiniStack, *, short: bool) -> Iterator[Line]:
 
 
 if __name__ == "__main__":
-    run_alone(lines)
+    sys.exit(alone(__doc__, lines, staged))

@@ -32,6 +32,7 @@ from unittest.mock import patch
 import boto3
 
 from benchmarks.stage import ENVIRONMENT, staged
+from benchmarks.table import arguments, write
 from tests.support import scripts
 from tests.support.drs import DrsServer, Simulator
 from tests.support.envelopes import dumps, job_log, launch_result, sqs_records
@@ -79,8 +80,11 @@ _ONE_PASS: Final = _context(6_000)  # too little for the collector's second one
 
 def main() -> int:
     """Count, and print."""
+    options = arguments(__doc__)
     with staged() as stack:
-        print(json.dumps(counted(stack), indent=2))
+        counts = counted(stack)
+    print(json.dumps(counts, indent=2))
+    write(options.json, counts=counts)
     return 0
 
 

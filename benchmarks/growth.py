@@ -19,7 +19,7 @@ import math
 import secrets
 import statistics
 import sys
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Self
@@ -32,7 +32,7 @@ from rich.table import Table
 from benchmarks.filling import fill
 from benchmarks.lines import Line, figure, in_turn, wall_ms
 from benchmarks.stage import staged
-from benchmarks.table import console, is_short, show
+from benchmarks.table import arguments, console, show, write
 from tests.support import played, scripts, tables
 from tests.support.envelopes import dumps, job_log, sqs_records
 from tests.support.recovery import CONTEXT
@@ -58,11 +58,14 @@ _serialize = TypeSerializer().serialize
 
 def main() -> int:
     """Measure, and print."""
-    short = is_short(__doc__)
+    options = arguments(__doc__)
     with staged() as stack:
-        status = show(lines(stack, short=short))
-        show_naive(naive(stack, short=short))
-    return status
+        measured = list(lines(stack, short=options.short))
+        found = naive(stack, short=options.short)
+    show(measured)
+    show_naive(found)
+    write(options.json, lines=[line.record() for line in measured], naive=[asdict(cost) for cost in found])
+    return 0
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -197,7 +200,7 @@ def costs(stack: MiniStack, size: int) -> list[Cost]:
         "ours, not asking": Links(None),
     }
     # Of jobs that stand evenly in the table, for it is read as far as the event's.
-    some = max(5, min(size, 20, 10_000 // size))
+    some = max(3, min(size, 20, 10_000 // size))
     spread = [bodies(job_id(3 * (size * (2 * n + 1) // (2 * some)) + 2), 1)[0] for n in range(some)]
     whole = bodies(job_id(2), 16)
     found: list[Cost] = []
@@ -352,11 +355,10 @@ def _value_bytes(value: Mapping[str, Any]) -> int:
 
 
 def bodies(job: str, number: int, execution_id: str | None = None) -> list[str]:
-    """Messages of the events of a job of so many servers, oldest first."""
-    script = scripts.launch(servers(number), seed=2)
-    created = datetime.now(UTC) - timedelta(hours=1)
-    details = played.details(script, job, created=created, execution_id=execution_id)
-    return [dumps(job_log(detail)) for detail in details]
+    """Messages of the events of a job of so many servers, all of which just happened."""
+    now = {"logDateTime": datetime.now(UTC).isoformat()}
+    details = played.details(scripts.launch(servers(number), seed=2), job, execution_id=execution_id)
+    return [dumps(job_log(detail | now)) for detail in details]
 
 
 def servers(number: int) -> list[str]:

@@ -45,8 +45,8 @@ def items(messages: Sequence[str]) -> list[dict[str, Any]]:
     return [_item(parse(body)) for body in messages]
 
 
-def store(client: DynamoDBClient, table: str, execution_id: str, least: int, *, is_running: bool = False) -> int:
-    """Have at least so many events of an execution in the table, as if they had come in time; return how many."""
+def store(client: DynamoDBClient, table: str, execution_id: str | None, least: int, *, is_running: bool = False) -> int:
+    """Have at least so many events of an execution, or of none, in the table as if in time; return how many."""
     number = stored = 0
     while stored < least:
         part = script(min(SERVERS * _EVENTS_OF_A_SERVER, least - stored), number * SERVERS, is_running=is_running)

@@ -27,7 +27,7 @@ from urllib.parse import quote
 from rich.progress import Progress, track
 
 from benchmarks.lines import Line
-from benchmarks.table import console, is_short, show
+from benchmarks.table import alone, console
 from tests.support import scripts
 from tests.support.deployment import deployed, eventually
 from tests.support.drs import Simulator
@@ -68,14 +68,6 @@ SHORT: Final = Load(jobs=2, servers=5, watched=2, speed=60, stagger=1)
 # Between two requests of the client, in seconds. The query for an answer of 600 events takes the embedded AWS 0.1 s, in
 # which it serves nobody else: a client that is always asking would be what is measured.
 PAUSE: Final = 0.25
-
-
-def main() -> int:
-    """Measure, and print."""
-    short = is_short(__doc__)
-    console.print("applying the module …")
-    with deployed() as deployment:
-        return show(lines(deployment, short=short))
 
 
 def lines(deployment: Deployment, *, short: bool) -> Iterator[Line]:
@@ -122,7 +114,7 @@ def lines(deployment: Deployment, *, short: bool) -> Iterator[Line]:
 
 
 class Client:
-    """Asks the API for jobs as long as an item of theirs has appeared that it has not been answered.
+    """Asks the API for executions as long as an item of theirs has appeared that it has not been answered.
 
     Attributes
     ----------
@@ -136,28 +128,28 @@ class Client:
         self.seconds: list[float] = []
         self.is_over = threading.Event()
         self._deployment = deployment
-        self._waiting: dict[str, dict[Item, datetime]] = {}
+        self._waiting: dict[str, dict[Item, datetime]] = {}  # by the execution
 
     @property
     def left(self) -> int:
-        """How many items of the watched jobs it has not been answered."""
+        """How many items of what it watches it has not been answered."""
         return sum(map(len, self._waiting.values()))
 
-    def watch(self, job: str) -> None:
-        """Ask for this job too."""
-        self._waiting[job] = appearances(self._deployment, job)
+    def watch(self, execution_id: str, job: str) -> None:
+        """Ask for this execution too, which is a job."""
+        self._waiting[execution_id] = appearances(self._deployment, job)
 
     def ask(self) -> None:
         """Ask, until it is over."""
         while not self.is_over.is_set():
-            for job, waiting in list(self._waiting.items()):
+            for execution_id, waiting in list(self._waiting.items()):
                 if waiting and min(waiting.values()) < datetime.now(UTC):
-                    self._ask(job, waiting)
+                    self._ask(execution_id, waiting)
             self.is_over.wait(PAUSE)
 
-    def _ask(self, job: str, waiting: dict[Item, datetime]) -> None:
+    def _ask(self, execution_id: str, waiting: dict[Item, datetime]) -> None:
         since = quote(min(time for time, _ in waiting).isoformat())
-        status, answer = self._deployment.get(f"/jobs/{job}/logs?limit=1000&since={since}")
+        status, answer = self._deployment.get(f"/executions/{execution_id}/logs?limit=1000&since={since}")
         now = datetime.now(UTC)
         assert status == 200, answer
         for entry in answer["logs"]:
@@ -184,9 +176,10 @@ def start(deployment: Deployment, load: Load, client: Client) -> list[str]:
     for number in track(range(load.jobs), "latency: starting jobs", console=console):
         first = number * load.servers
         servers = [server_id(first + place) for place in range(load.servers)]
-        jobs.append(deployment.drs.start(scripts.launch(servers, seed=number)))
+        execution_id = f"exec-latency-{number}"
+        jobs.append(deployment.drs.start(scripts.launch(servers, seed=number), {"ExecutionId": execution_id}))
         if number in watched:
-            client.watch(jobs[-1])
+            client.watch(execution_id, jobs[-1])
         time.sleep(load.stagger)
     return jobs
 
@@ -264,4 +257,4 @@ def distribution(seconds: Sequence[float]) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(alone(__doc__, lines, deployed))

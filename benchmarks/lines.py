@@ -4,15 +4,11 @@ from __future__ import annotations
 
 import statistics
 import time
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal
 
-from rich.console import Console
-from rich.live import Live
-from rich.table import Table
-
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
 Reach = Literal["ratio at most", "ratio at least", "value at most"]
 
@@ -76,32 +72,16 @@ class Line:
         )
 
     def record(self) -> dict[str, Any]:
-        """As JSON."""
-        return {
-            "what": self.what,
-            "unit": self.unit,
-            "ours": list(self.ours),
-            "floor": list(self.floor),
-            "floorIs": self.floor_is,
-            "medianRatio": statistics.median(self.ratios),
-            "reach": f"{self.kind} {self.reach:g}",
-            "met": self.is_met,
-        }
+        """As JSON, from which ``read`` makes it again."""
+        return asdict(self) | {"medianRatio": round(statistics.median(self.ratios), 4), "isMet": self.is_met}
+
+    @staticmethod
+    def read(record: Mapping[str, Any]) -> Line:
+        """The line of a record."""
+        return Line(**{name: value for name, value in record.items() if name not in ("medianRatio", "isMet")})
 
 
 HEADINGS: Final = ("what", "ours", "floor", "ratio (of the repeats)", "reach", "met")
-
-
-def report(lines: Iterable[Line]) -> None:
-    """Print a table of lines, each as soon as it is measured."""
-    console = Console()
-    if not console.is_terminal:
-        console.width = 160
-    table = Table(*HEADINGS)
-    with Live(table, console=console, auto_refresh=False, vertical_overflow="visible") as live:
-        for line in lines:
-            table.add_row(*line.row())
-            live.refresh()
 
 
 def figure(value: float) -> str:

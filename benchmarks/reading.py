@@ -7,6 +7,7 @@ query of a range, the embedded AWS goes through the whole execution; DynamoDB do
 from __future__ import annotations
 
 import itertools
+import sys
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
@@ -15,7 +16,8 @@ from boto3.dynamodb.types import TypeDeserializer
 
 from benchmarks import jobs
 from benchmarks.lines import Line, cpu_ms, side_by_side
-from benchmarks.stage import TABLE, run_alone
+from benchmarks.stage import TABLE, staged
+from benchmarks.table import alone
 from tests.support.envelopes import dumps, job_log
 from tests.support.recovery import CONTEXT
 
@@ -40,7 +42,7 @@ def lines(_: MiniStack, *, short: bool) -> Iterator[Line]:
     client = boto3.client("dynamodb")
     store = api.logs._store
     smallest, *_, largest = sizes = SIZES[:2] if short else SIZES
-    repeats = range(2 if short else 20)
+    repeats = range(2 if short else 8)
 
     def cold(execution_id: str) -> None:
         api.logs = Logs(store)
@@ -70,8 +72,8 @@ def lines(_: MiniStack, *, short: bool) -> Iterator[Line]:
             store.put(next(arriving_at[size]), jobs.RETENTION)
         return figure(lambda: ask(api.handler, f"exec-running-{size}", since=minute_ago()))
 
-    units = ReadUnits(api.client)
-    for unit, figure in (("ms of processor time", cpu_ms), ("read units", units.of)):
+    read = EventsRead(api.client)
+    for unit, figure in (("ms of processor time", cpu_ms), ("events read", read.by)):
         ours, floor = side_by_side(
             repeats, lambda figure=figure: poll(largest, figure), lambda figure=figure: poll(smallest, figure)
         )
@@ -85,25 +87,21 @@ def lines(_: MiniStack, *, short: bool) -> Iterator[Line]:
         )
 
 
-class ReadUnits:
-    """Counts the read request units of a client's calls."""
+class EventsRead:
+    """Counts the items that a client's queries read, which is what DynamoDB bills by."""
 
     def __init__(self, client: DynamoDBClient) -> None:
-        self._units = 0.0
-        client.meta.events.register("provide-client-params.dynamodb.Query", self._ask)
+        self._items = 0
         client.meta.events.register("after-call.dynamodb.Query", self._add)
 
-    def of(self, call: Callable[[], object]) -> float:
-        """The units that a call takes."""
-        self._units = 0.0
+    def by(self, call: Callable[[], object]) -> float:
+        """How many a call reads."""
+        self._items = 0
         call()
-        return self._units
-
-    def _ask(self, params: dict[str, Any], **_: object) -> None:
-        params["ReturnConsumedCapacity"] = "TOTAL"
+        return self._items
 
     def _add(self, parsed: dict[str, Any], **_: object) -> None:
-        self._units += parsed["ConsumedCapacity"]["CapacityUnits"]
+        self._items += parsed["ScannedCount"]
 
 
 def ask(handler: Callable[..., Any], execution_id: str, **parameters: str) -> None:
@@ -155,4 +153,4 @@ def minute_ago() -> str:
 
 
 if __name__ == "__main__":
-    run_alone(lines)
+    sys.exit(alone(__doc__, lines, staged))

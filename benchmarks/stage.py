@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import os
-import sys
 from typing import TYPE_CHECKING, Final
 
-from benchmarks.lines import Line, report
 from tests.support import tables
 from tests.support.ministack import MiniStack
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
 # What Terraform gives the functions.
 ENVIRONMENT: Final = {
@@ -47,9 +45,3 @@ def staged() -> Iterator[MiniStack]:
         tables.create_notices(stack.client("dynamodb"), ENVIRONMENT["NOTICES_TABLE"])
         stack.client("sns").create_topic(Name=ENVIRONMENT["FAILURE_TOPIC_ARN"].rpartition(":")[2])
         yield stack
-
-
-def run_alone(lines: Callable[..., Iterator[Line]]) -> None:
-    """Run one benchmark of the stage, and print its lines."""
-    with staged() as stack:
-        report(lines(stack, short="--short" in sys.argv[1:]))

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import sys
 import time
 from itertools import count
 from typing import TYPE_CHECKING, Any, Final
@@ -17,7 +18,8 @@ from botocore.awsrequest import AWSResponse
 from benchmarks import jobs
 from benchmarks.counts import item_bytes
 from benchmarks.lines import Line, cpu_ms, side_by_side, wall_ms
-from benchmarks.stage import TABLE, run_alone
+from benchmarks.stage import TABLE, staged
+from benchmarks.table import alone
 from tests.support.envelopes import sqs_records
 from tests.support.recovery import CONTEXT
 
@@ -150,4 +152,4 @@ def counted(client: DynamoDBClient) -> Iterator[list[str]]:
 
 
 if __name__ == "__main__":
-    run_alone(lines)
+    sys.exit(alone(__doc__, lines, staged))

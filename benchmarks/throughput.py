@@ -21,13 +21,13 @@ import sys
 import time
 import zipfile
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from rich.progress import track
 
 from benchmarks.lines import Line, in_turn
-from benchmarks.table import console, is_short, show
+from benchmarks.table import alone, console
 from tests.support import played, scripts, tables
 from tests.support.deployment import deployed
 from tests.support.drills import entry
@@ -82,17 +82,9 @@ class Way:
     queue_url: str
 
 
-def main() -> int:
-    """Measure, and print."""
-    short = is_short(__doc__)
-    console.print("applying the module …")
-    with deployed() as deployment:
-        return show(lines(deployment, short=short))
-
-
 def lines(deployment: Deployment, *, short: bool) -> Iterator[Line]:
     """The lines of the throughput."""
-    jobs, rounds = (1, 2) if short else (10, 5)
+    jobs, rounds = (1, 2) if short else (10, 3)
     ours = Way(deployment.outputs["event_source"], deployment.outputs["queue_url"])
     acknowledging, putting = beside(deployment, ACKNOWLEDGES), beside(deployment, PUTS)
     stored, *floors = in_turn(
@@ -114,11 +106,11 @@ def lines(deployment: Deployment, *, short: bool) -> Iterator[Line]:
 
 
 def events(jobs: int) -> list[dict[str, Any]]:
-    """Details of the events of so many jobs, new ones each time, and young, for the table forgets old ones."""
-    created = datetime.now(UTC) - timedelta(hours=1)
+    """Details of the events of so many jobs, new ones each time, all of which just happened."""
+    now = datetime.now(UTC)
     script = scripts.launch([server_id(number) for number in range(SERVERS)])
     ids = (f"drsjob-{secrets.token_hex(9)[:17]}" for _ in range(jobs))
-    return [detail for job in ids for detail in played.details(script, job, created=created)]
+    return [detail | {"logDateTime": now.isoformat()} for job in ids for detail in played.details(script, job)]
 
 
 def stored_rate(deployment: Deployment, way: Way, jobs: int) -> float:
@@ -187,4 +179,4 @@ def zipped(name: str, text: str) -> bytes:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(alone(__doc__, lines, deployed))

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 # An execution is read as a whole again after so long: should its index ever be slower than the store allows for.
 WHOLE_WITHIN: Final = timedelta(minutes=5)
 
-# So many events are remembered, some 50 MB, but always the execution that was asked for last.
+# So many events are remembered, some 40 MB, but always the execution that was asked for last.
 _MOST_EVENTS: Final = 20_000
 
 
