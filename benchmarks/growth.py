@@ -29,6 +29,7 @@ from boto3.dynamodb.types import TypeSerializer
 from rich.progress import track
 from rich.table import Table
 
+from benchmarks.counts import item_bytes
 from benchmarks.filling import fill
 from benchmarks.lines import Line, figure, in_turn, wall_ms
 from benchmarks.stage import staged
@@ -334,24 +335,6 @@ class Meter:
             self.read_units += max(1, math.ceil(size / 4096)) / 2  # eventually consistent
         else:
             self.write_units += parsed.get("ConsumedCapacity", {}).get("CapacityUnits", 0.0)
-
-
-def item_bytes(item: Mapping[str, Any]) -> int:
-    """Bytes that DynamoDB counts for an item of texts, lists and maps.
-
-    https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/CapacityUnitCalculations.html
-    """
-    return sum(len(name.encode()) + _value_bytes(value) for name, value in item.items())
-
-
-def _value_bytes(value: Mapping[str, Any]) -> int:
-    match value:
-        case {"M": parts}:
-            return 3 + len(parts) + item_bytes(parts)
-        case {"L": parts}:
-            return 3 + len(parts) + sum(map(_value_bytes, parts))
-        case _:
-            return len(value["S"].encode())
 
 
 def bodies(job: str, number: int, execution_id: str | None = None) -> list[str]:

@@ -62,7 +62,7 @@ class Load:
     stagger: float
 
 
-FULL: Final = Load(jobs=20, servers=100, watched=1, speed=5, stagger=3)
+FULL: Final = Load(jobs=20, servers=100, watched=1, speed=5, stagger=2)
 SHORT: Final = Load(jobs=2, servers=5, watched=2, speed=60, stagger=1)
 
 # Between two requests of the client, in seconds. The query for an answer of 600 events takes the embedded AWS 0.1 s, in

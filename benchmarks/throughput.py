@@ -14,14 +14,19 @@ function that puts.
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
+import os
 import secrets
+import statistics
 import sys
 import time
 import zipfile
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from rich.progress import track
@@ -34,7 +39,7 @@ from tests.support.drills import entry
 from tests.support.scripts import server_id
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from tests.support.deployment import Deployment
 
@@ -85,24 +90,71 @@ class Way:
 def lines(deployment: Deployment, *, short: bool) -> Iterator[Line]:
     """The lines of the throughput."""
     jobs, rounds = (1, 2) if short else (10, 3)
+    profile = Profile(deployment)
     ours = Way(deployment.outputs["event_source"], deployment.outputs["queue_url"])
     acknowledging, putting = beside(deployment, ACKNOWLEDGES), beside(deployment, PUTS)
+    ways = {
+        "ingest": lambda: stored_rate(deployment, ours, jobs),
+        "a function that only acknowledges": lambda: rate(deployment, acknowledging, events(jobs)),
+        "a function that only puts each message": lambda: rate(deployment, putting, events(jobs)),
+    }
     stored, *floors = in_turn(
         track(range(rounds), "throughput", console=console),
-        lambda: stored_rate(deployment, ours, jobs),
-        lambda: rate(deployment, acknowledging, events(jobs)),
-        lambda: rate(deployment, putting, events(jobs)),
+        *(partial(profile.of, name, way) for name, way in ways.items()),
     )
-    for rates, floor_is in zip(floors, ("only acknowledges", "only puts each message"), strict=True):
+    _ours, *others = ways
+    for rates, floor_is in zip(floors, others, strict=True):
         yield Line(
             what=f"events a second through rule, queue and ingest, {len(events(jobs)):,} put at once",
             unit="/s",
             ours=stored,
             floor=rates,
-            floor_is=f"a function that {floor_is}",
+            floor_is=floor_is,
             reach=0.7,
             kind="ratio at least",
         )
+    console.print(f"Milliseconds of processor time an event: {profile.text(len(events(jobs)))}", highlight=False)
+
+
+class Profile:
+    """What takes the time: seconds of processor time of the embedded AWS and of its functions' processes, by way."""
+
+    def __init__(self, deployment: Deployment) -> None:
+        self._leader = deployment.stack.pid
+        self._seconds: dict[str, list[tuple[float, float]]] = {}
+
+    def of(self, name: str, call: Callable[[], float]) -> float:
+        """The figure of a call that sends events a way."""
+        before = self._read()
+        figure = call()
+        self._seconds.setdefault(name, []).append(
+            tuple(now - then for now, then in zip(self._read(), before, strict=True))  # type: ignore[arg-type]
+        )
+        return figure
+
+    def text(self, events: int) -> str:
+        """Medians of the rounds."""
+        return "; ".join(
+            f"{name}: {statistics.median(aws) * 1000 / events:.2f} of the embedded AWS, "
+            f"{statistics.median(functions) * 1000 / events:.2f} of the functions"
+            for name, rounds in self._seconds.items()
+            for aws, functions in [zip(*rounds, strict=True)]
+        )
+
+    def _read(self) -> tuple[float, float]:
+        """Of the embedded AWS, and of all other processes of its session."""
+        aws = functions = 0.0
+        for file in Path("/proc").glob("[0-9]*/stat"):
+            with contextlib.suppress(OSError):  # it has ended
+                pid, _, rest = file.read_text().partition(" (")
+                fields = rest.rpartition(") ")[2].split()
+                if int(fields[3]) == self._leader:  # proc(5): its session; 11 and 12 are its time, in ticks
+                    seconds = (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+                    if int(pid) == self._leader:
+                        aws += seconds
+                    else:
+                        functions += seconds
+        return aws, functions
 
 
 def events(jobs: int) -> list[dict[str, Any]]:
@@ -114,7 +166,7 @@ def events(jobs: int) -> list[dict[str, Any]]:
 
 
 def stored_rate(deployment: Deployment, way: Way, jobs: int) -> float:
-    """As ``rate``, of new events of which every one must be in the table afterwards."""
+    """As ``rate``, of events of which every one must be in the table afterwards."""
     details = events(jobs)
     measured = rate(deployment, way, details)
     stored = sum(len(deployment.rows(job)) for job in {detail["jobID"] for detail in details})

@@ -151,7 +151,7 @@ def parse_time(name: str, value: object) -> datetime:
 
 def format_time(time: datetime) -> str:
     """Write an aware time as UTC of fixed width, which sorts as time: ``2025-11-28T20:30:15.000000Z``."""
-    return time.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
+    return time.astimezone(UTC).isoformat(timespec="microseconds").removesuffix("+00:00") + "Z"
 
 
 def time_of(key: str) -> datetime:

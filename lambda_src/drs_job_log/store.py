@@ -312,10 +312,10 @@ def to_item(event: JobLogEvent, *, ingested_at: datetime, retention: timedelta) 
         "TTL": int(event.timestamp.timestamp() + retention.total_seconds()),
     }
     item = {name: _storable(value) for name, value in attributes.items() if value is not None}
-    item = fitted(item, _fits, _CUTTABLE, "Truncated")
-    if not _fits(item):
+    fit = fitted(item, _fits, _CUTTABLE, "Truncated")
+    if fit is not item and not _fits(fit):
         raise InvalidEventError("detail has too many parts for an item of 400 KB, even with its texts cut")
-    return item
+    return fit
 
 
 def _storable(value: Any, depth: int = 0) -> Any:

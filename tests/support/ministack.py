@@ -89,6 +89,12 @@ class MiniStack:
         requests.post(f"{self.endpoint}/_ministack/reset", verify=self._ca or True, timeout=60).raise_for_status()
 
     @property
+    def pid(self) -> int:
+        """Of the process, which leads the session that the functions' processes are of."""
+        assert self._process is not None
+        return self._process.pid
+
+    @property
     def log(self) -> Path:
         """What the process prints, the functions' output included."""
         return self._folder / "log"
