@@ -1,4 +1,4 @@
-# Two commands do everything, their set-up included: `make demo` and `make test`.
+# `make demo`, `make test` and `make bench` do everything, their set-up included.
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test bench lint types browser unit terraform viewer e2e docs format lock clean
@@ -11,7 +11,7 @@ help:
 	@echo "make demo    apply the local example on an embedded AWS and watch an execution of two waves (KEEP=1 lets it run on)"
 	@echo "make test    lint, types, unit tests, plan tests, the viewer in a browser, end-to-end tests"
 	@echo "make bench   what docs/performance.md says, measured: some ten minutes"
-	@echo "make format  format the code; make docs: the README's tables; make lock: requirements-dev.txt; make clean"
+	@echo "make format  format the code; make docs: the tables of README and docs; make lock: requirements-dev.txt; make clean"
 
 demo: $(READY)
 	$(RUN) -m tests.support.demo

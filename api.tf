@@ -31,7 +31,10 @@ module "api" {
 
   reserved_concurrency = var.api.reserved_concurrency
 
-  environment     = merge(local.shared_environment, local.execution_history_environment)
+  environment = merge(local.shared_environment, local.execution_history_environment, {
+    # Of the resource: an index that the function asks for is there before the function is.
+    JOB_LOG_EVENTS_TABLE = aws_dynamodb_table.job_log_events.name
+  })
   policy_document = data.aws_iam_policy_document.api.json
 
   # Its alarms are the API's own, which also tell where API Gateway does not reach the function.

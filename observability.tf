@@ -310,7 +310,7 @@ locals {
     merge([for collector in module.collector : { for key, alarm in collector.alarms : "collector-${key}" => alarm }]...),
   )
 
-  # One that tells nobody is none: it would cost as much as five others.
+  # One without actions is not made: it would cost as much as five others.
   composite_alarms = { for key, alarm in local.possible_composite_alarms : key => alarm if var.alarms.enabled && length(alarm.actions) > 0 }
   possible_composite_alarms = {
     pipeline-unhealthy = {

@@ -72,7 +72,7 @@ output "viewer_url" {
 }
 
 output "alarm_arns" {
-  description = "ARNs of the alarms by their names without the prefix."
+  description = "ARNs of the alarms by their names without the prefix; `pipeline-unhealthy` and `recovery-needs-a-person` only where they have actions."
   value = merge(
     { for key, alarm in local.all_alarms : key => alarm.arn },
     { for key, alarm in aws_cloudwatch_composite_alarm.this : key => alarm.arn },

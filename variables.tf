@@ -484,7 +484,7 @@ variable "alarms" {
     CloudWatch alarms: each costs $0.10 a month, the two composite ones $0.50, where they have actions: else they are not made.
     - `enabled`: false leaves them all out.
     - `runbooks`: where docs/runbooks is: each alarm's description and each failure notice points there. The address of your copy, if people cannot find the path in this repository at night.
-    - `pipeline_actions`, `recovery_actions`: ARNs told by the composite alarms "the pipeline is unhealthy" (any other alarm but `unlinked-events`; once, until all are over) and "a recovery needs a person". `alarm_actions` are those of every single alarm.
+    - `pipeline_actions`, `recovery_actions`: ARNs told by the composite alarms "the pipeline is unhealthy" (any other alarm but `unlinked-events`; once, until all are over) and "a recovery needs a person". How many there are must be known while planning: no `compact` or `distinct` of what the same apply makes. `alarm_actions` are those of every single alarm.
     - `queue_age_seconds`: an event waits in the ingest queue for so long, and longer than until it is tried once more.
     - `event_lag_milliseconds`: half of the events are stored later than this after they happened, for three minutes in a row; with a `poll_interval_seconds` over 3, so much later.
     - `unlinked_after_minutes`: an event has had no execution for so long. Null: 60 with `execution_history`, else no such alarm, for in an account where nobody names executions it would fire for ever.

@@ -263,13 +263,18 @@ CHOICES: Final[Mapping[str, str]] = {
 def standing(counts: Counts, prices: Prices, month: Scenario) -> Dollars:
     """What costs whether or not anything happens."""
     always = counts["collector_idle_metrics"] + counts["linker_idle_metrics"]
-    with_jobs = counts[f"metrics_{month.events}"] - counts["collector_idle_metrics"]
+    with_jobs = metrics_with_jobs(counts, month)
     return {
         "Custom metrics": (always + with_jobs * month.hours_with_jobs / HOURS) * prices["metric"],
         "Alarms": ALARMS * prices["alarm"],
         "Dashboard": prices["dashboard"],
         "Schedules": SCHEDULES * MINUTES * prices["scheduler_invocation"],
     }
+
+
+def metrics_with_jobs(counts: Counts, month: Scenario) -> float:
+    """How many more are sent in hours with jobs: those counted, and EventsLinked, of launch results linked later."""
+    return counts[f"metrics_{month.events}"] - counts["collector_idle_metrics"] + 1
 
 
 def by_choice(counts: Counts, prices: Prices, month: Scenario) -> Dollars:
@@ -314,7 +319,8 @@ def render(counts: Counts, listed: Mapping[str, Any]) -> str:
         f"Dollars of a month of {HOURS} hours in {listed['region']}: the module's defaults, list prices, no free tier. "
         f"The prices were looked up on {listed['looked_up']}; [prices.json](../benchmarks/prices.json) has each with "
         "its source and that one's date. They are multiplied by what was counted while the functions ran on the "
-        "embedded AWS ([counts.py](../benchmarks/counts.py)), which is in [performance.json](performance.json).",
+        "embedded AWS ([counts.py](../benchmarks/counts.py)), which is in [performance.json](performance.json); "
+        "[cost.py](../benchmarks/cost.py) has how each is reckoned.",
         _months(counts, prices),
         *_standing(counts, prices),
         *_limits(counts, prices),
@@ -344,7 +350,7 @@ def _months(counts: Counts, prices: Prices) -> str:
 
 def _standing(counts: Counts, prices: Prices) -> Iterable[str]:
     always = counts["collector_idle_metrics"] + counts["linker_idle_metrics"]
-    more = counts[f"metrics_{SMALL.events}"] - counts["collector_idle_metrics"]
+    more = metrics_with_jobs(counts, SMALL)
     yield "## What costs whether or not anything happens"
     yield "What stands below the pipeline in that table is there to tell. Most of it is due in a month of nothing too:"
     rows = [(what, dollars, SWITCHES[what]) for what, dollars in standing(counts, prices, SMALL).items()]
@@ -360,8 +366,8 @@ def _standing(counts: Counts, prices: Prices) -> Iterable[str]:
     rows = [(what, dollars, CHOICES[what]) for what, dollars in by_choice(counts, prices, SMALL).items()]
     yield _table(("", SMALL.name, "with it"), rows)
     yield (
-        "X-Ray records a trace of each invocation, up to one a second for each function: also of those that find "
-        "nothing to do."
+        "X-Ray records a trace of each invocation, up to one a second for each function, and one in twenty of the rest "
+        "(as AWS's page says of its SDK): also of those that find nothing to do."
     )
 
 
@@ -372,7 +378,7 @@ def _limits(counts: Counts, prices: Prices) -> Iterable[str]:
     chosen = everything + total(by_choice(counts, prices, SMALL))
     collecting = SMALL.running_minutes * (60 - POLL_SECONDS) * MEMORY_MB / 1024 * prices["lambda_gb_second"]
     limit = SMALL.job_minutes + (PIPELINE_LIMIT - pipe) / _of_a_minute(counts, prices)
-    yield "## Within its limits?"
+    yield "## Within the limits that the project set itself?"
     yield "\n".join(
         [
             f"- {_usd(PIPELINE_LIMIT)} for {SMALL.name}, idle included, for the pipeline itself: "
@@ -382,8 +388,8 @@ def _limits(counts: Counts, prices: Prices) -> Iterable[str]:
             f"{_usd(everything - besides['Dashboard'])}.",
             f"- {_usd(collecting)} of the pipeline's {_usd(pipe)} is the collector, which is billed for "
             f"{60 - POLL_SECONDS} seconds of each minute in which a job runs: {_usd(_of_a_minute(counts, prices))} for "
-            f"each minute that the {SMALL.executions:.0f} jobs take longer. The limit is reached when they take "
-            f"{limit:.1f} minutes on average instead of {SMALL.job_minutes:.1f}, and never two at once.",
+            f"each minute that the {SMALL.executions:.0f} jobs take longer. {_usd(PIPELINE_LIMIT)} are reached when they "
+            f"take {limit:.1f} minutes on average instead of {SMALL.job_minutes:.1f}, and never two at once.",
         ]
     )
 
@@ -429,7 +435,7 @@ def _growth(counts: Counts, prices: Prices) -> Iterable[str]:
             "- With 20,000 executions some job always runs, and a million events more cost what is done for each. Most "
             "of Lambda's share is launch results, each of which wakes the collector for a pass. A pass lists the jobs "
             f"of a day, which then takes a function of {MEMORY_MB} MB {listing:.1f} s of the {POLL_SECONDS} s from one "
-            "pass to the next: more memory would help.",
+            "pass to the next (reckoned, not run): more memory would help.",
             f"- An event is {counts['item_bytes_100']:.0f} bytes in the table, and once more in its index: two write "
             "units. Storing one costs the same however many there are.",
             "- An event that nobody links is read by the linker once a minute, until it is deleted after 30 days.",
@@ -463,8 +469,10 @@ def _assumptions(counts: Counts, listed: Mapping[str, Any]) -> str:
             "that it does not go below five where a maximum concurrency is set, but not how long Lambda's polls are.",
             f"- A line of the access log has {ACCESS_LOG_BYTES} bytes. Logs are stored as they are; AWS compresses "
             "them. A failure notice goes to one mailbox.",
-            "- Not counted: cold starts; retries; data transfer out to viewers; KMS, which is not used by default. "
-            "DRS's API is taken to be free.",
+            "- Not counted: cold starts, which are billed too; retries; TLS, which the embedded AWS is asked without; "
+            "LateIndex's storage; a viewer's whole reads, the first in each function and one in five minutes; data "
+            "transfer out to viewers; KMS, cents: by default only the failure topic uses it, by a key of AWS's. DRS's "
+            "API is taken to be free.",
             f"- Prices that no stored page confirms for this Region: {', '.join(unsure) or 'none'}.",
             f"- AWS's always-free tier would leave {_usd(_after_free_tier(counts, listed))} of {SMALL.name}, all "
             "together, in an account that has nothing else.",

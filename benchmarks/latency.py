@@ -4,12 +4,12 @@
 
 The module is applied from examples/local. A job of which one server is stuck warms all functions and keeps the
 collector polling; then the jobs that are measured are started one after the other on the simulator of DRS, and run at
-the same time. Meanwhile a client asks the API again and again for one in the middle, and notes when it is first
+the same time. Meanwhile a client asks the API again and again for three of them, and notes when it is first
 answered each item. All clocks are this machine's.
 
 The jobs run ``Load.speed`` times as fast as real ones, and so bring so many times as much a second. The embedded AWS
 takes some 300 events a second, all in one process that also serves the client: hence no more speed, the jobs' starts
-one after the other, and a client that asks for one of them.
+one after the other, and a client that asks for few of them.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ class Load:
     stagger: float
 
 
-FULL: Final = Load(jobs=20, servers=100, watched=1, speed=5, stagger=2)
+FULL: Final = Load(jobs=20, servers=100, watched=3, speed=5, stagger=3)
 SHORT: Final = Load(jobs=2, servers=5, watched=2, speed=60, stagger=1)
 
 # Between two requests of the client, in seconds. The query for an answer of 600 events takes the embedded AWS 0.1 s, in

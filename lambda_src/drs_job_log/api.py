@@ -94,7 +94,7 @@ def handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, Any]:
     except BadRequestError as error:
         return answer_json(400, {"message": str(error)})
     answer = execution_answer if kind == "executionId" else job_answer
-    return answer_json(200, answer(subject, query, datetime.now(UTC)))
+    return answer_log(answer(subject, query, datetime.now(UTC)))
 
 
 def execution_answer(execution_id: str, query: Query, now: datetime) -> dict[str, Any]:
@@ -179,8 +179,7 @@ def _entry(event: JobLogEvent) -> dict[str, Any]:
 
 
 def _servers(progress: Progress) -> list[dict[str, Any]]:
-    """The servers; where their texts together are too long, these are cut. The log has them in full."""
-    servers = [
+    return [
         {
             "sourceServerId": server.source_server_id,
             "serverName": server.server_name,
@@ -192,9 +191,6 @@ def _servers(progress: Progress) -> list[dict[str, Any]]:
         }
         for server in progress.servers
     ]
-    fits = fitted({"servers": servers}, lambda item: len(_dumps(item)) <= _MAX_SERVERS_BYTES, {"servers"}, "cut")
-    cut: list[dict[str, Any]] = fits["servers"]
-    return cut
 
 
 def read_id(name: str, value: str) -> str:
@@ -269,6 +265,16 @@ def read_token(token: str, subject: str) -> Position:
 
 def _digest(text: str, subject: str) -> str:
     return hashlib.sha256(_dumps([subject, text]).encode()).hexdigest()[:16]
+
+
+def answer_log(body: Mapping[str, Any]) -> dict[str, Any]:
+    """An answer that Lambda takes: where it is too long, the servers' texts are cut. The log has them in full."""
+    answer = answer_json(200, body)
+    if len(answer["body"]) <= _MAX_LOGS_BYTES + _MAX_SERVERS_BYTES:
+        return answer
+    servers = {"servers": body["servers"]}
+    fits = fitted(servers, lambda item: len(_dumps(item)) <= _MAX_SERVERS_BYTES, servers, "cut")
+    return answer_json(200, {**body, "servers": fits["servers"]})
 
 
 def answer_json(status: int, body: Mapping[str, Any]) -> dict[str, Any]:

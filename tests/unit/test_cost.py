@@ -26,6 +26,13 @@ def test_the_page_is_in_step_with_the_counts_and_the_prices() -> None:
     assert cost.PAGE.read_text() == cost.render(COUNTS, LISTED), "run `.venv/bin/python -m benchmarks.cost`"
 
 
+def test_the_readme_says_the_same() -> None:
+    pipeline = cost.total(cost.pipeline(COUNTS, PRICES, cost.SMALL))
+
+    text = " ".join((cost.ROOT / "README.md").read_text().split())
+    assert f"${pipeline:.2f} a month for 200 executions of 100 events, ${everything(cost.SMALL):.2f} with" in text
+
+
 def test_the_pipeline_costs_less_than_its_limit() -> None:
     assert cost.total(cost.pipeline(COUNTS, PRICES, cost.SMALL)) < 1.50
 
