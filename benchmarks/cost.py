@@ -388,8 +388,8 @@ def _limits(counts: Counts, prices: Prices) -> Iterable[str]:
             f"{_usd(everything - besides['Dashboard'])}.",
             f"- {_usd(collecting)} of the pipeline's {_usd(pipe)} is the collector, which is billed for "
             f"{60 - POLL_SECONDS} seconds of each minute in which a job runs: {_usd(_of_a_minute(counts, prices))} for "
-            f"each minute that the {SMALL.executions:.0f} jobs take longer. {_usd(PIPELINE_LIMIT)} are reached when they "
-            f"take {limit:.1f} minutes on average instead of {SMALL.job_minutes:.1f}, and never two at once.",
+            f"each minute that the {SMALL.executions:.0f} jobs take longer. {_usd(PIPELINE_LIMIT)} are reached when "
+            f"they take {limit:.1f} minutes on average instead of {SMALL.job_minutes:.1f}, and never two at once.",
         ]
     )
 

@@ -101,7 +101,8 @@ def execution_answer(execution_id: str, query: Query, now: datetime) -> dict[str
     """The log and the progress of an execution: NO_EVENTS where there is none of that id."""
     log = logs.of_execution(execution_id, now)
     status, settled = _standing(execution_id, log.progress, now)
-    if settled:  # nobody asks again: this answer is of all that there is
+    if settled and now - log.whole_at >= _WHOLE_WITHIN:  # nobody asks again: this answer is of all that there is
+        del log  # lest there be two of them
         log = logs.of_execution(execution_id, now, _WHOLE_WITHIN)
         status, settled = _standing(execution_id, log.progress, now)
     return {"executionId": execution_id, "status": status, "settled": settled} | _body(log, query, execution_id)
@@ -125,7 +126,7 @@ def _standing(execution_id: str, progress: Progress, now: datetime) -> tuple[str
 
 def job_answer(job_id: str, query: Query, now: datetime) -> dict[str, Any]:
     """The log and the progress of a job; nothing comes after its end."""
-    log = logs.of_job(job_id)
+    log = logs.of_job(job_id, now)
     return {
         "jobId": job_id,
         "executionId": max(log.execution_ids, default=None),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from dataclasses import dataclass
 from datetime import timedelta
 from operator import itemgetter
 from typing import TYPE_CHECKING, Final
@@ -24,14 +23,31 @@ if TYPE_CHECKING:
 # An execution is read as a whole again after so long: should its index ever be slower than the store allows for.
 WHOLE_WITHIN: Final = timedelta(minutes=5)
 
-# So many events are remembered, some 40 MB, but always the execution that was asked for last.
-_MOST_EVENTS: Final = 20_000
+# So many bytes of events are remembered, but always the execution that was asked for last.
+_MOST_BYTES: Final = 40_000_000
+
+# Of an event in memory, beside long texts: see benchmarks.memory.
+_EVENT_BYTES: Final = 2_000
 
 
 class Log:
-    """Events in the order of their positions: by time, job and id. It grows."""
+    """Events in the order of their positions: by time, job and id. It grows.
 
-    def __init__(self) -> None:
+    Attributes
+    ----------
+    known
+        Its events, by job and ``EventKey``.
+    progress
+        How far they got.
+    size
+        Bytes, about.
+    read_at, whole_at
+        When it was read last, and when as a whole.
+    """
+
+    def __init__(self, read_at: datetime) -> None:
+        self.read_at = self.whole_at = read_at
+        self.size = 0
         self._entries: list[tuple[Position, JobLogEvent]] = []
         self._of_jobs: dict[str, list[JobLogEvent]] = {}
         self._folded: dict[str, FoldedJob] = {}
@@ -50,6 +66,7 @@ class Log:
             if key in self.known:
                 continue
             self.known.add(key)
+            self.size += _EVENT_BYTES + len(event.message or "") + len(event.error or "")
             self._entries.append(((time, event.job_id, event.event_id), event))
             self._of_jobs.setdefault(event.job_id, []).append(event)
             changed.add(event.job_id)
@@ -71,25 +88,16 @@ class Log:
         return {event.execution_id for _, event in self._entries if event.execution_id}
 
 
-@dataclass(slots=True)
-class _Read:
-    """A log as it was read: at all, and as a whole."""
-
-    log: Log
-    at: datetime
-    whole_at: datetime
-
-
 class Logs:
     """The logs of executions and jobs in the table. Not for several threads."""
 
     def __init__(self, store: JobLogStore) -> None:
         self._store = store
-        self._remembered: dict[str, _Read] = {}  # the one that was asked for last is the last
+        self._remembered: dict[str, Log] = {}  # the one that was asked for last is the last
 
-    def of_job(self, job_id: str) -> Log:
+    def of_job(self, job_id: str, now: datetime) -> Log:
         """The log of a job, as the table has it now."""
-        log = Log()
+        log = Log(now)
         log.add(self._store.events_of_job(job_id))
         return log
 
@@ -98,21 +106,21 @@ class Logs:
 
         Where it was read as a whole within that time, only what is new is read and the rest remembered.
         """
-        read = self._remembered.pop(execution_id, None)
-        if read and now - read.whole_at < whole_within:
-            read.log.add(self._store.new_events_of_execution(execution_id, read.at, read.log.known))
-            read.at = now
+        log = self._remembered.pop(execution_id, None)  # if reading fails, the next one is of the whole
+        if log and now - log.whole_at < whole_within:
+            log.add(self._store.new_events_of_execution(execution_id, log.read_at, log.known))
+            log.read_at = now
         else:
-            read = _Read(Log(), now, now)
-            read.log.add(self._store.events_of_execution(execution_id))
-        if len(read.log):
-            self._remember(execution_id, read)
-        return read.log
+            log = Log(now)
+            log.add(self._store.events_of_execution(execution_id))
+        if len(log):
+            self._remember(execution_id, log)
+        return log
 
-    def _remember(self, execution_id: str, read: _Read) -> None:
-        self._remembered[execution_id] = read
-        events = sum(len(remembered.log) for remembered in self._remembered.values())
+    def _remember(self, execution_id: str, log: Log) -> None:
+        self._remembered[execution_id] = log
+        size = sum(remembered.size for remembered in self._remembered.values())
         for other in list(self._remembered)[:-1]:
-            if events <= _MOST_EVENTS:
+            if size <= _MOST_BYTES:
                 break
-            events -= len(self._remembered.pop(other).log)
+            size -= self._remembered.pop(other).size

@@ -48,8 +48,9 @@ _ASKED: Final = 25
 # An event that comes to the table, or to its execution, so long after it happened is found by when it came.
 _LATE: Final = timedelta(seconds=20)
 
-# What came so long before the last time that an execution was read may not have been in the index then.
-_OVERLAP: Final = timedelta(seconds=60)
+# What was put so long before an execution was read may not have been in its index then: tries of the put and another
+# clock included.
+_BEHIND: Final = timedelta(seconds=40)
 
 _serialize = TypeSerializer().serialize
 _deserialize = TypeDeserializer().deserialize
@@ -137,7 +138,7 @@ class JobLogStore:
         Known ones are given by job and ``EventKey``. What happened since is found by its time, and what came to the
         execution since, however long ago it happened, by when it came.
         """
-        start = format_time(since - _OVERLAP)
+        start = format_time(since - _BEHIND - _LATE)
         return [
             event
             for index, time in (("ExecutionIdIndex", "#Timestamp"), ("LateIndex", "LateAt"))

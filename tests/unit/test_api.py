@@ -419,15 +419,16 @@ def test_a_warm_function_answers_as_a_cold_one(store: JobLogStore, monkeypatch: 
 def test_a_settled_answer_is_of_all_that_there_is(
     store: JobLogStore, dynamodb: DynamoDBClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    slow, *events, end = played.events(GOOD, "drsjob-1", created=NOW - timedelta(hours=1))
+    now = datetime.now(UTC)
+    slow, *events, end = played.events(GOOD, "drsjob-1", created=now - timedelta(hours=1))
     for event in events:
         store.put(event, RETENTION)
-    assert not api.execution_answer("exec-1", Query(), NOW)["settled"]
+    assert not api.execution_answer("exec-1", Query(), now)["settled"]
     # One that the index was too slow with: nothing tells that it came late.
     item = to_item(slow, ingested_at=slow.timestamp, retention=RETENTION)
     serialize = TypeSerializer().serialize
     dynamodb.put_item(TableName=TABLE, Item={name: serialize(value) for name, value in item.items()})
-    later = datetime.now(UTC) + timedelta(seconds=10)
+    later = now + timedelta(seconds=10)
     assert len(api.execution_answer("exec-1", Query(), later)["logs"]) == len(events)
     store.put(end, RETENTION)
     wholes = Mock(wraps=store.events_of_execution)
@@ -444,3 +445,19 @@ def test_a_settled_answer_is_of_all_that_there_is(
 
     assert read == len(events) + 2
     assert wholes.call_count == 1  # for all pages of one answer
+
+
+def test_what_a_whole_read_shows_may_unsettle_it(store: JobLogStore, dynamodb: DynamoDBClient) -> None:
+    now = datetime.now(UTC)
+    for event in played.events(GOOD, "drsjob-1", created=now - timedelta(hours=1)):
+        store.put(event, RETENTION)
+    assert api.execution_answer("exec-1", Query(), now)["settled"]
+    # A second wave, with which the index was too slow.
+    start, *_ = played.events(MIXED, "drsjob-2", created=now - timedelta(minutes=5))
+    item = to_item(start, ingested_at=start.timestamp, retention=RETENTION)
+    serialize = TypeSerializer().serialize
+    dynamodb.put_item(TableName=TABLE, Item={name: serialize(value) for name, value in item.items()})
+
+    answer = api.execution_answer("exec-1", Query(), now + timedelta(seconds=10))
+
+    assert (answer["status"], answer["settled"]) == ("IN_PROGRESS", False)

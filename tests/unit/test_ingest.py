@@ -298,6 +298,7 @@ def test_the_module_is_wired_as_its_environment_says() -> None:
     }
     assert tables == {"drs-job-log-notices"}
     assert ingest.client.meta.config.retries == {"mode": "legacy", "total_max_attempts": 3}
+    assert WIRED._sns is ingest.sns  # which makes its client at first use
     config = WIRED._sns().meta.config
     assert config.retries["total_max_attempts"] * (config.connect_timeout + config.read_timeout) <= 10
 

@@ -50,7 +50,7 @@ def test_a_log_is_the_same_however_its_events_come(data: st.DataObject) -> None:
     events = data.draw(st.permutations(EVERYTHING))
     again = data.draw(st.lists(st.sampled_from(EVERYTHING)))
     cuts = sorted(data.draw(st.lists(st.integers(0, len(events)), max_size=5)))
-    log = Log()
+    log = Log(START)
 
     for start, end in zip([0, *cuts], [*cuts, len(events)], strict=True):
         log.add(events[start:end])
@@ -63,7 +63,7 @@ def test_a_log_is_the_same_however_its_events_come(data: st.DataObject) -> None:
 
 
 def test_what_nothing_new_came_to_is_not_folded_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    log = Log()
+    log = Log(START)
     log.add([event("a", START), event("b", START, jobID="drsjob-2")])
     folded = Mock(side_effect=logs.fold_job)
     monkeypatch.setattr(logs, "fold_job", folded)
@@ -136,6 +136,13 @@ seconds = st.floats(0, 400).map(lambda value: value * SECOND)
     ],
     [58 * SECOND, 60 * SECOND],
 )
+@example(  # a little later, which is late
+    [
+        {"happened": 0 * SECOND, "lag": 0 * SECOND, "linked": None, "behind": 0 * SECOND},
+        {"happened": 0 * SECOND, "lag": 22.5 * SECOND, "linked": None, "behind": 39 * SECOND},
+    ],
+    [61 * SECOND, 62 * SECOND],
+)
 def test_what_is_answered_from_memory_is_what_the_index_has(
     arrivals: Sequence[dict[str, Any]], reads: Sequence[timedelta]
 ) -> None:
@@ -185,8 +192,8 @@ def test_a_whole_read_may_be_asked_for() -> None:
     assert index.asked == ["ExecutionIdIndex", "ExecutionIdIndex", "LateIndex", "ExecutionIdIndex"]
 
 
-def test_so_many_events_are_remembered_and_always_the_last_execution(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(logs, "_MOST_EVENTS", 10)
+def test_so_much_is_remembered_and_always_the_last_execution(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(logs, "_MOST_BYTES", 10 * logs._EVENT_BYTES)
     store = Mock(new_events_of_execution=Mock(return_value=[]))
     remembered = Logs(store)
 
@@ -202,6 +209,18 @@ def test_so_many_events_are_remembered_and_always_the_last_execution(monkeypatch
     assert [read("b", 4), read("c", 6), read("a", 4)] == [True, True, False]
     assert [read("large", 11), read("large", 11), read("a", 4)] == [False, True, False]
     assert [read("nothing", 0), read("nothing", 0)] == [False, False]
+
+
+def test_an_event_of_long_texts_counts_for_many(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(logs, "_MOST_BYTES", 100_000)
+    store = Mock(new_events_of_execution=Mock(return_value=[]))
+    store.events_of_execution.return_value = [event("a", START, message="x" * 30_000, error="y" * 30_000)]
+    remembered = Logs(store)
+
+    for execution_id in ("exec-1", "exec-2", "exec-1"):
+        remembered.of_execution(execution_id, START)
+
+    assert store.events_of_execution.call_count == 3
 
 
 def test_a_read_that_failed_is_not_remembered() -> None:
