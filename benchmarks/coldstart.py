@@ -69,7 +69,7 @@ def lines(_: MiniStack, *, short: bool) -> Iterator[Line]:
         }
         for name, event, requests in works(job):
             ours, floor = side_by_side(
-                range(1 if short else 10),
+                range(1 if short else 7),
                 lambda event=event, name=name: wall_ms(lambda: start(HANDLER, [event(), name], environment)),
                 lambda requests=requests: wall_ms(lambda: start(BARE, requests(), environment)),
             )

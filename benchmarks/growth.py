@@ -76,7 +76,7 @@ def main() -> int:
 
 def lines(stack: MiniStack, *, short: bool) -> Iterator[Line]:
     """The lines of the growth."""
-    sizes, repeats = ((100, 1_000), 3) if short else ((1_000, 100_000, 1_000_000), 10)
+    sizes, repeats = ((100, 1_000), 3) if short else ((1_000, 100_000, 1_000_000), 7)
     for size in sizes:
         fill(stack, tables.events(filled(size)), rows(size), size)
     yield from times(stack, sizes, repeats)
@@ -201,7 +201,7 @@ def costs(stack: MiniStack, size: int) -> list[Cost]:
         "ours, not asking": Links(None),
     }
     # Of jobs that stand evenly in the table, for it is read as far as the event's.
-    some = max(3, min(size, 20, 10_000 // size))
+    some = max(2, min(size, 20, 10_000 // size))
     spread = [bodies(job_id(3 * (size * (2 * n + 1) // (2 * some)) + 2), 1)[0] for n in range(some)]
     whole = bodies(job_id(2), 16)
     found: list[Cost] = []

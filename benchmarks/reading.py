@@ -42,7 +42,7 @@ def lines(_: MiniStack, *, short: bool) -> Iterator[Line]:
     client = boto3.client("dynamodb")
     store = api.logs._store
     smallest, *_, largest = sizes = SIZES[:2] if short else SIZES
-    repeats = range(2 if short else 8)
+    repeats = range(2 if short else 6)
 
     def cold(execution_id: str) -> None:
         api.logs = Logs(store)
