@@ -18,6 +18,7 @@ demo: $(READY)
 
 test: lint types browser
 	$(RUN) -m pytest -n 4 --dist loadfile
+	$(RUN) -m pytest tests/benchmarks # by themselves: beside them, applies would be late
 
 bench: $(READY)
 	$(RUN) -m benchmarks

@@ -104,10 +104,10 @@ def works(scale: int) -> Iterator[tuple[str, str, list[Any], Callable[[Any], boo
     wake = {"detail-type": "DRS Source Server Launch Result"}
     yield "collector", "20 running jobs of 200 servers", [wake], lambda answer: answer["emitted"] > 16_000 // scale**2
 
-    unlinked = jobs.store(client, TABLE, None, 5_000 // scale)
+    unlinked = jobs.store(client, TABLE, None, 10_000 // scale)
     yield "linker", f"{unlinked:,} unlinked events", [{}] * 2, lambda answer: answer == {"events": 0, "finished": 0}
 
-    stored = jobs.store(client, TABLE, "exec-large", 5_000 // scale, is_running=True)
+    stored = jobs.store(client, TABLE, "exec-large", 10_000 // scale, is_running=True)
     asked = {
         "routeKey": "GET /executions/{executionId}/logs",
         "pathParameters": {"executionId": "exec-large"},
@@ -117,7 +117,7 @@ def works(scale: int) -> Iterator[tuple[str, str, list[Any], Callable[[Any], boo
         "api",
         f"an execution of {stored:,} events",
         [asked] * 2,
-        lambda answer: len(json.loads(answer["body"])["logs"]) > 100,
+        lambda answer: len(json.loads(answer["body"])["logs"]) > 50,
     )
 
 

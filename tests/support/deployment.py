@@ -172,7 +172,8 @@ class Deployment:
     def metrics(self) -> list[dict[str, Any]]:
         """The EMF lines that the functions logged."""
         lines = self.stack.log.read_text().splitlines()
-        return [json.loads(line) for line in lines if line.startswith('{"_aws"')]
+        # Two functions that print at the same moment may share a line.
+        return [json.JSONDecoder().raw_decode(line)[0] for line in lines if line.startswith('{"_aws"')]
 
 
 @contextlib.contextmanager
