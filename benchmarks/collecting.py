@@ -7,17 +7,14 @@ import io
 import math
 import os
 import sys
-from datetime import UTC, datetime, timedelta
-from types import SimpleNamespace
 from typing import TYPE_CHECKING, Final
 
+from benchmarks import jobs
 from benchmarks.lines import Line
 from benchmarks.stage import staged
 from benchmarks.table import alone
-from tests.support import scripts
-from tests.support.drs import DrsServer, Simulator
+from tests.support.drs import DrsServer
 from tests.support.recovery import CONTEXT
-from tests.support.scripts import server_id
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,7 +23,6 @@ if TYPE_CHECKING:
 
 JOBS: Final = 20  # all that DRS runs at once
 SERVERS: Final = 100  # of each
-AGE: Final = timedelta(minutes=5)
 
 # Wakes the collector, for one pass.
 WAKE: Final = {"detail-type": "DRS Source Server Launch Result"}
@@ -34,12 +30,8 @@ WAKE: Final = {"detail-type": "DRS Source Server Launch Result"}
 
 def lines(_: MiniStack, *, short: bool) -> Iterator[Line]:
     """The table's line about collecting."""
-    jobs, now = (2 if short else JOBS), datetime.now(UTC)
-    clock = SimpleNamespace(now=now - AGE)
-    simulator = Simulator(clock=lambda: clock.now)
-    for job in range(jobs):
-        simulator.start(scripts.launch([server_id(job * SERVERS + place) for place in range(SERVERS)], seed=job))
-    clock.now = now  # and stands still
+    number = 2 if short else JOBS
+    simulator = jobs.running(number, SERVERS)
     with DrsServer(simulator) as drs:
         os.environ["AWS_ENDPOINT_URL_DRS"] = drs.endpoint
         from drs_job_log import collector  # noqa: PLC0415 (it reads its environment then)
@@ -48,12 +40,11 @@ def lines(_: MiniStack, *, short: bool) -> Iterator[Line]:
             before = simulator.calls.total()
             with contextlib.redirect_stdout(io.StringIO()):
                 answer = collector.handler(WAKE, CONTEXT)
-            assert (answer["passes"], answer["jobs"]) == (1, jobs), answer
-    pages = sum(
-        math.ceil(sum(at <= now for at in simulator.appeared(job)) / simulator.page_size) for job in simulator.jobs
-    )
+            assert (answer["passes"], answer["jobs"]) == (1, number), answer
+    there = [sum(at <= simulator.clock() for at in simulator.appeared(job)) for job in simulator.jobs]
+    pages = sum(math.ceil(items / simulator.page_size) for items in there)
     yield Line(
-        what=f"DRS calls of a pass over {jobs} running jobs of {SERVERS} servers",
+        what=f"DRS calls of a pass over {number} running jobs of {SERVERS} servers",
         unit="calls",
         ours=[simulator.calls.total() - before],
         floor=[1 + pages],

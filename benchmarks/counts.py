@@ -31,11 +31,12 @@ from unittest.mock import patch
 
 import boto3
 
-from benchmarks.stage import ENVIRONMENT, staged
+from benchmarks.stage import staged
 from benchmarks.table import arguments, write
 from tests.support import scripts
 from tests.support.drs import DrsServer, Simulator
 from tests.support.envelopes import dumps, job_log, launch_result, sqs_records
+from tests.support.environment import ENVIRONMENT
 from tests.support.scripts import server_id
 
 if TYPE_CHECKING:

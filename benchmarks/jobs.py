@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from boto3.dynamodb.types import TypeSerializer
 
 from tests.support import played, scripts
+from tests.support.drs import Simulator
 from tests.support.envelopes import dumps, job_log
 from tests.support.scripts import server_id
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 RETENTION: Final = timedelta(days=30)
 LAG: Final = timedelta(seconds=2)  # from an event to its row
+AGE: Final = timedelta(minutes=8)  # of running jobs
 SERVERS: Final = 50  # of a job, at the most
 
 _EVENTS_OF_A_SERVER: Final = len(scripts.LAUNCH)
@@ -43,6 +45,16 @@ def items(messages: Sequence[str]) -> list[dict[str, Any]]:
     from drs_job_log.events import parse  # noqa: PLC0415 (which no other use of this file needs)
 
     return [_item(parse(body)) for body in messages]
+
+
+def running(number: int, servers: int) -> Simulator:
+    """DRS with so many jobs that began some minutes ago, most of whose log is there; its clock stands still now."""
+    now = datetime.now(UTC)
+    clock = iter([now - AGE] * number)  # each job asks once, when it begins
+    simulator = Simulator(clock=lambda: next(clock, now))
+    for job in range(number):
+        simulator.start(scripts.launch([server_id(job * servers + place) for place in range(servers)], seed=job))
+    return simulator
 
 
 def store(client: DynamoDBClient, table: str, execution_id: str | None, least: int, *, is_running: bool = False) -> int:

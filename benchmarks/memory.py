@@ -11,7 +11,6 @@ import os
 import subprocess
 import sys
 import zipfile
-from datetime import UTC, datetime, timedelta
 from io import BytesIO
 from typing import TYPE_CHECKING, Any, Final
 
@@ -21,10 +20,8 @@ from benchmarks import jobs
 from benchmarks.lines import Line
 from benchmarks.stage import TABLE, staged
 from benchmarks.table import alone
-from tests.support import scripts
-from tests.support.drs import DrsServer, Simulator
+from tests.support.drs import DrsServer
 from tests.support.envelopes import sqs_records
-from tests.support.scripts import server_id
 from tests.support.terraform import ROOT
 
 if TYPE_CHECKING:
@@ -65,7 +62,7 @@ print(json.dumps(answer))
 def lines(_: MiniStack, *, short: bool) -> Iterator[Line]:
     """The table's lines about memory and size."""
     scale = 50 if short else 1
-    with DrsServer(running(20 // scale or 1, 200 // scale)) as drs:
+    with DrsServer(jobs.running(20 // scale or 1, 200 // scale)) as drs:
         environment = os.environ | {"PYTHONPATH": str(ROOT / "lambda_src"), "AWS_ENDPOINT_URL_DRS": drs.endpoint}
         floor, _nothing = peak_mb(None, [], environment)
         for name, what, events, is_done in works(scale):
@@ -119,17 +116,6 @@ def works(scale: int) -> Iterator[tuple[str, str, list[Any], Callable[[Any], boo
         [asked] * 2,
         lambda answer: len(json.loads(answer["body"])["logs"]) > 50,
     )
-
-
-def running(number: int, servers: int) -> Simulator:
-    """Jobs that began some minutes ago, so that most of their log is there."""
-    now = datetime.now(UTC)
-    simulator = Simulator(clock=lambda: now)
-    for job in range(number):
-        simulator.start(scripts.launch([server_id(job * servers + place) for place in range(servers)], seed=job))
-    started = now
-    now = started + timedelta(minutes=8)
-    return simulator
 
 
 def peak_mb(module: str | None, events: list[Any], environment: dict[str, str]) -> tuple[float, Any]:

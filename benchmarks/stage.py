@@ -7,28 +7,11 @@ import os
 from typing import TYPE_CHECKING, Final
 
 from tests.support import tables
+from tests.support.environment import ENVIRONMENT
 from tests.support.ministack import MiniStack
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-# What Terraform gives the functions.
-ENVIRONMENT: Final = {
-    "JOB_LOG_EVENTS_TABLE": "drs-job-log-events",
-    "NOTICES_TABLE": "drs-job-log-notices",
-    "FAILURE_TOPIC_ARN": "arn:aws:sns:us-east-1:000000000000:drs-job-log-failures",
-    "RETENTION_DAYS": "30",
-    "RUNBOOKS": "docs/runbooks",
-    "EVENT_BUS_NAME": "default",
-    "EVENT_SOURCE": "drs.job-log",
-    "EXECUTION_ID_TAG": "ExecutionId",
-    "LOOKBACK_HOURS": "24",
-    "POLL_INTERVAL_SECONDS": "3",
-    "STALLED_AFTER_MINUTES": "45",
-    "POWERTOOLS_SERVICE_NAME": "drs-job-log",
-    "POWERTOOLS_METRICS_NAMESPACE": "DRSJobLog",
-}
-
 
 TABLE: Final = ENVIRONMENT["JOB_LOG_EVENTS_TABLE"]
 
@@ -43,5 +26,5 @@ def staged() -> Iterator[MiniStack]:
         os.environ |= stack.environment | ENVIRONMENT
         tables.create_events(stack.client("dynamodb"), TABLE)
         tables.create_notices(stack.client("dynamodb"), ENVIRONMENT["NOTICES_TABLE"])
-        stack.client("sns").create_topic(Name=ENVIRONMENT["FAILURE_TOPIC_ARN"].rpartition(":")[2])
+        os.environ["FAILURE_TOPIC_ARN"] = stack.client("sns").create_topic(Name="failures")["TopicArn"]
         yield stack

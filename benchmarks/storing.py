@@ -43,34 +43,31 @@ def lines(_: MiniStack, *, short: bool) -> Iterator[Line]:
     ids = (f"drsjob-stored-{number}" for number in count())
     repeats = range(3 if short else 60)
 
-    def messages() -> list[str]:
-        return jobs.bodies(next(ids), BATCH)
+    def ours(figure: Callable[[Callable[[], object]], float]) -> float:
+        bodies = jobs.bodies(next(ids), BATCH)
+        return figure(lambda: handle(ingest.handler, bodies))
 
-    ours, floor = side_by_side(
-        repeats,
-        lambda: given(messages(), lambda bodies: cpu_ms(lambda: handle(ingest.handler, bodies))),
-        lambda: given(jobs.items(messages()), lambda items: cpu_ms(lambda: put(bare, items))),
-    )
+    def floor(figure: Callable[[Callable[[], object]], float], number: int) -> float:
+        items = jobs.items(jobs.bodies(next(ids), number))
+        return figure(lambda: put(bare, items))
+
+    our_figures, floor_figures = side_by_side(repeats, lambda: ours(cpu_ms), lambda: floor(cpu_ms, BATCH))
     yield Line(
         what=f"storing a batch of {BATCH}: processor time of ingest",
         unit="ms",
-        ours=ours,
-        floor=floor,
+        ours=our_figures,
+        floor=floor_figures,
         floor_is="a bare loop of put_item",
         reach=1.3,
     )
 
     with slow(ingest.client), slow(bare):
-        ours, floor = side_by_side(
-            repeats,
-            lambda: given(messages(), lambda bodies: wall_ms(lambda: handle(ingest.handler, bodies))),
-            lambda: given(jobs.items(messages()), lambda items: wall_ms(lambda: put(bare, items[:1]))),
-        )
+        our_figures, floor_figures = side_by_side(repeats, lambda: ours(wall_ms), lambda: floor(wall_ms, 1))
     yield Line(
         what=f"a batch of {BATCH} where each call of the store takes 10 ms more",
         unit="ms",
-        ours=ours,
-        floor=floor,
+        ours=our_figures,
+        floor=floor_figures,
         floor_is="one such call",
         reach=2,
     )
@@ -91,8 +88,8 @@ def lines(_: MiniStack, *, short: bool) -> Iterator[Line]:
             kind="value at most",
         )
 
-    (item,) = jobs.items(messages()[:1])
-    item["Message"] = {"S": "x" * (KILOBYTE - item_bytes(item) - len("Message") + len(item["Message"]["S"]) + 7)}
+    (item,) = jobs.items(jobs.bodies(next(ids), 1))
+    item["Message"]["S"] += "x" * (KILOBYTE - item_bytes(item))
     assert item_bytes(item) == KILOBYTE
     answer = bare.put_item(TableName=TABLE, Item=item, ReturnConsumedCapacity="INDEXES")
     yield Line(
@@ -104,11 +101,6 @@ def lines(_: MiniStack, *, short: bool) -> Iterator[Line]:
         reach=2,
         kind="value at most",
     )
-
-
-def given(made: Any, figure: Callable[[Any], float]) -> float:
-    """The figure of what was made before it is measured."""
-    return figure(made)
 
 
 def handle(handler: Callable[..., Any], bodies: Sequence[str]) -> None:

@@ -7,6 +7,8 @@ from datetime import timedelta
 from operator import itemgetter
 from typing import TYPE_CHECKING, Final
 
+from botocore.exceptions import ClientError
+
 from drs_job_log.events import format_time
 from drs_job_log.progress import Progress, combine, fold_job
 
@@ -107,8 +109,9 @@ class Logs:
         Where it was read as a whole within that time, only what is new is read and the rest remembered.
         """
         log = self._remembered.pop(execution_id, None)  # if reading fails, the next one is of the whole
-        if log and now - log.whole_at < whole_within:
-            log.add(self._store.new_events_of_execution(execution_id, log.read_at, log.known))
+        new = self._new_events(execution_id, log) if log and now - log.whole_at < whole_within else None
+        if log and new is not None:
+            log.add(new)
             log.read_at = now
         else:
             log = Log(now)
@@ -116,6 +119,15 @@ class Logs:
         if len(log):
             self._remember(execution_id, log)
         return log
+
+    def _new_events(self, execution_id: str, log: Log) -> list[JobLogEvent] | None:
+        """What the execution has beside the log; None where LateIndex is missing, or is still being made."""
+        try:
+            return self._store.new_events_of_execution(execution_id, log.read_at, log.known)
+        except ClientError as error:
+            if error.response["Error"]["Code"] != "ValidationException":
+                raise
+            return None
 
     def _remember(self, execution_id: str, log: Log) -> None:
         self._remembered[execution_id] = log

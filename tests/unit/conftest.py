@@ -6,28 +6,14 @@ import os
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+from tests.support.environment import ENVIRONMENT
+
 # Before the functions' modules are imported: they read their environment then, as Lambda has it.
-os.environ.update(
-    {
-        "AWS_ACCESS_KEY_ID": "test",
-        "AWS_SECRET_ACCESS_KEY": "test",
-        "AWS_DEFAULT_REGION": "us-east-1",
-        "JOB_LOG_EVENTS_TABLE": "drs-job-log-events",
-        "FAILURE_TOPIC_ARN": "arn:aws:sns:us-east-1:111122223333:failures",
-        "VIEWER_URL": "https://recovery.example.com",
-        "NOTICES_TABLE": "drs-job-log-notices",
-        "RETENTION_DAYS": "30",
-        "RUNBOOKS": "docs/runbooks",
-        "EVENT_BUS_NAME": "default",
-        "EVENT_SOURCE": "drs.job-log",
-        "EXECUTION_ID_TAG": "ExecutionId",
-        "LOOKBACK_HOURS": "24",
-        "POLL_INTERVAL_SECONDS": "3",
-        "STALLED_AFTER_MINUTES": "45",
-        "POWERTOOLS_SERVICE_NAME": "drs-job-log",
-        "POWERTOOLS_METRICS_NAMESPACE": "DRSJobLog",
-    }
-)
+os.environ |= ENVIRONMENT | {
+    "AWS_ACCESS_KEY_ID": "test",
+    "AWS_SECRET_ACCESS_KEY": "test",
+    "AWS_DEFAULT_REGION": "us-east-1",
+}
 
 import json
 from dataclasses import dataclass

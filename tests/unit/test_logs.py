@@ -7,6 +7,7 @@ from unittest.mock import Mock
 
 import pytest
 from boto3.dynamodb.types import TypeSerializer
+from botocore.exceptions import ClientError
 from drs_job_log import logs
 from drs_job_log.events import format_time, parse
 from drs_job_log.logs import WHOLE_WITHIN, Log, Logs
@@ -221,6 +222,23 @@ def test_an_event_of_long_texts_counts_for_many(monkeypatch: pytest.MonkeyPatch)
         remembered.of_execution(execution_id, START)
 
     assert store.events_of_execution.call_count == 3
+
+
+def test_without_its_index_all_is_read_each_time() -> None:
+    """While a table is restored or given the index, or a version without it comes back."""
+    store = Mock()
+    store.events_of_execution.return_value = [event("a", START)]
+    error = {"Error": {"Code": "ValidationException", "Message": "The table does not have the specified index"}}
+    store.new_events_of_execution.side_effect = ClientError(error, "Query")
+    remembered = Logs(store)
+
+    for _ in range(3):
+        assert len(remembered.of_execution("exec-1", START)) == 1
+    assert store.events_of_execution.call_count == 3
+
+    error["Error"]["Code"] = "ThrottlingException"
+    with pytest.raises(ClientError):
+        remembered.of_execution("exec-1", START)
 
 
 def test_a_read_that_failed_is_not_remembered() -> None:
