@@ -128,7 +128,7 @@ def pipeline(subscriber: Subscriber, monkeypatch: pytest.MonkeyPatch) -> Pipelin
         # What a killed one had in work in other threads, it has done, or not: here, it has.
         ingest.OverlappingBatchProcessor._threads.shutdown()
         monkeypatch.setattr(ingest.OverlappingBatchProcessor, "_threads", ThreadPoolExecutor(10))
-        dynamodb = client("dynamodb", table)
+        dynamodb, sns = client("dynamodb", table), client("sns", topic)
         settings = Settings(name="drs-job-log", topic_arn=subscriber.topic_arn, viewer=None, runbook="r.md")
         store = JobLogStore(dynamodb, TABLE)
         memory = DynamoDBPersistenceLayer(NOTICES, boto3_client=dynamodb)
@@ -139,7 +139,7 @@ def pipeline(subscriber: Subscriber, monkeypatch: pytest.MonkeyPatch) -> Pipelin
             "notices",
             Notices(
                 settings,
-                sns=lambda: client("sns", topic),
+                sns=lambda: sns,
                 memory=memory,
                 store=store,
                 retention=RETENTION,

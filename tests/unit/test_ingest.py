@@ -5,6 +5,7 @@ import json
 import threading
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import boto3
@@ -60,7 +61,7 @@ WIRED = ingest.notices
 def notices_of(settings: Settings) -> Notices:
     return Notices(
         settings,
-        sns=lambda: boto3.client("sns"),
+        sns=cache(lambda: boto3.client("sns")),
         memory=DynamoDBPersistenceLayer(NOTICES),
         store=ingest.store,
         retention=RETENTION,

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -67,7 +68,7 @@ def make_notices(store: JobLogStore, subscriber: Subscriber) -> Callable[..., No
         } | changes
         notices = Notices(
             Settings(**settings),
-            sns=lambda: boto3.client("sns"),
+            sns=cache(lambda: boto3.client("sns")),
             memory=DynamoDBPersistenceLayer(NOTICES),
             store=store,
             retention=RETENTION,
