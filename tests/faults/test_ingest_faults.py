@@ -147,6 +147,8 @@ def pipeline(subscriber: Subscriber, monkeypatch: pytest.MonkeyPatch) -> Pipelin
             ),
         )
 
+    # The function's own are for whatever test comes after.
+    monkeypatch.setattr(ingest.OverlappingBatchProcessor, "_threads", ThreadPoolExecutor(10))
     cold_start()
     queue = Queue(ingest.handler, LambdaContext(), cold_start)
     table.clock = topic.clock = lambda: queue.now
