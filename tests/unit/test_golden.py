@@ -1,0 +1,314 @@
+"""Golden values: what a change of the structure must not change.
+
+Event IDs identify rows that users have already stored. The clients' timeouts and retries decide whether a batch fits
+into the functions' timeouts. Each test goes through the real handler and its real clients.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import boto3
+import botocore.client
+import pytest
+from botocore.validate import ParamValidationDecorator
+from drs_job_log import joblog
+
+from tests.support import drills, scripts
+from tests.support.drs import DrsServer, Simulator
+from tests.support.envelopes import dumps, job_log, sqs_records
+from tests.support.functions import cold_start, handler
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+# The events table's sort keys of the 28 items in tests/data/drs_drills.json. Never change them: a row that is stored
+# under another key is a second event.
+EVENT_KEYS = {
+    "drsjob-556c7b1d99221f996": [
+        "2022-12-07T19:15:39.204086Z#8a3e5feadc4989257046ffd15ddf6c39",
+        "2022-12-07T19:15:39.607944Z#d08c9a1ff1c5a9422a7bbc256d3e1bbe",
+        "2022-12-07T19:15:39.633464Z#71610d45d3fb8d65fda44902b45a9013",
+        "2022-12-07T19:15:39.798428Z#74f47e399dd2e6de45d6a164d2a4f1e4",
+        "2022-12-07T19:15:39.824430Z#12b276cd6fb07bd2c740fdcdea40b2ba",
+        "2022-12-07T19:16:31.766867Z#cf80e26f7660334b9535f489186fe1bb",
+        "2022-12-07T19:16:31.793139Z#2b422494cac1391a178594237423d1ac",
+        "2022-12-07T19:19:49.280886Z#958b8a3d9ab9769be6f8143850dec6da",
+        "2022-12-07T19:19:49.342500Z#0d3c3beed00ddd5bdf92a275418b11d0",
+        "2022-12-07T19:19:49.854316Z#6f66254042aac2ca7a151fdfde3ccf45",
+        "2022-12-07T19:19:50.043925Z#3330b75f1c6706aaae443d3f3ab17a2f",
+        "2022-12-07T19:24:27.973064Z#3ad29f9e213fedba5ec4c61dbb66c104",
+        "2022-12-07T19:24:29.374504Z#de9d7c379f108402422cb6734e688f84",
+        "2022-12-07T19:24:32.181827Z#bfabbec0628ef4eafaede202203f0f3d",
+    ],
+    "drsjob-541cee6300c363be5": [
+        "2022-12-07T19:25:59.907241Z#e2189a6169db23e26b89950163504eff",
+        "2022-12-07T19:26:00.311494Z#cbc1f200914c0f06a6a7031fe95a446a",
+        "2022-12-07T19:26:00.339092Z#699aa9c16b54da47df3d79557525a07e",
+        "2022-12-07T19:26:00.491687Z#1bfd70d78b7a17daac307cf9e265fda5",
+        "2022-12-07T19:26:00.518402Z#7e1a5c8647df174c64bf9dcc177c804c",
+        "2022-12-07T19:26:51.696289Z#f79fabaac7d0c5b3a8837dddc561f7e1",
+        "2022-12-07T19:26:51.724869Z#6794788aaac5f465ac6f211f238f0cc4",
+        "2022-12-07T19:29:46.395286Z#25d44fbe4309caffd7a181421fbc1379",
+        "2022-12-07T19:29:46.455429Z#0e27c3b2d609ea4050073cdeddc995dc",
+        "2022-12-07T19:29:46.873346Z#65492ab124c090dfc1908516ca869369",
+        "2022-12-07T19:29:47.082882Z#c9eaae4feb40fc81645068e1b255a6fb",
+        "2022-12-07T19:34:56.742403Z#7ddc92bdf44594a8afe312b3a700faac",
+        "2022-12-07T19:34:56.794507Z#d4fc34080d40059c134c2f8639dc6d1f",
+        "2022-12-07T19:34:58.923222Z#ebb1f0acc127a0616d7bbfbca567cd11",
+    ],
+}
+
+HISTORY = {
+    "EXECUTION_HISTORY_TABLE": "history",
+    "EXECUTION_HISTORY_SETTINGS": json.dumps(
+        {
+            "executionIdAttribute": "executionId",
+            "wavesAttribute": "waves",
+            "waveCountAttribute": "waveCount",
+            "jobIdAttribute": "jobId",
+            "statusAttribute": "status",
+            "endTimeAttribute": "endTime",
+            "endTimeFormat": "EPOCH_SECONDS",
+            "jobIdIndex": "by-job",
+            "allowScan": True,
+            "updateStatus": True,
+        }
+    ),
+}
+HISTORY_SETTINGS = {
+    "execution_id_attribute": "executionId",
+    "waves_attribute": "waves",
+    "wave_count_attribute": "waveCount",
+    "job_id_attribute": "jobId",
+    "status_attribute": "status",
+    "end_time_attribute": "endTime",
+    "end_time_format": "EPOCH_SECONDS",
+    "job_id_index": "by-job",
+    "allow_scan": True,
+    "update_status": True,
+}
+
+
+@dataclass
+class Context:
+    """A Lambda context with the whole timeout left."""
+
+    function_name: str = "drs-job-log"
+    memory_limit_in_mb: int = 256
+    invoked_function_arn: str = "arn:aws:lambda:us-east-1:111122223333:function:drs-job-log"
+    aws_request_id: str = "request"
+
+    def get_remaining_time_in_millis(self) -> int:
+        return 30_000
+
+
+def message(**detail: Any) -> dict[str, Any]:
+    """A batch with one "DRS Job Log" event."""
+    return sqs_records([dumps(job_log({"jobID": "drsjob-1", "eventType": "JOB_START", "eventId": "1"} | detail))])
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Event IDs
+# ---------------------------------------------------------------------------------------------------------------------
+
+
+def test_event_keys_of_the_real_drills() -> None:
+    keys: dict[str, list[str]] = {}
+    for drill in json.loads(drills.DRILLS.read_text())["drills"]:
+        log = joblog.read_log(drill["job"], drill["items"], datetime(2026, 1, 1, tzinfo=UTC))
+        keys[drill["job"]["jobID"]] = [item.key for item in log.facts]
+
+    assert keys == EVENT_KEYS
+    assert sum(map(len, keys.values())) == 28
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Environment variables to settings
+# ---------------------------------------------------------------------------------------------------------------------
+
+
+def test_settings_of_the_collector() -> None:
+    module = cold_start(
+        "collector",
+        RETENTION_DAYS="7",
+        LOOKBACK_HOURS="12.5",
+        POLL_INTERVAL_SECONDS="1.5",
+        STALLED_AFTER_MINUTES="20",
+        EXECUTION_ID_TAG="Run",
+        EVENT_BUS_NAME="recovery",
+        EVENT_SOURCE="acme.drs",
+        JOB_LOG_EVENTS_TABLE="events-2",
+        DRS_TARGETS='[{"region": "eu-west-1", "roleArn": "arn:aws:iam::111122223333:role/r", "externalId": "x"}, {}]',
+    )
+
+    assert asdict(module.collector._settings) == {
+        "lookback": timedelta(hours=12, minutes=30),
+        "retention": timedelta(days=7),
+        "poll_interval": timedelta(seconds=1.5),
+        "stalled_after": timedelta(minutes=20),
+        "execution_id_tag": "Run",
+    }
+    assert [asdict(drs._target) for drs in module.collector._targets] == [
+        {"region": "eu-west-1", "role_arn": "arn:aws:iam::111122223333:role/r", "external_id": "x"},
+        {"region": None, "role_arn": None, "external_id": None},
+    ]
+    assert (module.collector._bus._name, module.collector._bus._source) == ("recovery", "acme.drs")
+    assert module.collector._store._table_name == "events-2"
+
+
+def test_the_collector_reads_its_own_account_and_region_without_targets() -> None:
+    (drs,) = cold_start("collector").collector._targets
+
+    assert asdict(drs._target) == {"region": None, "role_arn": None, "external_id": None}
+
+
+def test_settings_of_ingest() -> None:
+    module = cold_start("ingest", RETENTION_DAYS="7", JOB_LOG_EVENTS_TABLE="events-2", **HISTORY)
+
+    assert module.retention == timedelta(days=7)
+    assert module.store._table_name == "events-2"
+    assert asdict(module.notices._settings) == {
+        "name": "drs-job-log",
+        "topic_arn": "arn:aws:sns:us-east-1:111122223333:failures",
+        "viewer": "https://recovery.example.com",
+        "runbook": "docs/runbooks/server-failed.md",
+    }
+    assert module.notices._memorable == timedelta(days=15)
+    assert module.history._table_name == "history"
+    assert asdict(module.history.settings) == HISTORY_SETTINGS
+    assert module.links._index is module.history
+
+
+def test_settings_of_the_linker_and_the_api() -> None:
+    linker = cold_start("linker", JOB_LOG_EVENTS_TABLE="events-2", **HISTORY).linker
+    api = cold_start("api", JOB_LOG_EVENTS_TABLE="events-2", **HISTORY)
+
+    for table, history in ((linker._store, linker._history), (api.logs._store, api.history)):
+        assert table._table_name == "events-2"
+        assert history._table_name == "history"
+        assert asdict(history.settings) == HISTORY_SETTINGS
+    assert cold_start("linker").linker._history is None
+    assert cold_start("api").history is None
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Clients
+# ---------------------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def clients(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ...]]:
+    """Each client that is created: service, connect and read timeout, retry mode, attempts, parameter validation."""
+    created: list[tuple[Any, ...]] = []
+    create = botocore.client.ClientCreator.create_client
+
+    def record(self: Any, service_name: str, *args: Any, **kwargs: Any) -> Any:
+        client = create(self, service_name, *args, **kwargs)
+        config = client.meta.config
+        created.append(
+            (
+                service_name,
+                config.connect_timeout,
+                config.read_timeout,
+                config.retries.get("mode"),
+                config.retries.get("total_max_attempts"),
+                isinstance(client._serializer, ParamValidationDecorator),
+                config.max_pool_connections,
+            )
+        )
+        return client
+
+    monkeypatch.setattr(botocore.client.ClientCreator, "create_client", record)
+    return created
+
+
+@pytest.mark.usefixtures("dynamodb")
+def test_clients_of_ingest(clients: list[tuple[Any, ...]]) -> None:
+    topic = boto3.client("sns").create_topic(Name="failures")["TopicArn"]
+    clients.clear()
+    module = cold_start("ingest", FAILURE_TOPIC_ARN=topic, **HISTORY)
+
+    now = datetime.now(UTC).isoformat()
+    failed = message(eventType="LAUNCH_FAILED", sourceServerID="s-1", executionId="e", logDateTime=now)
+    assert handler(module)(failed, Context()) == {"batchItemFailures": []}
+
+    assert clients == [
+        ("dynamodb", 2, 3, "legacy", 3, False, 10),
+        ("dynamodb", 1, 2, "standard", 2, True, 10),
+        ("sns", 1, 2, "standard", 2, True, 10),
+    ]
+
+
+def test_clients_of_the_collector(
+    dynamodb: DynamoDBClient, clients: list[tuple[Any, ...]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert dynamodb
+    clients.clear()
+    with DrsServer(Simulator()) as server:
+        monkeypatch.setenv("AWS_ENDPOINT_URL_DRS", server.endpoint)
+        target = {"region": "eu-west-1", "roleArn": "arn:aws:iam::111122223333:role/r"}
+        handler(cold_start("collector", DRS_TARGETS=json.dumps([target])))({}, Context())
+
+    assert clients == [
+        ("dynamodb", 2, 5, "standard", 3, True, 10),
+        ("events", 2, 5, "standard", 3, True, 10),
+        ("sts", 2, 5, "adaptive", 3, True, 10),
+        ("drs", 2, 5, "adaptive", 3, True, 10),
+    ]
+
+
+@pytest.mark.usefixtures("dynamodb")
+def test_clients_of_the_linker(clients: list[tuple[Any, ...]]) -> None:
+    clients.clear()
+    handler(cold_start("linker", **HISTORY))({}, Context())
+
+    assert clients == [("dynamodb", 2, 5, "standard", 3, True, 10)]
+
+
+@pytest.mark.usefixtures("dynamodb")
+def test_clients_of_the_api(clients: list[tuple[Any, ...]]) -> None:
+    clients.clear()
+    request = {"routeKey": "GET /jobs/{jobId}/logs", "pathParameters": {"jobId": "drsjob-1"}}
+    assert handler(cold_start("api", **HISTORY))(request, Context())["statusCode"] == 200
+
+    assert clients == [("dynamodb", 1, 3, "standard", 3, True, 10)]
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Retention
+# ---------------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("days", [1, 30, 400])
+def test_ingest_writes_a_ttl_of_the_retention_after_the_event(dynamodb: DynamoDBClient, days: int) -> None:
+    happened = datetime(2026, 11, 23, 20, 30, 15, 900_000, tzinfo=UTC)
+
+    handler(cold_start("ingest", RETENTION_DAYS=str(days)))(message(logDateTime=happened.isoformat()), Context())
+
+    (row,) = dynamodb.scan(TableName="drs-job-log-events")["Items"]
+    assert row["TTL"]["N"] == str(int((happened + timedelta(days=days)).timestamp()))
+
+
+@pytest.fixture
+def simulator(dynamodb: DynamoDBClient, monkeypatch: pytest.MonkeyPatch) -> Iterator[Simulator]:
+    """A DRS API for the collector."""
+    assert dynamodb
+    with DrsServer(Simulator()) as server:
+        monkeypatch.setenv("AWS_ENDPOINT_URL_DRS", server.endpoint)
+        yield server.simulator
+
+
+@pytest.mark.parametrize(("days", "emitted"), [("2", 14), ("1", 0)])
+def test_the_collector_sends_what_is_younger_than_the_retention(simulator: Simulator, days: str, emitted: int) -> None:
+    job_id = simulator.start(scripts.drill(0))
+    simulator.jobs[job_id].began -= timedelta(hours=36)
+
+    answer = handler(cold_start("collector", RETENTION_DAYS=days))({"jobIds": [job_id]}, Context())
+
+    assert answer == {"passes": 1, "jobs": 1, "emitted": emitted}
