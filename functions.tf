@@ -114,7 +114,7 @@ module "ingest" {
 
   name        = "${local.prefix}-ingest"
   description = "Stores DRS job log events, each once"
-  handler     = "drs_job_log.ingest.handler"
+  handler     = "drs_job_log.ingest.handler.lambda_handler"
   timeout     = var.ingest.timeout_seconds
   defaults    = local.function_defaults
 
@@ -252,7 +252,7 @@ module "collector" {
 
   name        = "${local.prefix}-collector"
   description = "Puts the items of the DRS job log on the event bus"
-  handler     = "drs_job_log.collector.handler"
+  handler     = "drs_job_log.collect.handler.lambda_handler"
   # While a job runs, it polls until one interval before the next minute, whose invocation goes on in step. A pass
   # begins only with more than 5 s left.
   timeout              = 60 - var.collector.poll_interval_seconds + 6
@@ -362,7 +362,7 @@ module "linker" {
 
   name        = "${local.prefix}-linker"
   description = "Links stored DRS job log events to executions"
-  handler     = "drs_job_log.linker.handler"
+  handler     = "drs_job_log.link.handler.lambda_handler"
   timeout     = 55 # over before the next minute's invocation
   defaults    = local.function_defaults
 

@@ -116,7 +116,7 @@ def test_what_is_no_event_of_the_collector_is_refused(deployment: Deployment) ->
     answer = deployment.collect({"jobIDs": ["drsjob-556c7b1d99221f996"]})
 
     assert answer["FunctionError"] == "Unhandled"
-    assert 'the event must be {} for what is due, {"jobIds": ' in answer["Payload"]["errorMessage"]
+    assert 'the event must be {} for all due jobs, {"jobIds": ' in answer["Payload"]["errorMessage"]
 
 
 def test_a_heartbeat_is_counted(deployment: Deployment) -> None:

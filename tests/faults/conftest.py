@@ -22,7 +22,7 @@ def _no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     """Between the tries of a client, and of the bus."""
     no_time = SimpleNamespace(sleep=lambda _: None, monotonic=time.monotonic)
     monkeypatch.setattr("botocore.endpoint.time", no_time)
-    monkeypatch.setattr("drs_job_log.bus.time", no_time)
+    monkeypatch.setattr("drs_job_log.collect.event_bus.time", no_time)
 
 
 @pytest.fixture(autouse=True)

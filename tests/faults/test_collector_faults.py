@@ -10,17 +10,18 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from drs_job_log.bus import EventBus
-from drs_job_log.collection import Collector, Request
-from drs_job_log.drs import Drs, Target
-from drs_job_log.events import parse
+from drs_job_log.collect.collector import Collector, PassRequest
+from drs_job_log.collect.drs_client import DrsClient
+from drs_job_log.collect.event_bus import EventBus
+from drs_job_log.config import Target
+from drs_job_log.model.events import parse
 
 from tests.support import scripts
 from tests.support.drs import ApiError, DrsServer, Simulator
 from tests.support.envelopes import dumps, job_log
 from tests.support.scripts import server_id
+from tests.unit.collect.test_collector import SETTINGS, START, Table
 from tests.unit.conftest import RETENTION
-from tests.unit.test_collection import SETTINGS, START, Table
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -56,7 +57,7 @@ class Recovery:
     """A recovery of 1,600 servers, and what collects it."""
 
     simulator: Simulator
-    drs: Drs
+    drs: DrsClient
     bus: Bus = field(default_factory=Bus)
     table: Table = field(default_factory=Table)
     delivered: int = 0
@@ -77,7 +78,7 @@ class Recovery:
 
     def collect(self) -> None:
         """A pass; and what is on the bus by then is stored, in any order, a part of it a second time."""
-        done = self.collector.collect(Request(), self.now)
+        done = self.collector.collect(PassRequest(), self.now)
         self.failures += Counter(reason.partition(":")[0] for reason in done.failures.values())
         messages = [*self.bus.queue, *self.bus.chance.sample(self.bus.queue, len(self.bus.queue) // 10)]
         self.bus.chance.shuffle(messages)
@@ -119,7 +120,7 @@ def server() -> Iterator[DrsServer]:
 def recovery(server: DrsServer, monkeypatch: pytest.MonkeyPatch) -> Recovery:
     monkeypatch.setenv("AWS_ENDPOINT_URL_DRS", server.endpoint)
     server.simulator = Simulator(page_size=500)
-    drs = Drs(Target())
+    drs = DrsClient(Target())
     drs.connect()
     assert ITEMS >= 10_000
     return Recovery(server.simulator, drs)

@@ -8,28 +8,21 @@ from __future__ import annotations
 
 import random
 from collections import Counter
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import boto3
 import pytest
-from aws_lambda_powertools.utilities.idempotency.persistence.dynamodb import DynamoDBPersistenceLayer
-from botocore.config import Config
-from drs_job_log import ingest
-from drs_job_log.events import SERVER_FAILURES, parse
-from drs_job_log.linking import Links
-from drs_job_log.notify import Notices, Settings
-from drs_job_log.store import JobLogStore
+from drs_job_log.ingest import handler as ingest
+from drs_job_log.model.events import SERVER_FAILURES, parse
 
-from tests.support import played, scripts
+from tests.support import functions, played, scripts
 from tests.support.envelopes import dumps, job_log, launch_result
 from tests.support.faults import EventsTable, Faults, Queue
+from tests.support.functions import LambdaContext
 from tests.support.scripts import server_id
-from tests.unit.conftest import NOTICES, RETENTION, TABLE
-from tests.unit.test_ingest import LambdaContext
+from tests.unit.conftest import TABLE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -38,8 +31,6 @@ if TYPE_CHECKING:
 
 JOBS = 100
 SERVERS = [server_id(number) for number in range(16)]
-# As ingest.py has it, but for the waiting.
-CLIENT = Config(retries={"mode": "legacy", "total_max_attempts": 3}, max_pool_connections=10)
 
 
 @dataclass(frozen=True)
@@ -114,43 +105,20 @@ class Pipeline:
 
 
 @pytest.fixture
-def pipeline(subscriber: Subscriber, monkeypatch: pytest.MonkeyPatch) -> Pipeline:
+def pipeline(subscriber: Subscriber) -> Pipeline:
     events = EventsTable(TABLE)
     table, topic = Faults(answer=events), Faults(chance=random.Random(2))  # noqa: S311
 
-    def client(service: Any, faults: Faults) -> Any:
-        client = boto3.client(service, config=CLIENT)
-        faults.at(client)
-        return client
+    def start() -> None:
+        """Replace the function's environment, as Lambda does after it ends one."""
+        # The threads of an invocation that was ended complete their requests first.
+        ingest.ConcurrentBatchProcessor._threads.shutdown()
+        functions.cold_start("ingest", FAILURE_TOPIC_ARN=subscriber.topic_arn)
+        table.at(ingest.dynamodb)
+        topic.at(ingest.sns())
 
-    def cold_start() -> None:
-        """A new environment of the function."""
-        # What a killed one had in work in other threads, it has done, or not: here, it has.
-        ingest.OverlappingBatchProcessor._threads.shutdown()
-        monkeypatch.setattr(ingest.OverlappingBatchProcessor, "_threads", ThreadPoolExecutor(10))
-        dynamodb, sns = client("dynamodb", table), client("sns", topic)
-        settings = Settings(name="drs-job-log", topic_arn=subscriber.topic_arn, viewer=None, runbook="r.md")
-        store = JobLogStore(dynamodb, TABLE)
-        memory = DynamoDBPersistenceLayer(NOTICES, boto3_client=dynamodb)
-        monkeypatch.setattr(ingest, "store", store)
-        monkeypatch.setattr(ingest, "links", Links(None))
-        monkeypatch.setattr(
-            ingest,
-            "notices",
-            Notices(
-                settings,
-                sns=lambda: sns,
-                memory=memory,
-                store=store,
-                retention=RETENTION,
-                count=ingest.count_failure,
-            ),
-        )
-
-    # The function's own are for whatever test comes after.
-    monkeypatch.setattr(ingest.OverlappingBatchProcessor, "_threads", ThreadPoolExecutor(10))
-    cold_start()
-    queue = Queue(ingest.handler, LambdaContext(), cold_start)
+    start()
+    queue = Queue(ingest.lambda_handler, LambdaContext(), start)
     table.clock = topic.clock = lambda: queue.now
     return Pipeline(queue, events, subscriber, table, topic)
 
@@ -159,8 +127,8 @@ def pipeline(subscriber: Subscriber, monkeypatch: pytest.MonkeyPatch) -> Pipelin
 def _short_invocations(monkeypatch: pytest.MonkeyPatch) -> None:
     """What a killed one had begun to tell, another may tell when its time is over."""
     monkeypatch.setattr(LambdaContext, "get_remaining_time_in_millis", lambda _: 300.0)
-    monkeypatch.setattr("drs_job_log.notify._SECONDS_TO_TELL", 0)
-    monkeypatch.setattr("drs_job_log.notify._WAITS", (0, 0, 0))
+    monkeypatch.setattr("drs_job_log.notify.notifier._MIN_SECONDS_TO_NOTIFY", 0)
+    monkeypatch.setattr("drs_job_log.notify.notifier._IN_PROGRESS_WAITS", (0, 0, 0))
 
 
 def test_nothing_goes_wrong(pipeline: Pipeline, count: Callable[..., None]) -> None:

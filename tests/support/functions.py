@@ -1,42 +1,59 @@
-"""Cold starts of the Lambda functions in this process, with an environment as Terraform sets it."""
+"""The Lambda functions in this process, started with an environment as Terraform sets it."""
 
 from __future__ import annotations
 
 import importlib
-import importlib.util
 import os
-from typing import TYPE_CHECKING, Any, Final
+import sys
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
 from unittest.mock import patch
-
-from tests.support.environment import ENVIRONMENT
 
 if TYPE_CHECKING:
     from types import ModuleType
 
+# The smallest environment that Terraform sets, without the optional features.
+ENVIRONMENT: Final = {
+    "JOB_LOG_EVENTS_TABLE": "drs-job-log-events",
+    "NOTICES_TABLE": "drs-job-log-notices",
+    "RETENTION_DAYS": "30",
+    "RUNBOOKS": "docs/runbooks",
+    "EVENT_BUS_NAME": "default",
+    "EVENT_SOURCE": "drs.job-log",
+    "EXECUTION_ID_TAG": "ExecutionId",
+    "LOOKBACK_HOURS": "24",
+    "POLL_INTERVAL_SECONDS": "3",
+    "STALLED_AFTER_MINUTES": "45",
+    "POWERTOOLS_SERVICE_NAME": "drs-job-log",
+    "POWERTOOLS_METRICS_NAMESPACE": "DRSJobLog",
+}
+
 HANDLERS: Final = {
     "ingest": "drs_job_log.ingest.handler",
-    "collector": "drs_job_log.collector.handler",
-    "linker": "drs_job_log.linker.handler",
+    "collector": "drs_job_log.collect.handler",
+    "linker": "drs_job_log.link.handler",
     "api": "drs_job_log.api.handler",
 }
 
 
 def cold_start(function: str, **environment: str) -> ModuleType:
-    """Execute the module of a function's handler again, and return this second copy.
+    """Start a function as Lambda does, and return the module of its handler.
 
-    ``environment`` adds to ``ENVIRONMENT``. The module in ``sys.modules`` stays as it is.
+    The module is executed again in place, so that references to it stay valid. ``environment`` adds to ``ENVIRONMENT``.
     """
-    name = HANDLERS[function].rpartition(".")[0]
+    name = HANDLERS[function]
     with patch.dict(os.environ, ENVIRONMENT | environment):
-        importlib.import_module(name)  # dataclasses look up their module by name
-        spec = importlib.util.find_spec(name)
-        assert spec is not None
-        assert spec.loader is not None
-        module = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(module)
-    return module
+        return importlib.reload(sys.modules[name]) if name in sys.modules else importlib.import_module(name)
 
 
-def handler(module: ModuleType) -> Any:
-    """The Lambda handler of a module from ``cold_start``."""
-    return module.handler
+@dataclass
+class LambdaContext:
+    """The context of an invocation with 30 seconds left."""
+
+    function_name: str = "drs-job-log-ingest"
+    memory_limit_in_mb: int = 256
+    invoked_function_arn: str = "arn:aws:lambda:us-east-1:111122223333:function:drs-job-log-ingest"
+    aws_request_id: str = "request"
+
+    def get_remaining_time_in_millis(self) -> float:
+        return 30_000.0

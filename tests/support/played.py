@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from drs_job_log.events import JobLogEvent, parse
-from drs_job_log.joblog import durations, read_log, to_detail
+from drs_job_log.collect.job_log import durations, read_log, to_detail
+from drs_job_log.model.events import JobLogEvent, parse
 
 from tests.support.envelopes import dumps, job_log
 
@@ -39,7 +39,7 @@ def details(
         for step in script.steps
     ]
     log = read_log(job, items, created + timedelta(days=1))
-    return [to_detail(fact, job, {}, durations(job, log), "ExecutionId") for fact in log.facts]
+    return [to_detail(fact, job, {}, durations(job, log), "ExecutionId") for fact in log.items]
 
 
 def events(script: Script, job_id: str, **options: Any) -> list[JobLogEvent]:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from datetime import datetime
     from types import ModuleType
 
-    from drs_job_log.events import JobLogEvent
+    from drs_job_log.model.events import JobLogEvent
 
 # What Lambda tells a handler.
 CONTEXT: Final[Any] = SimpleNamespace(
@@ -35,7 +35,7 @@ class Recovery:
 
     def __init__(self, api: ModuleType) -> None:
         self._events: dict[tuple[str, str], JobLogEvent] = {}
-        self.gateway = Gateway(lambda event: api.handler(event, CONTEXT))
+        self.gateway = Gateway(lambda event: api.lambda_handler(event, CONTEXT))
 
     def happen(self, *events: JobLogEvent) -> None:
         self._events |= {(event.job_id, event.key): event for event in events}

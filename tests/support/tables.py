@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from boto3.dynamodb.types import TypeDeserializer
+
 from tests.support import hcl
+from tests.support.functions import ENVIRONMENT
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -51,4 +54,14 @@ def _key_schema(block: dict[str, str]) -> Any:
     return [
         {"AttributeName": block["hash_key"], "KeyType": "HASH"},
         {"AttributeName": block["range_key"], "KeyType": "RANGE"},
+    ]
+
+
+def rows(client: DynamoDBClient, name: str = ENVIRONMENT["JOB_LOG_EVENTS_TABLE"], **query: Any) -> list[dict[str, Any]]:
+    """Return all rows of the events table, or of one of its indexes."""
+    deserialize = TypeDeserializer().deserialize
+    return [
+        {name: deserialize(value) for name, value in item.items()}
+        for page in client.get_paginator("scan").paginate(TableName=name, **query)
+        for item in page["Items"]
     ]

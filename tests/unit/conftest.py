@@ -1,4 +1,4 @@
-"""moto in this process, with the module's own table."""
+"""moto in this process, with the module's own tables."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import os
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from tests.support.environment import ENVIRONMENT
+from tests.support.functions import ENVIRONMENT
 
-# Before the functions' modules are imported: they read their environment then, as Lambda has it.
+# Before the handlers are imported, since they read their environment then.
 os.environ |= ENVIRONMENT | {
     "AWS_ACCESS_KEY_ID": "test",
     "AWS_SECRET_ACCESS_KEY": "test",
@@ -20,7 +20,7 @@ from dataclasses import dataclass
 
 import boto3
 import pytest
-from drs_job_log.store import JobLogStore
+from drs_job_log.table import JobLogTable
 from moto import mock_aws
 
 from tests.support import tables
@@ -46,8 +46,8 @@ def dynamodb() -> Iterator[DynamoDBClient]:
 
 
 @pytest.fixture
-def store(dynamodb: DynamoDBClient) -> JobLogStore:
-    return JobLogStore(dynamodb, TABLE)
+def store(dynamodb: DynamoDBClient) -> JobLogTable:
+    return JobLogTable(dynamodb, TABLE)
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,6 @@ into the functions' timeouts. Each test goes through the real handler and its re
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -15,12 +14,12 @@ import boto3
 import botocore.client
 import pytest
 from botocore.validate import ParamValidationDecorator
-from drs_job_log import joblog
+from drs_job_log.collect.job_log import read_log
 
 from tests.support import drills, scripts
 from tests.support.drs import DrsServer, Simulator
 from tests.support.envelopes import dumps, job_log, sqs_records
-from tests.support.functions import cold_start, handler
+from tests.support.functions import LambdaContext, cold_start
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -95,19 +94,6 @@ HISTORY_SETTINGS = {
 }
 
 
-@dataclass
-class Context:
-    """A Lambda context with the whole timeout left."""
-
-    function_name: str = "drs-job-log"
-    memory_limit_in_mb: int = 256
-    invoked_function_arn: str = "arn:aws:lambda:us-east-1:111122223333:function:drs-job-log"
-    aws_request_id: str = "request"
-
-    def get_remaining_time_in_millis(self) -> int:
-        return 30_000
-
-
 def message(**detail: Any) -> dict[str, Any]:
     """A batch with one "DRS Job Log" event."""
     return sqs_records([dumps(job_log({"jobID": "drsjob-1", "eventType": "JOB_START", "eventId": "1"} | detail))])
@@ -121,80 +107,11 @@ def message(**detail: Any) -> dict[str, Any]:
 def test_event_keys_of_the_real_drills() -> None:
     keys: dict[str, list[str]] = {}
     for drill in json.loads(drills.DRILLS.read_text())["drills"]:
-        log = joblog.read_log(drill["job"], drill["items"], datetime(2026, 1, 1, tzinfo=UTC))
-        keys[drill["job"]["jobID"]] = [item.key for item in log.facts]
+        log = read_log(drill["job"], drill["items"], datetime(2026, 1, 1, tzinfo=UTC))
+        keys[drill["job"]["jobID"]] = [item.key for item in log.items]
 
     assert keys == EVENT_KEYS
     assert sum(map(len, keys.values())) == 28
-
-
-# ---------------------------------------------------------------------------------------------------------------------
-# Environment variables to settings
-# ---------------------------------------------------------------------------------------------------------------------
-
-
-def test_settings_of_the_collector() -> None:
-    module = cold_start(
-        "collector",
-        RETENTION_DAYS="7",
-        LOOKBACK_HOURS="12.5",
-        POLL_INTERVAL_SECONDS="1.5",
-        STALLED_AFTER_MINUTES="20",
-        EXECUTION_ID_TAG="Run",
-        EVENT_BUS_NAME="recovery",
-        EVENT_SOURCE="acme.drs",
-        JOB_LOG_EVENTS_TABLE="events-2",
-        DRS_TARGETS='[{"region": "eu-west-1", "roleArn": "arn:aws:iam::111122223333:role/r", "externalId": "x"}, {}]',
-    )
-
-    assert asdict(module.collector._settings) == {
-        "lookback": timedelta(hours=12, minutes=30),
-        "retention": timedelta(days=7),
-        "poll_interval": timedelta(seconds=1.5),
-        "stalled_after": timedelta(minutes=20),
-        "execution_id_tag": "Run",
-    }
-    assert [asdict(drs._target) for drs in module.collector._targets] == [
-        {"region": "eu-west-1", "role_arn": "arn:aws:iam::111122223333:role/r", "external_id": "x"},
-        {"region": None, "role_arn": None, "external_id": None},
-    ]
-    assert (module.collector._bus._name, module.collector._bus._source) == ("recovery", "acme.drs")
-    assert module.collector._store._table_name == "events-2"
-
-
-def test_the_collector_reads_its_own_account_and_region_without_targets() -> None:
-    (drs,) = cold_start("collector").collector._targets
-
-    assert asdict(drs._target) == {"region": None, "role_arn": None, "external_id": None}
-
-
-def test_settings_of_ingest() -> None:
-    module = cold_start("ingest", RETENTION_DAYS="7", JOB_LOG_EVENTS_TABLE="events-2", **HISTORY)
-
-    assert module.retention == timedelta(days=7)
-    assert module.store._table_name == "events-2"
-    assert asdict(module.notices._settings) == {
-        "name": "drs-job-log",
-        "topic_arn": "arn:aws:sns:us-east-1:111122223333:failures",
-        "viewer": "https://recovery.example.com",
-        "runbook": "docs/runbooks/server-failed.md",
-    }
-    assert module.notices._memorable == timedelta(days=15)
-    assert module.history._table_name == "history"
-    assert asdict(module.history.settings) == HISTORY_SETTINGS
-    assert module.links._index is module.history
-
-
-def test_settings_of_the_linker_and_the_api() -> None:
-    linker = cold_start("linker", JOB_LOG_EVENTS_TABLE="events-2", **HISTORY).linker
-    api = cold_start("api", JOB_LOG_EVENTS_TABLE="events-2", **HISTORY)
-
-    for table, history in ((linker._store, linker._history), (api.logs._store, api.history)):
-        assert table._table_name == "events-2"
-        assert history._table_name == "history"
-        assert asdict(history.settings) == HISTORY_SETTINGS
-    assert cold_start("linker").linker._history is None
-    assert cold_start("api").history is None
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -236,7 +153,7 @@ def test_clients_of_ingest(clients: list[tuple[Any, ...]]) -> None:
 
     now = datetime.now(UTC).isoformat()
     failed = message(eventType="LAUNCH_FAILED", sourceServerID="s-1", executionId="e", logDateTime=now)
-    assert handler(module)(failed, Context()) == {"batchItemFailures": []}
+    assert module.lambda_handler(failed, LambdaContext()) == {"batchItemFailures": []}
 
     assert clients == [
         ("dynamodb", 2, 3, "legacy", 3, False, 10),
@@ -253,7 +170,7 @@ def test_clients_of_the_collector(
     with DrsServer(Simulator()) as server:
         monkeypatch.setenv("AWS_ENDPOINT_URL_DRS", server.endpoint)
         target = {"region": "eu-west-1", "roleArn": "arn:aws:iam::111122223333:role/r"}
-        handler(cold_start("collector", DRS_TARGETS=json.dumps([target])))({}, Context())
+        cold_start("collector", DRS_TARGETS=json.dumps([target])).lambda_handler({}, LambdaContext())
 
     assert clients == [
         ("dynamodb", 2, 5, "standard", 3, True, 10),
@@ -266,7 +183,7 @@ def test_clients_of_the_collector(
 @pytest.mark.usefixtures("dynamodb")
 def test_clients_of_the_linker(clients: list[tuple[Any, ...]]) -> None:
     clients.clear()
-    handler(cold_start("linker", **HISTORY))({}, Context())
+    cold_start("linker", **HISTORY).lambda_handler({}, LambdaContext())
 
     assert clients == [("dynamodb", 2, 5, "standard", 3, True, 10)]
 
@@ -275,7 +192,7 @@ def test_clients_of_the_linker(clients: list[tuple[Any, ...]]) -> None:
 def test_clients_of_the_api(clients: list[tuple[Any, ...]]) -> None:
     clients.clear()
     request = {"routeKey": "GET /jobs/{jobId}/logs", "pathParameters": {"jobId": "drsjob-1"}}
-    assert handler(cold_start("api", **HISTORY))(request, Context())["statusCode"] == 200
+    assert cold_start("api", **HISTORY).lambda_handler(request, LambdaContext())["statusCode"] == 200
 
     assert clients == [("dynamodb", 1, 3, "standard", 3, True, 10)]
 
@@ -289,7 +206,9 @@ def test_clients_of_the_api(clients: list[tuple[Any, ...]]) -> None:
 def test_ingest_writes_a_ttl_of_the_retention_after_the_event(dynamodb: DynamoDBClient, days: int) -> None:
     happened = datetime(2026, 11, 23, 20, 30, 15, 900_000, tzinfo=UTC)
 
-    handler(cold_start("ingest", RETENTION_DAYS=str(days)))(message(logDateTime=happened.isoformat()), Context())
+    cold_start("ingest", RETENTION_DAYS=str(days)).lambda_handler(
+        message(logDateTime=happened.isoformat()), LambdaContext()
+    )
 
     (row,) = dynamodb.scan(TableName="drs-job-log-events")["Items"]
     assert row["TTL"]["N"] == str(int((happened + timedelta(days=days)).timestamp()))
@@ -309,6 +228,22 @@ def test_the_collector_sends_what_is_younger_than_the_retention(simulator: Simul
     job_id = simulator.start(scripts.drill(0))
     simulator.jobs[job_id].began -= timedelta(hours=36)
 
-    answer = handler(cold_start("collector", RETENTION_DAYS=days))({"jobIds": [job_id]}, Context())
+    answer = cold_start("collector", RETENTION_DAYS=days).lambda_handler({"jobIds": [job_id]}, LambdaContext())
 
     assert answer == {"passes": 1, "jobs": 1, "emitted": emitted}
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Claims of notifications
+# ---------------------------------------------------------------------------------------------------------------------
+
+
+def test_the_claim_of_a_notification_has_the_same_id(dynamodb: DynamoDBClient) -> None:
+    """With another ID, a failure that was already notified would be notified again."""
+    now = datetime.now(UTC).isoformat()
+    failed = message(eventType="LAUNCH_FAILED", sourceServerID="s-1", logDateTime=now)
+
+    cold_start("ingest").lambda_handler(failed, LambdaContext())
+
+    (claim,) = dynamodb.scan(TableName="drs-job-log-notices")["Items"]
+    assert claim["id"]["S"] == "failure#76b1df99bc7bab7cd4b5734b071e5caad44fe6dc619bb745d663b0d5978d7bff"

@@ -12,8 +12,8 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from drs_job_log import api
-from drs_job_log.logs import Logs
+from drs_job_log.api import handler as api
+from drs_job_log.api.execution_log import EventLogCache
 from playwright.sync_api import expect
 
 from tests.support import played, scripts
@@ -23,7 +23,7 @@ from tests.support.recovery import Recovery
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from drs_job_log.events import JobLogEvent
+    from drs_job_log.model.events import JobLogEvent
     from playwright.sync_api import Browser, BrowserContext, Locator, Page
 
 NAMES = ["prod-web-01", "prod-db-01", "prod-app-01"]
@@ -47,8 +47,8 @@ def steps(events: Sequence[JobLogEvent], server: str) -> list[JobLogEvent]:
 @pytest.fixture
 def recovery(monkeypatch: pytest.MonkeyPatch) -> Recovery:
     recovery = Recovery(api)
-    monkeypatch.setattr(api, "logs", Logs(recovery))
-    monkeypatch.setattr(api, "history", None)
+    monkeypatch.setattr(api, "logs", EventLogCache(recovery))
+    monkeypatch.setattr(api, "executions_table", None)
     return recovery
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from drs_job_log import pages
+from drs_job_log.api import static_files
 from playwright.sync_api import expect
 
 from tests.support import scripts
@@ -21,7 +21,7 @@ from tests.support.gateway import GatewayServer
 from tests.viewer.conftest import NAMES, SERVERS, events_of, steps
 
 if TYPE_CHECKING:
-    from drs_job_log.events import JobLogEvent
+    from drs_job_log.model.events import JobLogEvent
     from playwright.sync_api import BrowserContext, Page
 
     from tests.support.recovery import Recovery
@@ -750,7 +750,7 @@ def test_progress_is_told_to_who_cannot_see_it(recovery: Recovery, open_viewer: 
 
 
 def test_the_page_allows_itself_nothing_but_its_own_origin() -> None:
-    headers, text = pages.read_page()
+    headers, text = static_files.read_page()
 
     policy = dict(part.split(" ", 1) for part in headers["Content-Security-Policy"].split("; "))
     assert {name: policy[name] for name in ("default-src", "script-src", "connect-src", "frame-ancestors")} == {
@@ -778,6 +778,6 @@ def test_nothing_is_asked_of_any_other_host(
 
 
 def test_no_other_file_of_the_package_is_served() -> None:
-    assert pages.read_file("drs-job-log.js")
+    assert static_files.read_file("drs-job-log.js")
     for name in ("api.py", "../api.py", "page.html", "", ".", ".."):
-        assert pages.read_file(name) is None
+        assert static_files.read_file(name) is None

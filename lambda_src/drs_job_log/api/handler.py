@@ -1,0 +1,90 @@
+"""The Lambda handler of the HTTP API: logs with their progress, and the files of the viewer.
+
+API Gateway routes and authorizes a request before it invokes the function. Errors have the shape of API Gateway's own
+errors: ``{"message": …}``.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, Final
+
+from aws_lambda_powertools import Logger
+from botocore.exceptions import BotoCoreError, ClientError
+
+from drs_job_log import config
+from drs_job_log.api.execution_log import EventLogCache
+from drs_job_log.api.parameters import BadRequestError, parse_id, parse_query
+from drs_job_log.api.static_files import read_file, read_page
+from drs_job_log.api.views import execution_view, job_view, json_response, log_response, response
+from drs_job_log.link.executions_table import ExecutionsTable
+from drs_job_log.table import JobLogTable
+
+if TYPE_CHECKING:
+    from aws_lambda_powertools.utilities.typing import LambdaContext
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+    from drs_job_log.api.parameters import Query
+    from drs_job_log.model.progress import Progress
+
+# A settled answer is final: it is read in full, unless a full read is this recent (the pages of one answer share it).
+_FINAL_READ_MAX_AGE: Final = timedelta(seconds=10)
+
+logger = Logger()
+settings = config.reader_settings()
+dynamodb: DynamoDBClient = config.client("dynamodb", connect_timeout=1, read_timeout=3)
+logs = EventLogCache(JobLogTable(dynamodb, settings.table_name))
+executions_table = ExecutionsTable.from_settings(settings.executions_table, lambda: dynamodb)
+
+
+@logger.inject_lambda_context
+def lambda_handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, Any]:
+    """Return the response for a request in payload format 2.0.
+
+    Other errors are raised: API Gateway then returns 500 ``{"message": "Internal Server Error"}``, and Lambda's Errors
+    metric counts them.
+    """
+    (name, value), *_ = event["pathParameters"].items()
+    match event["routeKey"]:
+        case "GET /executions/{executionId}" | "GET /jobs/{jobId}":
+            return response(200, *read_page())
+        case "GET /viewer/{file}":
+            file = read_file(value)
+            return response(200, *file) if file else json_response(404, {"message": "Not Found"})
+    try:
+        resource_id = parse_id(name, value)
+        query = parse_query(event.get("queryStringParameters") or {}, resource_id)
+    except BadRequestError as error:
+        return json_response(400, {"message": str(error)})
+    now = datetime.now(UTC)
+    if name == "executionId":
+        return log_response(get_execution(resource_id, query, now))
+    return log_response(job_view(resource_id, logs.of_job(resource_id, now), query, now))
+
+
+def get_execution(execution_id: str, query: Query, now: datetime) -> dict[str, Any]:
+    """Return the log and the progress of an execution."""
+    log = logs.of_execution(execution_id, now)
+    status, settled = _execution_status(execution_id, log.progress, now)
+    if settled and now - log.full_read_at >= _FINAL_READ_MAX_AGE:
+        del log  # releases its memory before the next one is read
+        log = logs.of_execution(execution_id, now, _FINAL_READ_MAX_AGE)
+        status, settled = _execution_status(execution_id, log.progress, now)
+    return execution_view(execution_id, status, settled, log, query)
+
+
+def _execution_status(execution_id: str, progress: Progress, now: datetime) -> tuple[str, bool]:
+    """Return the status of an execution, and whether it is settled.
+
+    Between two waves, all known jobs have ended. The executions table states whether a further wave follows. Without
+    it, the time since the last job's end decides.
+    """
+    if executions_table and progress.jobs:
+        try:
+            is_over = executions_table.is_over(execution_id)
+        except (BotoCoreError, ClientError):  # the log is useful without the state in the table
+            logger.exception("Executions table not read", execution_id=execution_id)
+            return progress.status, False
+        if is_over is not None:
+            return (progress.status, progress.is_complete(now)) if is_over else ("IN_PROGRESS", False)
+    return progress.status, progress.is_idle(now)

@@ -1,0 +1,133 @@
+"""The Lambda handler of the collector. A schedule invokes it every minute; EventBridge events wake it earlier."""
+
+from __future__ import annotations
+
+import re
+import time
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Final
+
+from aws_lambda_powertools import Logger, Metrics
+from aws_lambda_powertools.metrics import MetricUnit
+
+from drs_job_log import config
+from drs_job_log.collect.collector import Collector, PassRequest, PassResult
+from drs_job_log.collect.drs_client import DrsClient
+from drs_job_log.collect.event_bus import EventBus
+from drs_job_log.model.events import parse_time
+from drs_job_log.table import JobLogTable
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from aws_lambda_powertools.utilities.typing import LambdaContext
+
+_JOB_ID: Final = re.compile(r"drsjob-[0-9a-zA-Z]{17}", re.ASCII)
+
+# The server states that have a metric.
+_METRIC_STATES: Final = ("pending", "converting", "launching", "launched", "failed")
+
+# A pass starts only if this time is left.
+_MIN_SECONDS_FOR_PASS: Final = 5
+
+logger = Logger()
+metrics = Metrics()
+settings = config.collector_settings()
+collector = Collector(
+    [DrsClient(target) for target in settings.targets],
+    JobLogTable(config.client("dynamodb"), settings.table_name),
+    EventBus(config.client("events"), settings.event_bus_name, settings.event_source),
+    settings,
+)
+
+
+class CollectionError(RuntimeError):
+    """The last pass was not complete. The message lists the subjects and reasons."""
+
+
+@logger.inject_lambda_context
+@metrics.log_metrics
+def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, int]:
+    """Make one pass, and one more every poll interval while a job runs and time is left.
+
+    Raises
+    ------
+    ValueError
+        If the event is not valid (see ``parse_event``).
+    CollectionError
+        If the last pass failed in part, so that Lambda's Errors metric counts it.
+    """
+    passes: list[PassResult] = []
+    wait = 0.0
+    request, is_single_pass = parse_event(event)
+    try:
+        while not passes or seconds_left(context) - wait > _MIN_SECONDS_FOR_PASS:
+            time.sleep(wait)
+            started = time.monotonic()
+            passes.append(collector.collect(request, datetime.now(UTC), lambda: seconds_left(context)))
+            if is_single_pass or not passes[-1].running_jobs:
+                break
+            wait = max(0.0, started + settings.poll_interval.total_seconds() - time.monotonic())
+    finally:
+        add_metrics(passes, is_manual=request.is_manual)
+    if passes[-1].failures:
+        raise CollectionError("; ".join(f"{subject}: {reason}" for subject, reason in passes[-1].failures.items()))
+    return {"passes": len(passes), "jobs": passes[-1].jobs, "emitted": sum(result.emitted for result in passes)}
+
+
+def parse_event(event: Mapping[str, Any]) -> tuple[PassRequest, bool]:
+    """Return the jobs to read, and whether a single pass is enough.
+
+    The event of the schedule is empty. Any EventBridge event wakes the collector. A launch result wakes it for a single
+    pass, since a large job sends hundreds of them. ``{"jobIds": [...]}`` and ``{"since": "..."}`` are manual requests.
+
+    Raises
+    ------
+    ValueError
+        If the event has another shape.
+    """
+    if not event or "detail-type" in event:
+        return PassRequest(), event.get("detail-type") == "DRS Source Server Launch Result"
+    match event:
+        case {"jobIds": [_, *_] as ids, **rest} if not rest:
+            if invalid := [id_ for id_ in ids if not isinstance(id_, str) or not _JOB_ID.fullmatch(id_)]:
+                raise ValueError(f"jobIds must be DRS job IDs like drsjob-556c7b1d99221f996, not {invalid[0]!r:.100}")
+            return PassRequest(job_ids=tuple(ids)), True
+        case {"since": since, **rest} if not rest:
+            return PassRequest(since=parse_time("since", since)), True
+    raise ValueError(
+        'the event must be {} for all due jobs, {"jobIds": ["drsjob-…", …]} for these jobs, or {"since": '
+        f'"2025-11-28T20:30:15Z"}} for the jobs created since then, not {event!r:.200}'
+    )
+
+
+def seconds_left(context: LambdaContext) -> float:
+    """Return the seconds until Lambda ends the invocation."""
+    return context.get_remaining_time_in_millis() / 1000
+
+
+def add_metrics(passes: list[PassResult], *, is_manual: bool) -> None:
+    """Add the passes of an invocation to the metrics. A pass without failures is a heartbeat.
+
+    A metric is billed for each hour with a value. Metrics that are mostly zero are therefore sent only if they are not.
+    """
+    metrics.add_metadata("EventsEmitted", sum(result.emitted for result in passes))
+    failures = sum(len(result.failures) for result in passes)
+    if failures or is_manual:
+        metrics.add_metric("CollectorFailures", MetricUnit.Count, failures)
+    if is_manual:  # a manual pass reads some jobs only, and counts stalled servers again
+        return
+    metrics.add_metric("CollectorHeartbeat", MetricUnit.Count, sum(not result.failures for result in passes))
+    metrics.add_metric("RunningJobs", MetricUnit.Count, max((result.running_jobs for result in passes), default=0))
+    running = max((result.running_executions for result in passes), default=0)
+    metrics.add_metric("RunningExecutions", MetricUnit.Count, running)
+    for state, servers in _servers_by_state(passes).items():
+        metrics.add_metric(f"Servers{state.capitalize()}", MetricUnit.Count, servers)
+    if stalled := sum(result.stalled for result in passes):
+        metrics.add_metric("ServersStalled", MetricUnit.Count, stalled)
+
+
+def _servers_by_state(passes: list[PassResult]) -> dict[str, int]:
+    """Return the number of servers by state in the newest pass with a running job."""
+    newest = next((result.servers for result in reversed(passes) if result.running_jobs), None)
+    return {} if newest is None else {state: newest.get(state, 0) for state in _METRIC_STATES}

@@ -1,0 +1,242 @@
+"""The configuration of the four functions: environment variables to typed settings, and boto3 clients.
+
+No other module reads the environment. Terraform sets the variables.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import threading
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+import boto3
+from botocore.config import Config
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+# boto3's default session is not thread-safe while it creates a client.
+_creating_client: Final = threading.Lock()
+
+
+def client(
+    service: Any,
+    *,
+    connect_timeout: float = 2,
+    read_timeout: float = 5,
+    retry_mode: Literal["legacy", "standard", "adaptive"] = "standard",
+    max_attempts: int = 3,
+    parameter_validation: bool = True,
+    **arguments: Any,
+) -> Any:
+    """Create a boto3 client. Timeouts are in seconds, and ``max_attempts`` includes the first request.
+
+    ``arguments`` are further arguments of ``boto3.client``. Thread-safe.
+    """
+    settings = Config(
+        connect_timeout=connect_timeout,
+        read_timeout=read_timeout,
+        retries={"mode": retry_mode, "total_max_attempts": max_attempts},
+        parameter_validation=parameter_validation,
+    )
+    with _creating_client:
+        return boto3.client(service, config=settings, **arguments)
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Executions table
+# ---------------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExecutionsTableSettings:
+    """Name and format of the executions table: see the input ``execution_history``."""
+
+    table_name: str
+    execution_id_attribute: str = "ExecutionId"
+    waves_attribute: str = "Waves"
+    wave_count_attribute: str = "TotalWaves"
+    job_id_attribute: str = "JobId"
+    status_attribute: str = "Status"
+    end_time_attribute: str = "EndTime"
+    end_time_format: str = "ISO8601"
+    job_id_index: str | None = None
+    allow_scan: bool = False
+    update_status: bool = False
+
+
+def executions_table_settings(environment: Mapping[str, str] = os.environ) -> ExecutionsTableSettings | None:
+    """Return the settings of the executions table, or None if no table is configured.
+
+    Raises
+    ------
+    ValueError
+        If ``EXECUTION_HISTORY_SETTINGS`` is not a JSON object with the names of the settings in camel case.
+    """
+    table_name = environment.get("EXECUTION_HISTORY_TABLE")
+    if not table_name:
+        return None
+    text = environment.get("EXECUTION_HISTORY_SETTINGS", "{}")
+    try:
+        settings = {
+            re.sub("[A-Z]", lambda m: "_" + m[0].lower(), key): value for key, value in json.loads(text).items()
+        }
+        return ExecutionsTableSettings(table_name=table_name, **settings)
+    except (ValueError, TypeError, AttributeError) as error:
+        raise ValueError(f"EXECUTION_HISTORY_SETTINGS must be a JSON object of settings, not {text!r:.200}") from error
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Collector
+# ---------------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """An account and Region to read. No role: this account. No Region: this Region."""
+
+    region: str | None = None
+    role_arn: str | None = None
+    external_id: str | None = None
+
+    def __str__(self) -> str:
+        return " as ".join(filter(None, (self.region or "this Region", self.role_arn)))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CollectorSettings:
+    """Settings of the collector: see the inputs ``collector``, ``execution_id_tag`` and ``retention_days``."""
+
+    table_name: str
+    event_bus_name: str
+    event_source: str
+    execution_id_tag: str
+    lookback: timedelta
+    retention: timedelta
+    poll_interval: timedelta
+    stalled_after: timedelta
+    targets: tuple[Target, ...]
+
+
+def collector_settings(environment: Mapping[str, str] = os.environ) -> CollectorSettings:
+    """Return the settings of the collector.
+
+    Raises
+    ------
+    KeyError, ValueError
+        If a variable is missing or invalid.
+    """
+    return CollectorSettings(
+        table_name=environment["JOB_LOG_EVENTS_TABLE"],
+        event_bus_name=environment["EVENT_BUS_NAME"],
+        event_source=environment["EVENT_SOURCE"],
+        execution_id_tag=environment["EXECUTION_ID_TAG"],
+        lookback=timedelta(hours=float(environment["LOOKBACK_HOURS"])),
+        retention=_retention(environment),
+        poll_interval=timedelta(seconds=float(environment["POLL_INTERVAL_SECONDS"])),
+        stalled_after=timedelta(minutes=float(environment["STALLED_AFTER_MINUTES"])),
+        targets=_targets(environment.get("DRS_TARGETS", "[]")),
+    )
+
+
+def _targets(text: str) -> tuple[Target, ...]:
+    """Return the targets of a JSON list of ``{"region", "roleArn", "externalId"}``. An empty list is this account."""
+    names = {"region": "region", "roleArn": "role_arn", "externalId": "external_id"}
+    try:
+        targets = [Target(**{names[key]: value for key, value in target.items()}) for target in json.loads(text)]
+    except (ValueError, AttributeError, TypeError, KeyError) as error:
+        raise ValueError(
+            f'DRS_TARGETS must be a JSON list of {{"region", "roleArn", "externalId"}}, not {text!r:.200}'
+        ) from error
+    return tuple(targets) or (Target(),)
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Ingest, linker and API
+# ---------------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NotificationSettings:
+    """Settings of failure notifications: see the input ``notifications``.
+
+    Attributes
+    ----------
+    name
+        The prefix of the module, for the subject.
+    table_name
+        The notifications table.
+    topic_arn
+        The SNS topic. None: failures are counted, and no notification is sent.
+    viewer_url
+        The address of the viewer before ``/executions/{id}`` and ``/jobs/{id}``. None: not known.
+    runbook_url
+        The runbook for a failed server.
+    """
+
+    name: str
+    table_name: str
+    topic_arn: str | None
+    viewer_url: str | None
+    runbook_url: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IngestSettings:
+    """Settings of ingest."""
+
+    table_name: str
+    retention: timedelta
+    notifications: NotificationSettings
+    executions_table: ExecutionsTableSettings | None
+
+
+def ingest_settings(environment: Mapping[str, str] = os.environ) -> IngestSettings:
+    """Return the settings of ingest.
+
+    Raises
+    ------
+    KeyError, ValueError
+        If a variable is missing or invalid.
+    """
+    return IngestSettings(
+        table_name=environment["JOB_LOG_EVENTS_TABLE"],
+        retention=_retention(environment),
+        notifications=NotificationSettings(
+            name=environment["POWERTOOLS_SERVICE_NAME"],
+            table_name=environment["NOTICES_TABLE"],
+            topic_arn=environment.get("FAILURE_TOPIC_ARN"),
+            viewer_url=environment.get("VIEWER_URL"),
+            runbook_url=f"{environment['RUNBOOKS']}/server-failed.md",
+        ),
+        executions_table=executions_table_settings(environment),
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReaderSettings:
+    """Settings of the functions that need the two tables only: the linker and the API."""
+
+    table_name: str
+    executions_table: ExecutionsTableSettings | None
+
+
+def reader_settings(environment: Mapping[str, str] = os.environ) -> ReaderSettings:
+    """Return the settings of the linker and of the API.
+
+    Raises
+    ------
+    KeyError, ValueError
+        If a variable is missing or invalid.
+    """
+    return ReaderSettings(
+        table_name=environment["JOB_LOG_EVENTS_TABLE"], executions_table=executions_table_settings(environment)
+    )
+
+
+def _retention(environment: Mapping[str, str]) -> timedelta:
+    return timedelta(days=int(environment["RETENTION_DAYS"]))

@@ -1,0 +1,1 @@
+"""Ingest: stores the events of the queue."""

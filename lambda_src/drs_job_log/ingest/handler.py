@@ -1,0 +1,224 @@
+"""The Lambda handler of ingest: stores the events of the queue, notifies of failed servers and adds metrics."""
+
+from __future__ import annotations
+
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from functools import cache
+from threading import Lock
+from typing import TYPE_CHECKING, Any, Final
+
+from aws_lambda_powertools import Logger, Metrics, single_metric
+from aws_lambda_powertools.metrics import MetricUnit
+from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType
+from aws_lambda_powertools.utilities.idempotency.persistence.dynamodb import DynamoDBPersistenceLayer
+
+from drs_job_log import config
+from drs_job_log.link.execution_status import StatusUpdate, update_status
+from drs_job_log.link.executions_table import ExecutionsTable
+from drs_job_log.link.resolver import RECORD_GRACE, ExecutionResolver
+from drs_job_log.model.events import JOB_ENDS, InvalidEventError, JobLogEvent, parse
+from drs_job_log.notify.notifier import FailureNotifier, NotificationPendingError
+from drs_job_log.table import JobLogTable
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from aws_lambda_powertools.utilities.batch.types import PartialItemFailureResponse
+    from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
+    from aws_lambda_powertools.utilities.typing import LambdaContext
+    from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_sns import SNSClient
+
+_BATCH_SIZE: Final = 10
+
+# End of a step → the metric of its duration.
+_DURATION_METRICS: Final[Mapping[str, str]] = {
+    "SNAPSHOT_COMPLETED": "SnapshotDuration",
+    "CONVERSION_COMPLETED": "ConversionDuration",
+    "SERVER_LAUNCHED": "LaunchDuration",
+    "JOB_COMPLETED": "JobDuration",
+}
+
+# A longer duration is an error of the sender, and is not counted.
+_MAX_DURATION_SECONDS: Final = 30 * 24 * 3600
+
+# For requests other than storing: two attempts that time out leave enough time to store the batch.
+_AUXILIARY: Final[Mapping[str, Any]] = {"connect_timeout": 1, "read_timeout": 2, "max_attempts": 2}
+
+logger = Logger()
+metrics = Metrics()
+_emitting_metric = Lock()
+_creating_sns = Lock()
+
+
+def count_failure() -> None:
+    """Emit the metric of a failed server at once: the batch may be cut off before its metrics are emitted."""
+    with _emitting_metric, single_metric(name="ServerFailures", unit=MetricUnit.Count, value=1):
+        pass
+
+
+def sns() -> SNSClient:
+    """Return the SNS client. It is created for the first failed server, so that cold starts do not wait for it."""
+    with _creating_sns:
+        return _sns()
+
+
+@cache
+def _sns() -> SNSClient:
+    client: SNSClient = config.client("sns", **_AUXILIARY)
+    return client
+
+
+settings = config.ingest_settings()
+dynamodb: DynamoDBClient = config.client(
+    "dynamodb",
+    # Three attempts that time out end within the function's 30 s, so that the rest of the batch is reported.
+    read_timeout=3,
+    # Not "standard": its retry quota runs out when DynamoDB throttles many requests, and events go to the DLQ.
+    retry_mode="legacy",
+    # DynamoDB validates requests itself. boto3's validation takes a tenth of the CPU time of a batch.
+    parameter_validation=False,
+)
+table = JobLogTable(dynamodb, settings.table_name)
+executions_table = ExecutionsTable.from_settings(
+    settings.executions_table, lambda: config.client("dynamodb", **_AUXILIARY)
+)
+resolver = ExecutionResolver(executions_table)
+notifier = FailureNotifier(
+    settings.notifications,
+    sns=sns,
+    persistence_store=DynamoDBPersistenceLayer(settings.notifications.table_name, boto3_client=dynamodb),
+    table=table,
+    retention=settings.retention,
+    count_failure=count_failure,
+)
+
+
+class ConcurrentBatchProcessor(BatchProcessor):
+    """Powertools' batch processor, with the records of a batch processed in parallel.
+
+    In threads, and not with Powertools' asyncio variant, since boto3 blocks.
+    """
+
+    _threads = ThreadPoolExecutor(max_workers=_BATCH_SIZE)
+
+    def process(self) -> list[tuple[Any, ...]]:
+        """Return the result of each record, in the order of the records."""
+        return list(self._threads.map(self._process_record, self.records))
+
+
+processor = ConcurrentBatchProcessor(event_type=EventType.SQS)
+
+
+@dataclass(frozen=True, slots=True)
+class IngestResult:
+    """The result of one record. ``is_new``: the table did not contain the event. ``lag``: time from event to row."""
+
+    event: JobLogEvent
+    is_new: bool
+    lag: timedelta
+    status_update: StatusUpdate | None
+
+
+@logger.inject_lambda_context
+@metrics.log_metrics
+def lambda_handler(event: dict[str, Any], context: LambdaContext) -> PartialItemFailureResponse:
+    """Store the events of a batch of SQS messages, and report the records that failed.
+
+    Raises
+    ------
+    aws_lambda_powertools.utilities.batch.exceptions.BatchProcessingError
+        If each record failed, so that Lambda's Errors metric counts it.
+    """
+    notifier.start_invocation(context)
+    with processor(event["Records"], ingest):
+        add_metrics([result for status, result, _ in processor.process() if status == "success"])
+    return processor.response()
+
+
+def ingest(record: SQSRecord) -> IngestResult:
+    """Store the event of one message, with its execution if it is known.
+
+    The follow-up actions (notification, status of the execution) also run for a repeated event: the invocation that
+    stored it may have been cut off before them.
+
+    Raises
+    ------
+    InvalidEventError
+        If the message is not a valid event.
+    drs_job_log.link.executions_table.ExecutionsTableError
+        If the event is stored, and the executions table does not match its settings.
+    Exception
+        If DynamoDB or SNS cannot be reached or refuses a request. It is safe to retry.
+    """
+    try:
+        event = resolver.resolve(parse(record.body), datetime.now(UTC))
+        is_new = table.put(event, settings.retention)
+        lag = datetime.now(UTC) - event.timestamp
+    except InvalidEventError as error:
+        logger.error("Event rejected", message_id=record.message_id, reason=str(error))
+        raise
+    except Exception:
+        logger.exception("Event not stored", message_id=record.message_id)
+        raise
+    try:
+        notifier.notify(event)
+        status_update = update_execution(event, datetime.now(UTC)) if event.event_type in JOB_ENDS else None
+    except NotificationPendingError as error:
+        logger.info(
+            "Event stored. The notification is pending and the message is retried",
+            message_id=record.message_id,
+            reason=str(error),
+        )
+        raise
+    except Exception:
+        logger.exception(
+            "Event stored, but a follow-up action failed",
+            message_id=record.message_id,
+            job_id=event.job_id,
+            key=event.key,
+        )
+        raise
+    return IngestResult(event, is_new, lag, status_update)
+
+
+def update_execution(end: JobLogEvent, now: datetime) -> StatusUpdate | None:
+    """Update the status of the execution of a job that ended, if ``update_status`` is enabled."""
+    if not executions_table or not executions_table.settings.update_status or not end.execution_id:
+        return None
+    update = update_status(executions_table, table, end.execution_id, end.job_id)
+    if update == "MISSING" and now - end.timestamp < RECORD_GRACE:
+        table.requeue_for_linker(end.job_id, end.key)
+        return None
+    return update
+
+
+def add_metrics(results: list[IngestResult]) -> None:
+    """Add the results of a batch to the metrics. Sources are metadata, since each dimension is billed as a metric."""
+    new = [result for result in results if result.is_new]
+    metrics.add_metric("EventsStored", MetricUnit.Count, len(new))
+    metrics.add_metric("EventsRepeated", MetricUnit.Count, len(results) - len(new))
+    metrics.add_metric("EventsUnlinked", MetricUnit.Count, sum(result.event.execution_id is None for result in new))
+    for result in new:
+        metrics.add_metric("EventLag", MetricUnit.Milliseconds, max(0.0, result.lag / timedelta(milliseconds=1)))
+        if (seconds := _duration(result.event)) is not None:
+            metrics.add_metric(_DURATION_METRICS[result.event.event_type], MetricUnit.Seconds, seconds)
+    if missing := sum(result.status_update == "MISSING" for result in results):
+        metrics.add_metric("ExecutionsMissing", MetricUnit.Count, missing)
+    metrics.add_metadata("EventsBySource", Counter(result.event.source for result in new))
+
+
+def _duration(event: JobLogEvent) -> float | None:
+    """Return the duration in seconds of the step that an event ends, or None if it ends none or has no valid value."""
+    match event.detail.get("durationSeconds"):
+        case bool():
+            return None
+        case int() | Decimal() as seconds if (
+            event.event_type in _DURATION_METRICS and 0 <= seconds < _MAX_DURATION_SECONDS
+        ):
+            return float(seconds)
+    return None

@@ -1,0 +1,1 @@
+"""Linking: finds the execution of a job and updates the execution's status."""

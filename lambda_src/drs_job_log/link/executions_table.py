@@ -1,0 +1,308 @@
+"""The executions table of the orchestrator: which execution a job belongs to, and the state of the execution."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import dataclass
+from operator import itemgetter
+from typing import TYPE_CHECKING, Any, Final, Self
+
+from boto3.dynamodb.types import TypeDeserializer
+
+from drs_job_log.model.events import format_time
+from drs_job_log.table import conditional_write
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+    from datetime import datetime
+
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+    from drs_job_log.config import ExecutionsTableSettings
+
+# Status values that end an execution: those of public orchestrators, and common synonyms.
+_TERMINAL: Final = frozenset(
+    {
+        *("COMPLETED", "PARTIAL", "FAILED", "CANCELLED"),
+        *("CANCELED", "TERMINATED", "SUCCEEDED", "ABORTED", "TIMED_OUT", "TIMEOUT", "ERROR"),
+    }
+)
+
+_deserialize = TypeDeserializer().deserialize
+
+
+class ExecutionsTableError(RuntimeError):
+    """The table does not match its settings, or the record cannot be updated. The message states the remedy."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExecutionRecord:
+    """An item of an execution. If the table has a range key, an execution can have several.
+
+    Attributes
+    ----------
+    key
+        The primary key, in the format of the DynamoDB API.
+    status
+        The status, or None if the item has none.
+    waves
+        The job IDs of each wave. A wave that has not started has none.
+    wave_count
+        The number of planned waves. 0: not stated. Infinite: the value is not a number.
+    unchanged
+        The status and waves as read, in the format of the DynamoDB API: the condition for an update.
+    """
+
+    key: Mapping[str, Any]
+    status: str | None
+    waves: Sequence[frozenset[str]]
+    wave_count: float
+    unchanged: Mapping[str, Any]
+
+    @property
+    def job_ids(self) -> frozenset[str]:
+        """The IDs of all jobs in the record."""
+        return frozenset[str]().union(*self.waves)
+
+    @property
+    def names_every_job(self) -> bool:
+        """Whether the record contains all planned waves, each with a job."""
+        return len(self.waves) >= max(self.wave_count, 1) and all(self.waves)
+
+
+class ExecutionsTable:
+    """The executions table. It is written only if ``update_status`` is enabled.
+
+    All methods raise ``botocore.exceptions.BotoCoreError`` or ``botocore.exceptions.ClientError`` if DynamoDB cannot be
+    reached or refuses the request.
+    """
+
+    def __init__(self, client: DynamoDBClient, settings: ExecutionsTableSettings) -> None:
+        self.settings = settings
+        self._client = client
+        self._key_schemas: Mapping[str | None, Sequence[str]] | None = None
+        self._scan_position: Mapping[str, Any] | None = None
+
+    @classmethod
+    def from_settings(
+        cls, settings: ExecutionsTableSettings | None, create_client: Callable[[], DynamoDBClient]
+    ) -> Self | None:
+        """Return the table, or None without settings. The client is created only if there are settings."""
+        return cls(create_client(), settings) if settings else None
+
+    def find_by_index(self, job_id: str) -> str | None:
+        """Return the execution of a job by ``job_id_index``, or None if there is no execution or more than one.
+
+        Raises
+        ------
+        ExecutionsTableError
+            If the table has no such index, or the index does not project the execution ID.
+        """
+        hash_key, *_ = self._keys(self.settings.job_id_index)
+        pages = self._client.get_paginator("query").paginate(
+            TableName=self.settings.table_name,
+            IndexName=str(self.settings.job_id_index),
+            KeyConditionExpression="#job = :job",
+            ProjectionExpression="#execution",
+            ExpressionAttributeNames={"#job": hash_key, "#execution": self.settings.execution_id_attribute},
+            ExpressionAttributeValues={":job": {"S": job_id}},
+        )
+        items = [item for page in pages for item in page["Items"]]
+        executions = {execution for item in items for execution in self._execution_ids(item)}
+        if items and not executions:
+            raise ExecutionsTableError(
+                f"job_id_index must be an index that projects {self.settings.execution_id_attribute}; "
+                f"{self.settings.job_id_index} of {self.settings.table_name} does not"
+            )
+        return executions.pop() if len(executions) == 1 else None
+
+    def find_by_scan(self, job_ids: Collection[str], seconds_left: Callable[[], float]) -> dict[str, str]:
+        """Return the executions of these jobs by a scan that ends when no time is left.
+
+        The next scan continues at that point. A job that is in more than one execution is left out.
+        """
+        settings = self.settings
+        attributes = (settings.execution_id_attribute, settings.waves_attribute, settings.job_id_attribute)
+        names = {f"#{place}": name for place, name in enumerate(dict.fromkeys(attributes))}
+        found: dict[str, set[str]] = {}
+        while seconds_left() > 0:
+            position: Any = {"ExclusiveStartKey": self._scan_position} if self._scan_position else {}
+            page = self._client.scan(
+                TableName=settings.table_name,
+                ProjectionExpression=", ".join(names),
+                ExpressionAttributeNames=names,
+                **position,
+            )
+            for item in page["Items"]:
+                named = frozenset[str]().union(*_waves(_to_python(item), settings))
+                for job_id in named.intersection(job_ids):
+                    found.setdefault(job_id, set()).update(self._execution_ids(item))
+            self._scan_position = page.get("LastEvaluatedKey")
+            if not self._scan_position:
+                break
+        return {job_id: executions.pop() for job_id, executions in found.items() if len(executions) == 1}
+
+    def is_over(self, execution_id: str) -> bool | None:
+        """Whether all records of the execution have a terminal status. None if the table has no record."""
+        status = self.settings.status_attribute
+        items = self._query(execution_id, ProjectionExpression="#status", names={"#status": status})
+        return all(is_terminal(_to_python(item).get(status)) for item in items) if items else None
+
+    def records(self, execution_id: str) -> list[ExecutionRecord]:
+        """Return the records of an execution, with a consistent read.
+
+        Raises
+        ------
+        ExecutionsTableError
+            If ``execution_id_attribute`` is not the partition key of the table.
+        """
+        settings = self.settings
+        keys = self._keys(None)
+        if keys[0] != settings.execution_id_attribute:
+            raise ExecutionsTableError(
+                f"execution_id_attribute must be the partition key of {settings.table_name}, which is {keys[0]}, "
+                f"not {settings.execution_id_attribute}"
+            )
+        records = []
+        for item in self._query(execution_id, ConsistentRead=True, names={}):
+            values = _to_python(item)
+            watched = (settings.status_attribute, settings.waves_attribute)
+            records.append(
+                ExecutionRecord(
+                    key={name: item[name] for name in keys},
+                    status=values.get(settings.status_attribute),
+                    waves=_waves(values, settings),
+                    wave_count=_wave_count(values.get(settings.wave_count_attribute)),
+                    unchanged={name: item.get(name) for name in watched},
+                )
+            )
+        return records
+
+    def set_status(self, record: ExecutionRecord, status: str, ended_at: datetime) -> bool:
+        """Set the status and end time of a record. Return False, and change nothing, if the record has changed."""
+        in_seconds = self.settings.end_time_format == "EPOCH_SECONDS"
+        new_values = {
+            self.settings.status_attribute: {"S": status},
+            self.settings.end_time_attribute: (
+                {"N": str(int(ended_at.timestamp()))} if in_seconds else {"S": format_time(ended_at)}
+            ),
+        }
+        # Without this condition, UpdateItem would create an item that was deleted meanwhile.
+        conditions = ["attribute_exists(#key)"]
+        names = {"#key": next(iter(record.key))}
+        values = {}
+        for place, (name, value) in enumerate(record.unchanged.items()):
+            names[f"#was{place}"] = name
+            conditions.append(f"#was{place} = :was{place}" if value else f"attribute_not_exists(#was{place})")
+            if value:
+                values[f":was{place}"] = value
+        for place, (name, value) in enumerate(new_values.items()):
+            names[f"#to{place}"] = name
+            values[f":to{place}"] = value
+        return conditional_write(
+            self._client.update_item,
+            TableName=self.settings.table_name,
+            Key=record.key,
+            UpdateExpression="SET #to0 = :to0, #to1 = :to1",
+            ConditionExpression=" AND ".join(conditions),
+            ExpressionAttributeNames=names,
+            ExpressionAttributeValues=values,
+        )
+
+    def _query(self, execution_id: str, *, names: Mapping[str, str], **options: Any) -> list[Mapping[str, Any]]:
+        pages = self._client.get_paginator("query").paginate(
+            TableName=self.settings.table_name,
+            KeyConditionExpression="#id = :id",
+            ExpressionAttributeNames={"#id": self.settings.execution_id_attribute, **names},
+            ExpressionAttributeValues={":id": {"S": execution_id}},
+            **options,
+        )
+        return [item for page in pages for item in page["Items"]]
+
+    def _execution_ids(self, item: Mapping[str, Any]) -> set[str]:
+        """Return the execution ID of an item as a set, which is empty if the item has no such text."""
+        value = item.get(self.settings.execution_id_attribute, {}).get("S")
+        return {value} if value else set()
+
+    def _keys(self, index: str | None) -> Sequence[str]:
+        """Return the key attributes of an index, or of the table: the partition key first."""
+        if self._key_schemas is None:
+            table = self._client.describe_table(TableName=self.settings.table_name)["Table"]
+            schemas: list[tuple[str | None, Any]] = [(None, table["KeySchema"])]
+            schemas += [(index["IndexName"], index["KeySchema"]) for index in table.get("GlobalSecondaryIndexes", [])]
+            self._key_schemas = {
+                name: [key["AttributeName"] for key in sorted(schema, key=itemgetter("KeyType"))]  # HASH, RANGE
+                for name, schema in schemas
+            }
+        if index not in self._key_schemas:
+            raise ExecutionsTableError(
+                f"job_id_index must be a global secondary index of {self.settings.table_name}, not {index}"
+            )
+        return self._key_schemas[index]
+
+
+def is_terminal(status: object) -> bool:
+    """Whether a status ends an execution, in upper or lower case."""
+    return str(status).upper() in _TERMINAL
+
+
+def _waves(item: Mapping[str, Any], settings: ExecutionsTableSettings) -> list[frozenset[str]]:
+    """Return the job IDs of each wave of an item. An item without waves is one wave, with its own job ID attribute."""
+    name = settings.job_id_attribute
+    waves = item.get(settings.waves_attribute)
+    parts = [{name: item.get(name)}] if waves is None else _wave_parts(waves, name)
+    return [frozenset(_job_ids(wave, name)) for wave in parts]
+
+
+def _wave_parts(waves: Any, job_id_attribute: str) -> list[Any]:
+    """Split the waves: a list, a map by wave name, a map that contains one of these, or JSON text of these."""
+    match _parse_json(waves):
+        case list() as wave_list:
+            return wave_list
+        case dict() as wave_map if job_id_attribute not in wave_map:
+            parts = [part for part in map(_parse_json, wave_map.values()) if isinstance(part, list | dict)]
+            waves = [wave for part in parts for wave in (part if isinstance(part, list) else [part])]
+            return [wave for wave in waves if isinstance(wave, dict)] or [wave_map]
+        case dict() as wave:
+            return [wave]
+    return []
+
+
+def _job_ids(value: Any, job_id_attribute: str) -> Iterator[str]:
+    """Yield the texts under the attribute's name at any depth, but not below a map that has the attribute."""
+    match _parse_json(value):
+        case dict() as parts if job_id_attribute in parts:
+            named = parts[job_id_attribute]
+            listed = named if isinstance(named, list | set) else [named]
+            yield from (job_id for job_id in listed if isinstance(job_id, str) and job_id)
+        case dict() as parts:
+            for part in parts.values():
+                yield from _job_ids(part, job_id_attribute)
+        case list() as parts:
+            for part in parts:
+                yield from _job_ids(part, job_id_attribute)
+
+
+def _parse_json(value: Any) -> Any:
+    """Return the list or map of a JSON text. Return any other value unchanged."""
+    if not isinstance(value, str) or not value.lstrip().startswith(("[", "{")):
+        return value
+    try:
+        return json.loads(value)
+    except (ValueError, RecursionError):
+        return value
+
+
+def _wave_count(value: Any) -> float:
+    """Return a number of waves. An unreadable number is infinite: the record is then never complete."""
+    if value is None:
+        return 0
+    try:
+        return int(value)
+    except (TypeError, ValueError):
+        return math.inf
+
+
+def _to_python(item: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: _deserialize(value) for name, value in item.items()}

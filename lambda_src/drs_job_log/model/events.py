@@ -1,0 +1,230 @@
+"""The event: one typed entry of a DRS job log, with its vocabulary, identity and time."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+# DRS event name → stored event type. A name that is not listed is stored unchanged. LAUNCH_END occurs in real logs,
+# although no AWS enum lists it. https://docs.aws.amazon.com/drs/latest/APIReference/API_JobLog.html
+EVENT_TYPES: Final[Mapping[str, str]] = {
+    "JOB_START": "JOB_STARTED",
+    "JOB_CANCEL": "JOB_TERMINATED",
+    "SNAPSHOT_START": "SNAPSHOT_STARTED",
+    "SNAPSHOT_END": "SNAPSHOT_COMPLETED",
+    "SNAPSHOT_FAIL": "SNAPSHOT_FAILED",
+    "CONVERSION_START": "CONVERSION_STARTED",
+    "CONVERSION_END": "CONVERSION_COMPLETED",
+    "CONVERSION_FAIL": "CONVERSION_FAILED",
+    "LAUNCH_START": "SERVER_LAUNCHING",
+    "LAUNCH_END": "SERVER_LAUNCHED",
+    "LAUNCH_FAILED": "SERVER_LAUNCH_FAILED",
+}
+
+# Event types that end a job. A cancelled job (JOB_TERMINATED) also gets one of them.
+JOB_ENDS: Final = frozenset({"JOB_COMPLETED", "JOB_FAILED"})
+
+# Event types that report a failed server.
+SERVER_FAILURES: Final = frozenset({"SNAPSHOT_FAILED", "CONVERSION_FAILED", "SERVER_LAUNCH_FAILED"})
+
+# https://docs.aws.amazon.com/eventbridge/latest/ref/events-ref-drs.html
+_LAUNCH_RESULT_TYPES: Final[Mapping[str, str]] = {
+    "RECOVERY_LAUNCH_SUCCEEDED": "SERVER_LAUNCHED",
+    "RECOVERY_LAUNCH_FAILED": "SERVER_LAUNCH_FAILED",
+}
+
+# datetime.fromisoformat also accepts a date alone or a week date. This pattern requires a date and a time of day.
+_ISO_8601: Final = re.compile(r"\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}(:\d{2}([.,]\d+)?)?(Z|[+-]\d{2}(:?\d{2})?)?", re.ASCII)
+
+# DynamoDB limits in bytes: partition key 2,048, sort key 1,024. The sort key also holds the time and "#".
+# https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html
+_MAX_PARTITION_KEY_BYTES: Final = 2048
+_MAX_EVENT_ID_BYTES: Final = 1024 - len("2025-11-28T20:30:15.000000Z#")
+
+
+class InvalidEventError(ValueError):
+    """The event can never be stored. The message names the invalid part."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobLogEvent:
+    """One event of a DRS job.
+
+    Attributes
+    ----------
+    timestamp
+        When it happened: an aware time in UTC.
+    source
+        The source of the EventBridge envelope.
+    detail
+        The whole detail of the envelope. ``isDrill`` is a bool.
+    """
+
+    job_id: str
+    event_id: str
+    event_type: str
+    timestamp: datetime
+    source: str
+    detail: Mapping[str, Any]
+    execution_id: str | None = None
+    source_server_id: str | None = None
+    source_server_name: str | None = None
+    ec2_instance_id: str | None = None
+    message: str | None = None
+    error: str | None = None
+
+    @property
+    def key(self) -> str:
+        """The ``EventKey`` of the event."""
+        return event_key(format_time(self.timestamp), self.event_id)
+
+
+def event_key(time: str, event_id: str) -> str:
+    """Return the ``EventKey``: the identity of an event in its job, and its place in the order of time.
+
+    ``time`` has the format of ``format_time``.
+    """
+    return f"{time}#{event_id}"
+
+
+def time_of_key(key: str) -> datetime:
+    """Return the time in an ``EventKey``."""
+    return parse_time("EventKey", key.partition("#")[0])
+
+
+def parse(body: str) -> JobLogEvent:
+    """Parse the JSON text of an EventBridge event: "DRS Job Log" or "DRS Source Server Launch Result".
+
+    Raises
+    ------
+    InvalidEventError
+        If the text is not such an event, or if an identifier or a time is missing or invalid.
+    """
+    try:
+        # Decimal keeps all digits of a fraction. NaN and Infinity become texts, since DynamoDB has no such numbers.
+        envelope = json.loads(body, parse_float=Decimal, parse_constant=str)
+    except (ValueError, ArithmeticError, RecursionError) as error:
+        raise InvalidEventError(f"the body is not valid JSON: {error}") from error
+    if not isinstance(envelope, dict) or not isinstance(envelope.get("detail"), dict):
+        raise InvalidEventError("the body must be an EventBridge event: an object whose detail is an object")
+
+    match envelope.get("detail-type"):
+        case "DRS Job Log":
+            detail = envelope["detail"]
+        case "DRS Source Server Launch Result":
+            detail = _launch_result_detail(envelope)
+        case other:
+            raise InvalidEventError(
+                f"detail-type must be 'DRS Job Log' or 'DRS Source Server Launch Result', not {other!r:.100}"
+            )
+
+    return JobLogEvent(
+        job_id=_identifier("detail.jobID", detail.get("jobID"), _MAX_PARTITION_KEY_BYTES),
+        event_id=_identifier(
+            "detail.eventId or id", _first_given(detail.get("eventId"), envelope.get("id")), _MAX_EVENT_ID_BYTES
+        ),
+        event_type=_stored_type(detail),
+        timestamp=parse_time(
+            "detail.logDateTime or time", _first_given(detail.get("logDateTime"), envelope.get("time"))
+        ),
+        source=_optional_text(envelope.get("source")) or "",
+        detail=_with_bool_is_drill(detail),
+        execution_id=(
+            None
+            if _first_given(detail.get("executionId")) is None
+            else _identifier("detail.executionId", detail["executionId"], _MAX_PARTITION_KEY_BYTES)
+        ),
+        source_server_id=_optional_text(detail.get("sourceServerID")),
+        source_server_name=_optional_text(detail.get("sourceServerName")),
+        ec2_instance_id=_optional_text(detail.get("ec2InstanceID")),
+        message=_optional_text(detail.get("message")),
+        error=_optional_text(detail.get("error")),
+    )
+
+
+def parse_time(name: str, value: object) -> datetime:
+    """Parse an ISO 8601 date and time into an aware time in UTC. A time without an offset is in UTC.
+
+    DRS writes ``2022-12-07T19:15:39.204086+00:00``; its documentation shows ``…Z``. ``name`` is for the error message.
+
+    Raises
+    ------
+    InvalidEventError
+        If the value is not such a time.
+    """
+    try:
+        if not isinstance(value, str) or not _ISO_8601.fullmatch(value):
+            raise ValueError
+        time = datetime.fromisoformat(value)
+        return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise InvalidEventError(
+            f"{name} must be an ISO 8601 time like 2025-11-28T20:30:15Z, not {value!r:.100}"
+        ) from None
+
+
+def format_time(time: datetime) -> str:
+    """Format an aware time in UTC with a fixed width, so that it sorts as text: ``2025-11-28T20:30:15.000000Z``."""
+    return time.astimezone(UTC).isoformat(timespec="microseconds").removesuffix("+00:00") + "Z"
+
+
+def _launch_result_detail(envelope: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the detail of a launch result, with the keys of a "DRS Job Log" detail added.
+
+    The server is in ``resources[0]`` (``arn:…:source-server/s-…``), not in the detail.
+    """
+    detail = envelope["detail"]
+    resources = envelope.get("resources") or [""]
+    _, is_server, server_id = str(resources[0]).rpartition(":source-server/")
+    state = detail.get("state")
+    return {
+        **detail,
+        "jobID": detail.get("job-id"),
+        "eventType": _LAUNCH_RESULT_TYPES.get(str(state), state),
+        "sourceServerID": server_id if is_server else None,
+        "isDrill": detail.get("is-drill"),
+        "account": envelope.get("account"),
+        "region": envelope.get("region"),
+    }
+
+
+def _stored_type(detail: Mapping[str, Any]) -> str:
+    name = detail.get("eventType")
+    if not isinstance(name, str) or not name:
+        raise InvalidEventError(f"detail.eventType must be a non-empty text, not {name!r:.100}")
+    if name == "JOB_END":
+        return "JOB_FAILED" if detail.get("outcome") == "FAILED" else "JOB_COMPLETED"
+    return EVENT_TYPES.get(name, name)
+
+
+def _first_given(*values: object) -> object:
+    """Return the first value that is neither null nor an empty text."""
+    return next((value for value in values if value is not None and value != ""), None)
+
+
+def _identifier(name: str, value: object, max_bytes: int) -> str:
+    if not isinstance(value, str) or not value:
+        raise InvalidEventError(f"{name} must be a non-empty text, not {value!r:.100}")
+    if len(value.encode(errors="backslashreplace")) > max_bytes:
+        raise InvalidEventError(f"{name} must be at most {max_bytes} bytes long to fit into a key of the table")
+    return value
+
+
+def _optional_text(value: object) -> str | None:
+    """Return a text, or None if it is absent or empty. Any other value becomes its JSON text, so that it is kept."""
+    given = _first_given(value)
+    return given if given is None or isinstance(given, str) else json.dumps(given, default=str, ensure_ascii=False)
+
+
+def _with_bool_is_drill(detail: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Convert ``isDrill`` to a bool. DRS sends "TRUE" or "FALSE"."""
+    bools = {"true": True, "false": False}
+    value = detail.get("isDrill")
+    return {**detail, "isDrill": bools.get(value.lower(), value)} if isinstance(value, str) else detail

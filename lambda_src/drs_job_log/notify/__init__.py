@@ -1,0 +1,1 @@
+"""Failure notifications over Amazon SNS."""

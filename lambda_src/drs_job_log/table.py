@@ -1,0 +1,351 @@
+"""The events table: each event once."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Container, Mapping
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal, DecimalException
+from typing import TYPE_CHECKING, Any, Final
+
+from boto3.dynamodb.types import DYNAMODB_CONTEXT, TypeDeserializer, TypeSerializer
+from botocore.exceptions import ClientError
+
+from drs_job_log.model.events import (
+    SERVER_FAILURES,
+    InvalidEventError,
+    JobLogEvent,
+    event_key,
+    format_time,
+    parse_time,
+)
+from drs_job_log.model.truncate import truncate_to_fit
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+# DynamoDB's limit is 400 KB. Sizes are estimated, never too low.
+# https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/CapacityUnitCalculations.html
+_MAX_ITEM_BYTES: Final = 400 * 1024 - 4096
+
+# DynamoDB allows 32 levels of nesting, including the attribute's value. Deeper values are stored as JSON text.
+_MAX_DEPTH: Final = 30
+
+_TRUNCATABLE: Final = frozenset({"Message", "Error", "EventData"})
+
+# The attributes that queries return: what the API shows, and the part of EventData that determines the progress.
+_PROJECTED: Final = (
+    *("JobId", "EventId", "EventType", "Timestamp", "Source", "ExecutionId"),
+    *("SourceServerId", "SourceServerName", "Ec2InstanceId", "Message", "Error"),
+    *(f"EventData.{name}" for name in ("jobType", "isDrill", "sourceServerIDs", "participatingServers", "outcome")),
+)
+_PROJECTION: Final[Mapping[str, Any]] = {
+    # Placeholders, since some names are reserved words of DynamoDB.
+    "ProjectionExpression": ", ".join("#" + path.replace(".", ".#") for path in _PROJECTED),
+    "ExpressionAttributeNames": {f"#{name}": name for path in _PROJECTED for name in path.split(".")},
+}
+
+# The number of a job's oldest and newest events that are searched for a link. More than one: launch results have none.
+_LINK_SCAN_LIMIT: Final = 25
+
+# An event that is stored, or linked, later than this after it happened is in LateIndex.
+_LATE_ARRIVAL: Final = timedelta(seconds=20)
+
+# The longest expected delay between an event's IngestedAt time and its appearance in an index, clock skew included.
+_INDEX_LAG: Final = timedelta(seconds=40)
+
+_serialize = TypeSerializer().serialize
+_deserialize = TypeDeserializer().deserialize
+
+
+class JobLogTable:
+    """The events table in DynamoDB. Thread-safe.
+
+    All methods raise ``botocore.exceptions.BotoCoreError`` or ``botocore.exceptions.ClientError`` if DynamoDB cannot be
+    reached or refuses the request. It is safe to repeat them.
+    """
+
+    def __init__(self, client: DynamoDBClient, table_name: str) -> None:
+        self._client = client
+        self._table_name = table_name
+
+    def put(self, event: JobLogEvent, retention: timedelta) -> bool:
+        """Store an event until ``retention`` after it happened. Return False if the table already contains it.
+
+        Raises
+        ------
+        InvalidEventError
+            If the event does not fit into an item even when its texts are truncated.
+        """
+        item = to_item(event, ingested_at=datetime.now(UTC), retention=retention)
+        return conditional_write(
+            self._client.put_item,
+            TableName=self._table_name,
+            Item={name: _serialize(value) for name, value in item.items()},
+            ConditionExpression="attribute_not_exists(JobId)",
+        )
+
+    def keys(self, job_id: str) -> set[str]:
+        """Return the ``EventKey`` of each event of a job, with a consistent read."""
+        pages = self._client.get_paginator("query").paginate(
+            TableName=self._table_name,
+            KeyConditionExpression="JobId = :job",
+            ExpressionAttributeValues={":job": {"S": job_id}},
+            ProjectionExpression="EventKey",
+            ConsistentRead=True,
+        )
+        return {item["EventKey"]["S"] for page in pages for item in page["Items"]}
+
+    def events_of_job(self, job_id: str, *, consistent: bool = False) -> list[JobLogEvent]:
+        """Return the events of a job. Details contain only the keys that determine the progress."""
+        return self._query(
+            KeyConditionExpression="JobId = :id",
+            ExpressionAttributeValues={":id": {"S": job_id}},
+            ConsistentRead=consistent,
+        )
+
+    def events_of_execution(self, execution_id: str) -> list[JobLogEvent]:
+        """Return the events that are linked to an execution, as ``events_of_job`` does."""
+        return self._query(
+            IndexName="ExecutionIdIndex",
+            KeyConditionExpression="ExecutionId = :id",
+            ExpressionAttributeValues={":id": {"S": execution_id}},
+        )
+
+    def new_events_of_execution(
+        self, execution_id: str, since: datetime, known: Container[tuple[str, str]]
+    ) -> list[JobLogEvent]:
+        """Return the events of an execution that are not in ``known``.
+
+        ``known`` contains the job ID and ``EventKey`` of all events that the execution had at the time ``since``. Later
+        events are found by their time, and late arrivals by the time of their arrival.
+        """
+        start = format_time(since - _INDEX_LAG - _LATE_ARRIVAL)
+        return [
+            event
+            for index, time in (("ExecutionIdIndex", "#Timestamp"), ("LateIndex", "LateAt"))
+            for event in self._query(
+                known,
+                IndexName=index,
+                KeyConditionExpression=f"ExecutionId = :id AND {time} >= :start",
+                ExpressionAttributeValues={":id": {"S": execution_id}, ":start": {"S": start}},
+            )
+        ]
+
+    def _query(self, known: Container[tuple[str, str]] = (), **query: Any) -> list[JobLogEvent]:
+        pages = self._client.get_paginator("query").paginate(TableName=self._table_name, **query, **_PROJECTION)
+        return [
+            from_item(item)
+            for page in pages
+            for item in page["Items"]
+            if (item["JobId"]["S"], event_key(item["Timestamp"]["S"], item["EventId"]["S"])) not in known
+        ]
+
+    def enrich(self, event: JobLogEvent) -> JobLogEvent:
+        """Add the server name, execution and error from other events of the same server in the same job.
+
+        DRS's launch results have none of these. An event without a server, or with its name, is returned unchanged.
+        """
+        if not event.source_server_id or event.source_server_name:
+            return event
+        pages = self._client.get_paginator("query").paginate(
+            TableName=self._table_name,
+            KeyConditionExpression="JobId = :job",
+            FilterExpression="SourceServerId = :server",
+            ExpressionAttributeValues={
+                ":job": {"S": _storable(event.job_id)},
+                ":server": {"S": _storable(event.source_server_id)},
+            },
+            ScanIndexForward=False,
+            **_PROJECTION,
+        )
+        enriched = event
+        for other in (from_item(item) for page in pages for item in page["Items"]):
+            is_failure = other.event_type in SERVER_FAILURES
+            enriched = replace(
+                enriched,
+                source_server_name=enriched.source_server_name or other.source_server_name,
+                execution_id=enriched.execution_id or other.execution_id,
+                error=enriched.error or (other.error if is_failure else None),
+            )
+            if enriched.source_server_name and enriched.execution_id and enriched.error:
+                break
+        return enriched
+
+    def unlinked(self) -> dict[str, list[str]]:
+        """Return the ``EventKey`` of each event without an execution, by job."""
+        pages = self._client.get_paginator("scan").paginate(TableName=self._table_name, IndexName="UnlinkedIndex")
+        keys: dict[str, list[str]] = {}
+        for page in pages:
+            for item in page["Items"]:
+                keys.setdefault(item["JobId"]["S"], []).append(item["EventKey"]["S"])
+        return keys
+
+    def execution_of(self, job_id: str) -> str | None:
+        """Return the execution of a job from its newest and oldest events, or None if they have none."""
+        for is_forward in (False, True):
+            answer = self._client.query(
+                TableName=self._table_name,
+                KeyConditionExpression="JobId = :id",
+                ExpressionAttributeValues={":id": {"S": job_id}},
+                ProjectionExpression="ExecutionId",
+                ScanIndexForward=is_forward,
+                Limit=_LINK_SCAN_LIMIT,
+            )
+            for item in answer["Items"]:
+                if "ExecutionId" in item:
+                    return item["ExecutionId"]["S"]
+            if len(answer["Items"]) < _LINK_SCAN_LIMIT:
+                break
+        return None
+
+    def requeue_for_linker(self, job_id: str, key: str) -> None:
+        """Add a linked event to UnlinkedIndex, so that the linker processes its job again."""
+        conditional_write(
+            self._client.update_item,
+            TableName=self._table_name,
+            Key={"JobId": {"S": job_id}, "EventKey": {"S": key}},
+            UpdateExpression="SET UnlinkedJobId = :job",
+            ConditionExpression="attribute_exists(JobId)",
+            ExpressionAttributeValues={":job": {"S": job_id}},
+        )
+
+    def link(self, job_id: str, key: str, execution_id: str) -> bool:
+        """Link an event to an execution, unless it has one, and remove it from UnlinkedIndex.
+
+        Return False, and change nothing, if the event is not in UnlinkedIndex.
+        """
+        return conditional_write(
+            self._client.update_item,
+            TableName=self._table_name,
+            Key={"JobId": {"S": job_id}, "EventKey": {"S": key}},
+            UpdateExpression="SET ExecutionId = if_not_exists(ExecutionId, :id), LateAt = :now REMOVE UnlinkedJobId",
+            ConditionExpression="attribute_exists(UnlinkedJobId)",
+            ExpressionAttributeValues={":id": {"S": execution_id}, ":now": {"S": format_time(datetime.now(UTC))}},
+        )
+
+
+def conditional_write(write: Callable[..., object], **request: Any) -> bool:
+    """Make a conditional write. Return False if its condition is not met, so that nothing changed.
+
+    Raises
+    ------
+    botocore.exceptions.BotoCoreError, botocore.exceptions.ClientError
+        If DynamoDB cannot be reached, or refuses the request for another reason.
+    """
+    try:
+        write(**request)
+    except ClientError as error:
+        # By its code: boto3 creates exception classes on first use, and two threads may create two of each.
+        if error.response["Error"]["Code"] != "ConditionalCheckFailedException":
+            raise
+        return False
+    return True
+
+
+def from_item(item: Mapping[str, Any]) -> JobLogEvent:
+    """Return the event of an item in the format of the DynamoDB API. Attributes outside the projection are absent."""
+
+    def text(name: str) -> str | None:
+        return item[name]["S"] if name in item else None
+
+    return JobLogEvent(
+        job_id=item["JobId"]["S"],
+        event_id=item["EventId"]["S"],
+        event_type=item["EventType"]["S"],
+        timestamp=parse_time("Timestamp", text("Timestamp")),
+        source=item["Source"]["S"],
+        detail=_deserialize(item["EventData"]) if "EventData" in item else {},
+        execution_id=text("ExecutionId"),
+        source_server_id=text("SourceServerId"),
+        source_server_name=text("SourceServerName"),
+        ec2_instance_id=text("Ec2InstanceId"),
+        message=text("Message"),
+        error=text("Error"),
+    )
+
+
+def to_item(event: JobLogEvent, *, ingested_at: datetime, retention: timedelta) -> dict[str, Any]:
+    """Return the item of an event, as Python values. Unknown attributes are absent.
+
+    Raises
+    ------
+    InvalidEventError
+        If the item exceeds 400 KB even when its texts are truncated.
+    """
+    is_late = event.execution_id is not None and ingested_at - event.timestamp > _LATE_ARRIVAL
+    attributes = {
+        "JobId": event.job_id,
+        "EventKey": event.key,
+        "Timestamp": format_time(event.timestamp),
+        "EventId": event.event_id,
+        "EventType": event.event_type,
+        "Source": event.source,
+        "ExecutionId": event.execution_id,
+        "UnlinkedJobId": event.job_id if event.execution_id is None else None,
+        "LateAt": format_time(ingested_at) if is_late else None,
+        "SourceServerId": event.source_server_id,
+        "SourceServerName": event.source_server_name,
+        "Ec2InstanceId": event.ec2_instance_id,
+        "Message": event.message,
+        "Error": event.error,
+        "EventData": event.detail,
+        "Truncated": True if event.detail.get("truncated") is True else None,
+        "IngestedAt": format_time(ingested_at),
+        "TTL": int(event.timestamp.timestamp() + retention.total_seconds()),
+    }
+    item = {name: _storable(value) for name, value in attributes.items() if value is not None}
+    fitting = truncate_to_fit(item, _fits, _TRUNCATABLE, "Truncated")
+    if fitting is not item and not _fits(fitting):
+        raise InvalidEventError("detail has too many parts for an item of 400 KB, even with truncated texts")
+    return fitting
+
+
+def _storable(value: Any, depth: int = 0) -> Any:
+    """Convert a JSON value to one that DynamoDB can store."""
+    match value:
+        case str():
+            # An unpaired surrogate has no UTF-8 form: it is written as an escape sequence.
+            return value.encode(errors="backslashreplace").decode()
+        case bool() | None:
+            return value
+        case int() | Decimal():
+            return _number(value)
+        case Mapping() | list() if depth == _MAX_DEPTH:
+            return _storable(json.dumps(value, default=str, ensure_ascii=False))
+        case Mapping():
+            return {_storable(key): _storable(part, depth + 1) for key, part in value.items()}
+        case _:
+            return [_storable(part, depth + 1) for part in value]
+
+
+def _number(value: int | Decimal) -> Decimal | str:
+    """Return the number, or its text if it exceeds DynamoDB's 38 digits or range."""
+    try:
+        number = DYNAMODB_CONTEXT.create_decimal(value)
+    except DecimalException:
+        return str(value)
+    if not number:
+        return Decimal(0)
+    return number if -130 <= number.adjusted() <= 125 else str(value)
+
+
+def _fits(item: dict[str, Any]) -> bool:
+    return _size(item) <= _MAX_ITEM_BYTES
+
+
+def _size(value: Any) -> int:
+    match value:
+        case str():
+            return len(value.encode())
+        case dict():
+            return 3 + sum(1 + len(key.encode()) + _size(part) for key, part in value.items())
+        case list():
+            return 3 + sum(1 + _size(part) for part in value)
+        case Decimal():
+            return len(value.as_tuple().digits) // 2 + 3
+        case _:
+            return 1

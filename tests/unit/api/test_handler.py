@@ -1,0 +1,464 @@
+from __future__ import annotations
+
+import base64
+import json
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+from unittest.mock import Mock
+
+import pytest
+from boto3.dynamodb.types import TypeSerializer
+from drs_job_log.api import handler as api
+from drs_job_log.api import views
+from drs_job_log.api.execution_log import EventLogCache
+from drs_job_log.api.parameters import BadRequestError, Query, _digest, create_token, parse_token
+from drs_job_log.model.events import format_time
+from drs_job_log.table import to_item
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.support import played, scripts
+from tests.support.executions import create, executions_table, write
+from tests.support.recovery import CONTEXT
+from tests.unit.conftest import RETENTION, TABLE
+
+if TYPE_CHECKING:
+    from drs_job_log.table import JobLogTable
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+SERVERS = [scripts.server_id(number) for number in range(4)]
+NOW = datetime.now(UTC)
+ROUTES = {"executionId": "GET /executions/{executionId}/logs", "jobId": "GET /jobs/{jobId}/logs"}
+GOOD = scripts.launch(SERVERS[:2])
+MIXED = scripts.launch(SERVERS[2:], failing={SERVERS[3]: "no rights"})
+
+
+def get(name: str, value: str, **parameters: str) -> tuple[int, dict[str, Any]]:
+    """Ask as API Gateway does, with payload format 2.0."""
+    event = {"version": "2.0", "routeKey": ROUTES[name], "pathParameters": {name: value}} | (
+        {"queryStringParameters": parameters} if parameters else {}
+    )
+    answer = api.lambda_handler(event, CONTEXT)
+    assert answer["headers"]["Cache-Control"] == "no-store"
+    assert answer["headers"]["Content-Type"] == "application/json"
+    return answer["statusCode"], json.loads(answer["body"])
+
+
+def execution(value: str = "exec-1", **parameters: str) -> dict[str, Any]:
+    status, body = get("executionId", value, **parameters)
+    assert status == 200, body
+    return body
+
+
+@pytest.fixture(autouse=True)
+def _use_store(store: JobLogTable, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(api, "logs", EventLogCache(store))
+    monkeypatch.setattr(api, "executions_table", None)
+
+
+@pytest.fixture
+def _two_waves(store: JobLogTable) -> None:
+    """An execution of two waves, the second of which had a failed server, that ended within the last hour."""
+    for script, job_id, minutes in ((GOOD, "drsjob-1", 60), (MIXED, "drsjob-2", 30)):
+        for event in played.events(script, job_id, created=NOW - timedelta(minutes=minutes)):
+            store.put(event, RETENTION)
+
+
+@pytest.mark.usefixtures("_two_waves")
+def test_an_execution_is_answered_exactly_so() -> None:
+    body = execution(limit="1000")
+
+    assert list(body) == ["executionId", "status", "settled", "logs", "summary", "servers", "jobs", "nextToken"]
+    assert (body["executionId"], body["status"], body["nextToken"]) == ("exec-1", "PARTIAL", None)
+    assert len(body["logs"]) == 2 * (2 + 2 * 6)
+    times = [entry["timestamp"] for entry in body["logs"]]
+    assert times == sorted(times)
+    (failed,) = [entry for entry in body["logs"] if entry["eventType"] == "SERVER_LAUNCH_FAILED"]
+    assert failed == {
+        "eventId": failed["eventId"],
+        "timestamp": failed["timestamp"],
+        "eventType": "SERVER_LAUNCH_FAILED",
+        "jobId": "drsjob-2",
+        "sourceServerId": SERVERS[3],
+        "serverName": None,
+        "ec2InstanceId": None,
+        "message": f"Server {SERVERS[3]} failed to launch",
+        "error": "no rights",
+    }
+    assert body["summary"] == {
+        **dict.fromkeys(("pending", "converting", "launching", "skipped", "terminated"), 0),
+        "totalServers": 4,
+        "launched": 3,
+        "failed": 1,
+    }
+    assert body["servers"][3] == {
+        "sourceServerId": SERVERS[3],
+        "serverName": None,
+        "state": "FAILED",
+        "ec2InstanceId": None,
+        "jobId": "drsjob-2",
+        "since": failed["timestamp"],
+        "error": "no rights",
+    }
+    start = format_time(NOW - timedelta(minutes=60) + timedelta(seconds=0.4))
+    assert body["jobs"][0] == {
+        "jobId": "drsjob-1",
+        "status": "COMPLETED",
+        "isDrill": True,
+        "startedAt": start,
+        "endedAt": max(entry["timestamp"] for entry in body["logs"] if entry["jobId"] == "drsjob-1"),
+    }
+
+
+@pytest.mark.usefixtures("_two_waves")
+def test_a_job_is_answered_alike() -> None:
+    status, body = get("jobId", "drsjob-2")
+
+    assert status == 200
+    assert (body["jobId"], body["executionId"], body["status"], body["settled"]) == (
+        *("drsjob-2", "exec-1", "PARTIAL"),
+        True,
+    )
+    assert [server["state"] for server in body["servers"]] == ["LAUNCHED", "FAILED"]
+
+
+@pytest.mark.parametrize("name", ["executionId", "jobId"])
+@pytest.mark.parametrize("value", ["unknown", "a/b", "été 🚒", "x" * 2048])
+def test_what_nobody_knows_has_no_events(name: str, value: str) -> None:
+    status, body = get(name, value)
+
+    assert (status, body["status"], body["settled"], body["logs"], body["nextToken"]) == (
+        *(200, "NO_EVENTS", False, []),
+        None,
+    )
+
+
+@pytest.mark.usefixtures("_two_waves")
+@pytest.mark.parametrize("limit", [1, 3, 27, 28, 100])
+def test_pages_together_are_the_log_each_event_once(limit: int) -> None:
+    everything = execution(limit="1000")
+    entries, token = [], {}
+    for _ in everything["logs"]:
+        page = execution(limit=str(limit), **token)
+        assert len(page["logs"]) <= limit
+        assert {name: page[name] for name in page if name not in {"logs", "nextToken"}} == {
+            name: everything[name] for name in everything if name not in {"logs", "nextToken"}
+        }
+        entries += page["logs"]
+        if page["nextToken"] is None:
+            break
+        token = {"nextToken": page["nextToken"]}
+
+    assert entries == everything["logs"]
+
+
+@pytest.mark.usefixtures("_two_waves")
+def test_since_answers_what_happened_then_or_later_and_progress_of_all() -> None:
+    everything = execution(limit="1000")
+    then = everything["logs"][20]["timestamp"]
+
+    later = execution(since=then)
+
+    assert later["logs"] == [entry for entry in everything["logs"] if entry["timestamp"] >= then]
+    assert later["summary"] == everything["summary"]
+    assert execution(since=then.replace("Z", "+00:00"), limit="2")["logs"] == later["logs"][:2]
+
+
+@pytest.mark.parametrize(
+    ("parameters", "said"),
+    [
+        ({"limit": "0"}, "limit must be a whole number from 1 to 1000, not '0'"),
+        ({"limit": "-1"}, "limit must be a whole number"),
+        ({"limit": "1001"}, "limit must be a whole number"),
+        ({"limit": "abc"}, "limit must be a whole number"),
+        ({"limit": ""}, "limit must be a whole number"),
+        ({"limit": "1,2"}, "limit must be a whole number"),  # given twice
+        ({"limit": "٣"}, "limit must be a whole number"),
+        ({"since": "soon"}, "since must be an ISO 8601 time like 2025-11-28T20:30:15Z, not 'soon'"),
+        ({"since": ""}, "since must be an ISO 8601 time"),
+        ({"since": "2025-11-28T20:30:15 00:00"}, "encode + as %2B in a URL"),
+        ({"nextToken": ""}, "nextToken must be an unchanged nextToken from an answer for this log"),
+        ({"nextToken": "é"}, "nextToken must be an unchanged"),
+        ({"nextToken": "bm8"}, "nextToken must be an unchanged"),
+    ],
+)
+def test_bad_parameters_are_refused_with_what_is_wrong(parameters: dict[str, str], said: str) -> None:
+    for name in ("executionId", "jobId"):
+        status, body = get(name, "exec-1", **parameters)
+        assert (status, list(body)) == (400, ["message"])
+        assert said in body["message"]
+
+
+@pytest.mark.parametrize("value", ["", "x" * 2049, "é" * 1025, "x" * 10_240, "\ud800"])
+def test_ids_that_cannot_be_are_refused(value: str) -> None:
+    for name in ("executionId", "jobId"):
+        status, body = get(name, value)
+        assert (status, list(body)) == (400, ["message"])
+        assert body["message"].startswith(f"{name} must be")
+
+
+@pytest.mark.usefixtures("_two_waves")
+def test_a_token_of_another_log_or_changed_anywhere_is_refused() -> None:
+    token = execution(limit="3")["nextToken"]
+    forged = base64.urlsafe_b64encode(b'["2025-11-28T20:30:15.000000Z","drsjob-1","x"]').decode()
+    changed = [token[:place] + ("A" if token[place] != "A" else "B") + token[place + 1 :] for place in range(0, 60, 7)]
+
+    for bad in (token[:-1], token[1:], token + "AAAA", forged, *changed):
+        assert get("executionId", "exec-1", nextToken=bad)[0] == 400, bad
+    assert get("executionId", "exec-2", nextToken=token)[0] == 400
+    assert get("executionId", "exec-1", nextToken=token)[0] == 200
+
+
+@given(st.tuples(st.text(), st.text(), st.text()), st.text(), st.text())
+def test_a_token_is_read_as_it_was_written_and_by_its_own_log_only(
+    position: tuple[str, str, str], subject: str, other: str
+) -> None:
+    token = create_token(position, subject)
+
+    assert parse_token(token, subject) == position
+    if other != subject:
+        with pytest.raises(BadRequestError):
+            parse_token(token, other)
+
+
+@pytest.mark.parametrize("position", [[1, 2, 3], ["9", [], {}], [None] * 3, ["2025", "drsjob-1"], {}, None, 5])
+def test_a_token_with_a_right_digest_and_no_position_is_refused(position: Any) -> None:
+    with pytest.raises(BadRequestError):
+        parse_token(create_token(position, "exec-1"), "exec-1")
+
+
+def test_a_token_of_deep_json_is_refused() -> None:
+    text = "[" * 100_000
+    token = base64.urlsafe_b64encode(f"{_digest(text, 'exec-1')}{text}".encode()).decode().rstrip("=")
+
+    with pytest.raises(BadRequestError):
+        parse_token(token, "exec-1")
+
+
+@given(st.text(max_size=200))
+def test_no_token_of_anybodys_is_an_error_of_ours(token: str) -> None:
+    with pytest.raises(BadRequestError):
+        parse_token(token, "exec-1")
+
+
+def test_bad_requests_are_not_logged_as_errors_of_ours(capsys: pytest.CaptureFixture[str]) -> None:
+    get("executionId", "x" * 10_240, limit="abc")
+
+    assert capsys.readouterr().out == ""
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Settled
+# ---------------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("minutes", "settled"), [(20, False), (60, True)])
+def test_without_a_platforms_table_time_settles_an_execution(store: JobLogTable, minutes: int, settled: bool) -> None:
+    for event in played.events(GOOD, "drsjob-1", created=datetime.now(UTC) - timedelta(minutes=minutes)):
+        store.put(event, RETENTION)
+
+    body = execution()
+
+    assert (body["status"], body["settled"]) == ("COMPLETED", settled)
+
+
+@pytest.mark.usefixtures("_two_waves")
+@pytest.mark.parametrize(
+    ("platform", "status", "settled"),
+    [("POLLING", "IN_PROGRESS", False), ("PARTIAL", "PARTIAL", True), (None, "PARTIAL", None)],
+)
+def test_between_two_waves_the_platform_knows_whether_another_comes(
+    dynamodb: DynamoDBClient,
+    monkeypatch: pytest.MonkeyPatch,
+    platform: str | None,
+    status: str,
+    settled: bool | None,
+) -> None:
+    create(dynamodb, "ExecutionId")
+    if platform:
+        write(dynamodb, ExecutionId="exec-1", Status=platform)
+    monkeypatch.setattr(api, "executions_table", executions_table(dynamodb))
+
+    body = execution()
+
+    assert body["status"] == status
+    assert settled is None or body["settled"] is settled
+
+
+@pytest.mark.parametrize(("seconds", "settled"), [(60, False), (150, True)])
+def test_nothing_is_settled_while_events_may_be_on_their_way(
+    store: JobLogTable, dynamodb: DynamoDBClient, monkeypatch: pytest.MonkeyPatch, seconds: int, settled: bool
+) -> None:
+    """Though the job has ended, and the platform's table says so."""
+    create(dynamodb, "ExecutionId")
+    write(dynamodb, ExecutionId="exec-1", Status="PARTIAL")
+    monkeypatch.setattr(api, "executions_table", executions_table(dynamodb))
+    *_, end = played.events(MIXED, "drsjob-1")
+    created = datetime.now(UTC) - timedelta(seconds=seconds) - (end.timestamp - played.START)
+    for event in played.events(MIXED, "drsjob-1", created=created):
+        store.put(event, RETENTION)
+
+    assert execution()["settled"] is settled
+    assert get("jobId", "drsjob-1")[1]["settled"] is settled
+
+
+def test_a_cancelled_job_without_an_end_is_settled_by_time(store: JobLogTable) -> None:
+    *before, _ = played.events(scripts.cancelled(SERVERS[:1]), "drsjob-1", created=NOW - timedelta(minutes=20))
+    for event in before:
+        store.put(event, RETENTION)
+
+    assert get("jobId", "drsjob-1")[1]["settled"] is True
+
+
+@pytest.mark.usefixtures("_two_waves")
+def test_an_execution_that_is_over_but_for_an_end_is_not_settled(
+    store: JobLogTable, dynamodb: DynamoDBClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    create(dynamodb, "ExecutionId")
+    write(dynamodb, ExecutionId="exec-1", Status="CANCELLED")
+    monkeypatch.setattr(api, "executions_table", executions_table(dynamodb))
+    for event in played.events(GOOD, "drsjob-3", created=NOW - timedelta(minutes=5))[:4]:
+        store.put(event, RETENTION)
+
+    assert execution()["settled"] is False
+
+
+@pytest.mark.usefixtures("_two_waves")
+def test_a_platforms_table_that_cannot_be_asked_settles_nothing(
+    dynamodb: DynamoDBClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(api, "executions_table", executions_table(dynamodb))  # a table that is not there
+
+    body = execution()
+
+    assert (body["status"], body["settled"]) == ("PARTIAL", False)
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Large
+# ---------------------------------------------------------------------------------------------------------------------
+
+
+def test_events_of_one_moment_stand_on_pages_of_one_each_once(store: JobLogTable) -> None:
+    (event, *_) = played.events(GOOD, "drsjob-1")
+    for job_id in ("drsjob-1", "drsjob-2"):
+        for number in range(3):
+            store.put(replace(event, job_id=job_id, event_id=f"event-{number}"), RETENTION)
+
+    seen, token = [], {}
+    for _ in range(6):
+        page = execution(limit="1", **token)
+        seen += [(entry["jobId"], entry["eventId"]) for entry in page["logs"]]
+        token = {"nextToken": page["nextToken"]}
+
+    assert page["nextToken"] is None
+    assert seen == [(f"drsjob-{job}", f"event-{number}") for job in (1, 2) for number in range(3)]
+
+
+def test_a_single_event_that_is_over_a_pages_bytes_is_a_page(
+    store: JobLogTable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(views, "_MAX_LOGS_BYTES", 10)
+    for event in played.events(GOOD, "drsjob-1")[:2]:
+        store.put(event, timedelta(days=5000))
+
+    page = execution()
+
+    assert len(page["logs"]) == len(execution(nextToken=page["nextToken"])["logs"]) == 1
+
+
+def test_an_answer_fits_whatever_the_events_are_and_no_event_is_left_out(store: JobLogTable) -> None:
+    """Lambda's limit is 6 MB for the answer, whose body is written as a JSON text."""
+    servers = [scripts.server_id(number) for number in range(60)]
+    script = scripts.launch(servers, failing=dict.fromkeys(servers, '"' * 65_536))
+    events = played.events(script, "drsjob-1", created=NOW - timedelta(hours=1))
+    for event in events:
+        store.put(event, RETENTION)
+
+    seen, token, pages = [], {}, 0
+    while True:
+        answer = api.lambda_handler(
+            {
+                "routeKey": ROUTES["executionId"],
+                "pathParameters": {"executionId": "exec-1"},
+                "queryStringParameters": {"limit": "1000", **token},
+            },
+            CONTEXT,
+        )
+        assert len(json.dumps(answer)) < 6 * 1024 * 1024
+        body = json.loads(answer["body"])
+        seen += [entry["eventId"] for entry in body["logs"]]
+        pages += 1
+        if body["nextToken"] is None:
+            break
+        token = {"nextToken": body["nextToken"]}
+
+    assert len(seen) == len(set(seen)) == len(events)
+    assert pages > 3
+    assert {server["state"] for server in body["servers"]} == {"FAILED"}
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# What the warm function remembers
+# ---------------------------------------------------------------------------------------------------------------------
+
+
+def test_a_warm_function_answers_as_a_cold_one(store: JobLogTable, monkeypatch: pytest.MonkeyPatch) -> None:
+    events = played.events(MIXED, "drsjob-1", created=datetime.now(UTC) - timedelta(minutes=2))
+
+    for place in range(0, len(events), 3):
+        for event in events[place : place + 3]:
+            store.put(event, RETENTION)
+        warm = execution()
+        with monkeypatch.context() as cold:
+            cold.setattr(api, "logs", EventLogCache(store))
+            assert execution() == warm
+        assert len(warm["logs"]) == min(place + 3, len(events))
+
+
+def test_a_settled_answer_is_of_all_that_there_is(
+    store: JobLogTable, dynamodb: DynamoDBClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = datetime.now(UTC)
+    slow, *events, end = played.events(GOOD, "drsjob-1", created=now - timedelta(hours=1))
+    for event in events:
+        store.put(event, RETENTION)
+    assert not api.get_execution("exec-1", Query(), now)["settled"]
+    # One that the index was too slow with: nothing tells that it came late.
+    item = to_item(slow, ingested_at=slow.timestamp, retention=RETENTION)
+    serialize = TypeSerializer().serialize
+    dynamodb.put_item(TableName=TABLE, Item={name: serialize(value) for name, value in item.items()})
+    later = now + timedelta(seconds=10)
+    assert len(api.get_execution("exec-1", Query(), later)["logs"]) == len(events)
+    store.put(end, RETENTION)
+    wholes = Mock(wraps=store.events_of_execution)
+    monkeypatch.setattr(store, "events_of_execution", wholes)
+
+    read, after = 0, ("", "", "")
+    while True:
+        body = api.get_execution("exec-1", Query(limit=5, after=after), later)
+        assert body["settled"]
+        read += len(body["logs"])
+        if body["nextToken"] is None:
+            break
+        after = parse_token(body["nextToken"], "exec-1")
+
+    assert read == len(events) + 2
+    assert wholes.call_count == 1  # for all pages of one answer
+
+
+def test_what_a_whole_read_shows_may_unsettle_it(store: JobLogTable, dynamodb: DynamoDBClient) -> None:
+    now = datetime.now(UTC)
+    for event in played.events(GOOD, "drsjob-1", created=now - timedelta(hours=1)):
+        store.put(event, RETENTION)
+    assert api.get_execution("exec-1", Query(), now)["settled"]
+    # A second wave, with which the index was too slow.
+    start, *_ = played.events(MIXED, "drsjob-2", created=now - timedelta(minutes=5))
+    item = to_item(start, ingested_at=start.timestamp, retention=RETENTION)
+    serialize = TypeSerializer().serialize
+    dynamodb.put_item(TableName=TABLE, Item={name: serialize(value) for name, value in item.items()})
+
+    answer = api.get_execution("exec-1", Query(), now + timedelta(seconds=10))
+
+    assert (answer["status"], answer["settled"]) == ("IN_PROGRESS", False)

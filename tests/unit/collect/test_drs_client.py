@@ -1,0 +1,133 @@
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+from botocore.exceptions import ClientError
+from drs_job_log.collect.drs_client import DrsClient, ThrottledError
+from drs_job_log.config import Target
+from moto import mock_aws
+
+from tests.support import scripts
+from tests.support.drs import ApiError, DrsServer, Simulator, throttling
+from tests.support.scripts import server_id
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@pytest.fixture
+def simulator() -> Simulator:
+    return Simulator(page_size=3, speed=1e6)
+
+
+@pytest.fixture
+def drs(simulator: Simulator, monkeypatch: pytest.MonkeyPatch) -> Iterator[DrsClient]:
+    with DrsServer(simulator) as server:
+        monkeypatch.setenv("AWS_ENDPOINT_URL_DRS", server.endpoint)
+        drs = DrsClient(Target())
+        drs.connect()
+        yield drs
+
+
+def test_all_pages_are_read(drs: DrsClient, simulator: Simulator) -> None:
+    jobs = [simulator.start(scripts.drill(0)) for _ in range(7)]
+
+    assert {job["jobID"] for job in drs.jobs()} == set(jobs)
+    assert simulator.calls == {"DescribeJobs": 3}
+    assert drs.log(jobs[0]) == simulator.whole_log(jobs[0])
+    assert simulator.calls["DescribeJobLogItems"] == 5
+
+
+def test_jobs_are_asked_for_by_id_or_by_time(drs: DrsClient, simulator: Simulator) -> None:
+    old, new = simulator.start(scripts.drill(0)), simulator.start(scripts.drill(0))
+    simulator.jobs[old].began -= timedelta(hours=2)
+
+    assert [job["jobID"] for job in drs.jobs(ids=[old])] == [old]
+    assert [job["jobID"] for job in drs.jobs(since=datetime.now(UTC) - timedelta(hours=1))] == [new]
+
+
+def test_names_are_tags_or_else_host_names_and_asked_for_once(drs: DrsClient, simulator: Simulator) -> None:
+    simulator.page_size = 1000
+    simulator.names = {server_id(number): f"web-{number}" for number in range(250)}
+    ids = [server_id(number) for number in range(260)]
+
+    assert drs.names(ids) == simulator.names
+    assert simulator.calls == {"DescribeSourceServers": 2}  # 200 ids each at most
+    assert drs.names(ids[200:]) == {server_id(number): f"web-{number}" for number in range(200, 250)}
+    assert simulator.calls == {"DescribeSourceServers": 2}
+
+
+def test_a_short_retry_after_is_waited_for(
+    drs: DrsClient, simulator: Simulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waits: list[float] = []
+    monkeypatch.setattr("botocore.endpoint.time.sleep", waits.append)
+    simulator.fail("DescribeJobs", throttling(retry_after=0.7), throttling(retry_after=1.3))
+
+    assert drs.jobs() == []
+
+    assert [wait for wait in waits if wait in {0.7, 1.3}] == [0.7, 1.3]
+    assert simulator.calls == {"DescribeJobs": 3}
+
+
+def test_after_a_long_retry_after_drs_is_left_alone_so_long(
+    drs: DrsClient, simulator: Simulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    simulator.fail("DescribeJobs", throttling(retry_after=60))
+    with pytest.raises(ThrottledError, match="DRS in this Region throttles requests for 60 s"):
+        drs.jobs()
+    assert simulator.calls == {"DescribeJobs": 1}
+
+    with pytest.raises(ThrottledError, match="DRS in this Region throttles requests for"):
+        drs.jobs()
+    assert simulator.calls == {"DescribeJobs": 1}
+
+    later = time.monotonic() + 61
+    monkeypatch.setattr("drs_job_log.collect.drs_client.time.monotonic", lambda: later)
+    assert drs.jobs() == []
+
+
+def test_throttling_without_advice_is_left_to_botocore(drs: DrsClient, simulator: Simulator) -> None:
+    simulator.fail("DescribeJobs", throttling())
+
+    assert drs.jobs() == []
+    assert simulator.calls == {"DescribeJobs": 2}
+
+
+def test_an_account_where_drs_was_never_set_up_has_no_jobs(drs: DrsClient, simulator: Simulator) -> None:
+    simulator.fail("DescribeJobs", ApiError("UninitializedAccountException"), ApiError("AccessDeniedException"))
+
+    assert drs.jobs() == []
+    with pytest.raises(ClientError, match="AccessDenied"):
+        drs.jobs()
+
+
+@mock_aws
+def test_a_role_is_assumed_with_its_external_id_and_again_before_it_expires(
+    simulator: Simulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    requests = []
+    target = Target("eu-west-1", "arn:aws:iam::111122223333:role/drs-reader", "secret")
+    with DrsServer(simulator) as server:
+        monkeypatch.setenv("AWS_ENDPOINT_URL_DRS", server.endpoint)
+        drs = DrsClient(target)
+        make = drs._assumed_credentials
+        monkeypatch.setattr(drs, "_assumed_credentials", lambda: requests.append(1) or make())  # type: ignore[func-returns-value]
+        simulator.start(scripts.drill(0), region="eu-west-1")
+        simulator.start(scripts.drill(0), region="us-east-1")
+
+        drs.connect()
+        drs.connect()
+        assert len(requests) == 1
+        (job,) = drs.jobs()
+        assert ":eu-west-1:" in job["arn"]
+        assert drs._client is not None
+        assert drs._client._request_signer._credentials.token  # type: ignore[attr-defined]
+
+        drs._expiration = datetime.now(UTC) + timedelta(minutes=4)
+        drs.connect()
+        assert len(requests) == 2
+        assert len(drs.jobs()) == 1

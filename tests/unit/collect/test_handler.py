@@ -1,0 +1,221 @@
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from drs_job_log.collect import handler as collector
+from drs_job_log.collect.collector import PassRequest, PassResult
+
+from tests.support.functions import LambdaContext
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime
+
+JOB = "drsjob-556c7b1d99221f996"
+LAUNCH_RESULT = {"detail-type": "DRS Source Server Launch Result", "detail": {"job-id": JOB}}
+CLOUD_TRAIL = {"detail-type": "AWS API Call via CloudTrail", "detail": {"eventName": "StartRecovery"}}
+
+
+def done(**changes: Any) -> PassResult:
+    return PassResult(
+        **{
+            "jobs": 1,
+            "emitted": 2,
+            "stalled": 0,
+            "running_jobs": 0,
+            "running_executions": 0,
+            "servers": {},
+            "failures": {},
+        }
+        | changes
+    )
+
+
+@dataclass
+class Clock(LambdaContext):
+    """Time that only sleeping and collecting take."""
+
+    now: float = 0.0
+    timeout: float = 63.0
+
+    def get_remaining_time_in_millis(self) -> float:
+        return (self.timeout - self.now) * 1000
+
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
+
+
+@dataclass
+class FakeCollector:
+    clock: Clock
+    passes: Callable[[int], PassResult]
+    seconds: float = 0.5
+    requests: list[PassRequest] = field(default_factory=list)
+    began: list[float] = field(default_factory=list)
+
+    def collect(self, request: PassRequest, _now: datetime, seconds_left: Callable[[], float]) -> PassResult:
+        assert seconds_left() > 5
+        self.requests.append(request)
+        self.began.append(self.clock.now)
+        self.clock.now += self.seconds
+        return self.passes(len(self.requests))
+
+
+@pytest.fixture
+def play(monkeypatch: pytest.MonkeyPatch) -> Callable[..., FakeCollector]:
+    def play(event: dict[str, Any], passes: Callable[[int], PassResult], seconds: float = 0.5) -> FakeCollector:
+        clock = Clock()
+        fake = FakeCollector(clock, passes, seconds)
+        monkeypatch.setattr(collector, "collector", fake)
+        monkeypatch.setattr(collector.time, "sleep", clock.sleep)
+        monkeypatch.setattr(collector.time, "monotonic", lambda: clock.now)
+        collector.lambda_handler(event, clock)
+        return fake
+
+    return play
+
+
+def test_when_nothing_runs_one_pass_is_all(play: Callable[..., FakeCollector]) -> None:
+    assert play({}, lambda _: done()).requests == [PassRequest()]
+
+
+@pytest.mark.parametrize("event", [{}, CLOUD_TRAIL])
+def test_while_a_job_runs_a_pass_begins_every_three_seconds_until_the_next_minute(
+    play: Callable[..., FakeCollector], event: dict[str, Any]
+) -> None:
+    fake = play(event, lambda _: done(running_jobs=1))
+
+    assert fake.began == [3 * number for number in range(20)]
+
+
+def test_when_the_job_is_over_so_is_the_invocation(play: Callable[..., FakeCollector]) -> None:
+    assert len(play({}, lambda number: done(running_jobs=int(number < 5))).requests) == 5
+
+
+def test_a_pass_that_takes_longer_than_the_interval_is_followed_at_once(play: Callable[..., FakeCollector]) -> None:
+    fake = play({}, lambda _: done(running_jobs=1), seconds=10)
+
+    assert fake.began == [0, 10, 20, 30, 40, 50]
+
+
+@pytest.mark.parametrize(
+    ("event", "request_"),
+    [
+        (LAUNCH_RESULT, PassRequest()),
+        ({"jobIds": [JOB, JOB[:-1] + "0"]}, PassRequest(job_ids=(JOB, JOB[:-1] + "0"))),
+    ],
+)
+def test_launch_results_and_requests_by_hand_are_one_pass(
+    play: Callable[..., FakeCollector], event: dict[str, Any], request_: PassRequest
+) -> None:
+    assert play(event, lambda _: done(running_jobs=1)).requests == [request_]
+
+
+def test_since_is_a_time(play: Callable[..., FakeCollector]) -> None:
+    (request,) = play({"since": "2025-11-28T20:30:15Z"}, lambda _: done()).requests
+
+    assert request.since is not None
+    assert request.since.isoformat() == "2025-11-28T20:30:15+00:00"
+
+
+@pytest.mark.parametrize(
+    ("event", "said"),
+    [
+        ({"jobIds": []}, "the event must be {} for all due jobs"),
+        ({"jobIds": JOB}, "the event must be {}"),
+        ({"jobIDs": [JOB]}, "the event must be {}"),
+        ({"jobIds": [JOB], "since": "2025-11-28T20:30:15Z"}, "the event must be {}"),
+        ({"jobIds": [JOB, "drsjob-1"]}, "jobIds must be DRS job IDs like drsjob-556c7b1d99221f996, not 'drsjob-1'"),
+        ({"jobIds": [7]}, "jobIds must be DRS job IDs"),
+        ({"since": "yesterday"}, "since must be an ISO 8601 time like 2025-11-28T20:30:15Z, not 'yesterday'"),
+        ({"since": None}, "since must be an ISO 8601 time"),
+    ],
+)
+def test_an_event_that_is_none_is_refused_with_the_mend(event: dict[str, Any], said: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(said)):
+        collector.lambda_handler(event, Clock())
+
+
+def test_what_the_last_pass_could_not_collect_fails_the_invocation(play: Callable[..., FakeCollector]) -> None:
+    with pytest.raises(collector.CollectionError, match="DRS in eu-west-1: AccessDenied"):
+        play({}, lambda _: done(failures={"DRS in eu-west-1": "AccessDenied"}))
+
+
+def test_what_a_later_pass_made_good_does_not(play: Callable[..., FakeCollector]) -> None:
+    play({}, lambda number: done(running_jobs=int(number < 2), failures={"a": "b"} if number < 2 else {}))
+
+
+def test_metrics_tell_of_whole_passes_failures_and_servers_that_stand_still(
+    play: Callable[..., FakeCollector], capsys: pytest.CaptureFixture[str]
+) -> None:
+    play(
+        {},
+        lambda number: done(
+            running_jobs=int(number < 4) * number,
+            running_executions=int(number < 4),
+            servers={"pending": 10 - number, "launched": number, "skipped": 1} if number < 4 else {},
+            stalled=1,
+            failures={"a": "b", "c": "d"} if number == 2 else {},
+        ),
+    )
+
+    (metrics,) = [json.loads(line) for line in capsys.readouterr().out.splitlines() if '"_aws"' in line]
+    assert metrics["_aws"]["CloudWatchMetrics"] == [
+        {
+            "Namespace": "DRSJobLog",
+            "Dimensions": [["service"]],
+            "Metrics": [
+                {"Name": "CollectorFailures", "Unit": "Count"},
+                {"Name": "CollectorHeartbeat", "Unit": "Count"},
+                {"Name": "RunningJobs", "Unit": "Count"},
+                {"Name": "RunningExecutions", "Unit": "Count"},
+                {"Name": "ServersPending", "Unit": "Count"},
+                {"Name": "ServersConverting", "Unit": "Count"},
+                {"Name": "ServersLaunching", "Unit": "Count"},
+                {"Name": "ServersLaunched", "Unit": "Count"},
+                {"Name": "ServersFailed", "Unit": "Count"},
+                {"Name": "ServersStalled", "Unit": "Count"},
+            ],
+        }
+    ]
+    assert (metrics["CollectorHeartbeat"], metrics["CollectorFailures"], metrics["ServersStalled"]) == ([3], [2], [4])
+    assert metrics["EventsEmitted"] == 8
+    assert (metrics["RunningJobs"], metrics["RunningExecutions"]) == ([3], [1])
+    states = ("Pending", "Converting", "Launching", "Launched", "Failed")
+    assert [metrics[f"Servers{state}"] for state in states] == [[7], [0], [0], [3], [0]]
+
+
+def test_when_nothing_runs_only_what_is_always_told_is_told(
+    play: Callable[..., FakeCollector], capsys: pytest.CaptureFixture[str]
+) -> None:
+    play({}, lambda _: done())
+
+    (metrics,) = [json.loads(line) for line in capsys.readouterr().out.splitlines() if '"_aws"' in line]
+    (told,) = metrics["_aws"]["CloudWatchMetrics"]
+    assert [metric["Name"] for metric in told["Metrics"]] == ["CollectorHeartbeat", "RunningJobs", "RunningExecutions"]
+    assert metrics["RunningJobs"] == [0]
+
+
+def test_what_is_read_by_hand_is_no_heartbeat_and_counts_no_server_again(
+    play: Callable[..., FakeCollector], capsys: pytest.CaptureFixture[str]
+) -> None:
+    play({"jobIds": [JOB]}, lambda _: done(running_jobs=1, stalled=1))
+
+    (metrics,) = [json.loads(line) for line in capsys.readouterr().out.splitlines() if '"_aws"' in line]
+    (told,) = metrics["_aws"]["CloudWatchMetrics"]
+    assert told["Metrics"] == [{"Name": "CollectorFailures", "Unit": "Count"}]
+    assert metrics["EventsEmitted"] == 2
+
+
+def test_metrics_tell_of_an_invocation_that_failed(
+    play: Callable[..., FakeCollector], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(collector.CollectionError):
+        play({}, lambda _: done(failures={"a": "b"}))
+
+    (metrics,) = [json.loads(line) for line in capsys.readouterr().out.splitlines() if '"_aws"' in line]
+    assert (metrics["CollectorHeartbeat"], metrics["CollectorFailures"]) == ([0], [1])

@@ -1,0 +1,398 @@
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from drs_job_log.collect.job_log import JobLog, durations, read_log, server_counts, stalled_servers, to_detail
+from drs_job_log.model.events import parse
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.support.envelopes import dumps, job_log
+
+NOW = datetime(2025, 11, 28, 21, 0, tzinfo=UTC)
+MINUTE = timedelta(minutes=1)
+
+
+def job(*statuses: str, **changes: Any) -> Any:
+    return {
+        "jobID": "drsjob-556c7b1d99221f996",
+        "arn": "arn:aws:drs:eu-west-1:111122223333:job/drsjob-556c7b1d99221f996",
+        "type": "LAUNCH",
+        "initiatedBy": "START_RECOVERY",
+        "creationDateTime": "2025-11-28T20:30:00+00:00",
+        "endDateTime": "2025-11-28T20:40:00+00:00",
+        "status": "COMPLETED",
+        "tags": {"ExecutionId": "exec-1"},
+        "participatingServers": [
+            {"sourceServerID": f"s-{number}", "launchStatus": status} for number, status in enumerate(statuses)
+        ],
+    } | changes
+
+
+def item(event: str, time: str = "2025-11-28T20:35:00+00:00", **data: Any) -> Any:
+    return {"event": event, "logDateTime": time, "eventData": data}
+
+
+END = item("JOB_END", "2025-11-28T20:40:00.026000+00:00")
+
+
+def types(job: Any, *items: Any, now: datetime = NOW) -> list[str]:
+    return [fact.event_type for fact in read_log(job, items, now).items]
+
+
+def only_detail(job: Any, *items: Any, names: dict[str, str] | None = None) -> dict[str, Any]:
+    (fact,) = read_log(job, items, NOW).items
+    return to_detail(fact, job, names or {}, {}, "ExecutionId")
+
+
+@pytest.mark.parametrize(
+    ("job_type", "statuses", "logged", "event_type", "outcome", "message"),
+    [
+        ("LAUNCH", ["LAUNCHED"], [], "JOB_COMPLETED", "SUCCEEDED", "Recovery ended: 1 of 1 server launched"),
+        ("LAUNCH", ["LAUNCHED", "FAILED"], [], "JOB_COMPLETED", "PARTIAL", "Recovery ended: 1 of 2 servers launched"),
+        ("LAUNCH", ["FAILED", "FAILED"], [], "JOB_FAILED", "FAILED", "Recovery ended: 0 of 2 servers launched"),
+        ("LAUNCH", ["PENDING"], [], "JOB_FAILED", "FAILED", "Recovery ended: 0 of 1 server launched"),
+        ("LAUNCH", [], [], "JOB_COMPLETED", "SUCCEEDED", "Recovery ended: 0 of 0 servers launched"),
+        # Launched, and terminated by a later job before anybody looked.
+        ("LAUNCH", ["TERMINATED"], ["s-0"], "JOB_COMPLETED", "SUCCEEDED", "Recovery ended: 1 of 1 server launched"),
+        ("LAUNCH", ["FAILED"], ["s-0"], "JOB_FAILED", "FAILED", "Recovery ended: 0 of 1 server launched"),
+        ("TERMINATE", ["TERMINATED"], [], "JOB_COMPLETED", "SUCCEEDED", "Recovery ended: 1 of 1 server terminated"),
+        ("TERMINATE", ["LAUNCHED"], [], "JOB_FAILED", "FAILED", "Recovery ended: 0 of 1 server terminated"),
+        (
+            "CREATE_CONVERTED_SNAPSHOT",
+            ["PENDING"],
+            [],
+            "JOB_COMPLETED",
+            "SUCCEEDED",
+            "Recovery ended: 1 of 1 server done",
+        ),
+        ("CREATE_CONVERTED_SNAPSHOT", ["FAILED"], [], "JOB_FAILED", "FAILED", "Recovery ended: 0 of 1 server done"),
+    ],
+)
+def test_a_jobs_end_tells_what_its_servers_came_to(
+    *, job_type: str, statuses: list[str], logged: list[str], event_type: str, outcome: str, message: str
+) -> None:
+    ended = job(*statuses, type=job_type)
+    launched = [item("LAUNCH_END", sourceServerID=server) for server in logged]
+
+    end = read_log(ended, [*launched, END], NOW).items[-1]
+
+    detail = to_detail(end, ended, {}, {}, "ExecutionId")
+    assert (detail["eventType"], detail["outcome"], detail["message"]) == (event_type, outcome, message)
+    assert [server["launchStatus"] for server in detail["participatingServers"]] == statuses
+
+
+@pytest.mark.parametrize(
+    ("status", "logged", "added"),
+    [
+        ("LAUNCHED", ["LAUNCH_START"], ["SERVER_LAUNCHED"]),
+        ("LAUNCHED", ["LAUNCH_START", "LAUNCH_END"], []),
+        ("FAILED", [], ["SERVER_LAUNCH_FAILED"]),
+        ("FAILED", ["SNAPSHOT_START", "SNAPSHOT_END"], ["SERVER_LAUNCH_FAILED"]),
+        ("FAILED", ["LAUNCH_START", "LAUNCH_END"], ["SERVER_LAUNCH_FAILED"]),
+        ("FAILED", ["CLEANUP_FAIL"], ["SERVER_LAUNCH_FAILED"]),
+        ("FAILED", ["SNAPSHOT_FAIL", "CONVERSION_START"], ["SERVER_LAUNCH_FAILED"]),
+        ("FAILED", ["SNAPSHOT_FAIL"], []),
+        ("FAILED", ["CONVERSION_FAIL"], []),
+        ("FAILED", ["LAUNCH_FAILED"], []),
+        ("PENDING", [], []),
+        ("TERMINATED", [], []),
+    ],
+)
+def test_what_drs_does_not_log_of_a_server_is_told_at_the_jobs_end(
+    status: str, logged: list[str], added: list[str]
+) -> None:
+    items = [item(event, f"2025-11-28T20:3{n}:00Z", sourceServerID="s-0") for n, event in enumerate(logged)]
+
+    facts = read_log(job(status), [*items, END], NOW).items[len(items) : -1]
+
+    assert [fact.event_type for fact in facts] == added
+    assert {(fact.time, fact.server) for fact in facts} <= {("2025-11-28T20:40:00.000000Z", "s-0")}
+
+
+def test_only_a_launch_can_fail_to_launch() -> None:
+    assert types(job("FAILED", type="TERMINATE"), END) == ["JOB_FAILED"]
+
+
+def test_the_end_waits_for_how_the_servers_fared() -> None:
+    running = job("IN_PROGRESS", status="STARTED", endDateTime=None)
+    launched = item("LAUNCH_END", sourceServerID="s-0")
+    soon = datetime(2025, 11, 28, 20, 40, 1, tzinfo=UTC)
+
+    assert types(running, launched, END, now=soon) == ["SERVER_LAUNCHED"]
+    # If the status never comes, the log is told as it is, and nothing is said of the servers.
+    log = read_log(running, [launched, END], soon + 10 * MINUTE)
+    assert [fact.event_type for fact in log.items] == ["SERVER_LAUNCHED", "JOB_COMPLETED"]
+    assert not log.is_complete
+    detail = to_detail(log.items[-1], running, {}, {}, "ExecutionId")
+    assert "outcome" not in detail
+    assert detail["message"] == "Recovery ended"
+
+
+def test_without_the_time_of_the_end_it_waits_for_one() -> None:
+    timeless = job("FAILED", endDateTime=None)
+    logged = datetime(2025, 11, 28, 20, 40, 0, 26000, tzinfo=UTC)
+
+    assert read_log(timeless, [], NOW) == JobLog([], is_complete=False)
+    assert read_log(timeless, [END], logged + 9 * MINUTE) == JobLog([], is_complete=False)
+    log = read_log(timeless, [END], logged + 10 * MINUTE)
+    assert {fact.event_type for fact in log.items} == {"SERVER_LAUNCH_FAILED", "JOB_FAILED"}
+    assert log.is_complete
+
+
+@pytest.mark.parametrize(
+    ("servers", "logged", "outcome"),
+    [
+        ([], {"s-0": "LAUNCH_FAILED"}, "FAILED"),
+        ([], {"s-0": "LAUNCH_END"}, "SUCCEEDED"),
+        ([], {"s-0": "LAUNCH_END", "s-1": "LAUNCH_START"}, "PARTIAL"),
+        ([{"launchStatus": "FAILED"}], {"s-0": "LAUNCH_FAILED"}, "FAILED"),
+        ([{"launchStatus": "LAUNCHED"}], {}, "SUCCEEDED"),
+        ([{"sourceServerID": "s-0", "launchStatus": "LAUNCHED"}], {"s-1": "LAUNCH_FAILED"}, "PARTIAL"),
+    ],
+)
+def test_servers_that_only_the_log_names_count(
+    servers: list[dict[str, str]], logged: dict[str, str], outcome: str
+) -> None:
+    ended = job(participatingServers=servers)
+    items = [item(event, sourceServerID=server) for server, event in logged.items()]
+
+    end = read_log(ended, [*items, END], NOW).items[-1]
+
+    assert end.data["outcome"] == outcome
+
+
+def test_a_completed_job_without_its_end_in_the_log_gets_one_after_ten_minutes() -> None:
+    ended = datetime(2025, 11, 28, 20, 40, tzinfo=UTC)
+
+    assert types(job("LAUNCHED"), now=ended + 10 * MINUTE - timedelta(seconds=1)) == []
+    assert types(job("LAUNCHED"), now=ended + 10 * MINUTE) == ["SERVER_LAUNCHED", "JOB_COMPLETED"]
+
+
+def test_what_is_added_is_the_same_fact_whenever_it_is_seen() -> None:
+    early = read_log(job("FAILED"), [END], NOW).items
+    late = read_log(
+        job(
+            "FAILED",
+            participatingServers=[{"sourceServerID": "s-0", "launchStatus": "FAILED", "recoveryInstanceID": "i"}],
+        ),
+        [END],
+        NOW + timedelta(days=1),
+    ).items
+
+    assert [fact.key for fact in early] == [fact.key for fact in late]
+    assert len(early) == 2
+
+
+@pytest.mark.parametrize(
+    "same", ["2025-11-28T20:35:00Z", "2025-11-28T20:35:00.000000+00:00", "2025-11-28T21:35:00+01:00"]
+)
+def test_a_time_written_otherwise_is_the_same_fact(same: str) -> None:
+    running = job("PENDING", status="STARTED")
+
+    facts = read_log(running, [item("SNAPSHOT_START"), item("SNAPSHOT_START", same)], NOW).items
+
+    assert [fact.time for fact in facts] == ["2025-11-28T20:35:00.000000Z"]
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        item("SNAPSHOT_END", sourceServerID="s-0"),
+        item("SNAPSHOT_START", sourceServerID="s-1"),
+        item("SNAPSHOT_START", "2025-11-28T20:35:00.000001Z", sourceServerID="s-0"),
+        item("SNAPSHOT_START", sourceServerID="s-0", rawError="AuthFailure"),
+    ],
+)
+def test_items_that_differ_in_anything_are_two_facts(other: Any) -> None:
+    running = job("PENDING", status="STARTED")
+
+    assert len(types(running, item("SNAPSHOT_START", sourceServerID="s-0"), other)) == 2
+
+
+def test_a_newer_model_of_drs_makes_no_other_fact_of_an_item() -> None:
+    running = job("PENDING", status="STARTED")
+
+    newer = item("SNAPSHOT_START", attemptCount=1, somethingThatBotocoreLearns={"a": 1})
+
+    (fact,) = read_log(running, [item("SNAPSHOT_START"), newer], NOW).items
+    assert fact.data["attemptCount"] == 1
+
+
+def test_an_item_without_a_time_gets_its_jobs() -> None:
+    running = job("PENDING", status="STARTED")
+
+    (fact,) = read_log(running, [{"event": "SNAPSHOT_START"}], NOW).items
+
+    assert fact.time == "2025-11-28T20:30:00.000000Z"
+
+
+def test_a_detail_has_all_that_is_known() -> None:
+    running = job("IN_PROGRESS", "PENDING", status="STARTED")
+    failed = item(
+        "LAUNCH_FAILED",
+        sourceServerID="s-0",
+        conversionServerID="i-c",
+        targetInstanceID="i-t",
+        rawError="AuthFailure",
+        attemptCount=2,
+        maxAttemptsCount=3,
+        conversionProperties={"forceUefi": True},
+    )
+
+    detail = only_detail(running, failed, names={"s-0": "prod-web-01"})
+
+    assert len(detail.pop("eventId")) == 32
+    assert detail == {
+        "jobID": "drsjob-556c7b1d99221f996",
+        "jobType": "LAUNCH",
+        "initiatedBy": "START_RECOVERY",
+        "account": "111122223333",
+        "region": "eu-west-1",
+        "eventType": "SERVER_LAUNCH_FAILED",
+        "logDateTime": "2025-11-28T20:35:00.000000Z",
+        "executionId": "exec-1",
+        "isDrill": False,
+        "sourceServerID": "s-0",
+        "sourceServerName": "prod-web-01",
+        "conversionServerID": "i-c",
+        "ec2InstanceID": "i-t",
+        "error": "AuthFailure",
+        "attempt": 2,
+        "maxAttempts": 3,
+        "conversionProperties": {"forceUefi": True},
+        "message": "Server prod-web-01 failed to launch (attempt 2 of 3)",
+    }
+
+
+START = item("JOB_START", "2025-11-28T20:30:00.500000+00:00")
+
+
+def took(job: Any, *items: Any) -> dict[str, float]:
+    """Seconds by the event that ends a step; one of each kind at most."""
+    log = read_log(job, items, NOW)
+    types = {fact.key: fact.event_type for fact in log.items}
+    return {types[key]: seconds for key, seconds in durations(job, log).items()}
+
+
+def test_a_steps_end_tells_how_long_the_server_took_and_the_jobs_end_how_long_all_did() -> None:
+    steps = [
+        item("SNAPSHOT_START", "2025-11-28T20:31:00+00:00", sourceServerID="s-0"),
+        item("SNAPSHOT_END", "2025-11-28T20:31:00.250000+00:00", sourceServerID="s-0"),
+        item("CONVERSION_START", "2025-11-28T20:31:30+00:00", sourceServerID="s-1"),  # another server's
+        item("CONVERSION_START", "2025-11-28T20:32:00+00:00", sourceServerID="s-0"),
+        item("CONVERSION_FAIL", "2025-11-28T20:33:00+00:00", sourceServerID="s-0"),
+        item("CONVERSION_START", "2025-11-28T20:34:00+00:00", sourceServerID="s-0"),  # the second attempt
+        item("CONVERSION_END", "2025-11-28T20:37:00+00:00", sourceServerID="s-0"),
+        item("LAUNCH_START", "2025-11-28T20:37:00+00:00", sourceServerID="s-0"),
+        item("LAUNCH_END", "2025-11-28T20:39:30+00:00", sourceServerID="s-0"),
+    ]
+
+    assert took(job("LAUNCHED", "LAUNCHED"), START, *steps, END) == {
+        "SNAPSHOT_COMPLETED": 0.25,
+        "CONVERSION_COMPLETED": 180,
+        "SERVER_LAUNCHED": 150,
+        "JOB_COMPLETED": 600.026,
+    }
+
+
+def test_what_nobody_measured_has_no_duration() -> None:
+    launching = item("LAUNCH_START", "2025-11-28T20:31:00+00:00", sourceServerID="s-0")
+    # Launched by what DRS says at the job's end: when is not known.
+    assert took(job("LAUNCHED"), START, launching, END) == {"JOB_COMPLETED": 600.026}
+    without_beginning = item("LAUNCH_END", "2025-11-28T20:39:30+00:00", sourceServerID="s-0")
+    assert took(job("LAUNCHED", creationDateTime=None), without_beginning, END) == {}
+    assert took(job("TERMINATED", type="TERMINATE"), START, END) == {}
+
+
+def test_servers_are_counted_by_their_state() -> None:
+    running = job(*["PENDING"] * 5, status="STARTED")
+    steps = [
+        item("SNAPSHOT_START", sourceServerID="s-1"),
+        item("CONVERSION_START", sourceServerID="s-2"),
+        item("LAUNCH_START", sourceServerID="s-2"),
+        item("CONVERSION_FAIL", sourceServerID="s-3"),
+        item("LAUNCH_END", sourceServerID="s-4"),
+        item("CLEANUP_START", sourceServerID="s-0"),
+    ]
+
+    counts = server_counts(running, read_log(running, steps, NOW))
+
+    assert counts == {"pending": 1, "converting": 1, "launching": 1, "failed": 1, "launched": 1}
+
+
+def test_servers_of_a_launch_that_was_cancelled_wait_no_more_and_of_other_jobs_none_are_counted() -> None:
+    steps = [item("CONVERSION_START", sourceServerID="s-0"), item("JOB_CANCEL", "2025-11-28T20:36:00+00:00")]
+    cancelled = job("PENDING", "PENDING", status="STARTED")
+    assert server_counts(cancelled, read_log(cancelled, steps, NOW)) == {"terminated": 2}
+    terminating = job("PENDING", status="STARTED", type="TERMINATE")
+    assert server_counts(terminating, read_log(terminating, [], NOW)) == {}
+
+
+def test_a_bare_job_and_item_make_a_detail_too() -> None:
+    bare: Any = {"jobID": "drsjob-1"}
+
+    detail = only_detail(bare, {"logDateTime": "2025-11-28T20:35:00Z"})
+
+    del detail["eventId"]
+    assert detail == {
+        "jobID": "drsjob-1",
+        "eventType": "UNKNOWN",
+        "logDateTime": "2025-11-28T20:35:00.000000Z",
+        "message": "Unknown",
+    }
+
+
+@pytest.mark.parametrize(
+    ("event", "initiated_by", "message"),
+    [
+        ("JOB_START", "START_DRILL", "Drill of 2 servers started"),
+        ("JOB_START", "FAILBACK", "Failback of 2 servers started"),
+        ("JOB_START", "DIAGNOSTIC", "Job of 2 servers started"),
+        ("JOB_CANCEL", "START_RECOVERY", "Recovery cancelled"),
+        ("LAUNCH_START", "START_DRILL", "Launching server prod-web-01"),
+        ("UPDATE_LAUNCH_TEMPLATE_START", "START_DRILL", "Update launch template start: server prod-web-01"),
+    ],
+)
+def test_messages_are_what_a_person_would_write(event: str, initiated_by: str, message: str) -> None:
+    running = job("PENDING", "PENDING", status="STARTED", initiatedBy=initiated_by)
+    data = {} if event.startswith("JOB") else {"sourceServerID": "s-0"}
+
+    assert only_detail(running, item(event, **data), names={"s-0": "prod-web-01"})["message"] == message
+
+
+def test_a_server_stands_still_while_it_has_steps_to_go() -> None:
+    running = job("PENDING", "PENDING", "PENDING", "LAUNCHED", "PENDING", status="STARTED")
+    log = read_log(
+        running,
+        [
+            item("CONVERSION_START", "2025-11-28T20:00:00Z", sourceServerID="s-0"),
+            item("CONVERSION_START", "2025-11-28T20:30:00Z", sourceServerID="s-1"),
+            item("CONVERSION_FAIL", "2025-11-28T20:00:00Z", sourceServerID="s-2"),
+            item("LAUNCH_END", "2025-11-28T20:00:00Z", sourceServerID="s-3"),
+        ],
+        NOW,
+    )
+
+    assert stalled_servers(running, log, 45 * MINUTE, NOW) == {"s-0"}
+    # s-4 has no item at all: its time counts from the job's creation.
+    assert stalled_servers(running, log, 45 * MINUTE, NOW + 16 * MINUTE) == {"s-0", "s-1", "s-4"}
+    assert stalled_servers(running | {"status": "COMPLETED"}, log, 45 * MINUTE, NOW) == set()
+
+
+@given(
+    st.dictionaries(
+        st.sampled_from(["sourceServerID", "rawError", "targetInstanceID", "conversionServerID"]), st.text(), max_size=4
+    ),
+    st.sampled_from(["LAUNCH_FAILED", "JOB_START", "SOMETHING_NEW"]),
+    st.datetimes(datetime(2020, 1, 1), datetime(2030, 1, 1), timezones=st.just(UTC)),
+)
+def test_the_row_of_a_fact_has_the_key_that_the_collector_looks_for(
+    data: dict[str, str], event: str, time: datetime
+) -> None:
+    running = job("PENDING", status="STARTED")
+    (fact,) = read_log(running, [item(event, time.isoformat(), **data)], NOW).items
+
+    assert parse(dumps(job_log(to_detail(fact, running, {}, {}, "ExecutionId")))).key == fact.key

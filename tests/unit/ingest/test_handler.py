@@ -1,0 +1,339 @@
+from __future__ import annotations
+
+import io
+import json
+import threading
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from aws_lambda_powertools.utilities.batch.exceptions import BatchProcessingError
+from drs_job_log.ingest import handler as ingest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tests.support import played
+from tests.support.envelopes import details, dumps, job_log, sqs_records
+from tests.support.executions import BAD, GOOD, create, records, write
+from tests.support.functions import LambdaContext, cold_start
+from tests.support.tables import rows
+from tests.unit.conftest import TABLE
+
+if TYPE_CHECKING:
+    from drs_job_log.model.events import JobLogEvent
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+    from tests.unit.conftest import Subscriber
+
+
+def body(event_id: str, **changes: Any) -> str:
+    detail = {"jobID": "drsjob-1", "eventType": "JOB_START", "eventId": event_id} | changes
+    return dumps(job_log(detail))
+
+
+def run(bodies: list[str], first_id: int = 0) -> list[str]:
+    """Hand a batch to the function; return the message ids that it reports as failed."""
+    answer = ingest.lambda_handler(sqs_records(bodies, first_id=first_id), LambdaContext())
+    return [failure["itemIdentifier"] for failure in answer["batchItemFailures"]]
+
+
+@pytest.fixture(autouse=True)
+def _cold_start(dynamodb: DynamoDBClient) -> None:
+    assert dynamodb
+    cold_start("ingest")
+
+
+def emitted(capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
+    """The metrics of the one batch that was handed to the function; failures, which have lines of their own, summed."""
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines() if '"_aws"' in line]
+    failures = [line for line in lines if "ServerFailures" in line]
+    metrics: dict[str, Any] = next((line for line in lines if line not in failures), {})
+    for line in failures:
+        assert line["service"] == "drs-job-log"
+        assert line["_aws"]["CloudWatchMetrics"][0]["Namespace"] == "DRSJobLog"
+        metrics["ServerFailures"] = [metrics.get("ServerFailures", [0])[0] + line["ServerFailures"][0]]
+    return metrics
+
+
+@pytest.mark.filterwarnings("ignore:No application metrics to publish")
+def test_a_bad_record_fails_alone(dynamodb: DynamoDBClient) -> None:
+    failed = run([body("a"), "no JSON", body("b"), body("c", logDateTime="soon"), body("d")])
+
+    assert sorted(failed) == ["message-1", "message-3"]
+    assert {row["EventId"] for row in rows(dynamodb)} == {"a", "b", "d"}
+
+
+def test_a_record_that_dynamodb_refuses_fails_alone(dynamodb: DynamoDBClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    put = ingest.table.put
+
+    def put_or_throttle(event: JobLogEvent, retention: timedelta) -> bool:
+        if event.event_id == "b":
+            raise dynamodb.exceptions.ProvisionedThroughputExceededException({}, "PutItem")
+        return put(event, retention)
+
+    monkeypatch.setattr(ingest.table, "put", put_or_throttle)
+
+    assert run([body("a"), body("b"), body("c")]) == ["message-1"]
+    assert {row["EventId"] for row in rows(dynamodb)} == {"a", "c"}
+
+
+@pytest.mark.filterwarnings("ignore:No application metrics to publish")
+def test_a_batch_that_fails_whole_is_an_error_of_the_function() -> None:
+    with pytest.raises(BatchProcessingError):
+        run(["no JSON", "{}"])
+
+
+def test_the_same_fact_ten_times_in_one_batch_and_in_a_redrive_is_one_row(dynamodb: DynamoDBClient) -> None:
+    assert run([body("a")] * 10) == []
+    assert run([body("a")] * 10, first_id=100) == []
+
+    assert len(rows(dynamodb)) == 1
+
+
+def test_the_puts_of_a_batch_overlap(monkeypatch: pytest.MonkeyPatch) -> None:
+    everyone = threading.Barrier(10, timeout=30)
+
+    def put(*_: object) -> bool:
+        everyone.wait()  # breaks unless all ten are in here at once
+        return True
+
+    monkeypatch.setattr(ingest.table, "put", put)
+
+    assert run([body(str(number)) for number in range(10)]) == []
+
+
+def test_metrics_tell_what_was_stored(capsys: pytest.CaptureFixture[str]) -> None:
+    run([body("a"), body("a"), body("b", executionId="exec-1"), "no JSON"])
+
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    (metrics,) = [line for line in lines if "_aws" in line]
+    assert metrics["_aws"]["CloudWatchMetrics"] == [
+        {
+            "Namespace": "DRSJobLog",
+            "Dimensions": [["service"]],
+            "Metrics": [
+                {"Name": "EventsStored", "Unit": "Count"},
+                {"Name": "EventsRepeated", "Unit": "Count"},
+                {"Name": "EventsUnlinked", "Unit": "Count"},
+                {"Name": "EventLag", "Unit": "Milliseconds"},
+            ],
+        }
+    ]
+    assert metrics["service"] == "drs-job-log"
+    assert metrics["EventsStored"] == [2]
+    assert metrics["EventsRepeated"] == [1]
+    assert metrics["EventsUnlinked"] == [1]
+    assert len(metrics["EventLag"]) == 2
+    assert metrics["EventsBySource"] == {"drs.job-log": 2}
+
+
+def test_a_rejected_record_is_logged_with_its_reason_and_without_its_text(monkeypatch: pytest.MonkeyPatch) -> None:
+    log = io.StringIO()
+    monkeypatch.setattr(ingest.logger.registered_handler, "stream", log)
+
+    run([body("a"), body("b", jobID="", error="a secret")])
+
+    (line,) = [json.loads(line) for line in log.getvalue().splitlines()]
+    assert line["level"] == "ERROR"
+    assert line["message"] == "Event rejected"
+    assert line["message_id"] == "message-1"
+    assert "detail.jobID" in line["reason"]
+    assert "a secret" not in log.getvalue()
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Failures and durations
+# ---------------------------------------------------------------------------------------------------------------------
+
+
+def failed(event_id: str, server: str = "s-1", **changes: Any) -> str:
+    now = datetime.now(UTC).isoformat()
+    return body(event_id, eventType="LAUNCH_FAILED", sourceServerID=server, logDateTime=now, **changes)
+
+
+def test_a_failed_server_is_told_and_counted_once_however_many_report_it(
+    subscriber: Subscriber, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cold_start("ingest", FAILURE_TOPIC_ARN=subscriber.topic_arn)
+
+    assert run([failed("a"), body("b"), failed("c", server="s-2")]) == []
+    assert emitted(capsys)["ServerFailures"] == [2]
+    assert run([failed("a"), failed("d"), failed("e", server="s-2")]) == []
+    assert "ServerFailures" not in emitted(capsys)
+
+    assert len(subscriber.take()) == 2
+
+
+def test_a_notice_that_fails_is_no_lost_event_and_is_sent_when_the_record_comes_again(
+    dynamodb: DynamoDBClient,
+    subscriber: Subscriber,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    log = io.StringIO()
+    monkeypatch.setattr(ingest.logger.registered_handler, "stream", log)
+    bodies = [body("a"), failed("b"), body("c")]
+    cold_start("ingest", FAILURE_TOPIC_ARN=f"{subscriber.topic_arn}-gone")
+
+    assert run(bodies) == ["message-1"]
+    assert len(rows(dynamodb)) == 3
+    assert emitted(capsys)["ServerFailures"] == [1]  # for then only the alarm tells
+    (line,) = [json.loads(line) for line in log.getvalue().splitlines()]
+    assert (line["message"], line["job_id"]) == ("Event stored, but a follow-up action failed", "drsjob-1")
+
+    cold_start("ingest", FAILURE_TOPIC_ARN=subscriber.topic_arn)
+    assert run(bodies[1:2], first_id=1) == []
+    assert emitted(capsys)["ServerFailures"] == [1]
+    assert len(subscriber.take()) == 1
+
+
+@pytest.mark.parametrize(
+    ("event_type", "metric"),
+    [
+        ("SNAPSHOT_END", "SnapshotDuration"),
+        ("CONVERSION_END", "ConversionDuration"),
+        ("LAUNCH_END", "LaunchDuration"),
+        ("JOB_END", "JobDuration"),
+    ],
+)
+def test_how_long_a_step_took_is_told_when_its_end_is_stored_and_not_again(
+    capsys: pytest.CaptureFixture[str], event_type: str, metric: str
+) -> None:
+    bodies = [body("a", eventType=event_type, durationSeconds=12.25), body("b", eventType=event_type)]
+
+    run(bodies)
+    metrics = emitted(capsys)
+    assert metrics[metric] == [12.25]
+    (told,) = metrics["_aws"]["CloudWatchMetrics"]
+    assert {"Name": metric, "Unit": "Seconds"} in told["Metrics"]
+    run(bodies)
+    assert metric not in emitted(capsys)
+
+
+@pytest.mark.parametrize("seconds", [-1, "12", None, True, [12], 1e300, float("nan")])
+def test_what_is_no_duration_is_stored_and_not_counted(capsys: pytest.CaptureFixture[str], seconds: Any) -> None:
+    assert run([body("a", eventType="LAUNCH_END", durationSeconds=seconds)]) == []
+
+    metrics = emitted(capsys)
+    assert metrics["EventsStored"] == [1]
+    assert "LaunchDuration" not in metrics
+
+
+def test_a_job_that_failed_does_not_lower_how_long_jobs_take(capsys: pytest.CaptureFixture[str]) -> None:
+    run([body("a", eventType="JOB_END", outcome="FAILED", durationSeconds=12)])
+
+    assert "JobDuration" not in emitted(capsys)
+
+
+def test_a_failure_counts_though_the_batch_is_cut_off_after_it_was_told(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    class KilledError(BaseException):
+        pass
+
+    def killed(*_: object) -> None:
+        raise KilledError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(ingest, "IngestResult", killed)
+        with pytest.raises(KilledError):
+            run([failed("a")])
+
+    assert emitted(capsys)["ServerFailures"] == [1]
+    run([failed("a")])
+    assert "ServerFailures" not in emitted(capsys)
+
+
+def test_what_ends_no_step_has_no_duration(capsys: pytest.CaptureFixture[str]) -> None:
+    run([body("a", eventType="CLEANUP_END", durationSeconds=12)])
+
+    assert [name for name in emitted(capsys) if "Duration" in name] == []
+
+
+@given(
+    st.lists(details().map(lambda detail: dumps(job_log(detail))) | st.just("no JSON"), min_size=1, max_size=30),
+    st.data(),
+)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+def test_whatever_the_batches_the_rows_are_the_good_facts_and_the_failures_the_bad_records(
+    dynamodb: DynamoDBClient, bodies: list[str], data: st.DataObject
+) -> None:
+    for row in rows(dynamodb):
+        dynamodb.delete_item(TableName=TABLE, Key={name: {"S": row[name]} for name in ("JobId", "EventKey")})
+    failed: list[str] = []
+    start = 0
+    while start < len(bodies):
+        batch = bodies[start : start + data.draw(st.integers(1, 10))]
+        try:
+            failed += run(batch, first_id=start)
+        except BatchProcessingError:
+            failed += [f"message-{start + number}" for number in range(len(batch))]
+        start += len(batch)
+
+    facts = [ingest.parse(text) for text in bodies if text != "no JSON"]
+    assert {(row["JobId"], row["EventKey"]) for row in rows(dynamodb)} == {(fact.job_id, fact.key) for fact in facts}
+    assert set(failed) == {f"message-{number}" for number, text in enumerate(bodies) if text == "no JSON"}
+
+
+@pytest.fixture
+def platform(dynamodb: DynamoDBClient) -> DynamoDBClient:
+    """A platform whose execution exec-1 has two waves, and that leaves its status to the module."""
+    create(dynamodb, "ExecutionId", index="JobId")
+    write(dynamodb, ExecutionId="exec-1", Status="RUNNING", Waves=[{"JobId": "drsjob-1"}, {"JobId": "drsjob-2"}])
+    cold_start(
+        "ingest",
+        EXECUTION_HISTORY_TABLE="history",
+        EXECUTION_HISTORY_SETTINGS='{"jobIdIndex": "by-job", "updateStatus": true}',
+    )
+    return dynamodb
+
+
+def bodies_of(script: Any, job_id: str, execution_id: str = "exec-1") -> list[str]:
+    created = datetime.now(UTC) - timedelta(hours=1)
+    return [
+        dumps(job_log(detail)) for detail in played.details(script, job_id, created=created, execution_id=execution_id)
+    ]
+
+
+@pytest.mark.filterwarnings("ignore:No application metrics to publish")
+def test_the_last_jobs_end_ends_the_execution(platform: DynamoDBClient) -> None:
+    assert run(bodies_of(GOOD, "drsjob-1")) == []
+    assert records(platform)[0]["Status"] == "RUNNING"
+
+    assert run(bodies_of(BAD, "drsjob-2")) == []
+    assert records(platform)[0]["Status"] == "PARTIAL"
+
+
+@pytest.mark.filterwarnings("ignore:No application metrics to publish")
+def test_an_end_whose_execution_could_not_be_set_is_stored_fails_alone_and_makes_it_good_when_repeated(
+    platform: DynamoDBClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run(bodies_of(GOOD, "drsjob-1"))
+    bodies = bodies_of(GOOD, "drsjob-2")
+    with monkeypatch.context() as patch:
+        patch.setattr(ingest.executions_table, "records", lambda _: 1 / 0)
+        assert run(bodies) == [f"message-{len(bodies) - 1}"]
+    assert len(rows(platform)) == 2 * len(bodies)
+
+    assert run(bodies[-1:]) == []
+    assert records(platform)[0]["Status"] == "COMPLETED"
+
+
+@pytest.mark.filterwarnings("ignore:No application metrics to publish")
+def test_an_end_that_comes_before_the_platform_wrote_its_job_down_is_left_to_the_linker(
+    platform: DynamoDBClient, capsys: pytest.CaptureFixture[str]
+) -> None:
+    details = played.details(BAD, "drsjob-late", created=datetime.now(UTC) - timedelta(minutes=1))
+
+    assert run([dumps(job_log(detail)) for detail in details]) == []
+
+    (marked,) = [row for row in rows(platform) if "UnlinkedJobId" in row]
+    assert (marked["EventType"], marked["ExecutionId"]) == ("JOB_FAILED", "exec-1")
+    assert "ExecutionsMissing" not in emitted(capsys)
+
+
+@pytest.mark.usefixtures("platform")
+def test_a_missing_execution_is_a_metric_and_no_failure(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(bodies_of(BAD, "drsjob-1", "exec-unknown")) == []
+
+    assert emitted(capsys)["ExecutionsMissing"] == [1]

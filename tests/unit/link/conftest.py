@@ -1,0 +1,47 @@
+from __future__ import annotations
+
+from collections import Counter
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+from drs_job_log.link import linker as linking
+from drs_job_log.model.events import JobLogEvent
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+NOW = datetime.now(UTC)
+
+
+def event(number: int = 0, job_id: str = "drsjob-1", execution_id: str | None = None) -> JobLogEvent:
+    return JobLogEvent(
+        job_id=job_id,
+        event_id=f"event-{number}",
+        event_type="SNAPSHOT_STARTED",
+        timestamp=NOW + timedelta(seconds=number),
+        source="drs.job-log",
+        detail={},
+        execution_id=execution_id,
+    )
+
+
+@pytest.fixture
+def requests(dynamodb: DynamoDBClient) -> Counter[str]:
+    """How often each operation was called of late."""
+    counted = Counter[str]()
+    dynamodb.meta.events.register("before-call.dynamodb", lambda model, **_: counted.update([model.name]))
+    return counted
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """Monotonic seconds, which sleeping moves on."""
+    seconds = [1000.0]
+
+    def sleep(more: float) -> None:
+        seconds[0] += more
+
+    monkeypatch.setattr(linking.time, "monotonic", lambda: seconds[0])
+    monkeypatch.setattr(linking.time, "sleep", sleep)
+    return seconds

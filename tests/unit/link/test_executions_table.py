@@ -1,0 +1,157 @@
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from drs_job_log.config import ExecutionsTableSettings
+from drs_job_log.link.executions_table import ExecutionsTableError
+
+from tests.support.executions import (
+    CAPITALS,
+    SMALL,
+    create,
+    executions_table,
+    write,
+)
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Whose job is it
+# ---------------------------------------------------------------------------------------------------------------------
+
+WAVES = {
+    "a list of maps": [{"WaveName": "one", "JobId": "drsjob-1"}, {"WaveName": "two"}],
+    "JSON of a list": json.dumps([{"JobId": "drsjob-1"}, {}]),
+    "a map by name": {"one": {"JobId": "drsjob-1"}, "two": {"Status": "PENDING"}},
+    "a list in a map": {"Count": 2, "List": [{"JobId": "drsjob-1"}, {}]},
+    "JSON in a map": {"List": json.dumps([{"JobId": "drsjob-1"}, {}])},
+    "deep within a wave": [{"Result": {"Drs": {"Jobs": [{"JobId": "drsjob-1"}]}}}, {}],
+    "a wave of several jobs": [{"JobId": ["drsjob-1", "drsjob-9"]}, {}],
+    "a wave that is JSON": [json.dumps({"JobId": "drsjob-1"}), "{}"],
+}
+
+
+@pytest.mark.parametrize("waves", WAVES.values(), ids=WAVES.keys())
+def test_a_job_is_found_by_a_scan_in_whatever_form_waves_have(dynamodb: DynamoDBClient, waves: Any) -> None:
+    create(dynamodb, "ExecutionId", "PlanId")
+    write(dynamodb, ExecutionId="exec-1", PlanId="plan", Waves=waves)
+    write(dynamodb, ExecutionId="exec-2", PlanId="plan", Waves=[{"JobId": "drsjob-2"}])
+    table = executions_table(dynamodb)
+
+    assert table.find_by_scan(["drsjob-1", "drsjob-3"], lambda: 1) == {"drsjob-1": "exec-1"}
+    (record,) = table.records("exec-1")
+    assert len(record.waves) == 2
+    assert "drsjob-1" in record.job_ids
+    assert not record.names_every_job
+
+
+@pytest.mark.parametrize("waves", [None, "", "no JSON", "[", 7, [], {}, [None], "[" * 100_000])
+def test_waves_that_are_none_name_no_job(dynamodb: DynamoDBClient, waves: Any) -> None:
+    create(dynamodb, "ExecutionId")
+    write(dynamodb, ExecutionId="exec-1", Waves=waves)
+
+    (record,) = executions_table(dynamodb).records("exec-1")
+
+    assert (record.job_ids, record.names_every_job) == (frozenset(), False)
+
+
+def test_a_record_without_waves_is_one(dynamodb: DynamoDBClient) -> None:
+    create(dynamodb, "ExecutionId")
+    write(dynamodb, ExecutionId="exec-1", JobId="drsjob-1")
+
+    assert executions_table(dynamodb).find_by_scan(["drsjob-1"], lambda: 1) == {"drsjob-1": "exec-1"}
+    assert executions_table(dynamodb).records("exec-1")[0].names_every_job
+
+
+def test_a_scan_reads_all_pages_and_goes_on_where_it_was_cut_off(dynamodb: DynamoDBClient) -> None:
+    create(dynamodb, "ExecutionId")
+    for number in range(40):
+        waves = [{"JobId": f"drsjob-{number}", "Text": "x" * 65_000}]
+        write(dynamodb, ExecutionId=f"exec-{number}", Waves=waves)
+    wanted = {f"drsjob-{number}": f"exec-{number}" for number in range(40)}
+
+    assert executions_table(dynamodb).find_by_scan(wanted, lambda: 1) == wanted
+
+    table, once = executions_table(dynamodb), iter([1, 0])
+    first = table.find_by_scan(wanted, lambda: next(once))
+    assert 0 < len(first) < 40
+    rest = table.find_by_scan(wanted, lambda: 1)
+    assert first | rest == wanted
+    assert not first.keys() & rest.keys()
+
+
+@pytest.mark.parametrize(("settings", "attribute"), [(CAPITALS, "JobId"), (SMALL, "currentJob")])
+def test_a_job_is_found_by_the_index_whatever_its_key_is_called(
+    dynamodb: DynamoDBClient, settings: dict[str, Any], attribute: str
+) -> None:
+    names = ExecutionsTableSettings(table_name="history", **settings)
+    create(dynamodb, names.execution_id_attribute, "PlanId", index=attribute)
+    write(dynamodb, **{names.execution_id_attribute: "exec-1", "PlanId": "plan", attribute: "drsjob-1"})
+    table = executions_table(dynamodb, **settings, job_id_index="by-job")
+
+    assert table.find_by_index("drsjob-1") == "exec-1"
+    assert table.find_by_index("drsjob-2") is None
+
+
+def test_a_job_of_two_executions_is_linked_to_neither(dynamodb: DynamoDBClient) -> None:
+    create(dynamodb, "ExecutionId", index="JobId")
+    for execution in ("exec-1", "exec-2"):
+        write(dynamodb, ExecutionId=execution, JobId="drsjob-1", Waves=[{"JobId": "drsjob-1"}])
+    table = executions_table(dynamodb, job_id_index="by-job")
+
+    assert table.find_by_index("drsjob-1") is None
+    assert table.find_by_scan(["drsjob-1"], lambda: 1) == {}
+
+
+def test_an_index_without_the_executions_id_is_named(dynamodb: DynamoDBClient) -> None:
+    create(dynamodb, "PlanId", index="JobId")
+    write(dynamodb, PlanId="plan", ExecutionId="exec-1", JobId="drsjob-1")
+
+    with pytest.raises(
+        ExecutionsTableError, match="must be an index that projects ExecutionId; by-job of history does not"
+    ):
+        executions_table(dynamodb, job_id_index="by-job").find_by_index("drsjob-1")
+
+
+def test_an_index_that_is_not_there_is_named(dynamodb: DynamoDBClient) -> None:
+    create(dynamodb, "ExecutionId")
+
+    with pytest.raises(
+        ExecutionsTableError, match="job_id_index must be a global secondary index of history, not by-job"
+    ):
+        executions_table(dynamodb, job_id_index="by-job").find_by_index("drsjob-1")
+
+
+def test_an_execution_id_that_is_not_the_key_is_named(dynamodb: DynamoDBClient) -> None:
+    create(dynamodb, "PlanId")
+
+    with pytest.raises(
+        ExecutionsTableError, match="must be the partition key of history, which is PlanId, not ExecutionId"
+    ):
+        executions_table(dynamodb).records("exec-1")
+
+
+@pytest.mark.parametrize(
+    ("statuses", "is_over"),
+    [
+        ([], None),
+        (["POLLING"], False),
+        ([None], False),
+        (["COMPLETED"], True),
+        (["cancelled"], True),
+        (["FAILED", "RUNNING"], False),
+        (["FAILED", "PARTIAL"], True),
+    ],
+)
+def test_the_platform_says_whether_an_execution_is_over(
+    dynamodb: DynamoDBClient, statuses: list[str | None], is_over: bool | None
+) -> None:
+    create(dynamodb, "ExecutionId", "PlanId")
+    for number, status in enumerate(statuses):
+        write(dynamodb, ExecutionId="exec-1", PlanId=str(number), **({"Status": status} if status else {}))
+
+    assert executions_table(dynamodb).is_over("exec-1") is is_over

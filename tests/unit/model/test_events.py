@@ -1,0 +1,231 @@
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
+
+import pytest
+from drs_job_log.model.events import InvalidEventError, format_time, parse, parse_time
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.support.drills import items
+from tests.support.envelopes import details, dumps, job_log, launch_result
+
+DETAIL = {
+    "jobID": "drsjob-1",
+    "eventType": "LAUNCH_END",
+    "eventId": "fact-1",
+    "logDateTime": "2022-12-07T19:24:27.973064+00:00",
+    "executionId": "exec-1",
+    "sourceServerID": "s-1",
+    "sourceServerName": "prod-web-01",
+    "ec2InstanceID": "i-1",
+    "message": "Server prod-web-01 launched",
+    "error": "none",
+    "isDrill": "TRUE",
+    "anything": {"else": [1, 2.5]},
+}
+
+
+def test_a_job_log_event_is_read_whole() -> None:
+    event = parse(dumps(job_log(DETAIL)))
+
+    assert event.job_id == "drsjob-1"
+    assert event.event_id == "fact-1"
+    assert event.event_type == "SERVER_LAUNCHED"
+    assert event.timestamp == datetime(2022, 12, 7, 19, 24, 27, 973064, UTC)
+    assert event.source == "drs.job-log"
+    assert event.execution_id == "exec-1"
+    assert event.source_server_id == "s-1"
+    assert event.source_server_name == "prod-web-01"
+    assert event.ec2_instance_id == "i-1"
+    assert event.message == "Server prod-web-01 launched"
+    assert event.error == "none"
+    assert event.detail == DETAIL | {"isDrill": True}
+    assert event.key == "2022-12-07T19:24:27.973064Z#fact-1"
+
+
+def test_what_is_missing_comes_from_the_envelope() -> None:
+    event = parse(dumps(job_log({"jobID": "drsjob-1", "eventType": "JOB_START", "eventId": "", "executionId": ""})))
+
+    assert event.key == "2025-11-28T20:30:15.000000Z#11111111-2222-3333-4444-555555555555"
+    assert event.execution_id is None
+    assert event.message is None
+
+
+@pytest.mark.parametrize(
+    ("state", "stored"),
+    [
+        ("RECOVERY_LAUNCH_SUCCEEDED", "SERVER_LAUNCHED"),
+        ("RECOVERY_LAUNCH_FAILED", "SERVER_LAUNCH_FAILED"),
+        ("RECOVERY_LAUNCH_SOMETHING_NEW", "RECOVERY_LAUNCH_SOMETHING_NEW"),
+    ],
+)
+def test_a_launch_result_is_a_job_log_event(state: str, stored: str) -> None:
+    event = parse(dumps(launch_result(state=state)))
+
+    assert event.event_type == stored
+    assert event.job_id == "drsjob-1"
+    assert event.source_server_id == "s-1"
+    assert event.source == "aws.drs"
+    assert event.detail["isDrill"] is False
+    assert event.detail["state"] == state
+
+
+@pytest.mark.parametrize(
+    ("drs", "stored"),
+    [
+        ("JOB_START", "JOB_STARTED"),
+        ("JOB_CANCEL", "JOB_TERMINATED"),
+        ("SNAPSHOT_START", "SNAPSHOT_STARTED"),
+        ("SNAPSHOT_END", "SNAPSHOT_COMPLETED"),
+        ("SNAPSHOT_FAIL", "SNAPSHOT_FAILED"),
+        ("CONVERSION_START", "CONVERSION_STARTED"),
+        ("CONVERSION_END", "CONVERSION_COMPLETED"),
+        ("CONVERSION_FAIL", "CONVERSION_FAILED"),
+        ("LAUNCH_START", "SERVER_LAUNCHING"),
+        ("LAUNCH_END", "SERVER_LAUNCHED"),
+        ("LAUNCH_FAILED", "SERVER_LAUNCH_FAILED"),
+        ("SERVER_SKIPPED", "SERVER_SKIPPED"),
+        ("CLEANUP_START", "CLEANUP_START"),
+        ("NOBODY_LISTED_THIS", "NOBODY_LISTED_THIS"),
+    ],
+)
+def test_vocabulary(drs: str, stored: str) -> None:
+    assert parse(dumps(job_log(DETAIL | {"eventType": drs}))).event_type == stored
+    assert parse(dumps(job_log(DETAIL | {"eventType": stored}))).event_type == stored
+
+
+@pytest.mark.parametrize(
+    ("outcome", "stored"),
+    [(None, "JOB_COMPLETED"), ("SUCCEEDED", "JOB_COMPLETED"), ("PARTIAL", "JOB_COMPLETED"), ("FAILED", "JOB_FAILED")],
+)
+def test_job_end_tells_its_outcome(outcome: str | None, stored: str) -> None:
+    assert parse(dumps(job_log(DETAIL | {"eventType": "JOB_END", "outcome": outcome}))).event_type == stored
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        ("{", "not valid JSON"),
+        ("", "not valid JSON"),
+        ("[]", "must be an EventBridge event"),
+        (dumps({"detail": "text"}), "must be an EventBridge event"),
+        (dumps(job_log(DETAIL, **{"detail-type": "EC2 Instance State-change"})), "detail-type must be"),
+        (dumps(job_log({"eventType": "JOB_START"})), "detail.jobID must be a non-empty text"),
+        (dumps(job_log(DETAIL | {"jobID": ""})), "detail.jobID must be a non-empty text"),
+        (dumps(job_log(DETAIL | {"jobID": 7})), "detail.jobID must be a non-empty text"),
+        (dumps(job_log(DETAIL | {"jobID": "j" * 2049})), "detail.jobID must be at most 2048 bytes"),
+        (dumps(job_log(DETAIL | {"eventId": "e" * 997})), "detail.eventId or id must be at most 996 bytes"),
+        (dumps(job_log(DETAIL | {"eventId": "é" * 499})), "detail.eventId or id must be at most 996 bytes"),
+        (dumps(job_log(DETAIL | {"eventId": None}, id=None)), "detail.eventId or id must be a non-empty text"),
+        (dumps(job_log(DETAIL | {"executionId": {"id": 1}})), "detail.executionId must be a non-empty text"),
+        (dumps(job_log(DETAIL | {"executionId": "x" * 2049})), "detail.executionId must be at most 2048 bytes"),
+        (dumps(job_log(DETAIL | {"eventId": 0})), "detail.eventId or id must be a non-empty text"),
+        (dumps(job_log(DETAIL | {"executionId": []})), "detail.executionId must be a non-empty text"),
+        (dumps(job_log(DETAIL | {"logDateTime": 0})), "must be an ISO 8601 time"),
+        (dumps(job_log(DETAIL)).replace("2.5", "1e99999999999999999999"), "not valid JSON"),
+        ("[" * 100_000, "not valid JSON"),
+        (dumps(job_log({"jobID": "drsjob-1"})), "detail.eventType must be a non-empty text"),
+        (dumps(job_log(DETAIL | {"eventType": ["JOB_START"]})), "detail.eventType must be a non-empty text"),
+        (dumps(job_log(DETAIL | {"logDateTime": "soon"})), "must be an ISO 8601 time"),
+        (dumps(job_log(DETAIL | {"logDateTime": None}, time=None)), "must be an ISO 8601 time"),
+        (dumps(launch_result(**{"job-id": None})), "detail.jobID must be a non-empty text"),
+        (dumps(launch_result(state=None)), "detail.eventType must be a non-empty text"),
+    ],
+)
+def test_an_invalid_event_says_what_is_wrong(body: str, said: str) -> None:
+    with pytest.raises(InvalidEventError, match=said):
+        parse(body)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "2022-12-07T19:15:39.204086+00:00",
+        "2022-12-07T19:15:39.204086Z",
+        "2022-12-07T19:15:39.204086",
+        "2022-12-07 20:15:39.204086+01:00",
+        "2022-12-07T14:15:39.204086-0500",
+        "2022-12-07T19:15:39.204086999Z",
+        "2022-12-07T20:15:39,204086+01",
+    ],
+)
+def test_every_way_to_write_a_time_is_the_same_time(text: str) -> None:
+    assert format_time(parse_time("time", text)) == "2022-12-07T19:15:39.204086Z"
+
+
+@pytest.mark.parametrize(
+    ("text", "kept"),
+    [
+        ("2022-12-07T19:15:39+00:00", "2022-12-07T19:15:39.000000Z"),
+        ("2022-12-07T19:15Z", "2022-12-07T19:15:00.000000Z"),
+    ],
+)
+def test_what_is_missing_of_a_time_is_zero(text: str, kept: str) -> None:
+    assert format_time(parse_time("time", text)) == kept
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        *("", "soon", "2022-12-07", "20221207T191539Z", "2022-W49-3T19:15:39", "2022-02-30T00:00:00Z"),
+        *("2022-12-07T25:00:00Z", "0001-01-01T00:00:00+23:59", "٢٠٢٢-12-07T19:15:39Z", 1670440539, None, True),
+    ],
+)
+def test_no_time_is_refused(value: object) -> None:
+    with pytest.raises(InvalidEventError, match="time must be an ISO 8601 time"):
+        parse_time("time", value)
+
+
+@given(st.datetimes(min_value=datetime(1000, 1, 2), max_value=datetime(9999, 12, 30)), st.integers(-1439, 1439))
+def test_times_keep_their_order_as_text(naive: datetime, offset: int) -> None:
+    time = naive.replace(tzinfo=timezone(timedelta(minutes=offset)))
+
+    text = format_time(parse_time("time", time.isoformat()))
+
+    assert datetime.fromisoformat(text) == time
+    assert len(text) == len("2025-11-28T20:30:15.000000Z")
+    assert text < format_time(time + timedelta(microseconds=1))
+
+
+@pytest.mark.parametrize(("given_value", "kept"), [("TRUE", True), ("False", False), (True, True), ("maybe", "maybe")])
+def test_is_drill_is_a_bool_where_it_can_be(given_value: object, kept: object) -> None:
+    assert parse(dumps(job_log(DETAIL | {"isDrill": given_value}))).detail["isDrill"] == kept
+
+
+def test_texts_that_came_as_something_else_are_kept() -> None:
+    event = parse(dumps(job_log(DETAIL | {"error": {"code": 1.5, "why": "ü"}, "message": 7})))
+
+    assert event.error == '{"code": "1.5", "why": "ü"}'
+    assert event.message == "7"
+
+
+@given(details())
+def test_every_valid_event_is_read(detail: dict[str, Any]) -> None:
+    event = parse(dumps(job_log(detail)))
+
+    assert event.job_id == detail["jobID"]
+    assert event.event_id == detail["eventId"]
+    assert set(event.detail) == set(detail)
+
+
+@given(st.text() | st.recursive(st.none() | st.text(), lambda part: st.dictionaries(st.text(), part)).map(json.dumps))
+def test_garbage_is_refused_and_nothing_else(body: str) -> None:
+    with pytest.raises(InvalidEventError):
+        parse(body)
+
+
+def test_the_real_drills_are_read() -> None:
+    events = [parse(dumps(job_log(item.detail()))) for item in items()]
+
+    assert len({(event.job_id, event.key) for event in events}) == 28
+    assert [event.event_type for event in events if event.source_server_id == "s-51d6b65c73391918f"] == [
+        "SNAPSHOT_STARTED",
+        "SNAPSHOT_COMPLETED",
+        "CONVERSION_STARTED",
+        "CONVERSION_COMPLETED",
+        "SERVER_LAUNCHING",
+        "SERVER_LAUNCHED",
+    ]

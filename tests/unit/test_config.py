@@ -1,0 +1,198 @@
+"""Environment variables to settings, and that each handler uses its settings."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+
+import pytest
+from drs_job_log import config
+from drs_job_log.config import (
+    CollectorSettings,
+    ExecutionsTableSettings,
+    IngestSettings,
+    NotificationSettings,
+    ReaderSettings,
+    Target,
+)
+
+from tests.support.functions import ENVIRONMENT, cold_start
+
+ROLE = "arn:aws:iam::111122223333:role/drs-job-log"
+EXECUTIONS_TABLE = {
+    "EXECUTION_HISTORY_TABLE": "history",
+    "EXECUTION_HISTORY_SETTINGS": json.dumps(
+        {
+            "executionIdAttribute": "executionId",
+            "wavesAttribute": "waves",
+            "waveCountAttribute": "waveCount",
+            "jobIdAttribute": "jobId",
+            "statusAttribute": "status",
+            "endTimeAttribute": "endTime",
+            "endTimeFormat": "EPOCH_SECONDS",
+            "jobIdIndex": "by-job",
+            "allowScan": True,
+            "updateStatus": True,
+        }
+    ),
+}
+EXECUTIONS_TABLE_SETTINGS = ExecutionsTableSettings(
+    table_name="history",
+    execution_id_attribute="executionId",
+    waves_attribute="waves",
+    wave_count_attribute="waveCount",
+    job_id_attribute="jobId",
+    status_attribute="status",
+    end_time_attribute="endTime",
+    end_time_format="EPOCH_SECONDS",
+    job_id_index="by-job",
+    allow_scan=True,
+    update_status=True,
+)
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Environment variables to settings
+# ---------------------------------------------------------------------------------------------------------------------
+
+
+def test_settings_of_the_collector() -> None:
+    environment = {
+        "JOB_LOG_EVENTS_TABLE": "events-2",
+        "EVENT_BUS_NAME": "recovery",
+        "EVENT_SOURCE": "acme.drs",
+        "EXECUTION_ID_TAG": "Run",
+        "LOOKBACK_HOURS": "12.5",
+        "RETENTION_DAYS": "7",
+        "POLL_INTERVAL_SECONDS": "1.5",
+        "STALLED_AFTER_MINUTES": "20",
+        "DRS_TARGETS": json.dumps([{"region": "eu-west-1", "roleArn": ROLE, "externalId": "x"}, {}]),
+    }
+
+    assert config.collector_settings(environment) == CollectorSettings(
+        table_name="events-2",
+        event_bus_name="recovery",
+        event_source="acme.drs",
+        execution_id_tag="Run",
+        lookback=timedelta(hours=12, minutes=30),
+        retention=timedelta(days=7),
+        poll_interval=timedelta(seconds=1.5),
+        stalled_after=timedelta(minutes=20),
+        targets=(Target("eu-west-1", ROLE, "x"), Target()),
+    )
+
+
+def test_settings_of_ingest() -> None:
+    environment = ENVIRONMENT | EXECUTIONS_TABLE
+    environment |= {"RETENTION_DAYS": "7", "FAILURE_TOPIC_ARN": "arn:topic", "VIEWER_URL": "https://viewer"}
+
+    assert config.ingest_settings(environment) == IngestSettings(
+        table_name="drs-job-log-events",
+        retention=timedelta(days=7),
+        notifications=NotificationSettings(
+            name="drs-job-log",
+            table_name="drs-job-log-notices",
+            topic_arn="arn:topic",
+            viewer_url="https://viewer",
+            runbook_url="docs/runbooks/server-failed.md",
+        ),
+        executions_table=EXECUTIONS_TABLE_SETTINGS,
+    )
+
+
+def test_optional_settings_of_ingest_are_absent_by_default() -> None:
+    settings = config.ingest_settings(ENVIRONMENT)
+
+    assert settings.executions_table is None
+    assert (settings.notifications.topic_arn, settings.notifications.viewer_url) == (None, None)
+
+
+def test_settings_of_the_linker_and_the_api() -> None:
+    assert config.reader_settings({"JOB_LOG_EVENTS_TABLE": "e"} | EXECUTIONS_TABLE) == ReaderSettings(
+        table_name="e", executions_table=EXECUTIONS_TABLE_SETTINGS
+    )
+    assert config.reader_settings({"JOB_LOG_EVENTS_TABLE": "e"}).executions_table is None
+
+
+def test_attributes_of_the_executions_table_have_defaults() -> None:
+    assert config.executions_table_settings({"EXECUTION_HISTORY_TABLE": "history"}) == ExecutionsTableSettings(
+        table_name="history",
+        execution_id_attribute="ExecutionId",
+        waves_attribute="Waves",
+        wave_count_attribute="TotalWaves",
+        job_id_attribute="JobId",
+        status_attribute="Status",
+        end_time_attribute="EndTime",
+        end_time_format="ISO8601",
+        job_id_index=None,
+        allow_scan=False,
+        update_status=False,
+    )
+
+
+@pytest.mark.parametrize("text", ["", "[]", "null", '{"scan": true}', '"allowScan"'])
+def test_invalid_settings_of_the_executions_table_are_rejected(text: str) -> None:
+    with pytest.raises(ValueError, match="EXECUTION_HISTORY_SETTINGS must be a JSON object"):
+        config.executions_table_settings({"EXECUTION_HISTORY_TABLE": "history", "EXECUTION_HISTORY_SETTINGS": text})
+
+
+@pytest.mark.parametrize("text", ["", "{", "{}x", "[1]", '[{"Region": "eu-west-1"}]', '{"region": "eu-west-1"}'])
+def test_invalid_targets_are_rejected(text: str) -> None:
+    with pytest.raises(ValueError, match="DRS_TARGETS must be a JSON list"):
+        config.collector_settings(ENVIRONMENT | {"DRS_TARGETS": text})
+
+
+@pytest.mark.parametrize("text", ["[]", None])
+def test_without_targets_the_collector_reads_its_own_account_and_region(text: str | None) -> None:
+    environment = ENVIRONMENT | ({} if text is None else {"DRS_TARGETS": text})
+
+    assert config.collector_settings(environment).targets == (Target(),)
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Settings to handlers
+# ---------------------------------------------------------------------------------------------------------------------
+
+
+def test_the_collector_uses_its_settings() -> None:
+    targets = json.dumps([{"region": "eu-west-1"}, {}])
+    module = cold_start(
+        "collector",
+        JOB_LOG_EVENTS_TABLE="events-2",
+        EVENT_BUS_NAME="recovery",
+        EVENT_SOURCE="acme.drs",
+        STALLED_AFTER_MINUTES="20",
+        DRS_TARGETS=targets,
+    )
+
+    assert module.collector._settings is module.settings
+    assert module.settings.stalled_after == timedelta(minutes=20)
+    assert tuple(drs._target for drs in module.collector._targets) == (Target("eu-west-1"), Target())
+    assert (module.collector._bus._name, module.collector._bus._source) == ("recovery", "acme.drs")
+    assert module.collector._table._table_name == "events-2"
+
+
+def test_ingest_uses_its_settings() -> None:
+    module = cold_start("ingest", JOB_LOG_EVENTS_TABLE="events-2", RETENTION_DAYS="7", **EXECUTIONS_TABLE)
+
+    assert module.table._table_name == "events-2"
+    assert module.settings.retention == timedelta(days=7)
+    assert module.executions_table.settings == EXECUTIONS_TABLE_SETTINGS
+    assert module.resolver._indexed is module.executions_table
+    assert module.notifier._settings is module.settings.notifications
+    assert module.notifier._claim_ttl == timedelta(days=15)
+    assert cold_start("ingest", RETENTION_DAYS="30").notifier._claim_ttl == timedelta(days=30)
+
+
+def test_the_linker_and_the_api_use_their_settings() -> None:
+    linker = cold_start("linker", JOB_LOG_EVENTS_TABLE="events-2", **EXECUTIONS_TABLE).linker
+    api = cold_start("api", JOB_LOG_EVENTS_TABLE="events-2", **EXECUTIONS_TABLE)
+
+    for table, executions_table in (
+        (linker._table, linker._executions_table),
+        (api.logs._table, api.executions_table),
+    ):
+        assert table._table_name == "events-2"
+        assert executions_table.settings == EXECUTIONS_TABLE_SETTINGS
+    assert cold_start("linker").linker._executions_table is None
+    assert cold_start("api").executions_table is None

@@ -1,0 +1,235 @@
+from __future__ import annotations
+
+import json
+import uuid
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+from unittest.mock import Mock
+
+import pytest
+from botocore.exceptions import ClientError
+from drs_job_log.model.events import InvalidEventError, parse
+from drs_job_log.table import JobLogTable, to_item
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tests.support.envelopes import details, dumps, job_log, json_values, names
+from tests.support.tables import rows
+from tests.unit.conftest import RETENTION, TABLE
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+DETAIL = {
+    "jobID": "drsjob-1",
+    "eventType": "LAUNCH_END",
+    "eventId": "fact-1",
+    "logDateTime": "2025-11-28T20:30:15Z",
+    "executionId": "exec-1",
+    "sourceServerID": "s-1",
+    "sourceServerName": "prod-web-01",
+    "ec2InstanceID": "i-1",
+    "message": "Server prod-web-01 launched",
+    "error": "none",
+}
+NOW = datetime(2025, 11, 28, 20, 30, 16, tzinfo=UTC)
+
+
+def put(store: JobLogTable, **changes: Any) -> bool:
+    return store.put(parse(dumps(job_log(DETAIL | changes))), RETENTION)
+
+
+def test_an_event_becomes_an_item() -> None:
+    assert to_item(parse(dumps(job_log(DETAIL))), ingested_at=NOW, retention=RETENTION) == {
+        "JobId": "drsjob-1",
+        "EventKey": "2025-11-28T20:30:15.000000Z#fact-1",
+        "Timestamp": "2025-11-28T20:30:15.000000Z",
+        "EventId": "fact-1",
+        "EventType": "SERVER_LAUNCHED",
+        "Source": "drs.job-log",
+        "ExecutionId": "exec-1",
+        "SourceServerId": "s-1",
+        "SourceServerName": "prod-web-01",
+        "Ec2InstanceId": "i-1",
+        "Message": "Server prod-web-01 launched",
+        "Error": "none",
+        "EventData": DETAIL,
+        "IngestedAt": "2025-11-28T20:30:16.000000Z",
+        "TTL": int(datetime(2025, 12, 28, 20, 30, 15, tzinfo=UTC).timestamp()),
+    }
+
+
+def test_an_unlinked_event_is_in_the_unlinked_index_and_a_linked_one_is_not(
+    store: JobLogTable, dynamodb: DynamoDBClient
+) -> None:
+    put(store, eventId="linked")
+    put(store, eventId="unlinked", executionId=None)
+
+    assert [row["EventKey"] for row in rows(dynamodb, IndexName="UnlinkedIndex")] == [
+        "2025-11-28T20:30:15.000000Z#unlinked"
+    ]
+    assert [row["EventId"] for row in rows(dynamodb, IndexName="ExecutionIdIndex")] == ["linked"]
+
+
+def test_two_facts_of_the_same_second_are_two_rows(store: JobLogTable, dynamodb: DynamoDBClient) -> None:
+    assert put(store, eventId="one")
+    assert put(store, eventId="two")
+
+    assert {row["EventId"] for row in rows(dynamodb)} == {"one", "two"}
+
+
+def test_a_repeat_is_known_by_its_code_whatever_class_the_error_is(
+    store: JobLogTable, dynamodb: DynamoDBClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    error = ClientError({"Error": {"Code": "ConditionalCheckFailedException"}}, "PutItem")
+    monkeypatch.setattr(dynamodb, "put_item", Mock(side_effect=error))
+
+    assert not put(store)
+
+
+def test_a_repeat_is_no_failure_and_changes_nothing(store: JobLogTable, dynamodb: DynamoDBClient) -> None:
+    assert put(store)
+    before = rows(dynamodb)
+
+    assert not put(store, message="told otherwise the second time")
+
+    assert rows(dynamodb) == before
+
+
+def test_a_zero_is_a_zero_whatever_its_exponent(store: JobLogTable, dynamodb: DynamoDBClient) -> None:
+    store.put(parse(dumps(job_log(DETAIL | {"value": 1.5})).replace("1.5", "0e126")), RETENTION)
+
+    (row,) = rows(dynamodb)
+    assert row["EventData"]["value"] == 0
+
+
+def test_many_small_parts_that_fit_are_stored_whole(store: JobLogTable, dynamodb: DynamoDBClient) -> None:
+    put(store, parts=[None] * 20_000, numbers=list(range(30_000)))
+
+    (row,) = rows(dynamodb)
+    assert "Truncated" not in row
+    assert len(row["EventData"]["numbers"]) == 30_000
+
+
+def test_what_is_nested_too_deep_is_kept_as_its_json(store: JobLogTable, dynamodb: DynamoDBClient) -> None:
+    nested: Any = 1.5
+    for _ in range(200):
+        nested = [nested]
+
+    put(store, nested=nested)
+
+    (row,) = rows(dynamodb)
+    kept, depth = row["EventData"]["nested"], 1
+    while isinstance(kept, list):
+        (kept,), depth = kept, depth + 1
+    assert depth <= 32
+    assert kept.replace('"', "") == "[" * (200 - depth + 1) + "1.5" + "]" * (200 - depth + 1)
+
+
+def test_the_last_year_has_a_ttl_too(store: JobLogTable, dynamodb: DynamoDBClient) -> None:
+    put(store, logDateTime="9999-12-31T00:00:00Z")
+
+    assert len(rows(dynamodb)) == 1
+
+
+def test_a_put_that_dynamodb_refuses_raises(dynamodb: DynamoDBClient) -> None:
+    with pytest.raises(dynamodb.exceptions.ResourceNotFoundException):
+        put(JobLogTable(dynamodb, "no-such-table"))
+
+
+@pytest.mark.parametrize(
+    ("value", "kept"),
+    [
+        (0.1, Decimal("0.1")),
+        (1e-130, Decimal("1E-130")),
+        (12345678901234567890123456789012345678, Decimal(12345678901234567890123456789012345678)),
+        (123456789012345678901234567890123456789, "123456789012345678901234567890123456789"),
+        (1e300, "1E+300"),
+        (1e-131, "1E-131"),
+        (0, Decimal(0)),
+        (float("nan"), "NaN"),
+        (float("-inf"), "-Infinity"),
+        ("", ""),
+        ("😀 ü \x00", "😀 ü \x00"),
+        ("half an emoji: \ud83d", "half an emoji: \\ud83d"),
+        ("e" * 65536, "e" * 65536),
+        ([], []),
+        ({}, {}),
+        ({"ü": [None, True, {"deep": [1]}]}, {"ü": [None, True, {"deep": [1]}]}),
+    ],
+)
+def test_values_survive(store: JobLogTable, dynamodb: DynamoDBClient, value: Any, kept: Any) -> None:
+    put(store, value=value)
+
+    (row,) = rows(dynamodb)
+    assert row["EventData"]["value"] == kept
+    assert "Truncated" not in row
+
+
+@pytest.mark.parametrize(
+    "texts",
+    [
+        {"error": "e" * 600_000},
+        {"error": "😀" * 150_000, "message": "m" * 300_000},
+        {"conversionProperties": {"volumes": [["v" * 90_000] * 9]}},
+        {"parts": ["p" * 3000] * 200},
+    ],
+)
+def test_an_event_too_large_is_stored_with_its_longest_texts_cut(
+    store: JobLogTable, dynamodb: DynamoDBClient, texts: dict[str, Any]
+) -> None:
+    put(store, **texts)
+
+    (row,) = rows(dynamodb)
+    assert row["Truncated"] is True
+    assert row["SourceServerName"] == "prod-web-01"
+    assert row["EventData"]["sourceServerName"] == "prod-web-01"
+    stored_bytes = len(json.dumps(row, default=str, ensure_ascii=False).encode())
+    assert 100_000 < stored_bytes < 400 * 1024
+    if "error" in texts:
+        assert texts["error"].startswith(row["Error"])
+
+
+def test_an_event_that_no_cut_makes_fit_is_refused(store: JobLogTable) -> None:
+    with pytest.raises(InvalidEventError, match="too many parts"):
+        put(store, parts=["x" * 500] * 900)
+
+
+@given(st.dictionaries(names, json_values, max_size=6))
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+def test_dynamodb_takes_whatever_json_an_event_carries(
+    store: JobLogTable, dynamodb: DynamoDBClient, extra: dict[str, Any]
+) -> None:
+    event_id = uuid.uuid4().hex
+
+    assert put(store, eventId=event_id, extra=extra)
+
+    key = {"JobId": {"S": "drsjob-1"}, "EventKey": {"S": f"2025-11-28T20:30:15.000000Z#{event_id}"}}
+    stored = dynamodb.get_item(TableName=TABLE, Key=key)["Item"]["EventData"]["M"]
+    assert len(stored["extra"]["M"]) == len(extra)
+
+
+@given(st.data())
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+def test_any_order_and_any_repeats_give_the_same_rows(
+    store: JobLogTable, dynamodb: DynamoDBClient, data: st.DataObject
+) -> None:
+    for row in rows(dynamodb):
+        dynamodb.delete_item(TableName=TABLE, Key={name: {"S": row[name]} for name in ("JobId", "EventKey")})
+    facts = [parse(dumps(job_log(detail))) for detail in data.draw(st.lists(details(), min_size=1, max_size=8))]
+    repeats = data.draw(st.permutations(facts + data.draw(st.lists(st.sampled_from(facts), max_size=8))))
+
+    new = [fact for fact in repeats if store.put(fact, RETENTION)]
+
+    identities = {(fact.job_id, fact.key) for fact in facts}
+    assert {(row["JobId"], row["EventKey"]) for row in rows(dynamodb)} == identities
+    assert len(new) == len(identities)
+
+
+def test_ttl_counts_from_the_event_and_not_from_today() -> None:
+    event = parse(dumps(job_log(DETAIL)))
+
+    assert to_item(event, ingested_at=NOW + timedelta(days=9), retention=timedelta(days=1))["TTL"] == int(
+        (event.timestamp + timedelta(days=1)).timestamp()
+    )
