@@ -254,7 +254,8 @@ class ServerCard {
       const isDone = server.state === "LAUNCHED" || place < furthest;
       stage.className = isDone ? "done" : place === furthest ? reached : "";
     });
-    if (this.shownError !== server.error) this.error.replaceChildren(...(server.error ? [errorBox(server.error, nameOf(server))] : []));
+    if (this.shownError !== server.error)
+      this.error.replaceChildren(...(server.error ? [errorBox(server.error, nameOf(server))] : []));
     this.shownError = server.error;
   }
 
@@ -633,7 +634,11 @@ class DrsJobLog extends HTMLElement {
     this.#jobList = h("ul", { class: "jobs" });
     this.#cardList = h("ul", { class: "servers" });
     this.#timeline = new Timeline((event) => this.#showDetails(event));
-    this.#text = h("input", { type: "search", placeholder: "Name, id, instance, message, error", oninput: () => this.#onFilter() });
+    this.#text = h("input", {
+      type: "search",
+      placeholder: "Name, id, instance, message, error",
+      oninput: () => this.#onFilter(),
+    });
     this.#byState = h("select", { onchange: () => this.#onFilter() }, h("option", { value: "" }, "All states"));
     this.#byState.append(...STATES.map((state) => h("option", { value: state }, words(state))));
     this.#byServer = h("select", { onchange: () => this.#onFilter() }, h("option", { value: "" }, "All servers"));
@@ -655,7 +660,13 @@ class DrsJobLog extends HTMLElement {
         this.#found,
       ),
       h("section", { "aria-label": "Servers" }, (this.#serversTitle = h("h3")), this.#cardList),
-      h("section", { "aria-label": "Log" }, (this.#timelineTitle = h("h3")), h("p", { class: "muted zone" }, zone), this.#timeline.element),
+      h(
+        "section",
+        { "aria-label": "Log" },
+        (this.#timelineTitle = h("h3")),
+        h("p", { class: "muted zone" }, zone),
+        this.#timeline.element,
+      ),
       h(
         "p",
         { class: "downloads" },
@@ -734,7 +745,12 @@ class DrsJobLog extends HTMLElement {
     for (const segment of this.#segments) segment.style.flexGrow = numbers.get(segment.dataset.state);
     this.#counts.replaceChildren(
       ...STATES.filter((state) => numbers.get(state)).map((state) =>
-        h("li", { "data-state": state }, h("b", {}, numbers.get(state).toLocaleString()), ` ${words(state).toLowerCase()}`),
+        h(
+          "li",
+          { "data-state": state },
+          h("b", {}, numbers.get(state).toLocaleString()),
+          ` ${words(state).toLowerCase()}`,
+        ),
       ),
     );
   }
@@ -745,12 +761,16 @@ class DrsJobLog extends HTMLElement {
     // A server that a later job has taken up is told of by that one alone: of an earlier job not all is known.
     const newest = new Map(answer.servers.map((server) => [server.sourceServerId, server.jobId]));
     const isTakenUp = (job) =>
-      this.#log.events.some((event) => event.jobId === job.jobId && event.sourceServerId && newest.get(event.sourceServerId) !== job.jobId);
+      this.#log.events.some(
+        (event) => event.jobId === job.jobId && event.sourceServerId && newest.get(event.sourceServerId) !== job.jobId,
+      );
     this.#jobList.replaceChildren(
       ...answer.jobs.map((job, place) => {
         const servers = answer.servers.filter((server) => server.jobId === job.jobId);
         const of = (state) => servers.filter((server) => server.state === state).length;
-        const told = ["launched", "failed", "terminated"].filter((state) => state === "launched" || of(state.toUpperCase()));
+        const told = ["launched", "failed", "terminated"].filter(
+          (state) => state === "launched" || of(state.toUpperCase()),
+        );
         const counts = told.map((state) => `${of(state.toUpperCase())} ${state}`).join(", ");
         const start = h("time");
         setTime(start, job.startedAt, calendar.format(new Date(job.startedAt)));
@@ -764,7 +784,8 @@ class DrsJobLog extends HTMLElement {
           h("span", {}, isTakenUp(job) ? "" : `${count(servers.length, "server")}: ${counts}`),
           h("span", {}, "started ", start),
         );
-        if (job.endedAt) item.append(h("span", {}, `took ${duration(Date.parse(job.endedAt) - Date.parse(job.startedAt))}`));
+        if (job.endedAt)
+          item.append(h("span", {}, `took ${duration(Date.parse(job.endedAt) - Date.parse(job.startedAt))}`));
         return item;
       }),
     );
@@ -789,7 +810,8 @@ class DrsJobLog extends HTMLElement {
         this.#cards.set(server.sourceServerId, card);
       }
       card.update(server, this.#log.ofServers.get(server.sourceServerId) ?? []);
-      if (this.#cardList.children[place] !== card.element) this.#cardList.insertBefore(card.element, this.#cardList.children[place] ?? null);
+      if (this.#cardList.children[place] !== card.element)
+        this.#cardList.insertBefore(card.element, this.#cardList.children[place] ?? null);
     });
     if (focused && focused !== this.shadowRoot.activeElement) focused.focus({ preventScroll: true });
     const options = servers.map((server) => [nameOf(server), server.sourceServerId]).sort(([a], [b]) => compare(a, b));
@@ -812,7 +834,8 @@ class DrsJobLog extends HTMLElement {
     const isWanted = (id) => (!chosen || id === chosen) && (!state || states.get(id) === state);
     let cards = 0;
     for (const [id, { element, server }] of this.#cards) {
-      const isShown = isWanted(id) && has(server.serverName, id, server.ec2InstanceId, server.error, words(server.state));
+      const isShown =
+        isWanted(id) && has(server.serverName, id, server.ec2InstanceId, server.error, words(server.state));
       element.hidden = !isShown;
       cards += isShown;
     }
@@ -820,7 +843,15 @@ class DrsJobLog extends HTMLElement {
     const events = this.#log.events.filter(
       (event) =>
         (!isFiltered || isWanted(event.sourceServerId)) &&
-        has(event.message, event.error, event.serverName, event.sourceServerId, event.ec2InstanceId, event.jobId, words(event.eventType)),
+        has(
+          event.message,
+          event.error,
+          event.serverName,
+          event.sourceServerId,
+          event.ec2InstanceId,
+          event.jobId,
+          words(event.eventType),
+        ),
     );
     this.#timeline.show(events.reverse());
     setText(this.#serversTitle, `Servers (${cards.toLocaleString()})`);
@@ -859,7 +890,13 @@ class DrsJobLog extends HTMLElement {
     };
     this.#details.replaceChildren(
       h("h3", {}, words(event.eventType)),
-      h("dl", {}, ...Object.entries(rows).filter(([, value]) => value).flatMap(([name, value]) => [h("dt", {}, name), h("dd", {}, value)])),
+      h(
+        "dl",
+        {},
+        ...Object.entries(rows)
+          .filter(([, value]) => value)
+          .flatMap(([name, value]) => [h("dt", {}, name), h("dd", {}, value)]),
+      ),
       ...(event.error ? [errorBox(event.error, nameOf(event))] : []),
       h("form", { method: "dialog" }, h("button", {}, "Close")),
     );
@@ -933,12 +970,18 @@ class DrsJobLog extends HTMLElement {
       answer = await this.#read(null, this.#run.signal);
       setText(this.#downloading, "");
     } catch (error) {
-      return setText(this.#downloading, error.name === "AbortError" ? "" : `Not downloaded: ${error.message}. Try again.`);
+      return setText(
+        this.#downloading,
+        error.name === "AbortError" ? "" : `Not downloaded: ${error.message}. Try again.`,
+      );
     }
     const isCsv = format === "csv";
     const text = isCsv ? `\ufeff${toCsv(answer.logs)}` : JSON.stringify(answer, null, 2);
     const blob = new Blob([text], { type: isCsv ? "text/csv" : "application/json" });
-    const link = h("a", { href: URL.createObjectURL(blob), download: `drs-job-log-${id.replace(/[^\w.-]+/g, "_")}.${format}` });
+    const link = h("a", {
+      href: URL.createObjectURL(blob),
+      download: `drs-job-log-${id.replace(/[^\w.-]+/g, "_")}.${format}`,
+    });
     link.click();
     setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
   }

@@ -47,7 +47,8 @@ viewer.addEventListener("drs-job-log-update", ({ detail: { summary } }) => {
 
 if (window.opener) {
   window.addEventListener("message", ({ source, data }) => {
-    if (source === window.opener && data?.type === "drs-job-log:token" && typeof data.token === "string") use(data.token);
+    if (source === window.opener && data?.type === "drs-job-log:token" && typeof data.token === "string")
+      use(data.token);
   });
   window.opener.postMessage({ type: "drs-job-log:ready" }, "*");
 }
