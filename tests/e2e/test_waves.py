@@ -95,7 +95,7 @@ def test_the_viewer_shows_it_and_goes_on_live(deployment: Deployment, browser: B
 
         first, *others = played.details(GOOD, "live-1", created=datetime.now(UTC), execution_id="exec-live")
         page.goto(f"{proxy.address}/executions/exec-live")
-        expect(page.locator(".empty")).to_contain_text("Nothing has happened yet in exec-live.")
+        expect(page.locator(".empty")).to_contain_text("No events for exec-live yet.")
         deployment.put_events([first])
         expect(page.locator(".big")).to_have_text("0 of 2 servers launched", timeout=30_000)
         deployment.put_events(others)

@@ -48,11 +48,11 @@ def timeline(viewer: Viewer) -> list[str]:
 
 
 # ---------------------------------------------------------------------------------------------------------------------
-# A recovery as it goes
+# Progress
 # ---------------------------------------------------------------------------------------------------------------------
 
 
-def test_all_servers_launch_while_the_page_is_open(recovery: Recovery, open_viewer: Opener) -> None:
+def test_page_shows_each_launch_while_it_is_open(recovery: Recovery, open_viewer: Opener) -> None:
     start, *others, end = RUNNING
     recovery.happen(start)
     viewer = open_viewer()
@@ -77,7 +77,7 @@ def test_all_servers_launch_while_the_page_is_open(recovery: Recovery, open_view
     expect(viewer.page).to_have_title("3/3 · exec-1")
 
 
-def test_an_update_shows_with_the_answer_three_seconds_later(recovery: Recovery, open_viewer: Opener) -> None:
+def test_page_polls_every_three_seconds_and_shows_the_update(recovery: Recovery, open_viewer: Opener) -> None:
     recovery.happen(RUNNING[0])
     viewer = open_viewer()
     launched(viewer, 0)
@@ -91,7 +91,7 @@ def test_an_update_shows_with_the_answer_three_seconds_later(recovery: Recovery,
     assert recovery.polls == polls + 1
 
 
-def test_each_step_of_a_server_shows(recovery: Recovery, open_viewer: Opener) -> None:
+def test_page_shows_each_step_of_a_server(recovery: Recovery, open_viewer: Opener) -> None:
     recovery.happen(RUNNING[0])
     viewer = open_viewer()
     card = viewer.find(f".server:has-text('{SERVERS[0]}')")
@@ -114,14 +114,14 @@ def test_each_step_of_a_server_shows(recovery: Recovery, open_viewer: Opener) ->
         assert [stage.get_attribute("class") for stage in card.locator(".stages i").all()] == stages
 
 
-def test_a_failed_server_stands_first_with_its_error_and_a_button_to_copy_it(
+def test_failed_server_is_listed_first_with_its_error_and_a_copy_button(
     recovery: Recovery, open_viewer: Opener, context: BrowserContext
 ) -> None:
     context.grant_permissions(["clipboard-read", "clipboard-write"])
     before = [event for event in FAILED if event.event_type not in {"SERVER_LAUNCH_FAILED", "JOB_COMPLETED"}]
     recovery.happen(*before)
     viewer = open_viewer()
-    assert cards(viewer)[0] == NAMES[1]  # still launching: before the launched ones
+    assert cards(viewer)[0] == NAMES[1]  # active servers come before launched servers
     expect(viewer.find(".kind")).to_have_text("Recovery")
 
     recovery.happen(*FAILED)
@@ -138,20 +138,20 @@ def test_a_failed_server_stands_first_with_its_error_and_a_button_to_copy_it(
     assert viewer.page.evaluate("navigator.clipboard.readText()") == ERROR
 
 
-def test_a_finished_execution_shows_all_and_asks_no_more(recovery: Recovery, open_viewer: Opener) -> None:
+def test_complete_execution_is_shown_and_polling_stops(recovery: Recovery, open_viewer: Opener) -> None:
     recovery.happen(*FINISHED)
 
     viewer = open_viewer()
 
     launched(viewer, 3)
-    expect(viewer.find(".connection")).to_contain_text("It is over.")
+    expect(viewer.find(".connection")).to_contain_text("The execution is complete.")
     assert len(set(timeline(viewer))) == 8
     viewer.move_on(3600)
     assert recovery.polls == 1
     expect(viewer.find(".elapsed")).to_have_text(re.compile(r"^\d+ min \d+ s$"))
 
 
-def test_a_job_can_be_watched_alone(recovery: Recovery, open_viewer: Opener) -> None:
+def test_page_shows_a_single_job(recovery: Recovery, open_viewer: Opener) -> None:
     recovery.happen(*FINISHED)
 
     viewer = open_viewer("jobs/drsjob-1")
@@ -160,9 +160,7 @@ def test_a_job_can_be_watched_alone(recovery: Recovery, open_viewer: Opener) -> 
     launched(viewer, 3)
 
 
-def test_of_a_job_whose_servers_a_later_one_took_up_no_count_is_made_up(
-    recovery: Recovery, open_viewer: Opener
-) -> None:
+def test_superseded_job_shows_no_server_counts(recovery: Recovery, open_viewer: Opener) -> None:
     recovery.happen(*FAILED)
     recovery.happen(*events_of(scripts.launch(SERVERS[1:2]), ago=timedelta(minutes=40), job_id="drsjob-2"))
 
@@ -173,13 +171,13 @@ def test_of_a_job_whose_servers_a_later_one_took_up_no_count_is_made_up(
     expect(viewer.find(".jobs li").nth(1)).to_contain_text("1 server: 1 launched")
 
 
-def test_a_termination_is_called_so(recovery: Recovery, open_viewer: Opener) -> None:
+def test_termination_counts_terminated_servers(recovery: Recovery, open_viewer: Opener) -> None:
     recovery.happen(*events_of(scripts.terminate(SERVERS), ago=timedelta(hours=1)))
 
     expect(open_viewer().find(".big")).to_have_text("3 of 3 servers terminated")
 
 
-def test_servers_are_offered_by_the_names_that_come_later(recovery: Recovery, open_viewer: Opener) -> None:
+def test_server_filter_uses_names_from_later_events(recovery: Recovery, open_viewer: Opener) -> None:
     recovery.happen(RUNNING[0])
     viewer = open_viewer()
     recovery.happen(*RUNNING[1:5])
@@ -190,10 +188,10 @@ def test_servers_are_offered_by_the_names_that_come_later(recovery: Recovery, op
     expect(options).to_have_text(["All servers", *sorted(NAMES)])
 
 
-def test_between_two_waves_it_goes_on_slowly(recovery: Recovery, open_viewer: Opener) -> None:
+def test_polling_is_slower_between_waves(recovery: Recovery, open_viewer: Opener) -> None:
     recovery.happen(*events_of(scripts.silent_failure(SERVERS[:1]), ago=timedelta(seconds=40)))
     viewer = open_viewer()
-    expect(viewer.find(".connection")).to_contain_text("another wave may follow")
+    expect(viewer.find(".connection")).to_contain_text("Another wave can follow.")
 
     viewer.move_on(14)
     assert recovery.polls == 1
@@ -205,9 +203,9 @@ def test_between_two_waves_it_goes_on_slowly(recovery: Recovery, open_viewer: Op
     launched(viewer, 0)
 
 
-def test_an_execution_without_events_waits_in_words(recovery: Recovery, open_viewer: Opener) -> None:
+def test_execution_without_events_shows_a_message(recovery: Recovery, open_viewer: Opener) -> None:
     viewer = open_viewer("executions/exec-1")
-    expect(viewer.find(".empty")).to_contain_text("Nothing has happened yet in exec-1.")
+    expect(viewer.find(".empty")).to_contain_text("No events for exec-1 yet.")
 
     recovery.happen(RUNNING[0])
     viewer.poll()
@@ -216,7 +214,7 @@ def test_an_execution_without_events_waits_in_words(recovery: Recovery, open_vie
     expect(viewer.find(".empty")).to_be_hidden()
 
 
-def test_what_is_new_is_asked_for_and_shown_once(recovery: Recovery, open_viewer: Opener) -> None:
+def test_poll_requests_only_recent_events_and_shows_each_once(recovery: Recovery, open_viewer: Opener) -> None:
     recovery.happen(*RUNNING[:6])
     viewer = open_viewer()
 
@@ -229,7 +227,7 @@ def test_what_is_new_is_asked_for_and_shown_once(recovery: Recovery, open_viewer
     expect(viewer.find("h3:has-text('Timeline')")).to_have_text("Timeline (6)")
 
 
-def test_what_came_very_late_stands_in_its_place_after_a_while(recovery: Recovery, open_viewer: Opener) -> None:
+def test_full_read_adds_a_very_late_event_in_order(recovery: Recovery, open_viewer: Opener) -> None:
     late = RUNNING[4]
     recovery.happen(*[event for event in RUNNING[:-1] if event != late])
     viewer = open_viewer()
@@ -243,7 +241,7 @@ def test_what_came_very_late_stands_in_its_place_after_a_while(recovery: Recover
     assert times == sorted(times, key=str, reverse=True)
 
 
-def test_the_last_look_is_at_everything(recovery: Recovery, open_viewer: Opener) -> None:
+def test_last_poll_reads_the_full_log(recovery: Recovery, open_viewer: Opener) -> None:
     late, end = FINISHED[4], FINISHED[-1]
     recovery.happen(*[event for event in FINISHED if event not in (late, end)])
     viewer = open_viewer()
@@ -252,10 +250,10 @@ def test_the_last_look_is_at_everything(recovery: Recovery, open_viewer: Opener)
     viewer.poll()
 
     expect(viewer.find("h3:has-text('Timeline')")).to_have_text(f"Timeline ({len(FINISHED)})")
-    expect(viewer.find(".connection")).to_contain_text("It is over.")
+    expect(viewer.find(".connection")).to_contain_text("The execution is complete.")
 
 
-def test_a_hidden_tab_asks_less_often_and_at_once_when_it_is_seen(recovery: Recovery, open_viewer: Opener) -> None:
+def test_hidden_tab_polls_less_often_and_immediately_when_it_is_shown(recovery: Recovery, open_viewer: Opener) -> None:
     recovery.happen(RUNNING[0])
     viewer = open_viewer()
 
@@ -278,21 +276,19 @@ def test_a_hidden_tab_asks_less_often_and_at_once_when_it_is_seen(recovery: Reco
 
 
 # ---------------------------------------------------------------------------------------------------------------------
-# Trouble
+# Errors
 # ---------------------------------------------------------------------------------------------------------------------
 
 
-def test_an_api_that_fails_is_told_and_asked_again_ever_more_slowly_until_it_answers(
-    recovery: Recovery, open_viewer: Opener
-) -> None:
+def test_api_errors_are_shown_and_retried_with_backoff(recovery: Recovery, open_viewer: Opener) -> None:
     recovery.happen(*RUNNING[:-1])
     viewer = open_viewer()
     recovery.gateway.fault = HTTPStatus.SERVICE_UNAVAILABLE
 
     viewer.poll()
 
-    expect(viewer.find(".banner")).to_contain_text("Cannot reach the API since")
-    expect(viewer.find(".banner")).to_contain_text("(503: Service Unavailable). What you see is of")
+    expect(viewer.find(".banner")).to_contain_text("Requests to the API have failed since")
+    expect(viewer.find(".banner")).to_contain_text("(503: Service Unavailable). The data shown is from")
     launched(viewer, 3)
     waits = [viewer.seconds_to_poll() for _ in range(7)]
     assert [round(wait / 3) for wait in waits] == [1, 2, 4, 8, 16, 20, 20]
@@ -303,7 +299,7 @@ def test_an_api_that_fails_is_told_and_asked_again_ever_more_slowly_until_it_ans
     expect(viewer.find(".banner")).to_be_hidden()
 
 
-def test_an_api_that_cannot_be_reached_at_first_leaves_no_blank_page(recovery: Recovery, open_viewer: Opener) -> None:
+def test_api_error_on_the_first_request_is_shown(recovery: Recovery, open_viewer: Opener) -> None:
     recovery.happen(*FINISHED)
     recovery.gateway.fault = HTTPStatus.INTERNAL_SERVER_ERROR
     viewer = open_viewer()
@@ -315,7 +311,7 @@ def test_an_api_that_cannot_be_reached_at_first_leaves_no_blank_page(recovery: R
     launched(viewer, 3)
 
 
-def test_no_connection_is_told(recovery: Recovery, open_viewer: Opener, context: BrowserContext) -> None:
+def test_missing_connection_is_shown(recovery: Recovery, open_viewer: Opener, context: BrowserContext) -> None:
     recovery.happen(*RUNNING[:-1])
     viewer = open_viewer()
     context.set_offline(True)
@@ -328,18 +324,18 @@ def test_no_connection_is_told(recovery: Recovery, open_viewer: Opener, context:
     expect(viewer.find(".banner")).to_be_hidden()
 
 
-def test_what_the_api_cannot_answer_is_asked_once(recovery: Recovery, open_viewer: Opener) -> None:
+def test_invalid_request_is_not_retried(recovery: Recovery, open_viewer: Opener) -> None:
     viewer = open_viewer(f"executions/{'x' * 3000}")
 
     expect(viewer.find(".banner")).to_contain_text(
-        "The API cannot answer this: executionId must be 1 to 2048 bytes long."
+        "The request is not valid: executionId must be 1 to 2048 bytes long."
     )
     viewer.move_on(600)
     assert recovery.polls == 1
 
 
 @pytest.mark.parametrize("text", [HOSTILE, HOSTILE + "x" * 65_536], ids=["short", "65 KB"])
-def test_a_hostile_text_is_text(recovery: Recovery, open_viewer: Opener, text: str) -> None:
+def test_markup_in_log_texts_is_shown_as_text(recovery: Recovery, open_viewer: Opener, text: str) -> None:
     script = scripts.launch(SERVERS, failing={SERVERS[1]: text})
     recovery.happen(
         *(
@@ -363,7 +359,7 @@ def test_a_hostile_text_is_text(recovery: Recovery, open_viewer: Opener, text: s
 # ---------------------------------------------------------------------------------------------------------------------
 
 
-def test_a_token_comes_from_the_field(recovery: Recovery, open_viewer: Opener) -> None:
+def test_user_enters_a_token(recovery: Recovery, open_viewer: Opener) -> None:
     recovery.happen(*FINISHED)
     recovery.gateway.token = "of-the-identity-provider"  # noqa: S105
     viewer = open_viewer()
@@ -379,12 +375,12 @@ def test_a_token_comes_from_the_field(recovery: Recovery, open_viewer: Opener) -
 
 
 def front_end(_environ: Any, start_response: Any) -> list[bytes]:
-    """Somebody's page, at an origin of its own."""
+    """A WSGI application that serves a page of another origin."""
     start_response("200 OK", [("Content-Type", "text/html")])
     return [b"<!doctype html><title>Front end</title>"]
 
 
-def test_a_token_comes_from_the_page_that_opened_it(recovery: Recovery, address: str, context: BrowserContext) -> None:
+def test_opener_provides_a_token(recovery: Recovery, address: str, context: BrowserContext) -> None:
     recovery.happen(*FINISHED)
     recovery.gateway.token = "of-the-opener"  # noqa: S105
     with GatewayServer(front_end) as other:
@@ -405,7 +401,7 @@ def test_a_token_comes_from_the_page_that_opened_it(recovery: Recovery, address:
         expect(opened.value.locator(".big")).to_have_text("3 of 3 servers launched")
 
 
-def test_a_token_comes_from_nobody_else(recovery: Recovery, address: str, context: BrowserContext) -> None:
+def test_token_from_any_other_window_is_ignored(recovery: Recovery, address: str, context: BrowserContext) -> None:
     recovery.gateway.token = "of-the-opener"  # noqa: S105
     with GatewayServer(front_end) as other:
         opener = context.new_page()
@@ -422,11 +418,11 @@ def test_a_token_comes_from_nobody_else(recovery: Recovery, address: str, contex
 
 
 # ---------------------------------------------------------------------------------------------------------------------
-# In somebody's front end
+# The component in another page
 # ---------------------------------------------------------------------------------------------------------------------
 
 
-def test_the_component_stands_in_any_page_with_a_fetch_of_its_own(recovery: Recovery, open_viewer: Opener) -> None:
+def test_component_works_in_another_page_with_a_custom_fetch(recovery: Recovery, open_viewer: Opener) -> None:
     other = events_of(scripts.launch(SERVERS[:1]), ago=timedelta(hours=1), job_id="drsjob-2", execution_id="exec-2")
     recovery.happen(*FINISHED, *other)
     recovery.gateway.token = "of-the-front-end"  # noqa: S105
@@ -439,12 +435,12 @@ def test_the_component_stands_in_any_page_with_a_fetch_of_its_own(recovery: Reco
           element.fetch = (url, options) => fetch(url, {...options, headers});
           element.setAttribute("api-url", location.origin + "/");
           element.setAttribute("execution-id", "exec-1");
-          element.addEventListener("drs-job-log-update", ({detail}) => (window.told = detail));
+          element.addEventListener("drs-job-log-update", ({detail}) => (window.lastAnswer = detail));
           document.querySelector("main").replaceChildren(element);
         }"""
     )
     expect(page.locator(".big")).to_have_text("3 of 3 servers launched")
-    assert page.evaluate("told.logs.length") == len(FINISHED)
+    assert page.evaluate("lastAnswer.logs.length") == len(FINISHED)
 
     page.evaluate("document.querySelector('drs-job-log').setAttribute('execution-id', 'exec-2')")
     expect(page.locator(".big")).to_have_text("1 of 1 server launched")
@@ -454,7 +450,7 @@ def test_the_component_stands_in_any_page_with_a_fetch_of_its_own(recovery: Reco
 ELEMENT = "document.querySelector('drs-job-log')"
 
 
-def test_a_listener_may_take_it_away_or_give_it_another_subject(recovery: Recovery, open_viewer: Opener) -> None:
+def test_event_listener_can_change_the_execution_or_remove_the_element(recovery: Recovery, open_viewer: Opener) -> None:
     recovery.happen(*RUNNING[:3])
     viewer = open_viewer()
     viewer.page.evaluate(
@@ -474,7 +470,9 @@ def test_a_listener_may_take_it_away_or_give_it_another_subject(recovery: Recove
     assert recovery.polls == polls
 
 
-def test_a_fetch_that_is_refused_again_and_again_asks_no_faster(recovery: Recovery, open_viewer: Opener) -> None:
+def test_new_fetch_after_each_rejection_does_not_increase_the_request_rate(
+    recovery: Recovery, open_viewer: Opener
+) -> None:
     recovery.gateway.token = "another"  # noqa: S105
     viewer = open_viewer()
     viewer.page.evaluate(
@@ -487,7 +485,7 @@ def test_a_fetch_that_is_refused_again_and_again_asks_no_faster(recovery: Recove
     assert recovery.polls < 5
 
 
-def test_a_fetch_that_never_answers_does_not_end_the_asking(recovery: Recovery, open_viewer: Opener) -> None:
+def test_fetch_that_never_resolves_does_not_stop_polling(recovery: Recovery, open_viewer: Opener) -> None:
     recovery.happen(*RUNNING[:3])
     viewer = open_viewer(is_paused=False)
 
@@ -500,13 +498,11 @@ def test_a_fetch_that_never_answers_does_not_end_the_asking(recovery: Recovery, 
         }}"""
     )
 
-    expect(viewer.find(".banner")).to_contain_text("(no answer)")
+    expect(viewer.find(".banner")).to_contain_text("(timeout)")
     eventually(lambda: viewer.page.evaluate("calls") >= 2)
 
 
-def test_a_fetch_that_was_set_before_the_module_came_is_used(
-    recovery: Recovery, address: str, context: BrowserContext
-) -> None:
+def test_fetch_set_before_the_module_loads_is_used(recovery: Recovery, address: str, context: BrowserContext) -> None:
     recovery.happen(*FINISHED)
     page = context.new_page()
     plain = "<!doctype html><drs-job-log execution-id='exec-1'></drs-job-log>"
@@ -526,7 +522,7 @@ def test_a_fetch_that_was_set_before_the_module_came_is_used(
     assert (page.evaluate("asked"), recovery.polls) == (1, 1)
 
 
-def test_without_an_id_nothing_is_asked(recovery: Recovery, open_viewer: Opener) -> None:
+def test_element_without_an_id_sends_no_request(recovery: Recovery, open_viewer: Opener) -> None:
     recovery.gateway.fault = HTTPStatus.SERVICE_UNAVAILABLE
     viewer = open_viewer()
     expect(viewer.find(".banner")).to_be_visible()
@@ -535,21 +531,21 @@ def test_without_an_id_nothing_is_asked(recovery: Recovery, open_viewer: Opener)
     viewer.page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
     viewer.move_on(60)
 
-    expect(viewer.find(".empty")).to_have_text("Give this element an execution-id or a job-id.")
+    expect(viewer.find(".empty")).to_have_text("Set the execution-id or job-id attribute of this element.")
     expect(viewer.find(".banner")).to_be_hidden()
     assert recovery.polls == polls
 
 
-def test_an_id_with_a_percent_sign_is_shown(open_viewer: Opener) -> None:
+def test_id_with_a_percent_sign_is_shown(open_viewer: Opener) -> None:
     expect(open_viewer("executions/100%").find("h2")).to_have_text("100%")
 
 
 # ---------------------------------------------------------------------------------------------------------------------
-# Looking closer
+# Filters, timeline and downloads
 # ---------------------------------------------------------------------------------------------------------------------
 
 
-def test_servers_and_events_are_found_by_text_state_and_server(recovery: Recovery, open_viewer: Opener) -> None:
+def test_filters_select_servers_and_events_by_text_state_and_server(recovery: Recovery, open_viewer: Opener) -> None:
     recovery.happen(*FAILED)
     viewer = open_viewer()
 
@@ -568,7 +564,7 @@ def test_servers_and_events_are_found_by_text_state_and_server(recovery: Recover
     assert len(cards(viewer)) == 3
 
 
-def test_times_are_the_viewers_with_utc_behind(recovery: Recovery, open_viewer: Opener) -> None:
+def test_times_are_local_with_utc_as_tooltip(recovery: Recovery, open_viewer: Opener) -> None:
     recovery.happen(*FINISHED)
     viewer = open_viewer()
     last = FINISHED[-1].timestamp
@@ -580,7 +576,7 @@ def test_times_are_the_viewers_with_utc_behind(recovery: Recovery, open_viewer: 
     assert time.inner_text().endswith(berlin)
 
 
-def test_five_thousand_events_of_which_only_those_in_sight_exist(recovery: Recovery, open_viewer: Opener) -> None:
+def test_only_visible_rows_of_five_thousand_events_exist(recovery: Recovery, open_viewer: Opener) -> None:
     recovery.happen(*many(5000))
     viewer = open_viewer()
     expect(viewer.find("h3:has-text('Timeline')")).to_have_text("Timeline (5,000)")
@@ -597,7 +593,7 @@ def test_five_thousand_events_of_which_only_those_in_sight_exist(recovery: Recov
     expect(viewer.find("h3:has-text('Timeline')")).to_have_text("Timeline (5,003)")
     expect(viewer.find(".row .what").last).to_have_text("event 0")
 
-    # Who reads far from the newest is not moved when something happens, nor when the page gets narrow.
+    # New events or a narrower page do not move the rows that the user reads.
     viewer.find(".timeline").evaluate("element => (element.scrollTop = 40 * 1000)")
     first = viewer.find(".row[aria-posinset='1005'] .what").inner_text()
     recovery.happen(*many(5008)[5003:])
@@ -620,7 +616,7 @@ def many(number: int) -> list[JobLogEvent]:
 
 
 @pytest.mark.parametrize("kind", ["CSV", "JSON"])
-def test_the_whole_log_is_downloaded(recovery: Recovery, open_viewer: Opener, kind: str) -> None:
+def test_download_contains_the_full_log(recovery: Recovery, open_viewer: Opener, kind: str) -> None:
     events = [*many(1500), replace(FINISHED[0], message='=HYPERLINK("x"),\n"quoted"')]
     recovery.happen(*events)
     viewer = open_viewer()
@@ -635,13 +631,13 @@ def test_the_whole_log_is_downloaded(recovery: Recovery, open_viewer: Opener, ki
         assert [entry["eventId"] for entry in body["logs"]] == ids
         assert body["summary"]["totalServers"] == 3
     else:
-        assert text.startswith("\ufeff")  # so that spreadsheets take it for UTF-8
+        assert text.startswith("\ufeff")  # the byte order mark makes spreadsheets read UTF-8
         rows = list(csv.DictReader(io.StringIO(text[1:], newline="")))
         assert [row["eventId"] for row in rows] == ids
         assert rows[-1]["message"] == '\'=HYPERLINK("x"),\n"quoted"'  # no formula
 
 
-def test_it_prints_as_a_report_with_every_event(recovery: Recovery, open_viewer: Opener) -> None:
+def test_print_view_contains_every_event(recovery: Recovery, open_viewer: Opener) -> None:
     recovery.happen(*many(300), FAILED[-2])
     assert FAILED[-2].error == ERROR
     viewer = open_viewer()
@@ -660,7 +656,7 @@ def test_it_prints_as_a_report_with_every_event(recovery: Recovery, open_viewer:
 
 
 # ---------------------------------------------------------------------------------------------------------------------
-# For everyone
+# Accessibility
 # ---------------------------------------------------------------------------------------------------------------------
 
 ALL_FAILED = events_of(scripts.launch(SERVERS, failing=dict.fromkeys(SERVERS, ERROR)), ago=timedelta(hours=1))
@@ -676,7 +672,9 @@ SITUATIONS: dict[str, tuple[list[JobLogEvent], HTTPStatus | None]] = {
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("situation", SITUATIONS)
-def test_axe_finds_nothing(recovery: Recovery, open_viewer: Opener, situation: str, scheme: Any) -> None:
+def test_axe_finds_no_accessibility_violations(
+    recovery: Recovery, open_viewer: Opener, situation: str, scheme: Any
+) -> None:
     events, fault = SITUATIONS[situation]
     recovery.happen(*events)
     recovery.gateway.fault = fault
@@ -690,7 +688,7 @@ def test_axe_finds_nothing(recovery: Recovery, open_viewer: Opener, situation: s
 
 @pytest.mark.parametrize("situation", SITUATIONS)
 @pytest.mark.parametrize("width", [320, 768, 1440])
-def test_nothing_stands_out_of_the_page(recovery: Recovery, open_viewer: Opener, situation: str, width: int) -> None:
+def test_content_fits_the_page_width(recovery: Recovery, open_viewer: Opener, situation: str, width: int) -> None:
     events, fault = SITUATIONS[situation]
     recovery.happen(*events)
     recovery.gateway.fault = fault
@@ -704,7 +702,7 @@ def test_nothing_stands_out_of_the_page(recovery: Recovery, open_viewer: Opener,
     assert viewer.page.evaluate(outside, width) == []
 
 
-def test_everything_can_be_done_with_the_keyboard(recovery: Recovery, open_viewer: Opener) -> None:
+def test_all_controls_work_with_the_keyboard(recovery: Recovery, open_viewer: Opener) -> None:
     recovery.happen(*FAILED)
     viewer = open_viewer()
     page = viewer.page
@@ -712,16 +710,16 @@ def test_everything_can_be_done_with_the_keyboard(recovery: Recovery, open_viewe
     for _ in range(30):
         page.keyboard.press("Tab")
         seen.append(focused(page))
-        if seen[-1].startswith("BUTTON") and "Error of Server launch failed" in seen[-1]:
+        if seen[-1].startswith("BUTTON") and "Error for Server launch failed" in seen[-1]:
             break
-    for expected in ("INPUT", "SELECT", "Clear", "Timeline of prod-db-01", "PRE", "Copy error", "timeline"):
+    for expected in ("INPUT", "SELECT", "Clear filters", "Timeline for prod-db-01", "PRE", "Copy error", "timeline"):
         assert any(expected in one for one in seen), (expected, seen)
 
     page.keyboard.press("Enter")
     expect(viewer.find("dialog pre")).to_have_text(ERROR)
     page.keyboard.press("Escape")
     expect(viewer.find("dialog")).to_be_hidden()
-    assert "Error of Server launch failed" in focused(page)
+    assert "Error for Server launch failed" in focused(page)
 
 
 def focused(page: Page) -> str:
@@ -732,7 +730,7 @@ def focused(page: Page) -> str:
     return found
 
 
-def test_progress_is_told_to_who_cannot_see_it(recovery: Recovery, open_viewer: Opener) -> None:
+def test_progress_is_announced_to_screen_readers(recovery: Recovery, open_viewer: Opener) -> None:
     recovery.happen(RUNNING[0])
     viewer = open_viewer()
     expect(viewer.find("[aria-live=polite]")).to_have_text("0 of 3 servers launched. In progress")
@@ -749,7 +747,7 @@ def test_progress_is_told_to_who_cannot_see_it(recovery: Recovery, open_viewer: 
 # ---------------------------------------------------------------------------------------------------------------------
 
 
-def test_the_page_allows_itself_nothing_but_its_own_origin() -> None:
+def test_content_security_policy_allows_only_the_own_origin() -> None:
     headers, text = static_files.read_page()
 
     policy = dict(part.split(" ", 1) for part in headers["Content-Security-Policy"].split("; "))
@@ -764,7 +762,7 @@ def test_the_page_allows_itself_nothing_but_its_own_origin() -> None:
     assert "https:" not in text
 
 
-def test_nothing_is_asked_of_any_other_host(
+def test_page_sends_requests_only_to_its_own_origin(
     recovery: Recovery, address: str, context: BrowserContext, open_viewer: Opener
 ) -> None:
     asked: list[str] = []
@@ -777,7 +775,7 @@ def test_nothing_is_asked_of_any_other_host(
     assert all(url.startswith(address) for url in asked)
 
 
-def test_no_other_file_of_the_package_is_served() -> None:
+def test_only_viewer_files_are_served() -> None:
     assert static_files.read_file("drs-job-log.js")
-    for name in ("api.py", "../api.py", "page.html", "", ".", ".."):
+    for name in ("config.py", "../config.py", "../api/handler.py", "page.html", "", ".", ".."):
         assert static_files.read_file(name) is None

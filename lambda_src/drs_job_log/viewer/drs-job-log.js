@@ -1,112 +1,241 @@
 /**
- * <drs-job-log>: the log and the progress of a recovery by AWS Elastic Disaster Recovery (DRS), live.
+ * <drs-job-log>: a web component that shows the job log and the progress of a recovery by AWS Elastic Disaster Recovery
+ * (DRS). It updates while the recovery runs.
  *
  *   <script type="module" src="…/drs-job-log.js"></script>
  *   <drs-job-log execution-id="exec-abc123" api-url="https://abc.execute-api.us-east-1.amazonaws.com"></drs-job-log>
  *
- * Attributes: `execution-id` or `job-id`; `api-url`, the address before /executions and /jobs.
- * Property:   `fetch`, what requests are made with instead of window.fetch: to sign them, or to add a token.
- * Events:     `drs-job-log-update`, after each answer, which is its `detail`, all events so far in its `logs`;
- *             `drs-job-log-unauthorized`, when the API answers 401 or 403. Setting `fetch` asks again.
+ * Attributes: `execution-id` or `job-id`. `api-url`: the URL of the API without `/executions` or `/jobs`.
+ * Property:   `fetch`: the function that sends requests instead of `window.fetch`, for example to sign them or to add a
+ *             token. If you set it, the component sends a request.
+ * Events:     `drs-job-log-update`: after each answer. `detail` is the answer; its `logs` contains all events so far.
+ *             `drs-job-log-unauthorized`: the API answered 401 or 403. `detail.status` is the status code.
  *
- * Every text from the log is set as text, never as markup. No request goes anywhere but to `api-url`.
+ * Security: the component inserts log texts as text nodes, never as markup. It sends requests only to `api-url`.
  */
 
 // ---------------------------------------------------------------------------------------------------------------------
-// What is known
+// Types: the API's answers (docs/openapi.yaml)
 // ---------------------------------------------------------------------------------------------------------------------
 
-// Seconds from an answer to the next question.
-const RUNNING = 3;
-const BETWEEN_WAVES = 15;
-const HIDDEN = 30;
-const LONGEST_BACK_OFF = 60;
+/**
+ * @typedef {"PENDING" | "SNAPSHOT" | "CONVERSION" | "LAUNCHING" | "LAUNCHED" | "FAILED" | "SKIPPED" |
+ *   "TERMINATED"} ServerState
+ */
+/** @typedef {"IN_PROGRESS" | "COMPLETED" | "PARTIAL" | "FAILED" | "TERMINATED"} JobStatus */
+/** @typedef {"NO_EVENTS" | JobStatus} Status */
 
-// Each poll asks again for so much of the log: events reach it a little out of order.
+/**
+ * An event of the log.
+ *
+ * @typedef {object} LogEntry
+ * @property {string} eventId
+ * @property {string} timestamp ISO 8601 in UTC with microseconds; sorts as text.
+ * @property {string} eventType For example `SERVER_LAUNCHED`. DRS can add types.
+ * @property {string} jobId
+ * @property {string | null} sourceServerId Null for an event of the whole job.
+ * @property {string | null} serverName
+ * @property {string | null} ec2InstanceId
+ * @property {string | null} message
+ * @property {string | null} error
+ */
+
+/**
+ * @typedef {object} Server
+ * @property {string} sourceServerId
+ * @property {string | null} serverName
+ * @property {ServerState} state
+ * @property {string | null} ec2InstanceId
+ * @property {string} jobId The job that determines the state.
+ * @property {string} since The time of the last state change.
+ * @property {string | null} error Set only if the state is `FAILED`.
+ */
+
+/**
+ * @typedef {object} Job
+ * @property {string} jobId
+ * @property {JobStatus} status
+ * @property {boolean | null} isDrill Null if it is not known yet.
+ * @property {string} startedAt
+ * @property {string | null} endedAt Null while the job runs.
+ */
+
+/**
+ * The number of servers by state.
+ *
+ * @typedef {object} Summary
+ * @property {number} totalServers
+ * @property {number} pending
+ * @property {number} converting
+ * @property {number} launching
+ * @property {number} skipped
+ * @property {number} launched
+ * @property {number} failed
+ * @property {number} terminated
+ */
+
+/**
+ * An answer of `GET /executions/{executionId}/logs` or `GET /jobs/{jobId}/logs`.
+ *
+ * @typedef {object} Answer
+ * @property {string | null} [executionId] Null for a job that is not linked to an execution.
+ * @property {string} [jobId] Only for a job.
+ * @property {Status} status
+ * @property {boolean} settled True if no more events are expected.
+ * @property {LogEntry[]} logs
+ * @property {Summary} summary
+ * @property {Server[]} servers
+ * @property {Job[]} jobs
+ * @property {string | null} nextToken Null on the last page.
+ */
+
+/**
+ * A function that sends a request, like `window.fetch`.
+ *
+ * @callback Fetch
+ * @param {string} url
+ * @param {RequestInit} options
+ * @returns {Promise<Response>}
+ */
+
+/** @typedef {HTMLElement & { fetch: Fetch }} DrsJobLogElement */
+
+/** @typedef {{ status?: number, name?: string, message?: string }} RequestError */
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Log and polling
+// ---------------------------------------------------------------------------------------------------------------------
+
+const POLL_SECONDS = 3;
+const POLL_SECONDS_BETWEEN_WAVES = 15;
+const POLL_SECONDS_HIDDEN = 30;
+const MAX_RETRY_SECONDS = 60;
+
+// Each poll reads this part of the log again, because events can arrive slightly out of order.
 const OVERLAP_MS = 60_000;
 
-// After so many polls the whole log is read anew: what came, or was linked, late then stands in its place.
-const FULL_READ_EVERY = 10;
-const FULL_READ_EVERY_OF_LARGE = 40;
+// Every n-th poll reads the full log to include events that arrived or were linked late.
+const FULL_READ_INTERVAL = 10;
+const FULL_READ_INTERVAL_LARGE = 40;
 
-const PAGE = 1000;
+const PAGE_SIZE = 1000;
 const TIMEOUT_MS = 30_000;
 
-// In the order in which people want to see them.
+/** @type {ServerState[]} The sort order of the server list. */
 const STATES = ["FAILED", "LAUNCHING", "CONVERSION", "SNAPSHOT", "PENDING", "LAUNCHED", "SKIPPED", "TERMINATED"];
-const BAR = ["LAUNCHED", "LAUNCHING", "CONVERSION", "SNAPSHOT", "PENDING", "SKIPPED", "TERMINATED", "FAILED"];
-const UNDER_WAY = new Set(["LAUNCHING", "CONVERSION", "SNAPSHOT", "PENDING"]);
+/** @type {ServerState[]} The segments of the progress bar, from left to right. */
+const BAR_STATES = ["LAUNCHED", "LAUNCHING", "CONVERSION", "SNAPSHOT", "PENDING", "SKIPPED", "TERMINATED", "FAILED"];
+/** @type {Set<ServerState>} */
+const ACTIVE_STATES = new Set(["LAUNCHING", "CONVERSION", "SNAPSHOT", "PENDING"]);
 
-// What a server goes through, and the events that tell that it came so far.
-const STAGES = [
-  ["Snapshot", /SNAPSHOT/],
-  ["Conversion", /^CONVERSION/],
-  ["Launch", /^SERVER_LAUNCH/],
-];
+/** The event types of each stage of a server's launch: snapshot, conversion, launch. */
+const STAGES = [/SNAPSHOT/, /^CONVERSION/, /^SERVER_LAUNCH/];
 
-/** The events of an execution, or a job: each once, in the order of the API. */
+/** The events of an execution or a job, without duplicates, in the order of the API. */
 export class EventLog {
-  constructor() {
-    this.events = [];
-    this.ofServers = new Map();
-    this.known = new Set();
-  }
+  /** @type {LogEntry[]} */
+  events = [];
+  /** @type {Map<string | null, LogEntry[]>} */
+  byServer = new Map();
+  /** @type {Set<string>} */
+  #keys = new Set();
 
-  /** Adds the entries that are not there yet, and returns how many these were. */
+  /**
+   * Adds entries that the log does not contain yet.
+   *
+   * @param {LogEntry[]} entries
+   * @returns {number} The number of entries added.
+   */
   add(entries) {
-    const fresh = [];
+    const added = [];
     for (const entry of entries) {
       const key = JSON.stringify([entry.timestamp, entry.jobId, entry.eventId]);
-      if (this.known.has(key)) continue;
-      this.known.add(key);
-      fresh.push(entry);
+      if (this.#keys.has(key)) continue;
+      this.#keys.add(key);
+      added.push(entry);
     }
-    if (!fresh.length) return 0;
-    this.events = [...this.events, ...fresh].sort(inOrder);
-    this.ofServers = new Map();
+    if (!added.length) return 0;
+    this.events = [...this.events, ...added].sort(compareEvents);
+    this.byServer = new Map();
     for (const entry of this.events) {
-      if (!this.ofServers.has(entry.sourceServerId)) this.ofServers.set(entry.sourceServerId, []);
-      this.ofServers.get(entry.sourceServerId).push(entry);
+      const events = this.byServer.get(entry.sourceServerId);
+      if (events) events.push(entry);
+      else this.byServer.set(entry.sourceServerId, [entry]);
     }
-    return fresh.length;
+    return added.length;
   }
 
-  /** The time from which on to ask for more; null while there is nothing. */
+  /** The start time of the next incremental read. Null if the log is empty. */
   get since() {
     const newest = this.events.at(-1);
     return newest ? new Date(Date.parse(newest.timestamp) - OVERLAP_MS).toISOString() : null;
   }
 }
 
-function inOrder(a, b) {
+/**
+ * @param {LogEntry} a
+ * @param {LogEntry} b
+ */
+function compareEvents(a, b) {
   return compare(a.timestamp, b.timestamp) || compare(a.jobId, b.jobId) || compare(a.eventId, b.eventId);
 }
 
+/**
+ * @param {string} a
+ * @param {string} b
+ */
 function compare(a, b) {
   return a < b ? -1 : a > b ? 1 : 0;
 }
 
-/** Seconds until the next question; null where there is none to ask. */
+/**
+ * @param {Answer | null} answer The last answer.
+ * @param {number} failures The number of failed requests since the last answer.
+ * @param {boolean} isHidden True if the browser tab is hidden.
+ * @returns {number | null} Seconds until the next poll. Null if polling ends.
+ */
 export function secondsToNext(answer, failures, isHidden) {
-  if (failures) return Math.min(RUNNING * 2 ** (failures - 1), LONGEST_BACK_OFF);
-  if (answer.settled) return null;
-  const seconds = ["IN_PROGRESS", "NO_EVENTS"].includes(answer.status) ? RUNNING : BETWEEN_WAVES;
-  return isHidden ? Math.max(seconds, HIDDEN) : seconds;
+  if (failures) return Math.min(POLL_SECONDS * 2 ** (failures - 1), MAX_RETRY_SECONDS);
+  if (!answer || answer.settled) return null;
+  const seconds = ["IN_PROGRESS", "NO_EVENTS"].includes(answer.status) ? POLL_SECONDS : POLL_SECONDS_BETWEEN_WAVES;
+  return isHidden ? Math.max(seconds, POLL_SECONDS_HIDDEN) : seconds;
 }
 
-/** The log as CSV (RFC 4180). A cell that a spreadsheet would take for a formula begins with an apostrophe. */
+/** @type {(keyof LogEntry)[]} */
+const CSV_COLUMNS = [
+  "timestamp",
+  "eventType",
+  "jobId",
+  "sourceServerId",
+  "serverName",
+  "ec2InstanceId",
+  "message",
+  "error",
+  "eventId",
+];
+
+/**
+ * Converts events to CSV (RFC 4180). If a spreadsheet would interpret a cell as a formula, the cell starts with an
+ * apostrophe.
+ *
+ * @param {LogEntry[]} events
+ */
 export function toCsv(events) {
-  const columns = "timestamp eventType jobId sourceServerId serverName ec2InstanceId message error eventId".split(" ");
+  /** @param {string | null} value */
   const cell = (value) => {
     const text = String(value ?? "");
     return `"${(/^\s*[=+\-@＝＋－＠\t\r\n]/.test(text) ? `'${text}` : text).replaceAll('"', '""')}"`;
   };
-  return [columns, ...events.map((event) => columns.map((column) => event[column]))]
+  return [CSV_COLUMNS, ...events.map((event) => CSV_COLUMNS.map((column) => event[column]))]
     .map((row) => `${row.map(cell).join(",")}\r\n`)
     .join("");
 }
 
 class ApiError extends Error {
+  /**
+   * @param {number} status
+   * @param {string} message
+   */
   constructor(status, message) {
     super(message);
     this.status = status;
@@ -114,10 +243,11 @@ class ApiError extends Error {
 }
 
 // ---------------------------------------------------------------------------------------------------------------------
-// Words
+// Labels and formats
 // ---------------------------------------------------------------------------------------------------------------------
 
-const STATUS_WORDS = {
+/** @type {Record<string, string>} */
+const STATUS_LABELS = {
   NO_EVENTS: "No events yet",
   IN_PROGRESS: "In progress",
   COMPLETED: "Completed",
@@ -126,553 +256,459 @@ const STATUS_WORDS = {
   TERMINATED: "Cancelled",
 };
 
-/** CONVERSION_STARTED → Conversion started. */
-function words(name) {
+/** @param {string} status */
+function statusLabel(status) {
+  return STATUS_LABELS[status] ?? toLabel(status);
+}
+
+/**
+ * Converts an enumeration value to a label: `CONVERSION_STARTED` → "Conversion started".
+ *
+ * @param {string} name
+ */
+function toLabel(name) {
   const text = name.replaceAll("_", " ").toLowerCase();
   return text.charAt(0).toUpperCase() + text.slice(1);
 }
 
-function duration(milliseconds) {
+/** @param {number} milliseconds */
+function formatDuration(milliseconds) {
   const seconds = Math.max(0, Math.floor(milliseconds / 1000));
   const [hours, minutes] = [Math.floor(seconds / 3600), Math.floor(seconds / 60) % 60];
   if (hours) return `${hours} h ${minutes} min`;
   return minutes ? `${minutes} min ${seconds % 60} s` : `${seconds} s`;
 }
 
-const clock = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", second: "2-digit" });
-const calendar = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium" });
+const timeFormat = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", second: "2-digit" });
+const dateTimeFormat = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium" });
 
-const { timeZone } = clock.resolvedOptions();
-const zone = timeZone === "UTC" ? "Times are in UTC." : `Times are of ${timeZone}; pointing at one shows UTC.`;
+const { timeZone } = timeFormat.resolvedOptions();
+const TIME_ZONE_TEXT =
+  timeZone === "UTC" ? "Times are in UTC." : `Times are in the ${timeZone} time zone. Hover over a time to see UTC.`;
 
-/** A time in the viewer's zone: of today the clock's, else with its date. */
-function local(timestamp) {
+/**
+ * Formats a time in the browser's time zone. The date is omitted for times of the current day.
+ *
+ * @param {string | number} timestamp
+ */
+function formatLocal(timestamp) {
   const time = new Date(timestamp);
-  return (time.toDateString() === new Date().toDateString() ? clock : calendar).format(time);
+  return (time.toDateString() === new Date().toDateString() ? timeFormat : dateTimeFormat).format(time);
 }
 
-function utc(timestamp) {
+/** @param {string} timestamp */
+function formatUtc(timestamp) {
   return `${timestamp.slice(0, 23).replace("T", " ")} UTC`;
 }
 
-function nameOf(thing) {
-  return thing.serverName || thing.sourceServerId || "";
+/** @param {{ serverName: string | null, sourceServerId: string | null }} subject A server or an event. */
+function displayName(subject) {
+  return subject.serverName || subject.sourceServerId || "";
 }
 
-function count(number, noun) {
+/**
+ * @param {number} number
+ * @param {string} noun
+ */
+function formatCount(number, noun) {
   return `${number.toLocaleString()} ${noun}${number === 1 ? "" : "s"}`;
 }
 
 // ---------------------------------------------------------------------------------------------------------------------
-// Elements
+// DOM helpers and parts
 // ---------------------------------------------------------------------------------------------------------------------
 
-/** An element with attributes, listeners (on…) and children; texts become text nodes. */
+/** @typedef {Record<string, string | boolean | null | ((event: Event) => void)>} Attributes */
+
+/**
+ * Creates an element. Functions become event listeners (`onclick`, …), and strings in `children` become text nodes.
+ *
+ * @template {keyof HTMLElementTagNameMap} T
+ * @param {T} tag
+ * @param {Attributes} attributes
+ * @param {(string | Node)[]} children
+ * @returns {HTMLElementTagNameMap[T]}
+ */
 function h(tag, attributes = {}, ...children) {
   const element = document.createElement(tag);
   for (const [name, value] of Object.entries(attributes)) {
-    if (name.startsWith("on")) element.addEventListener(name.slice(2), value);
+    if (typeof value === "function") element.addEventListener(name.slice(2), value);
     else if (value !== false && value !== null) element.setAttribute(name, value === true ? "" : value);
   }
   element.append(...children);
   return element;
 }
 
+/**
+ * @param {string} text
+ * @param {() => void} onclick
+ * @param {Attributes} attributes
+ */
+function button(text, onclick, attributes = {}) {
+  return h("button", { type: "button", onclick, ...attributes }, text);
+}
+
+/**
+ * Sets the text only if it changed, so that live regions and selections are not disturbed.
+ *
+ * @param {Element} element
+ * @param {string} text
+ */
 function setText(element, text) {
   if (element.textContent !== text) element.textContent = text;
 }
 
-function setTime(element, timestamp, shown = local(timestamp)) {
+/**
+ * @param {HTMLTimeElement} element
+ * @param {string} timestamp
+ * @param {string} text
+ */
+function setTime(element, timestamp, text = formatLocal(timestamp)) {
   element.dateTime = timestamp;
-  element.title = utc(timestamp);
-  setText(element, shown);
+  element.title = formatUtc(timestamp);
+  setText(element, text);
 }
 
-/** An error in full, with a button that copies it. */
+/**
+ * Creates a box with the full error text and a copy button.
+ *
+ * @param {string} error
+ * @param {string} name The server's name. Empty for an error of the job.
+ */
 function errorBox(error, name) {
-  const text = h("pre", { tabindex: "0", role: "group", "aria-label": `Error of ${name || "the job"}` }, error);
-  const button = h("button", { type: "button", class: "small", onclick: copy }, "Copy error");
+  const text = h("pre", { tabindex: "0", role: "group", "aria-label": `Error for ${name || "the job"}` }, error);
+  const copyButton = button("Copy error", copy, { class: "small" });
   async function copy() {
     try {
       await navigator.clipboard.writeText(error);
-      button.textContent = "Copied";
+      copyButton.textContent = "Copied";
     } catch {
-      // Without HTTPS, or without leave: by hand.
-      getSelection().selectAllChildren(text);
-      button.textContent = "Selected: press Ctrl+C";
+      // The clipboard requires HTTPS and permission.
+      getSelection()?.selectAllChildren(text);
+      copyButton.textContent = "Selected. Press Ctrl+C to copy.";
     }
-    setTimeout(() => (button.textContent = "Copy error"), 3000);
+    setTimeout(() => {
+      copyButton.textContent = "Copy error";
+    }, 3000);
   }
-  return h("div", { class: "error" }, text, button);
+  return h("div", { class: "error" }, text, copyButton);
 }
 
-/** A server's card, made once and then kept in step. */
+/** A row of the server list. It is created once and updated in place. */
 class ServerCard {
-  constructor(showInTimeline) {
-    this.shown = "";
-    this.state = h("span", { class: "badge" });
-    this.name = h("strong", { class: "name" });
-    this.id = h("span", { class: "muted id" });
-    this.stages = h("span", { class: "stages", "aria-hidden": "true" }, ...STAGES.map(() => h("i")));
-    this.step = h("span", { class: "step" });
-    this.since = h("time");
-    this.age = h("span", { class: "muted" });
-    this.instance = h("code", { class: "instance" });
-    this.error = h("div", { class: "errors" });
-    const only = h("button", { type: "button", class: "small quiet", onclick: () => showInTimeline(this.server) });
-    only.append(h("span", {}, "Timeline"), (this.only = h("span", { class: "hidden" })));
+  #rendered = "";
+  /** @type {string | null} */
+  #renderedError = null;
+  #state = h("span", { class: "badge" });
+  #name = h("strong", { class: "name" });
+  #id = h("span", { class: "muted id" });
+  #stages = h("span", { class: "stages", "aria-hidden": "true" }, ...STAGES.map(() => h("i")));
+  #step = h("span", { class: "step" });
+  #since = h("time");
+  #age = h("span", { class: "muted" });
+  #instance = h("code", { class: "instance" });
+  #error = h("div", { class: "errors" });
+  #timelineSuffix = h("span", { class: "hidden" });
+
+  /**
+   * @param {Server} server
+   * @param {(server: Server) => void} showInTimeline
+   */
+  constructor(server, showInTimeline) {
+    this.server = server;
     this.element = h(
       "li",
       { class: "server" },
-      this.state,
-      h("span", { class: "who" }, this.name, this.id),
-      h("span", { class: "where" }, this.stages, this.step),
-      h("span", { class: "when" }, this.since, this.age),
-      this.instance,
-      only,
-      this.error,
+      this.#state,
+      h("span", { class: "who" }, this.#name, this.#id),
+      h("span", { class: "where" }, this.#stages, this.#step),
+      h("span", { class: "when" }, this.#since, this.#age),
+      this.#instance,
+      h(
+        "button",
+        { type: "button", class: "small quiet", onclick: () => showInTimeline(this.server) },
+        h("span", {}, "Timeline"),
+        this.#timelineSuffix,
+      ),
+      this.#error,
     );
   }
 
+  /**
+   * @param {Server} server
+   * @param {LogEntry[]} events The events of the server.
+   */
   update(server, events) {
-    const shown = JSON.stringify([server, events.length]);
-    if (shown === this.shown) return;
-    this.shown = shown;
+    const content = JSON.stringify([server, events.length]);
+    if (content === this.#rendered) return;
+    this.#rendered = content;
     this.server = server;
     this.element.dataset.state = server.state;
-    setText(this.state, words(server.state));
-    setText(this.name, nameOf(server));
-    setText(this.id, server.serverName ? server.sourceServerId : "");
-    setText(this.only, ` of ${nameOf(server)}`);
-    setTime(this.since, server.since);
-    setText(this.instance, server.ec2InstanceId ?? "");
-    const ofJob = events.filter((event) => event.jobId === server.jobId);
-    setText(this.step, ofJob.length ? words(ofJob.at(-1).eventType) : server.state === "PENDING" ? "Waiting" : "");
-    const furthest = STAGES.findLastIndex(([, pattern]) => ofJob.some((event) => pattern.test(event.eventType)));
-    const reached = server.state === "FAILED" ? "failed" : UNDER_WAY.has(server.state) ? "now" : "";
-    [...this.stages.children].forEach((stage, place) => {
-      const isDone = server.state === "LAUNCHED" || place < furthest;
-      stage.className = isDone ? "done" : place === furthest ? reached : "";
+    setText(this.#state, toLabel(server.state));
+    setText(this.#name, displayName(server));
+    setText(this.#id, server.serverName ? server.sourceServerId : "");
+    setText(this.#timelineSuffix, ` for ${displayName(server)}`);
+    setTime(this.#since, server.since);
+    setText(this.#instance, server.ec2InstanceId ?? "");
+    const jobEvents = events.filter((event) => event.jobId === server.jobId);
+    const last = jobEvents.at(-1);
+    setText(this.#step, last ? toLabel(last.eventType) : server.state === "PENDING" ? "Waiting" : "");
+    const current = STAGES.findLastIndex((pattern) => jobEvents.some((event) => pattern.test(event.eventType)));
+    const currentClass = server.state === "FAILED" ? "failed" : ACTIVE_STATES.has(server.state) ? "now" : "";
+    [...this.#stages.children].forEach((stage, index) => {
+      const isDone = server.state === "LAUNCHED" || index < current;
+      stage.className = isDone ? "done" : index === current ? currentClass : "";
     });
-    if (this.shownError !== server.error) this.error.replaceChildren(...(server.error ? [errorBox(server.error, nameOf(server))] : []));
-    this.shownError = server.error;
+    if (this.#renderedError !== server.error)
+      this.#error.replaceChildren(...(server.error ? [errorBox(server.error, displayName(server))] : []));
+    this.#renderedError = server.error;
   }
 
+  /** @param {number} now Milliseconds since the epoch. */
   tick(now) {
-    const isMoving = UNDER_WAY.has(this.server.state);
-    setText(this.age, isMoving ? `for ${duration(now - Date.parse(this.server.since))}` : "");
+    const isActive = ACTIVE_STATES.has(this.server.state);
+    setText(this.#age, isActive ? `for ${formatDuration(now - Date.parse(this.server.since))}` : "");
   }
 }
 
-/** A list of which only the rows in sight exist: rows are of one height, which the style sheet sets. */
+/** A virtual list: only the visible rows exist in the DOM. All rows have the height that the style sheet sets. */
 class Timeline {
+  /** @type {LogEntry[]} */
+  #events = [];
+  /** @type {Map<LogEntry, HTMLLIElement>} */
+  #rows = new Map();
+  #isPrinting = false;
+  /** @type {number | undefined} The row height at the last resize. */
+  #lastRowHeight;
+  #list = h("ol", { class: "rows" });
+  #showDetails;
+
+  /** @param {(event: LogEntry) => void} showDetails */
   constructor(showDetails) {
-    this.showDetails = showDetails;
-    this.events = [];
-    this.rows = new Map();
-    this.isPrinted = false;
-    this.list = h("ol", { class: "rows" });
+    this.#showDetails = showDetails;
     this.element = h(
       "div",
       { class: "timeline", tabindex: "0", role: "region", "aria-label": "Timeline, newest first" },
-      this.list,
+      this.#list,
     );
-    this.element.addEventListener("scroll", () => this.render(), { passive: true });
+    this.element.addEventListener("scroll", () => this.#render(), { passive: true });
   }
 
-  get rowHeight() {
+  get #rowHeight() {
     return parseFloat(getComputedStyle(this.element).getPropertyValue("--row")) || 40;
   }
 
-  /** Shows these, newest first; who has scrolled away from the newest keeps what is in sight. */
+  /**
+   * Shows events. If the user has scrolled down, the visible rows keep their position.
+   *
+   * @param {LogEntry[]} events Newest first.
+   */
   show(events) {
     const top = this.element.scrollTop;
-    if (top > 0 && this.events.length) {
-      const place = Math.floor(top / this.rowHeight);
-      const next = events.indexOf(this.events[place]);
-      this.list.style.height = `${events.length * this.rowHeight}px`;
-      if (next > place) this.element.scrollTop = top + (next - place) * this.rowHeight;
+    if (top > 0 && this.#events.length) {
+      const index = Math.floor(top / this.#rowHeight);
+      const newIndex = events.indexOf(this.#events[index]);
+      this.#list.style.height = `${events.length * this.#rowHeight}px`;
+      if (newIndex > index) this.element.scrollTop = top + (newIndex - index) * this.#rowHeight;
     }
-    this.events = events;
-    this.render();
+    this.#events = events;
+    this.#render();
   }
 
-  render() {
-    const height = this.rowHeight;
-    this.list.style.height = this.isPrinted ? "auto" : `${this.events.length * height}px`;
-    const sight = this.element.clientHeight || 400;
-    const first = this.isPrinted ? 0 : Math.max(0, Math.floor(this.element.scrollTop / height) - 8);
-    const last = this.isPrinted
-      ? this.events.length
-      : Math.min(this.events.length, Math.ceil((this.element.scrollTop + sight) / height) + 8);
-    const wanted = new Set(this.events.slice(first, last));
-    for (const [event, row] of this.rows) {
+  #render() {
+    const height = this.#rowHeight;
+    this.#list.style.height = this.#isPrinting ? "auto" : `${this.#events.length * height}px`;
+    const visible = this.element.clientHeight || 400;
+    const first = this.#isPrinting ? 0 : Math.max(0, Math.floor(this.element.scrollTop / height) - 8);
+    const end = this.#isPrinting
+      ? this.#events.length
+      : Math.min(this.#events.length, Math.ceil((this.element.scrollTop + visible) / height) + 8);
+    const wanted = new Set(this.#events.slice(first, end));
+    for (const [event, row] of this.#rows) {
       if (!wanted.has(event)) {
-        if (row.contains(row.getRootNode().activeElement)) this.element.focus({ preventScroll: true });
+        const root = /** @type {ShadowRoot} */ (row.getRootNode());
+        if (row.contains(root.activeElement)) this.element.focus({ preventScroll: true });
         row.remove();
-        this.rows.delete(event);
+        this.#rows.delete(event);
       }
     }
-    let before = null;
-    for (let place = first; place < last; place += 1) {
-      const event = this.events[place];
-      let row = this.rows.get(event);
-      if (!row) this.rows.set(event, (row = this.row(event)));
-      row.style.top = this.isPrinted ? "" : `${place * height}px`;
-      row.setAttribute("aria-posinset", place + 1);
-      row.setAttribute("aria-setsize", this.events.length);
-      // In the order of the log for those who do not see where they stand; a row that has the focus must not be moved.
-      if (row.previousElementSibling !== before || row.parentNode !== this.list) {
-        if (before) before.after(row);
-        else this.list.prepend(row);
+    let previous = null;
+    for (let index = first; index < end; index += 1) {
+      const event = this.#events[index];
+      const row = this.#rows.get(event) ?? this.#createRow(event);
+      this.#rows.set(event, row);
+      row.style.top = this.#isPrinting ? "" : `${index * height}px`;
+      row.setAttribute("aria-posinset", String(index + 1));
+      row.setAttribute("aria-setsize", String(this.#events.length));
+      // Screen readers use the DOM order. A row in the right place is not moved, because it would lose the focus.
+      if (row.previousElementSibling !== previous || row.parentNode !== this.#list) {
+        if (previous) previous.after(row);
+        else this.#list.prepend(row);
       }
-      before = row;
+      previous = row;
     }
   }
 
-  row(event) {
+  /** @param {LogEntry} event */
+  #createRow(event) {
     const time = h("time");
-    setTime(time, event.timestamp, this.isPrinted ? utc(event.timestamp) : undefined);
+    setTime(time, event.timestamp, this.#isPrinting ? formatUtc(event.timestamp) : undefined);
     const isFailure = /FAIL/.test(event.eventType);
     return h(
       "li",
       { class: isFailure ? "row failure" : "row" },
       time,
-      h("span", { class: "type" }, words(event.eventType)),
-      h("span", { class: "what" }, event.message || nameOf(event)),
+      h("span", { class: "type" }, toLabel(event.eventType)),
+      h("span", { class: "what" }, event.message || displayName(event)),
       h(
         "button",
-        { type: "button", class: "small quiet", onclick: () => this.showDetails(event) },
+        { type: "button", class: "small quiet", onclick: () => this.#showDetails(event) },
         event.error ? "Error" : "Details",
-        h("span", { class: "hidden" }, ` of ${words(event.eventType)} ${nameOf(event)}`),
+        h("span", { class: "hidden" }, ` for ${toLabel(event.eventType)} ${displayName(event)}`),
       ),
-      ...(this.isPrinted && event.error ? [h("pre", {}, event.error)] : []),
+      ...(this.#isPrinting && event.error ? [h("pre", {}, event.error)] : []),
     );
   }
 
-  /** Rows are higher where it is narrow: what is in sight stays. */
+  /** Keeps the visible rows in place when the row height changes. Rows are higher on narrow screens. */
   resize() {
-    const height = this.rowHeight;
-    const top = (this.element.scrollTop * height) / (this.height ?? height);
-    this.height = height;
-    this.render();
+    const height = this.#rowHeight;
+    const top = (this.element.scrollTop * height) / (this.#lastRowHeight ?? height);
+    this.#lastRowHeight = height;
+    this.#render();
     this.element.scrollTop = top;
   }
 
-  print(isPrinted) {
-    this.isPrinted = isPrinted;
-    this.rows.clear();
-    this.list.replaceChildren();
-    this.render();
+  /** @param {boolean} isPrinting True to render all rows, for print. */
+  print(isPrinting) {
+    this.#isPrinting = isPrinting;
+    this.#rows.clear();
+    this.#list.replaceChildren();
+    this.#render();
   }
 }
 
 // ---------------------------------------------------------------------------------------------------------------------
-// The element
+// The custom element
 // ---------------------------------------------------------------------------------------------------------------------
 
 class DrsJobLog extends HTMLElement {
   static observedAttributes = ["execution-id", "job-id", "api-url"];
 
+  // Polling.
+  /** @type {Fetch} */
   #fetch = (url, options) => window.fetch(url, options);
-  #run = new AbortController(); // of the present subject: what comes back for an earlier one is dropped
+  #controller = new AbortController(); // Replaced on each restart, so that answers to earlier requests are discarded.
   #timer = 0;
   #ticker = 0;
-  #isAsking = false;
-  #isWatching = false; // connected, and not only about to be
+  #isRequesting = false;
+  #isStarted = false; // Not `isConnected`, which is true before connectedCallback runs.
+  #log = new EventLog();
+  /** @type {Answer | null} */
+  #answer = null;
+  #answeredAt = 0;
+  #answerCount = 0;
+  /** @type {RequestError | null} */
+  #error = null;
+  #failures = 0;
+  #failingSince = 0;
+  #requestedAt = 0;
+  /** @type {number | null} */
+  #nextPollAt = null;
 
-  // What is known.
-  #log;
-  #answer;
-  #heard;
-  #failures;
-  #failingSince;
-  #problem;
-  #polls;
-  #nextAt;
-  #askedAt = 0;
-  #announced;
-
-  // What is shown.
-  #shown;
-  #heading;
-  #kind;
-  #status;
-  #connection;
-  #retry;
-  #trouble;
-  #banner;
-  #big;
-  #elapsed;
-  #bar;
-  #segments;
-  #counts;
-  #empty;
-  #jobList;
-  #cardList;
-  #timeline;
-  #cards;
-  #text;
-  #byState;
-  #byServer;
-  #found;
-  #polite;
-  #assertive;
-  #details;
-  #downloading;
-  #content;
-  #serversTitle;
-  #timelineTitle;
-  #summary;
+  // Rendering.
+  #root = this.attachShadow({ mode: "open" });
+  /** @type {Record<string, string>} The last rendered content by part. */
+  #rendered = {};
+  /** @type {Set<string>} The failed servers that were announced to screen readers. */
+  #announced = new Set();
+  /** @type {Map<string, ServerCard>} */
+  #cards = new Map();
+  #heading = h("h2", { tabindex: "-1" });
+  #kind = h("span", { class: "kind" });
+  #status = h("span", { class: "badge" });
+  #connection = h("p", { class: "connection muted" });
+  #errorText = h("p");
+  #banner = h(
+    "div",
+    { class: "banner", role: "alert", hidden: true },
+    this.#errorText,
+    button("Retry now", () => this.#retry(), { class: "small" }),
+  );
+  #headline = h("strong", { class: "big" });
+  #elapsed = h("span", { class: "elapsed" });
+  #segments = new Map(BAR_STATES.map((state) => [state, h("i", { "data-state": state })]));
+  #bar = h(
+    "div",
+    { class: "bar", role: "progressbar", "aria-label": "Servers launched", "aria-valuemin": "0" },
+    ...this.#segments.values(),
+  );
+  #counts = h("ul", { class: "counts", "aria-label": "Servers by state" });
+  #empty = h("p", { class: "empty" });
+  #jobList = h("ul", { class: "jobs" });
+  #serversTitle = h("h3");
+  #serverList = h("ul", { class: "servers" });
+  #timelineTitle = h("h3");
+  #timeline = new Timeline((event) => this.#showDetails(event));
+  #textFilter = h("input", {
+    type: "search",
+    placeholder: "Name, ID, instance ID, message, or error",
+    oninput: () => this.#onFilter(),
+  });
+  #stateFilter = h(
+    "select",
+    { onchange: () => this.#onFilter() },
+    h("option", { value: "" }, "All states"),
+    ...STATES.map((state) => h("option", { value: state }, toLabel(state))),
+  );
+  #serverFilter = h("select", { onchange: () => this.#onFilter() }, h("option", { value: "" }, "All servers"));
+  #matches = h("p", { class: "muted" });
+  #polite = h("p", { class: "hidden", "aria-live": "polite" });
+  #assertive = h("p", { class: "hidden", "aria-live": "assertive" });
+  #details = h("dialog", { "aria-label": "Event details" });
+  #downloadStatus = h("span", { role: "status" });
+  #summary = h(
+    "div",
+    { class: "summary" },
+    h("p", { class: "headline" }, this.#headline, this.#elapsed),
+    this.#bar,
+    this.#counts,
+  );
+  #content = h(
+    "div",
+    { class: "content" },
+    h("section", { "aria-label": "Jobs" }, h("h3", {}, "Jobs"), this.#jobList),
+    h(
+      "form",
+      { class: "filters", role: "search", onsubmit: (event) => event.preventDefault() },
+      h("label", {}, "Text", this.#textFilter),
+      h("label", {}, "State", this.#stateFilter),
+      h("label", {}, "Server", this.#serverFilter),
+      button("Clear filters", () => this.#clearFilters(), { class: "quiet" }),
+      this.#matches,
+    ),
+    h("section", { "aria-label": "Servers" }, this.#serversTitle, this.#serverList),
+    h(
+      "section",
+      { "aria-label": "Timeline" },
+      this.#timelineTitle,
+      h("p", { class: "muted zone" }, TIME_ZONE_TEXT),
+      this.#timeline.element,
+    ),
+    h(
+      "p",
+      { class: "downloads" },
+      "Download the full log: ",
+      button("CSV", () => this.#download("csv")),
+      button("JSON", () => this.#download("json")),
+      this.#downloadStatus,
+    ),
+  );
 
   constructor() {
     super();
-    this.attachShadow({ mode: "open" }).adoptedStyleSheets = [sheet];
-    this.#build();
-    this.#reset();
-  }
-
-  /** What requests are made with: a function like window.fetch. */
-  get fetch() {
-    return this.#fetch;
-  }
-
-  set fetch(value) {
-    this.#fetch = value;
-    if (!this.#isWatching) return;
-    // At once, but for one that is set whenever the API refused the one before.
-    const wait = this.#failures > 1 ? this.#askedAt + RUNNING * 1000 - Date.now() : 0;
-    this.#stop();
-    if (wait > 0) this.#timer = setTimeout(() => this.#ask(), wait);
-    else this.#restart();
-  }
-
-  connectedCallback() {
-    if (Object.hasOwn(this, "fetch")) {
-      const { fetch } = this;
-      delete this.fetch;
-      this.#fetch = fetch;
-    }
-    document.addEventListener("visibilitychange", this.#onVisibility);
-    window.addEventListener("beforeprint", this.#onPrint);
-    window.addEventListener("afterprint", this.#onPrint);
-    this.#sizes.observe(this.#timeline.element);
-    this.#ticker = setInterval(() => this.#tick(), 1000);
-    this.#isWatching = true;
-    this.#show();
-    this.#restart();
-  }
-
-  disconnectedCallback() {
-    document.removeEventListener("visibilitychange", this.#onVisibility);
-    window.removeEventListener("beforeprint", this.#onPrint);
-    window.removeEventListener("afterprint", this.#onPrint);
-    this.#sizes.disconnect();
-    clearInterval(this.#ticker);
-    this.#isWatching = false;
-    this.#stop();
-  }
-
-  attributeChangedCallback(_name, before, after) {
-    if (!this.#isWatching || before === after) return;
-    this.#reset();
-    this.#restart();
-  }
-
-  #onVisibility = () => {
-    if (!document.hidden) this.#ask(); // also when it was over: who comes back may expect another wave
-  };
-
-  #onPrint = (event) => this.#timeline.print(event.type === "beforeprint");
-
-  #sizes = new ResizeObserver(() => this.#timeline.resize());
-
-  // --- asking --------------------------------------------------------------------------------------------------------
-
-  get #subject() {
-    const job = this.getAttribute("job-id");
-    const [kind, id] = job ? ["jobs", job] : ["executions", this.getAttribute("execution-id")];
-    const base = (this.getAttribute("api-url") ?? "").replace(/\/+$/, "");
-    return { id, url: `${base}/${kind}/${encodeURIComponent(id ?? "")}/logs` };
-  }
-
-  #reset() {
-    this.#log = new EventLog();
-    this.#answer = null;
-    this.#heard = 0;
-    this.#failures = 0;
-    this.#failingSince = 0;
-    this.#problem = null;
-    this.#polls = 0;
-    this.#announced = new Set();
-    this.#cards = new Map();
-    this.#shown = {};
-    this.#cardList.replaceChildren();
-    this.#byServer.replaceChildren(h("option", { value: "" }, "All servers"));
-    this.#text.value = this.#byState.value = "";
-    this.#polite.textContent = this.#assertive.textContent = "";
-    this.#details.close();
-    delete this.dataset.kind;
-    this.#showTrouble();
-    this.#show();
-  }
-
-  #stop() {
-    clearTimeout(this.#timer);
-    this.#run.abort();
-    this.#run = new AbortController();
-    this.#isAsking = false;
-  }
-
-  #restart() {
-    this.#stop();
-    if (this.#subject.id) this.#ask();
-  }
-
-  /** Asks once, shows what was answered, and sees to the next time. */
-  async #ask() {
-    if (this.#isAsking || !this.#subject.id) return;
-    this.#isAsking = true;
-    this.#askedAt = Date.now();
-    clearTimeout(this.#timer);
-    const run = this.#run;
-    this.#showConnection();
-    try {
-      const isFull = this.#polls % (this.#log.events.length < PAGE ? FULL_READ_EVERY : FULL_READ_EVERY_OF_LARGE) === 0;
-      const since = isFull ? null : this.#log.since;
-      let answer = await this.#read(since, run.signal);
-      // The last look is at everything.
-      if (answer.settled && since) answer = await this.#read(null, run.signal);
-      if (run !== this.#run) return;
-      this.#take(answer);
-      this.#show();
-    } catch (error) {
-      if (run !== this.#run) return;
-      this.#fail(error);
-    }
-    // A listener may have taken the element away, or given it another subject or fetch.
-    if (run !== this.#run) return;
-    this.#isAsking = false;
-    const seconds = secondsToNext(this.#answer, this.#failures, document.hidden);
-    this.#nextAt = seconds === null ? null : Date.now() + seconds * 1000;
-    if (seconds !== null && !this.#isRefused) this.#timer = setTimeout(() => this.#ask(), seconds * 1000);
-    this.#showConnection();
-  }
-
-  /** All pages from a time on, as one answer. */
-  async #read(since, signal) {
-    const logs = [];
-    let answer;
-    let nextToken = null;
-    do {
-      const query = new URLSearchParams({ limit: PAGE });
-      if (since) query.set("since", since);
-      if (nextToken) query.set("nextToken", nextToken);
-      const fetch = this.#fetch; // called on its own: window.fetch takes no other this
-      const until = AbortSignal.any([signal, AbortSignal.timeout(TIMEOUT_MS)]);
-      // Also where somebody's own fetch does not look at the signal.
-      const given = new Promise((_, reject) => until.addEventListener("abort", () => reject(until.reason)));
-      const request = fetch(`${this.#subject.url}?${query}`, { signal: until, cache: "no-store" });
-      const response = await Promise.race([request, given]);
-      if (!response.ok) throw new ApiError(response.status, await reason(response));
-      answer = await response.json();
-      logs.push(...answer.logs);
-      ({ nextToken } = answer);
-    } while (nextToken);
-    return { ...answer, logs };
-  }
-
-  #take(answer) {
-    this.#polls += 1;
-    this.#failures = 0;
-    this.#problem = null;
-    this.#heard = Date.now();
-    this.#answer = answer;
-    this.#showTrouble();
-    this.#log.add(answer.logs);
-    this.#announce(answer);
-    this.#tell("drs-job-log-update", { ...answer, logs: [...this.#log.events] });
-  }
-
-  #fail(error) {
-    this.#failingSince = this.#failures ? this.#failingSince : Date.now();
-    this.#failures += 1;
-    this.#problem = error;
-    this.#showTrouble();
-    if ([401, 403].includes(error.status)) {
-      this.#tell("drs-job-log-unauthorized", { status: error.status });
-    }
-  }
-
-  #tell(type, detail) {
-    this.dispatchEvent(new CustomEvent(type, { detail, bubbles: true, composed: true }));
-  }
-
-  /** Whether asking again in the same way is of no use. */
-  get #isRefused() {
-    return this.#problem?.status === 400;
-  }
-
-  // --- showing -------------------------------------------------------------------------------------------------------
-
-  #build() {
-    const button = (text, onclick, more = {}) => h("button", { type: "button", onclick, ...more }, text);
-    this.#heading = h("h2", { tabindex: "-1" });
-    this.#kind = h("span", { class: "kind" });
-    this.#status = h("span", { class: "badge" });
-    this.#connection = h("p", { class: "connection muted" });
-    this.#retry = button("Try now", () => (this.#heading.focus(), this.#restart()), { class: "small" });
-    this.#trouble = h("p");
-    this.#banner = h("div", { class: "banner", role: "alert", hidden: true }, this.#trouble, this.#retry);
-    this.#big = h("strong", { class: "big" });
-    this.#elapsed = h("span", { class: "elapsed" });
-    this.#bar = h("div", { class: "bar", role: "progressbar", "aria-label": "Servers launched", "aria-valuemin": "0" });
-    this.#segments = BAR.map((state) => this.#bar.appendChild(h("i", { "data-state": state })));
-    this.#counts = h("ul", { class: "counts", "aria-label": "Servers by state" });
-    this.#empty = h("p", { class: "empty" });
-    this.#jobList = h("ul", { class: "jobs" });
-    this.#cardList = h("ul", { class: "servers" });
-    this.#timeline = new Timeline((event) => this.#showDetails(event));
-    this.#text = h("input", { type: "search", placeholder: "Name, id, instance, message, error", oninput: () => this.#onFilter() });
-    this.#byState = h("select", { onchange: () => this.#onFilter() }, h("option", { value: "" }, "All states"));
-    this.#byState.append(...STATES.map((state) => h("option", { value: state }, words(state))));
-    this.#byServer = h("select", { onchange: () => this.#onFilter() }, h("option", { value: "" }, "All servers"));
-    this.#found = h("p", { class: "muted" });
-    this.#polite = h("p", { class: "hidden", "aria-live": "polite" });
-    this.#assertive = h("p", { class: "hidden", "aria-live": "assertive" });
-    this.#details = h("dialog", { "aria-label": "Event" });
-    this.#content = h(
-      "div",
-      { class: "content" },
-      h("section", { "aria-label": "Jobs" }, h("h3", {}, "Jobs"), this.#jobList),
-      h(
-        "form",
-        { class: "filters", role: "search", onsubmit: (event) => event.preventDefault() },
-        h("label", {}, "Text", this.#text),
-        h("label", {}, "State", this.#byState),
-        h("label", {}, "Server", this.#byServer),
-        button("Clear", () => this.#clear(), { class: "quiet" }),
-        this.#found,
-      ),
-      h("section", { "aria-label": "Servers" }, (this.#serversTitle = h("h3")), this.#cardList),
-      h("section", { "aria-label": "Log" }, (this.#timelineTitle = h("h3")), h("p", { class: "muted zone" }, zone), this.#timeline.element),
-      h(
-        "p",
-        { class: "downloads" },
-        "Download the whole log: ",
-        button("CSV", () => this.#download("csv")),
-        button("JSON", () => this.#download("json")),
-        (this.#downloading = h("span", { role: "status" })),
-      ),
-    );
-    this.#summary = h(
-      "div",
-      { class: "summary" },
-      h("p", { class: "headline" }, this.#big, this.#elapsed),
-      this.#bar,
-      this.#counts,
-    );
-    this.shadowRoot.append(
+    this.#root.adoptedStyleSheets = [sheet];
+    this.#root.append(
       h(
         "article",
         {},
@@ -686,36 +722,250 @@ class DrsJobLog extends HTMLElement {
         this.#details,
       ),
     );
+    this.#reset();
   }
 
-  #show() {
+  /** The function that sends requests. The default is `window.fetch`. */
+  get fetch() {
+    return this.#fetch;
+  }
+
+  set fetch(value) {
+    this.#fetch = value;
+    if (!this.#isStarted) return;
+    // Delay repeated attempts: a listener can set a new fetch each time the API rejects the previous one.
+    const wait = this.#failures > 1 ? this.#requestedAt + POLL_SECONDS * 1000 - Date.now() : 0;
+    this.#stop();
+    if (wait > 0) this.#timer = setTimeout(() => this.#poll(), wait);
+    else this.#restart();
+  }
+
+  connectedCallback() {
+    // The page can set the property before this module defines the element. Move the value to the accessor.
+    if (Object.hasOwn(this, "fetch")) {
+      const { fetch } = this;
+      Reflect.deleteProperty(this, "fetch");
+      this.#fetch = fetch;
+    }
+    document.addEventListener("visibilitychange", this.#onVisibilityChange);
+    window.addEventListener("beforeprint", this.#onPrint);
+    window.addEventListener("afterprint", this.#onPrint);
+    this.#resizeObserver.observe(this.#timeline.element);
+    this.#ticker = setInterval(() => this.#tick(), 1000);
+    this.#isStarted = true;
+    this.#render();
+    this.#restart();
+  }
+
+  disconnectedCallback() {
+    document.removeEventListener("visibilitychange", this.#onVisibilityChange);
+    window.removeEventListener("beforeprint", this.#onPrint);
+    window.removeEventListener("afterprint", this.#onPrint);
+    this.#resizeObserver.disconnect();
+    clearInterval(this.#ticker);
+    this.#isStarted = false;
+    this.#stop();
+  }
+
+  /**
+   * @param {string} _name
+   * @param {string | null} before
+   * @param {string | null} after
+   */
+  attributeChangedCallback(_name, before, after) {
+    if (!this.#isStarted || before === after) return;
+    this.#reset();
+    this.#restart();
+  }
+
+  #onVisibilityChange = () => {
+    // Also after the execution is complete, because another wave can have started.
+    if (!document.hidden) this.#poll();
+  };
+
+  /** @param {Event} event */
+  #onPrint = (event) => this.#timeline.print(event.type === "beforeprint");
+
+  #resizeObserver = new ResizeObserver(() => this.#timeline.resize());
+
+  // --- Polling -------------------------------------------------------------------------------------------------------
+
+  /** The execution or job that the attributes name, and the URL of its log. */
+  get #resource() {
+    const jobId = this.getAttribute("job-id");
+    const [kind, id] = jobId ? ["jobs", jobId] : ["executions", this.getAttribute("execution-id")];
+    const base = (this.getAttribute("api-url") ?? "").replace(/\/+$/, "");
+    return { id, url: `${base}/${kind}/${encodeURIComponent(id ?? "")}/logs` };
+  }
+
+  #reset() {
+    this.#log = new EventLog();
+    this.#answer = null;
+    this.#answeredAt = 0;
+    this.#answerCount = 0;
+    this.#failures = 0;
+    this.#failingSince = 0;
+    this.#error = null;
+    this.#announced = new Set();
+    this.#cards = new Map();
+    this.#rendered = {};
+    this.#serverList.replaceChildren();
+    this.#serverFilter.replaceChildren(h("option", { value: "" }, "All servers"));
+    this.#textFilter.value = this.#stateFilter.value = "";
+    this.#polite.textContent = this.#assertive.textContent = "";
+    this.#details.close();
+    delete this.dataset.kind;
+    this.#renderError();
+    this.#render();
+  }
+
+  #stop() {
+    clearTimeout(this.#timer);
+    this.#controller.abort();
+    this.#controller = new AbortController();
+    this.#isRequesting = false;
+  }
+
+  #restart() {
+    this.#stop();
+    if (this.#resource.id) this.#poll();
+  }
+
+  #retry() {
+    this.#heading.focus();
+    this.#restart();
+  }
+
+  /** Reads the log once, renders the answer and schedules the next poll. */
+  async #poll() {
+    if (this.#isRequesting || !this.#resource.id) return;
+    this.#isRequesting = true;
+    this.#requestedAt = Date.now();
+    clearTimeout(this.#timer);
+    const controller = this.#controller;
+    this.#renderConnection();
+    try {
+      const interval = this.#log.events.length < PAGE_SIZE ? FULL_READ_INTERVAL : FULL_READ_INTERVAL_LARGE;
+      const since = this.#answerCount % interval === 0 ? null : this.#log.since;
+      let answer = await this.#read(since, controller.signal);
+      // The last read covers the full log.
+      if (answer.settled && since) answer = await this.#read(null, controller.signal);
+      if (controller !== this.#controller) return;
+      this.#onAnswer(answer);
+      this.#render();
+    } catch (error) {
+      if (controller !== this.#controller) return;
+      this.#onError(/** @type {RequestError} */ (error));
+    }
+    // An event listener can remove this element, or change its attributes or its fetch function.
+    if (controller !== this.#controller) return;
+    this.#isRequesting = false;
+    const seconds = secondsToNext(this.#answer, this.#failures, document.hidden);
+    this.#nextPollAt = seconds === null ? null : Date.now() + seconds * 1000;
+    if (seconds !== null && !this.#isInvalidRequest) this.#timer = setTimeout(() => this.#poll(), seconds * 1000);
+    this.#renderConnection();
+  }
+
+  /**
+   * Reads all pages and combines them into one answer.
+   *
+   * @param {string | null} since The start time. Null for the full log.
+   * @param {AbortSignal} signal
+   * @returns {Promise<Answer>}
+   */
+  async #read(since, signal) {
+    const logs = [];
+    /** @type {Answer} */
+    let answer;
+    /** @type {string | null} */
+    let nextToken = null;
+    do {
+      const query = new URLSearchParams({ limit: String(PAGE_SIZE) });
+      if (since) query.set("since", since);
+      if (nextToken) query.set("nextToken", nextToken);
+      const fetch = this.#fetch; // Called without `this`, because window.fetch rejects any other `this`.
+      const aborted = AbortSignal.any([signal, AbortSignal.timeout(TIMEOUT_MS)]);
+      // A custom fetch function can ignore the signal.
+      const rejected = new Promise((_, reject) => {
+        aborted.addEventListener("abort", () => reject(aborted.reason));
+      });
+      const request = fetch(`${this.#resource.url}?${query}`, { signal: aborted, cache: "no-store" });
+      const response = /** @type {Response} */ (await Promise.race([request, rejected]));
+      if (!response.ok) throw new ApiError(response.status, await readErrorMessage(response));
+      answer = await response.json();
+      logs.push(...answer.logs);
+      ({ nextToken } = answer);
+    } while (nextToken);
+    return { ...answer, logs };
+  }
+
+  /** @param {Answer} answer */
+  #onAnswer(answer) {
+    this.#answerCount += 1;
+    this.#failures = 0;
+    this.#error = null;
+    this.#answeredAt = Date.now();
+    this.#answer = answer;
+    this.#renderError();
+    this.#log.add(answer.logs);
+    this.#announce(answer);
+    this.#dispatch("drs-job-log-update", { ...answer, logs: [...this.#log.events] });
+  }
+
+  /** @param {RequestError} error */
+  #onError(error) {
+    this.#failingSince = this.#failures ? this.#failingSince : Date.now();
+    this.#failures += 1;
+    this.#error = error;
+    this.#renderError();
+    if (isAccessDenied(error.status)) this.#dispatch("drs-job-log-unauthorized", { status: error.status });
+  }
+
+  /**
+   * @param {string} type
+   * @param {object} detail
+   */
+  #dispatch(type, detail) {
+    this.dispatchEvent(new CustomEvent(type, { detail, bubbles: true, composed: true }));
+  }
+
+  /** True if the API rejected the request as invalid. A retry would give the same result. */
+  get #isInvalidRequest() {
+    return this.#error?.status === 400;
+  }
+
+  // --- Rendering -----------------------------------------------------------------------------------------------------
+
+  #render() {
     const answer = this.#answer;
+    setText(this.#heading, this.#resource.id ?? "");
     const isEmpty = !answer || (answer.status === "NO_EVENTS" && !this.#log.events.length);
-    setText(this.#heading, this.#subject.id ?? "");
     this.#empty.hidden = !isEmpty;
     this.#summary.hidden = this.#content.hidden = isEmpty;
     if (isEmpty) {
-      setText(this.#empty, this.#emptyWords());
+      setText(this.#empty, this.#emptyText());
       this.#status.hidden = this.#kind.hidden = true;
       return;
     }
-    this.#showHead(answer);
-    this.#showJobs(answer);
-    this.#showServers(answer);
-    this.#filter();
+    this.#renderSummary(answer);
+    this.#renderJobs(answer);
+    this.#renderServers(answer);
+    this.#applyFilters();
     this.#tick();
   }
 
-  #emptyWords() {
-    if (!this.#subject.id) return "Give this element an execution-id or a job-id.";
-    if (!this.#answer) return this.#problem ? "" : "Asking the API …";
-    return `Nothing has happened yet in ${this.#subject.id}. Its first event will appear here within about a minute of its start. (If you expect some already: is this the right id?)`;
+  #emptyText() {
+    const { id } = this.#resource;
+    if (!id) return "Set the execution-id or job-id attribute of this element.";
+    if (!this.#answer) return this.#error ? "" : "Loading…";
+    return `No events for ${id} yet. The first event appears within about one minute after the start. If you expect events already, verify the ID.`;
   }
 
-  #showHead(answer) {
+  /** @param {Answer} answer */
+  #renderSummary(answer) {
     this.#status.hidden = false;
     this.#status.dataset.state = answer.status;
-    setText(this.#status, STATUS_WORDS[answer.status] ?? words(answer.status));
+    setText(this.#status, statusLabel(answer.status));
     const kinds = new Set(answer.jobs.map((job) => job.isDrill).filter((isDrill) => isDrill !== null));
     const kind = kinds.size > 1 ? "Drill and recovery" : kinds.has(true) ? "Drill" : "Recovery";
     this.#kind.hidden = !kinds.size;
@@ -725,227 +975,291 @@ class DrsJobLog extends HTMLElement {
     const { totalServers, launched } = answer.summary;
     const isTermination = totalServers > 0 && answer.summary.terminated === totalServers;
     const [done, verb] = isTermination ? [totalServers, "terminated"] : [launched, "launched"];
-    setText(this.#big, `${done} of ${count(totalServers, "server")} ${verb}`);
-    this.#bar.setAttribute("aria-valuemax", Math.max(totalServers, 1));
-    this.#bar.setAttribute("aria-valuenow", launched);
+    setText(this.#headline, `${done} of ${formatCount(totalServers, "server")} ${verb}`);
+    this.#bar.setAttribute("aria-valuemax", String(Math.max(totalServers, 1)));
+    this.#bar.setAttribute("aria-valuenow", String(launched));
     this.#bar.setAttribute("aria-valuetext", `${launched} of ${totalServers}`);
     const numbers = new Map(STATES.map((state) => [state, 0]));
     for (const server of answer.servers) numbers.set(server.state, (numbers.get(server.state) ?? 0) + 1);
-    for (const segment of this.#segments) segment.style.flexGrow = numbers.get(segment.dataset.state);
+    for (const [state, segment] of this.#segments) segment.style.flexGrow = String(numbers.get(state));
     this.#counts.replaceChildren(
-      ...STATES.filter((state) => numbers.get(state)).map((state) =>
-        h("li", { "data-state": state }, h("b", {}, numbers.get(state).toLocaleString()), ` ${words(state).toLowerCase()}`),
-      ),
+      ...STATES.map((state) => ({ state, number: numbers.get(state) ?? 0 }))
+        .filter(({ number }) => number)
+        .map(({ state, number }) =>
+          h("li", { "data-state": state }, h("b", {}, number.toLocaleString()), ` ${toLabel(state).toLowerCase()}`),
+        ),
     );
   }
 
-  #showJobs(answer) {
+  /** @param {Answer} answer */
+  #renderJobs(answer) {
     const states = answer.servers.map((server) => [server.jobId, server.state]);
     if (!this.#isChanged("jobs", [answer.jobs, states, this.#log.events.length])) return;
-    // A server that a later job has taken up is told of by that one alone: of an earlier job not all is known.
-    const newest = new Map(answer.servers.map((server) => [server.sourceServerId, server.jobId]));
-    const isTakenUp = (job) =>
-      this.#log.events.some((event) => event.jobId === job.jobId && event.sourceServerId && newest.get(event.sourceServerId) !== job.jobId);
+    // The API reports a server only under its latest job. Omit the counts of an earlier job, which would be incomplete.
+    const latestJobs = new Map(answer.servers.map((server) => [server.sourceServerId, server.jobId]));
+    /** @param {Job} job */
+    const isSuperseded = (job) =>
+      this.#log.events.some(
+        (event) =>
+          event.jobId === job.jobId && event.sourceServerId && latestJobs.get(event.sourceServerId) !== job.jobId,
+      );
     this.#jobList.replaceChildren(
-      ...answer.jobs.map((job, place) => {
+      ...answer.jobs.map((job, index) => {
         const servers = answer.servers.filter((server) => server.jobId === job.jobId);
-        const of = (state) => servers.filter((server) => server.state === state).length;
-        const told = ["launched", "failed", "terminated"].filter((state) => state === "launched" || of(state.toUpperCase()));
-        const counts = told.map((state) => `${of(state.toUpperCase())} ${state}`).join(", ");
+        /** @param {string} state */
+        const countOf = (state) => servers.filter((server) => server.state === state.toUpperCase()).length;
+        const counts = ["launched", "failed", "terminated"]
+          .filter((state) => state === "launched" || countOf(state))
+          .map((state) => `${countOf(state)} ${state}`)
+          .join(", ");
         const start = h("time");
-        setTime(start, job.startedAt, calendar.format(new Date(job.startedAt)));
+        setTime(start, job.startedAt, dateTimeFormat.format(new Date(job.startedAt)));
         const item = h(
           "li",
           {},
-          h("span", { class: "badge", "data-state": job.status }, STATUS_WORDS[job.status] ?? words(job.status)),
-          h("strong", {}, `Job ${place + 1} of ${answer.jobs.length}`),
+          h("span", { class: "badge", "data-state": job.status }, statusLabel(job.status)),
+          h("strong", {}, `Job ${index + 1} of ${answer.jobs.length}`),
           h("span", { class: "muted id" }, job.jobId),
           h("span", {}, job.isDrill === null ? "" : job.isDrill ? "Drill" : "Recovery"),
-          h("span", {}, isTakenUp(job) ? "" : `${count(servers.length, "server")}: ${counts}`),
-          h("span", {}, "started ", start),
+          h("span", {}, isSuperseded(job) ? "" : `${formatCount(servers.length, "server")}: ${counts}`),
+          h("span", {}, "Started: ", start),
         );
-        if (job.endedAt) item.append(h("span", {}, `took ${duration(Date.parse(job.endedAt) - Date.parse(job.startedAt))}`));
+        if (job.endedAt) {
+          const duration = formatDuration(Date.parse(job.endedAt) - Date.parse(job.startedAt));
+          item.append(h("span", {}, `Duration: ${duration}`));
+        }
         return item;
       }),
     );
   }
 
-  /** Whether a part of the page shows something else than the last time: what is the same is left alone. */
+  /**
+   * Reports whether the content of a part changed since the last call, so that unchanged parts are not rendered again.
+   *
+   * @param {string} part
+   * @param {unknown} value
+   */
   #isChanged(part, value) {
-    const text = JSON.stringify(value);
-    if (this.#shown[part] === text) return false;
-    this.#shown[part] = text;
+    const content = JSON.stringify(value);
+    if (this.#rendered[part] === content) return false;
+    this.#rendered[part] = content;
     return true;
   }
 
-  #showServers(answer) {
-    const order = (server) => STATES.indexOf(server.state);
-    const servers = answer.servers.toSorted((a, b) => order(a) - order(b) || compare(nameOf(a), nameOf(b)));
-    const focused = this.shadowRoot.activeElement;
-    servers.forEach((server, place) => {
+  /** @param {Answer} answer */
+  #renderServers(answer) {
+    /** @param {Server} server */
+    const rank = (server) => STATES.indexOf(server.state);
+    const servers = answer.servers.toSorted((a, b) => rank(a) - rank(b) || compare(displayName(a), displayName(b)));
+    const focused = this.#root.activeElement;
+    servers.forEach((server, index) => {
       let card = this.#cards.get(server.sourceServerId);
       if (!card) {
-        card = new ServerCard((one) => this.#showInTimeline(one));
+        card = new ServerCard(server, (selected) => this.#showInTimeline(selected));
         this.#cards.set(server.sourceServerId, card);
       }
-      card.update(server, this.#log.ofServers.get(server.sourceServerId) ?? []);
-      if (this.#cardList.children[place] !== card.element) this.#cardList.insertBefore(card.element, this.#cardList.children[place] ?? null);
+      card.update(server, this.#log.byServer.get(server.sourceServerId) ?? []);
+      if (this.#serverList.children[index] !== card.element)
+        this.#serverList.insertBefore(card.element, this.#serverList.children[index] ?? null);
     });
-    if (focused && focused !== this.shadowRoot.activeElement) focused.focus({ preventScroll: true });
-    const options = servers.map((server) => [nameOf(server), server.sourceServerId]).sort(([a], [b]) => compare(a, b));
+    // A moved element loses the focus.
+    if (focused instanceof HTMLElement && focused !== this.#root.activeElement) focused.focus({ preventScroll: true });
+    const options = servers
+      .map((server) => ({ name: displayName(server), id: server.sourceServerId }))
+      .sort((a, b) => compare(a.name, b.name));
     if (this.#isChanged("options", options)) {
-      const chosen = this.#byServer.value;
-      this.#byServer.replaceChildren(
+      const selected = this.#serverFilter.value;
+      this.#serverFilter.replaceChildren(
         h("option", { value: "" }, "All servers"),
-        ...options.map(([name, id]) => h("option", { value: id }, name)),
+        ...options.map(({ name, id }) => h("option", { value: id }, name)),
       );
-      this.#byServer.value = chosen;
+      this.#serverFilter.value = selected;
     }
   }
 
-  /** Shows what the filters leave of servers and events. */
-  #filter() {
-    const text = this.#text.value.trim().toLowerCase();
-    const [state, chosen] = [this.#byState.value, this.#byServer.value];
-    const has = (...values) => !text || values.some((value) => value?.toLowerCase().includes(text));
-    const states = new Map(this.#answer.servers.map((server) => [server.sourceServerId, server.state]));
-    const isWanted = (id) => (!chosen || id === chosen) && (!state || states.get(id) === state);
-    let cards = 0;
+  /** Shows the servers and events that match the filters. */
+  #applyFilters() {
+    const text = this.#textFilter.value.trim().toLowerCase();
+    const [state, serverId] = [this.#stateFilter.value, this.#serverFilter.value];
+    /** @param {(string | null)[]} values */
+    const matchesText = (...values) => !text || values.some((value) => value?.toLowerCase().includes(text));
+    /** @type {Map<string | null, ServerState>} */
+    const states = new Map(this.#answer?.servers.map((server) => [server.sourceServerId, server.state]));
+    /** @param {string | null} id */
+    const matchesServer = (id) => (!serverId || id === serverId) && (!state || states.get(id) === state);
+    let serverCount = 0;
     for (const [id, { element, server }] of this.#cards) {
-      const isShown = isWanted(id) && has(server.serverName, id, server.ec2InstanceId, server.error, words(server.state));
-      element.hidden = !isShown;
-      cards += isShown;
+      const isMatch =
+        matchesServer(id) &&
+        matchesText(server.serverName, id, server.ec2InstanceId, server.error, toLabel(server.state));
+      element.hidden = !isMatch;
+      if (isMatch) serverCount += 1;
     }
-    const isFiltered = Boolean(text || state || chosen);
+    const isFiltered = Boolean(text || state || serverId);
     const events = this.#log.events.filter(
       (event) =>
-        (!isFiltered || isWanted(event.sourceServerId)) &&
-        has(event.message, event.error, event.serverName, event.sourceServerId, event.ec2InstanceId, event.jobId, words(event.eventType)),
+        (!isFiltered || matchesServer(event.sourceServerId)) &&
+        matchesText(
+          event.message,
+          event.error,
+          event.serverName,
+          event.sourceServerId,
+          event.ec2InstanceId,
+          event.jobId,
+          toLabel(event.eventType),
+        ),
     );
     this.#timeline.show(events.reverse());
-    setText(this.#serversTitle, `Servers (${cards.toLocaleString()})`);
+    setText(this.#serversTitle, `Servers (${serverCount.toLocaleString()})`);
     setText(this.#timelineTitle, `Timeline (${events.length.toLocaleString()})`);
-    setText(this.#found, isFiltered ? `${count(cards, "server")} and ${count(events.length, "event")} match` : "");
+    const matches = `${formatCount(serverCount, "server")} and ${formatCount(events.length, "event")} match`;
+    setText(this.#matches, isFiltered ? matches : "");
   }
 
-  /** As #filter, when somebody asks for it: who listens hears what was found. */
+  /** Applies the filters after user input and announces the number of matches to screen readers. */
   #onFilter() {
-    this.#filter();
-    setText(this.#polite, this.#found.textContent);
+    this.#applyFilters();
+    setText(this.#polite, this.#matches.textContent);
   }
 
-  #clear() {
-    this.#text.value = this.#byState.value = this.#byServer.value = "";
+  #clearFilters() {
+    this.#textFilter.value = this.#stateFilter.value = this.#serverFilter.value = "";
     this.#onFilter();
   }
 
+  /** @param {Server} server */
   #showInTimeline(server) {
-    this.#byServer.value = server.sourceServerId;
-    this.#filter();
+    this.#serverFilter.value = server.sourceServerId;
+    this.#applyFilters();
     this.#timeline.element.scrollIntoView({ block: "nearest" });
     this.#timeline.element.focus({ preventScroll: true });
   }
 
+  /** @param {LogEntry} event */
   #showDetails(event) {
     const time = h("time");
     setTime(time, event.timestamp);
     const rows = {
-      Time: h("span", {}, time, ` (${utc(event.timestamp)})`),
+      Time: h("span", {}, time, ` (${formatUtc(event.timestamp)})`),
       Server: [event.serverName, event.sourceServerId].filter(Boolean).join(", "),
-      Instance: event.ec2InstanceId,
-      Job: event.jobId,
+      "Instance ID": event.ec2InstanceId,
+      "Job ID": event.jobId,
       Message: event.message,
-      "Event id": event.eventId,
+      "Event ID": event.eventId,
     };
     this.#details.replaceChildren(
-      h("h3", {}, words(event.eventType)),
-      h("dl", {}, ...Object.entries(rows).filter(([, value]) => value).flatMap(([name, value]) => [h("dt", {}, name), h("dd", {}, value)])),
-      ...(event.error ? [errorBox(event.error, nameOf(event))] : []),
+      h("h3", {}, toLabel(event.eventType)),
+      h(
+        "dl",
+        {},
+        ...Object.entries(rows).flatMap(([name, value]) => (value ? [h("dt", {}, name), h("dd", {}, value)] : [])),
+      ),
+      ...(event.error ? [errorBox(event.error, displayName(event))] : []),
       h("form", { method: "dialog" }, h("button", {}, "Close")),
     );
     this.#details.showModal();
   }
 
-  /** What goes on with the clock. */
+  /** Updates the durations. Runs once per second. */
   #tick() {
-    this.#showConnection();
+    this.#renderConnection();
     if (!this.#answer?.jobs.length || document.hidden) return;
     const now = Date.now();
     const starts = this.#answer.jobs.map((job) => Date.parse(job.startedAt));
     const ends = this.#answer.jobs.map((job) => (job.endedAt ? Date.parse(job.endedAt) : now));
-    setText(this.#elapsed, duration(Math.max(...ends) - Math.min(...starts)));
+    setText(this.#elapsed, formatDuration(Math.max(...ends) - Math.min(...starts)));
     for (const card of this.#cards.values()) card.tick(now);
   }
 
-  #showTrouble() {
-    this.#banner.hidden = !this.#problem;
-    const heard = this.#heard ? ` What you see is of ${local(this.#heard)}.` : "";
-    if (this.#problem) setText(this.#trouble, `${this.#problemWords()}${heard}`);
-    if (!this.#answer) setText(this.#empty, this.#emptyWords());
+  #renderError() {
+    this.#banner.hidden = !this.#error;
+    const age = this.#answeredAt ? ` The data shown is from ${formatLocal(this.#answeredAt)}.` : "";
+    if (this.#error) setText(this.#errorText, `${this.#describeError(this.#error)}${age}`);
+    if (!this.#answer) setText(this.#empty, this.#emptyText());
   }
 
-  /** The line that goes with the clock: it is no news to who listens. */
-  #showConnection() {
-    if (this.#problem) {
-      const seconds = this.#nextAt && Math.max(0, Math.ceil((this.#nextAt - Date.now()) / 1000));
-      const next = this.#isAsking ? "Trying …" : `Next try in ${seconds} s.`;
-      return setText(this.#connection, this.#isRefused ? "" : next);
+  /** Updates the status of the connection. It is not a live region, because it changes every second. */
+  #renderConnection() {
+    if (this.#error) {
+      const seconds = this.#nextPollAt && Math.max(0, Math.ceil((this.#nextPollAt - Date.now()) / 1000));
+      const retry = this.#isRequesting ? "Retrying…" : `Next retry in ${seconds} s.`;
+      return setText(this.#connection, this.#isInvalidRequest ? "" : retry);
     }
     if (!this.#answer) return setText(this.#connection, "");
+    const { status, jobId } = this.#answer;
     const seconds = secondsToNext(this.#answer, 0, document.hidden);
-    let state;
-    if (seconds === null) state = "It is over.";
-    else if (["IN_PROGRESS", "NO_EVENTS"].includes(this.#answer.status)) state = "Live.";
-    else if (this.#answer.jobId) state = "The job has ended; a late event may follow.";
-    else state = "All jobs so far have ended; another wave may follow.";
-    setText(this.#connection, `${state} Last heard at ${local(this.#heard)}.`);
+    let text;
+    if (seconds === null) text = jobId ? "The job is complete." : "The execution is complete.";
+    else if (["IN_PROGRESS", "NO_EVENTS"].includes(status)) text = "Live.";
+    else if (jobId) text = "The job has ended. Late events are possible.";
+    else text = "All known jobs have ended. Another wave can follow.";
+    setText(this.#connection, `${text} Last updated at ${formatLocal(this.#answeredAt)}.`);
   }
 
-  #problemWords() {
-    const { status, name, message } = this.#problem;
-    if ([401, 403].includes(status)) return `The API lets you in no more (${status}: ${message}).`;
-    if (status === 400) return `The API cannot answer this: ${message}.`;
-    const why = status ? `${status}: ${message}` : name === "TimeoutError" ? "no answer" : "no connection";
-    return `Cannot reach the API since ${local(this.#failingSince)} (${why}).`;
+  /** @param {RequestError} error */
+  #describeError({ status, name, message }) {
+    if (isAccessDenied(status)) return `The API denied access (${status}: ${message}).`;
+    if (status === 400) return `The request is not valid: ${message}.`;
+    const cause = status ? `${status}: ${message}` : name === "TimeoutError" ? "timeout" : "no connection";
+    return `Requests to the API have failed since ${formatLocal(this.#failingSince)} (${cause}).`;
   }
 
-  /** Tells screen readers how far it is, and each failed server once. */
+  /**
+   * Announces the progress, and each failed server once, to screen readers.
+   *
+   * @param {Answer} answer
+   */
   #announce(answer) {
     const failed = answer.servers.filter((server) => server.state === "FAILED");
-    const isFirst = this.#polls === 1;
-    const fresh = failed.filter((server) => !this.#announced.has(server.sourceServerId));
-    if (fresh.length) {
-      const names = fresh.slice(0, 3).map(nameOf).join(", ");
-      const others = fresh.length > 3 ? ` and ${fresh.length - 3} more` : "";
-      this.#assertive.textContent = isFirst ? `${count(fresh.length, "server")} failed.` : `Failed: ${names}${others}.`;
+    const isFirst = this.#answerCount === 1;
+    const newlyFailed = failed.filter((server) => !this.#announced.has(server.sourceServerId));
+    if (newlyFailed.length) {
+      const names = newlyFailed.slice(0, 3).map(displayName).join(", ");
+      const others = newlyFailed.length > 3 ? ` and ${newlyFailed.length - 3} more` : "";
+      this.#assertive.textContent = isFirst
+        ? `${formatCount(newlyFailed.length, "server")} failed.`
+        : `Failed: ${names}${others}.`;
     }
     this.#announced = new Set(failed.map((server) => server.sourceServerId));
     const { launched, totalServers } = answer.summary;
-    const told = `${launched} of ${totalServers} servers launched. ${STATUS_WORDS[answer.status] ?? ""}`;
-    if (totalServers) setText(this.#polite, told);
+    const progress = `${launched} of ${totalServers} servers launched. ${STATUS_LABELS[answer.status] ?? ""}`;
+    if (totalServers) setText(this.#polite, progress);
   }
 
+  /** @param {"csv" | "json"} format */
   async #download(format) {
-    const { id } = this.#subject;
+    const { id } = this.#resource;
     let answer;
-    setText(this.#downloading, "Reading …");
+    setText(this.#downloadStatus, "Downloading…");
     try {
-      answer = await this.#read(null, this.#run.signal);
-      setText(this.#downloading, "");
+      answer = await this.#read(null, this.#controller.signal);
+      setText(this.#downloadStatus, "");
     } catch (error) {
-      return setText(this.#downloading, error.name === "AbortError" ? "" : `Not downloaded: ${error.message}. Try again.`);
+      const { name, message } = /** @type {Error} */ (error);
+      return setText(this.#downloadStatus, name === "AbortError" ? "" : `Download failed: ${message}. Try again.`);
     }
     const isCsv = format === "csv";
     const text = isCsv ? `\ufeff${toCsv(answer.logs)}` : JSON.stringify(answer, null, 2);
     const blob = new Blob([text], { type: isCsv ? "text/csv" : "application/json" });
-    const link = h("a", { href: URL.createObjectURL(blob), download: `drs-job-log-${id.replace(/[^\w.-]+/g, "_")}.${format}` });
+    const fileName = `drs-job-log-${(id ?? "").replace(/[^\w.-]+/g, "_")}.${format}`;
+    const link = h("a", { href: URL.createObjectURL(blob), download: fileName });
     link.click();
     setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
   }
 }
 
-/** Why the API refused: its message, or else its status in words. */
-async function reason(response) {
+/** @param {number | undefined} status */
+function isAccessDenied(status) {
+  return status === 401 || status === 403;
+}
+
+/**
+ * Returns the message of an error response, or its status text if it has no message.
+ *
+ * @param {Response} response
+ * @returns {Promise<string>}
+ */
+async function readErrorMessage(response) {
   try {
     return (await response.json()).message || response.statusText;
   } catch {

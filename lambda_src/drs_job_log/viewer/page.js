@@ -1,20 +1,30 @@
 /**
- * The page around <drs-job-log>: which execution or job it shows stands in its address; the API is where it came from.
+ * The page that contains <drs-job-log>. Its URL names the execution or the job. The API has the same origin.
  *
- * Where the API wants a token, it comes from the field, or from the page that opened this one: that gets the message
- * {type: "drs-job-log:ready"} and may answer with {type: "drs-job-log:token", token: "…"}, as often as it likes.
+ * If the API requires a token, the user enters it, or the page that opened this page provides it: this page sends the
+ * message {type: "drs-job-log:ready"} to its opener. The opener can answer with {type: "drs-job-log:token", token: "…"}
+ * any number of times.
  */
 import "./drs-job-log.js";
 
-const viewer = document.querySelector("drs-job-log");
-const form = document.querySelector("#sign-in");
-const field = document.querySelector("#token");
+/** @import { Answer, DrsJobLogElement } from "./drs-job-log.js" */
 
-const [, base, kind, id] = location.pathname.match(/^(.*)\/(executions|jobs)\/([^/]+)\/?$/);
-const title = decoded(id);
+const viewer = /** @type {DrsJobLogElement} */ (document.querySelector("drs-job-log"));
+const form = /** @type {HTMLFormElement} */ (document.querySelector("#sign-in"));
+const field = /** @type {HTMLInputElement} */ (document.querySelector("#token"));
 
-/** The id in an address; as it stands there where somebody wrote it without escapes. */
-function decoded(text) {
+// The API serves this page only under these paths.
+const [, base, kind, encodedId] = /** @type {RegExpMatchArray} */ (
+  location.pathname.match(/^(.*)\/(executions|jobs)\/([^/]+)\/?$/)
+);
+const id = decode(encodedId);
+
+/**
+ * Decodes an ID from the URL. Returns it unchanged if it is not percent-encoded correctly, for example `100%`.
+ *
+ * @param {string} text
+ */
+function decode(text) {
   try {
     return decodeURIComponent(text);
   } catch {
@@ -22,36 +32,40 @@ function decoded(text) {
   }
 }
 
-function use(token) {
+/** @param {string} token */
+function useToken(token) {
   viewer.fetch = (url, options) => fetch(url, { ...options, headers: { Authorization: `Bearer ${token}` } });
 }
 
 form.addEventListener("submit", (event) => {
   event.preventDefault();
-  // What was copied with it is no part of a token.
-  use(field.value.replace(/^\s*Bearer\s/i, "").replace(/[^\x21-\x7e]/g, ""));
+  // Remove the scheme, spaces and other characters that can be copied with a token.
+  useToken(field.value.replace(/^\s*Bearer\s/i, "").replace(/[^\x21-\x7e]/g, ""));
   field.value = "";
 });
 
 viewer.addEventListener("drs-job-log-unauthorized", () => {
   if (!form.hidden) return;
   form.hidden = false;
-  if (document.activeElement === document.body) field.focus(); // not from somebody who is typing
+  // Do not take the focus from another input field.
+  if (document.activeElement === document.body) field.focus();
 });
 
-viewer.addEventListener("drs-job-log-update", ({ detail: { summary } }) => {
+viewer.addEventListener("drs-job-log-update", (event) => {
   form.hidden = true;
+  const { summary } = /** @type {CustomEvent<Answer>} */ (event).detail;
   const { launched, totalServers, failed } = summary;
-  document.title = totalServers ? `${launched}/${totalServers}${failed ? `, ${failed} failed` : ""} · ${title}` : title;
+  document.title = totalServers ? `${launched}/${totalServers}${failed ? `, ${failed} failed` : ""} · ${id}` : id;
 });
 
 if (window.opener) {
   window.addEventListener("message", ({ source, data }) => {
-    if (source === window.opener && data?.type === "drs-job-log:token" && typeof data.token === "string") use(data.token);
+    if (source === window.opener && data?.type === "drs-job-log:token" && typeof data.token === "string")
+      useToken(data.token);
   });
   window.opener.postMessage({ type: "drs-job-log:ready" }, "*");
 }
 
-document.title = title;
+document.title = id;
 viewer.setAttribute("api-url", `${location.origin}${base}`);
-viewer.setAttribute(kind === "jobs" ? "job-id" : "execution-id", title);
+viewer.setAttribute(kind === "jobs" ? "job-id" : "execution-id", id);
