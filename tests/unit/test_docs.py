@@ -184,3 +184,30 @@ def test_the_glossary_has_ten_terms() -> None:
         *("job", "log item", "event", "server", "execution", "wave", "target", "executions table"),
         *("ledger", "estimate"),
     ]
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# File lists of the design page
+# ---------------------------------------------------------------------------------------------------------------------
+
+
+def test_the_design_lists_every_python_module() -> None:
+    package = ROOT / "lambda_src/drs_job_log"
+    modules = {str(path.relative_to(package)) for path in package.rglob("*.py") if path.name != "__init__.py"}
+    listed = re.findall(r"^\| `([\w/]+\.py)`", section(DOCS / "design.md", "Python packages"), re.MULTILINE)
+
+    assert set(listed) == modules
+
+
+def test_the_design_lists_every_terraform_file() -> None:
+    rows = re.findall(r"^\| (`[^|]+\.tf`) \|", section(DOCS / "design.md", "Terraform files"), re.MULTILINE)
+
+    assert {name for row in rows for name in re.findall(r"`([\w.]+)`", row)} == {path.name for path in TERRAFORM}
+
+
+def test_where_to_change_what_names_files_of_the_lists() -> None:
+    design = DOCS / "design.md"
+    listed = section(design, "Python packages") + section(design, "Terraform files")
+
+    for name in set(re.findall(r"`([\w/]+\.(?:py|tf))`", section(design, "Where to change what"))):
+        assert f"`{name}`" in listed, name
