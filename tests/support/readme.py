@@ -1,6 +1,6 @@
-"""The README's tables of inputs and outputs, between terraform-docs' own markers.
+"""Generates the README's tables of inputs and outputs between the markers of terraform-docs.
 
-`make docs` writes them; tests/unit/test_readme.py fails where they are out of step with the code.
+`make docs` writes the tables. tests/unit/test_docs.py fails if they differ from the Terraform files.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ END: Final = "<!-- END_TF_DOCS -->"
 
 
 def render() -> str:
-    """The tables, in Markdown."""
+    """Return the tables as Markdown."""
     inputs = hcl.blocks("variables.tf", "variable")
     outputs = hcl.blocks("outputs.tf", "output")
     return "\n".join(
@@ -42,10 +42,21 @@ def render() -> str:
 
 
 def updated(text: str) -> str:
-    """The README's text with its tables made anew."""
+    """Return the text of the README with new tables."""
+    head, tail = _split(text)
+    return f"{head}{BEGIN}\n{render()}\n{END}{tail}"
+
+
+def handwritten(text: str) -> str:
+    """Return the text of the README without the generated tables."""
+    return "".join(_split(text))
+
+
+def _split(text: str) -> tuple[str, str]:
+    """Return the text before and after the generated part."""
     head, _, rest = text.partition(BEGIN)
     _, _, tail = rest.partition(END)
-    return f"{head}{BEGIN}\n{render()}\n{END}{tail}"
+    return head, tail
 
 
 def _default(body: dict[str, Any]) -> str:
