@@ -233,3 +233,34 @@ def test_ttl_counts_from_the_event_and_not_from_today() -> None:
     assert to_item(event, ingested_at=NOW + timedelta(days=9), retention=timedelta(days=1))["TTL"] == int(
         (event.timestamp + timedelta(days=1)).timestamp()
     )
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Conditions and consistency
+# ---------------------------------------------------------------------------------------------------------------------
+
+
+def test_a_missing_event_is_neither_linked_nor_queued(store: JobLogTable, dynamodb: DynamoDBClient) -> None:
+    assert not store.link("drsjob-1", "missing", "exec-1")
+    store.requeue_for_linker("drsjob-1", "missing")
+
+    assert rows(dynamodb) == []
+
+
+def test_a_linked_event_is_not_linked_again(store: JobLogTable, dynamodb: DynamoDBClient) -> None:
+    put(store)
+    (before,) = rows(dynamodb)
+
+    assert not store.link("drsjob-1", before["EventKey"], "exec-2")
+
+    assert rows(dynamodb) == [before]
+
+
+def test_keys_are_read_consistently(store: JobLogTable, dynamodb: DynamoDBClient) -> None:
+    """An eventually consistent read may miss events that were just stored, and the collector sends them again."""
+    queries: list[dict[str, Any]] = []
+    dynamodb.meta.events.register("provide-client-params.dynamodb.Query", lambda params, **_: queries.append(params))
+
+    store.keys("drsjob-1")
+
+    assert [query["ConsistentRead"] for query in queries] == [True]

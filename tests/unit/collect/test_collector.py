@@ -718,6 +718,52 @@ def test_a_target_that_cannot_be_asked_leaves_the_other_and_keeps_being_asked_wh
     assert {row["EventData"]["account"] for row in world.rows(here)} == {"111122223333"}
 
 
+def test_after_a_gap_between_polls_the_events_of_another_instance_are_not_sent_again(
+    make_world: Callable[..., World],
+) -> None:
+    world = make_world()
+    world.simulator.start(scripts.drill(0))
+    world.now += MINUTE
+    world.collect()
+    world.deliver()
+    paused, world.collector = world.collector, world.cold()
+    world.now += 5 * MINUTE
+    world.collect()  # the other instance sends the items of these minutes
+    world.deliver()
+    before = world.emitted
+
+    world.collector = paused
+    world.collect()
+
+    assert world.emitted == before
+
+
+def test_work_that_no_time_is_left_for_is_cancelled(
+    make_world: Callable[..., World], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = make_world()
+    for _ in range(30):
+        world.simulator.start(scripts.drill(0))
+    world.now += 15 * MINUTE
+    release, read = threading.Event(), []
+    log = world.drs[0].log
+
+    def slow_log(job_id: str) -> list[Any]:
+        read.append(job_id)
+        release.wait(30)
+        return log(job_id)
+
+    monkeypatch.setattr(world.drs[0], "log", slow_log)
+    ends = time.monotonic() + 3.5
+
+    done = world.collector.collect(PassRequest(), world.now, lambda: max(3.1, ends - time.monotonic()))
+    release.set()
+    world.collector._readers.shutdown(wait=True)
+
+    assert len(done.failures) == 30
+    assert len(read) == 10  # one for each thread; the others were cancelled
+
+
 # ---------------------------------------------------------------------------------------------------------------------
 # Servers that stand still
 # ---------------------------------------------------------------------------------------------------------------------

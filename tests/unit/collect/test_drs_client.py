@@ -73,6 +73,18 @@ def test_a_short_retry_after_is_waited_for(
     assert simulator.calls == {"DescribeJobs": 3}
 
 
+def test_a_short_retry_after_is_honored_for_three_attempts(
+    drs: DrsClient, simulator: Simulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("botocore.endpoint.time.sleep", lambda _: None)
+    simulator.fail("DescribeJobs", *[throttling(retry_after=0.5)] * 10)
+
+    with pytest.raises(ClientError, match="ThrottlingException"):
+        drs.jobs()
+
+    assert simulator.calls == {"DescribeJobs": 3}
+
+
 def test_after_a_long_retry_after_drs_is_left_alone_so_long(
     drs: DrsClient, simulator: Simulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -242,3 +243,16 @@ def test_a_record_that_others_never_leave_alone_is_a_failure(
 def test_a_table_that_is_not_there_is_a_failure(dynamodb: DynamoDBClient, store: JobLogTable) -> None:
     with pytest.raises(ClientError):
         update_status(executions_table(dynamodb), store, "exec-1", "drsjob-1")
+
+
+def test_a_record_that_was_deleted_meanwhile_is_not_created(dynamodb: DynamoDBClient) -> None:
+    create(dynamodb, "ExecutionId")
+    write(dynamodb, ExecutionId="exec-1", Waves=[{"JobId": "drsjob-1"}])
+    table = executions_table(dynamodb)
+    (record,) = table.records("exec-1")
+    unwatched = replace(record, unchanged={})
+    dynamodb.delete_item(TableName="history", Key={"ExecutionId": {"S": "exec-1"}})
+
+    assert not table.set_status(unwatched, "COMPLETED", START)
+
+    assert records(dynamodb) == []

@@ -1,14 +1,11 @@
 from __future__ import annotations
 
-import json
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from botocore.exceptions import ClientError
-from drs_job_log.link import handler as linker_handler
-from drs_job_log.link import linker as linking
 from drs_job_log.link.linker import Linker
 from drs_job_log.link.resolver import ExecutionResolver
 from hypothesis import HealthCheck, given, settings
@@ -126,28 +123,6 @@ def test_a_job_without_any_link_is_looked_for_less_often_after_an_hour(
     for minute in range(60, 180):
         Linker(store, None).run(NOW + timedelta(minutes=minute))
     assert requests["Query"] == 62
-
-
-def test_a_job_that_is_asked_for_is_looked_for_at_once_however_old(
-    store: JobLogTable, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """LinkResult by hand: by an event of the job that names its execution."""
-    old = datetime.now(UTC) - timedelta(hours=2)
-    for job_id in ("drsjob-1", "drsjob-2"):
-        store.put(replace(event(0, job_id), timestamp=old), RETENTION)
-        store.put(event(1, job_id, execution_id="exec-1"), RETENTION)
-    monkeypatch.setattr(linker_handler, "linker", Linker(store, None))
-    monkeypatch.setattr(linking, "is_due", lambda *_: False)
-
-    assert linker_handler.lambda_handler({}, Context())["events"] == 0
-    assert linker_handler.lambda_handler({"jobIds": ["drsjob-1"]}, Context())["events"] == 1
-    assert list(store.unlinked()) == ["drsjob-2"]
-
-
-@pytest.mark.parametrize("event", [{"jobIds": []}, {"jobIds": [7]}, {"jobIDs": ["drsjob-1"]}, {"jobIds": "drsjob-1"}])
-def test_an_event_that_is_none_is_refused_with_the_mend(event: dict[str, Any]) -> None:
-    with pytest.raises(ValueError, match=r"the event must be \{\} for all due jobs, or"):
-        linker_handler.lambda_handler(event, Context())
 
 
 def slowed(clock: list[float], call: Any, seconds: float) -> Any:
@@ -442,32 +417,3 @@ def test_a_job_that_fails_leaves_the_others(store: JobLogTable, monkeypatch: pyt
 
     assert linked.events == 1
     assert "slow down" in linked.failures["drsjob-1"]
-    monkeypatch.setattr(linker_handler, "linker", Linker(store, None))
-    with pytest.raises(linker_handler.LinkError, match=r"drsjob-1: ClientError: .* slow down"):
-        linker_handler.lambda_handler({}, Context())
-
-
-class Context:
-    function_name = "drs-job-log-linker"
-    memory_limit_in_mb = 256
-    invoked_function_arn = "arn:aws:lambda:us-east-1:111122223333:function:drs-job-log-linker"
-    aws_request_id = "request"
-
-    def get_remaining_time_in_millis(self) -> int:
-        return 50_000
-
-
-def test_a_run_is_counted(
-    store: JobLogTable,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    store.put(replace(event(), timestamp=NOW - timedelta(minutes=5)), RETENTION)
-    store.put(event(1, execution_id="exec-1"), RETENTION)
-    monkeypatch.setattr(linker_handler, "linker", Linker(store, None))
-
-    assert linker_handler.lambda_handler({}, Context()) == {"events": 1, "finished": 0}
-
-    line = json.loads(capsys.readouterr().out)
-    assert line["EventsLinked"] == [1]
-    assert 300 <= line["OldestUnlinkedEventAge"][0] < 3600
