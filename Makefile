@@ -1,68 +1,79 @@
-# `make demo`, `make test` and `make bench` do everything, their set-up included.
+# `make demo` and `make test` do everything, set-up included. `make check` is the inner loop.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench lint types browser unit terraform viewer e2e docs format lock clean
+.PHONY: help demo check test bench lint types javascript browser unit terraform faults viewer e2e docs format lock clean
 
 VENV := .venv
 RUN := $(VENV)/bin/python
 READY := $(VENV)/ready
+NODE_READY := node_modules/ready
 
-help:
-	@echo "make demo    apply the local example on an embedded AWS and watch an execution of two waves (KEEP=1 lets it run on)"
-	@echo "make test    lint, types, unit tests, plan tests, the viewer in a browser, end-to-end tests"
-	@echo "make bench   what docs/performance.md says, measured: some ten minutes"
-	@echo "make format  format the code; make docs: the tables of README and docs; make lock: requirements-dev.txt; make clean"
+# npm and its scripts use the Node.js of the virtual environment.
+export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
-demo: $(READY)
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z].*## / { printf "make %-10s  %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: $(READY) ## apply the local example on an embedded AWS, replay two waves and show them (KEEP=1 keeps it running)
 	$(RUN) -m tests.support.demo
 
-test: lint types browser
-	$(RUN) -m pytest -n 4 --dist loadfile
-	$(RUN) -m pytest tests/benchmarks # by themselves: beside them, applies would be late
+check: lint types javascript ## fast checks: format, lint, types, unit tests with few examples, one plan of the defaults
+	TEST_PROFILE=check $(RUN) -m pytest -q -n 2 -m "not slow" tests/unit tests/terraform/test_defaults.py
 
-bench: $(READY)
+test: lint types javascript browser ## everything: checks, unit, plan, fault, browser and end-to-end tests, short benchmarks
+	$(RUN) -m pytest -n 4 --dist loadfile
+	$(RUN) -m pytest tests/benchmarks # after the other tests, because both are slower in parallel
+
+bench: $(READY) ## measure the figures of docs/performance.md, about ten minutes
 	$(RUN) -m benchmarks
 
-lint: $(READY)
+lint: $(READY) ## format and lint of HCL and Python
 	terraform fmt -check -recursive .
 	$(RUN) -m ruff format --check .
 	$(RUN) -m ruff check .
 
-types: $(READY)
+types: $(READY) ## types of the Python package
 	$(RUN) -m mypy
 
-browser: $(READY)
+javascript: $(NODE_READY) ## format, lint and types of the viewer
+	npm run --silent check
+
+browser: $(READY) ## install Chromium for the viewer's tests, if there is none
 	@$(RUN) -m tests.support.browser
 
-unit terraform e2e: $(READY)
+unit terraform faults e2e: $(READY) ## one folder of tests
 	$(RUN) -m pytest tests/$@
 
-viewer: browser
+viewer: browser ## the tests of the viewer in a browser
 	$(RUN) -m pytest tests/$@
 
-docs: $(READY)
+docs: $(READY) ## generate the tables in README.md and docs/
 	$(RUN) -m tests.support.readme
-	$(RUN) -m benchmarks.performance
-	$(RUN) -m benchmarks.cost
+	$(RUN) -m benchmarks --pages
 
-format: $(READY)
+format: $(READY) $(NODE_READY) ## format HCL, Python and JavaScript
 	terraform fmt -recursive .
 	$(RUN) -m ruff format .
 	$(RUN) -m ruff check --fix .
+	npm run --silent format
 
-lock: $(READY)
+lock: $(READY) ## compile requirements-dev.in to requirements-dev.txt
 	$(RUN) -m uv pip compile --quiet --universal --python-version 3.11 requirements-dev.in -o requirements-dev.txt
 
-clean:
-	rm -rf $(VENV) .cache builds .mypy_cache .pytest_cache .ruff_cache .hypothesis
+clean: ## remove what the other targets create
+	rm -rf $(VENV) node_modules .cache builds .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
 # The first Python on the machine that is new enough.
 $(READY): requirements-dev.txt
-	@command -v terraform >/dev/null || { echo "Terraform >= 1.9 is needed: https://developer.hashicorp.com/terraform/install"; exit 1; }
+	@command -v terraform >/dev/null || { echo "Install Terraform 1.9 or later: https://developer.hashicorp.com/terraform/install"; exit 1; }
 	@python=$$(for p in python3 python3.13 python3.12 python3.11; do \
 	  $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done); \
-	test -n "$$python" || { echo "Python >= 3.11 is needed, with its venv module"; exit 1; }; \
-	echo "Setting up $(VENV) with $$($$python --version): about a minute, once"; \
+	test -n "$$python" || { echo "Install Python 3.11 or later with its venv module"; exit 1; }; \
+	echo "Creating $(VENV) with $$($$python --version). This takes about a minute and is done once."; \
 	$$python -m venv --clear $(VENV)
 	$(RUN) -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	@touch $@
+
+$(NODE_READY): $(READY) package.json package-lock.json
+	npm ci --ignore-scripts --silent --no-audit --no-fund
 	@touch $@
