@@ -1,13 +1,13 @@
-"""How smooth the viewer's page is with a running execution of 5,000 events and 200 servers, in a real browser.
+"""Rendering times of the viewer with a running execution, in a real browser.
 
     .venv/bin/python -m benchmarks.viewer [--events 5000] [--servers 200] [--runs 5]
 
-The API is in this process and answers from memory, so that what is measured is the browser's. Times are the page's own:
+The API runs in this process and answers from memory. The page measures its own times:
 
-- first view: from the last answer's arrival to the painted page;
-- update: the same for an answer that brings a new event of every server;
-- filter: from a letter typed to the painted result;
-- scroll: of all frames while the timeline is scrolled from end to end, the longest, and how many took over 50 ms.
+- first view: from the arrival of the last answer to the painted page
+- update: the same for an answer with a new event of each server
+- filter: from a typed letter to the painted result
+- scroll: the longest frame, and the frames over 50 ms, while the timeline scrolls from end to end
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from playwright.sync_api import sync_playwright
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks import product
 from tests.support import browser as browsers
 from tests.support import played, scripts
 from tests.support.gateway import GatewayServer
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
 
 console = Console()
 
-# Notes milliseconds from what changes the page until that is painted: until the task after the next frame.
+# Milliseconds from a change of the page to the task after the next frame, when the change is painted.
 WATCH = """
     window.shown = [];
     window.typed = [];
@@ -67,7 +68,7 @@ SCROLL = """() => new Promise(done => {
 
 
 def main() -> int:
-    """Measure, and print."""
+    """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--events", type=int, default=5000)
     parser.add_argument("--servers", type=int, default=200)
@@ -91,12 +92,9 @@ def main() -> int:
 
 
 def run(browser: Browser, events: int, servers: int) -> dict[str, float]:
-    """Open the page once, and measure it."""
-    from drs_job_log import api  # noqa: PLC0415 (it reads its environment then)
-    from drs_job_log.logs import Logs  # noqa: PLC0415
-
-    recovery = Recovery(api)
-    api.logs, api.history = Logs(recovery), None  # type: ignore[arg-type]
+    """Open the page once and measure it."""
+    recovery = Recovery(product.api_module())
+    product.empty_api_cache(recovery)
     log = many(events, servers)
     recovery.happen(*log)
     with GatewayServer(recovery.gateway) as server:
@@ -129,12 +127,12 @@ def run(browser: Browser, events: int, servers: int) -> dict[str, float]:
 
 
 def many(events: int, servers: int) -> list[JobLogEvent]:
-    """The first so many events of running jobs, of which the last few servers are still under way."""
+    """This number of events of a job that still runs."""
     ids = [server_id(number) for number in range(servers)]
     created = datetime.now(UTC) - timedelta(minutes=12)
     script = scripts.launch(ids, failing=dict.fromkeys(ids[::20], "no rights " * 40))
     log = played.events(script, "drsjob-1", created=created)[:-1]
-    # DRS logs some 6 to 8 items a server: repeated under other ids, until there are as many as asked for.
+    # DRS logs 6 to 8 items per server: repeat them with other IDs.
     rounds = [
         replace(event, event_id=f"{event.event_id}-{number}") for number in range(events // len(log)) for event in log
     ]
@@ -142,7 +140,7 @@ def many(events: int, servers: int) -> list[JobLogEvent]:
 
 
 def later(log: Sequence[JobLogEvent]) -> list[JobLogEvent]:
-    """One more event of each server, as of now."""
+    """One more event of each server, at the current time."""
     now: Any = datetime.now(UTC)
     last = {event.source_server_id: event for event in log if event.source_server_id}
     return [replace(event, event_id=f"later-{place}", timestamp=now) for place, event in enumerate(last.values())]
