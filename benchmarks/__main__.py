@@ -15,13 +15,14 @@ import os
 import platform
 import sys
 import time
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Final
 
 from rich.console import Console
 from rich.table import Table
 
 from benchmarks import cost, counts, deployed, local, pages
-from benchmarks.harness import HEADINGS, Figure, Stage, embedded_aws
+from benchmarks.harness import HEADINGS, ROOT, Figure, Stage, embedded_aws
 from tests.support.terraform import CACHE
 
 if TYPE_CHECKING:
@@ -42,13 +43,11 @@ if not console.is_terminal:
 def main() -> int:
     """Run, print and write."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("names", nargs="*", metavar="name", help=f"{', '.join(NAMES)}; all by default")
+    parser.add_argument("names", nargs="*", choices=[*NAMES, []], metavar="name", help=f"{', '.join(NAMES)}; or all")
     parser.add_argument("--short", action="store_true", help="small loads: proves that all benchmarks run, no figure")
     parser.add_argument("--docs", action="store_true", help="update docs/performance.json and the pages")
     parser.add_argument("--pages", action="store_true", help="only write the tables of the pages")
     options = parser.parse_args()
-    if unknown := set(options.names) - set(NAMES):
-        parser.error(f"no such benchmark: {', '.join(sorted(unknown))}")
     if not options.pages:
         path = pages.MEASURED if options.docs else CACHE / "bench.json"
         began = time.monotonic()
@@ -59,7 +58,7 @@ def main() -> int:
         console.print(table)
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(merged(result) if options.docs else result, indent=2, ensure_ascii=False) + "\n")
-        console.print(f"{(time.monotonic() - began) / 60:.1f} minutes; written to {path.relative_to(pages.ROOT)}")
+        console.print(f"{(time.monotonic() - began) / 60:.1f} minutes; written to {path.relative_to(ROOT)}")
     if options.docs or options.pages:
         pages.write()
         cost.write()
@@ -71,18 +70,15 @@ def run(names: Sequence[str], *, short: bool) -> dict[str, Any]:
     figures: list[Figure] = []
     counted: dict[str, float] = {}
     if "deployed" in names:
-        console.rule("deployed", align="left")
         figures += deployed.figures(short=short)
     if set(names) - {"deployed"}:
         with embedded_aws() as stack:
             if "counts" in names:
-                console.rule("counts", align="left")
                 counted = counts.counted(Stage.make(stack), short=short)
             for name, scenario in LOCAL.items():
                 if name in names:
-                    console.rule(name, align="left")
                     figures += scenario(Stage.make(stack), short=short)
-    return {"machine": machine(), "figures": [figure.record() for figure in figures], "counts": counted}
+    return {"machine": machine(), "figures": [asdict(figure) for figure in figures], "counts": counted}
 
 
 def merged(result: dict[str, Any]) -> dict[str, Any]:

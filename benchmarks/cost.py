@@ -181,11 +181,6 @@ def dynamodb_dollars(counts: Counts, prices: Prices, month: Scenario) -> float:
     )
 
 
-def eventbridge_dollars(counts: Counts, prices: Prices, month: Scenario) -> float:
-    """The events of the collector. Events of AWS services are free."""
-    return month.executions * counts[f"event_chunks_{month.events}"] * prices["eventbridge_event"]
-
-
 def sqs_dollars(counts: Counts, prices: Prices, month: Scenario) -> float:
     """Long polls of the empty queue all month; send, receive and delete of each message."""
     polls = POLLERS * SECONDS / POLLER_SECONDS
@@ -198,28 +193,20 @@ def logs_dollars(counts: Counts, prices: Prices, month: Scenario) -> float:
     return gigabytes * (prices["logs_ingestion"] + prices["logs_storage"])
 
 
-def sns_dollars(counts: Counts, prices: Prices, month: Scenario) -> float:
-    """A failure notification per execution, for its one failed server, to one mailbox."""
-    return month.executions * counts[f"notices_{month.events}"] * (prices["sns_publish"] + prices["sns_email"])
-
-
-def api_dollars(_: Counts, prices: Prices, month: Scenario) -> float:
-    """Requests of the HTTP API."""
-    return month.polls * prices["api_request"]
-
-
 def pipeline(counts: Counts, prices: Prices, month: Scenario) -> Dollars:
     """The cost of the pipeline, idle time included."""
-    services = {
-        "Lambda": lambda_dollars,
-        "SQS": sqs_dollars,
-        "DynamoDB": dynamodb_dollars,
-        "EventBridge": eventbridge_dollars,
-        "CloudWatch Logs": logs_dollars,
-        "SNS": sns_dollars,
-        "API Gateway": api_dollars,
+    # Events of AWS services are free; these are the collector's.
+    eventbridge = month.executions * counts[f"event_chunks_{month.events}"] * prices["eventbridge_event"]
+    notifications = month.executions * counts[f"notices_{month.events}"]  # one failed server each, to one mailbox
+    return {
+        "Lambda": lambda_dollars(counts, prices, month),
+        "SQS": sqs_dollars(counts, prices, month),
+        "DynamoDB": dynamodb_dollars(counts, prices, month),
+        "EventBridge": eventbridge,
+        "CloudWatch Logs": logs_dollars(counts, prices, month),
+        "SNS": notifications * (prices["sns_publish"] + prices["sns_email"]),
+        "API Gateway": month.polls * prices["api_request"],
     }
-    return {name: dollars(counts, prices, month) for name, dollars in services.items()}
 
 
 SWITCHES: Final[Mapping[str, str]] = {
@@ -297,7 +284,7 @@ def rendered(page: str, counts: Counts, listed: Mapping[str, Any]) -> str:
         "OPTIONS": _table(
             ("", SMALL.name, "how to switch it off or on"),
             [
-                (what, dollars, (SWITCHES | CHOICES)[what])
+                (what, dollars, {**SWITCHES, **CHOICES}[what])
                 for what, dollars in (monitoring(counts, prices, SMALL) | optional(counts, prices, SMALL)).items()
             ],
         ),
@@ -355,11 +342,10 @@ def _key_figures(counts: Counts, listed: Mapping[str, Any]) -> Iterable[tuple[st
     collecting = SMALL.running_minutes * (60 - POLL_SECONDS) * MEMORY_MB / 1024 * prices["lambda_gb_second"]
     always = counts["collector_idle_metrics"] + counts["linker_idle_metrics"]
     unverified = [f"{name} ({price['read_at']})" for name, price in listed["prices"].items() if not price["verified"]]
-    yield f"pipeline, limit {_usd(PIPELINE_LIMIT)}", _within(itself, PIPELINE_LIMIT)
-    yield f"total, limit {_usd(TOTAL_LIMIT)}", _within(total(all_), TOTAL_LIMIT)
+    for what, dollars, limit in (("pipeline", itself, PIPELINE_LIMIT), ("total", total(all_), TOTAL_LIMIT)):
+        yield f"{what}, limit {_usd(limit)}", f"{_usd(dollars)} ({'met' if dollars < limit else 'MISSED'})"
     yield "total with both options", _usd(total(all_) + total(optional(counts, prices, SMALL)))
     yield "total without the dashboard", _usd(total(all_) - all_["Dashboard"])
-    yield "total after AWS's always-free tier, in an account without other use", _usd(_after_free_tier(counts, listed))
     yield "collector while jobs run, part of the pipeline", _usd(collecting)
     yield "each additional minute of every job", _usd(minute)
     yield (
@@ -368,7 +354,6 @@ def _key_figures(counts: Counts, listed: Mapping[str, Any]) -> Iterable[tuple[st
     )
     yield "custom metrics sent every minute", f"{always:.0f}"
     yield "further custom metrics in hours with jobs", f"{metrics_with_jobs(counts, SMALL):.0f}"
-    yield "alarms with one metric each", f"{ALARMS}"
     yield "long polls of the empty queue per month", f"{POLLERS * SECONDS / POLLER_SECONDS:,.0f}"
     yield (
         f"{LARGE.name}: list of a day's jobs in each pass, calculated",
@@ -380,30 +365,6 @@ def _key_figures(counts: Counts, listed: Mapping[str, Any]) -> Iterable[tuple[st
         yield f"servers of a job with {events:,} events", f"{counts[f'servers_{events}']:.0f}"
         yield f"events put on the bus twice, of {events:,}", f"{counts[f'repeats_{events}']:.0f}"
     yield "prices that no stored page confirms for this Region", ", ".join(unverified) or "none"
-
-
-def _after_free_tier(counts: Counts, listed: Mapping[str, Any]) -> float:
-    """Total of the small month. The free storage of the table, some cents, is not included."""
-    prices, free = of_one(listed), listed["always_free"]
-    services = {
-        "Lambda": ("lambda_gb_second", "lambda_request"),
-        "SQS": ("sqs_request",),
-        "CloudWatch Logs": ("logs_ingestion",),
-        "SNS": ("sns_publish", "sns_email"),
-        "Custom metrics": ("metric",),
-        "Alarms": ("alarm",),
-        "Dashboard": ("dashboard",),
-        "Schedules": ("scheduler_invocation",),
-    }
-    dollars = everything(counts, prices, SMALL)
-    for service, names in services.items():
-        taken_off = sum(free[name]["quantity"] * prices[name] for name in names)
-        dollars[service] = max(0.0, dollars[service] - taken_off)
-    return total(dollars)
-
-
-def _within(dollars: float, limit: float) -> str:
-    return f"{_usd(dollars)} ({'met' if dollars < limit else 'MISSED'})"
 
 
 def _usd(dollars: float, digits: int = 2) -> str:

@@ -111,14 +111,16 @@ class _Play:
             "notices": sum(call["operation"] == "sns.Publish" for call in trace),
             "notice_write_units": sum(map(_capacity, notices)),
             "read_units": read_units(trace, rows),
-            "event_chunks": _chunks(self.entries),
+            "event_chunks": sum(-(-len(text) // _CHUNK) for text in self.entries),
             "messages": len(self.messages),
-            "message_chunks": _chunks(self.messages),
+            "message_chunks": sum(-(-len(text) // _CHUNK) for text in self.messages),
             "metrics": len({name for one in self.done for name in _metrics(one)}),
-            "drs_calls_of_a_pass": max(_drs_calls(one) for one in self.passes),
+            "drs_calls_of_a_pass": max(
+                sum(call["operation"].startswith("drs.") for call in one.trace) for one in self.passes
+            ),
             "wakes": len(self.wakes),
             "wake_cpu_ms": statistics.mean(one.cpu_ms for one in self.wakes),
-            "pass_log_bytes": statistics.mean(_log_bytes(one) for one in self.passes),
+            "pass_log_bytes": statistics.mean(len(one.log) for one in self.passes),
         }
         return counts | self._poll(execution, rows) | self._ingest_alone()
 
@@ -159,7 +161,7 @@ class _Play:
         return {
             "poll_calls": len(polls[0].trace),
             "poll_read_units": read_units(polls[0].trace, rows),
-            "poll_log_bytes": _log_bytes(polls[0]),
+            "poll_log_bytes": len(polls[0].log),
             "poll_cpu_ms": statistics.median(poll.cpu_ms for poll in polls[1:]),
         }
 
@@ -174,7 +176,7 @@ class _Play:
             body = dumps(envelope | {"detail": envelope["detail"] | {"jobID": f"drsjob-alone-{number}"}})
             done += _in_batches(self.ingest, [body], self.now)
         return {
-            "ingest_of_1_log_bytes": _log_bytes(done[0]),
+            "ingest_of_1_log_bytes": len(done[0].log),
             "ingest_of_1_cpu_ms": statistics.median(one.cpu_ms for one in done[1:]),
         }
 
@@ -189,7 +191,7 @@ def _idle(name: str, function: Function, repeats: int) -> dict[str, float]:
     return {
         f"{name}_idle_calls": len(done[0].trace),
         f"{name}_idle_read_units": read_units(done[0].trace),
-        f"{name}_idle_log_bytes": _log_bytes(done[0]),
+        f"{name}_idle_log_bytes": len(done[0].log),
         f"{name}_idle_metrics": len(_metrics(done[0])),
         f"{name}_idle_cpu_ms": statistics.median(one.cpu_ms for one in done[1:]),
     }
@@ -261,14 +263,6 @@ def _capacity(call: Call) -> float:
     return float(call["response"].get("ConsumedCapacity", {}).get("CapacityUnits", 0))
 
 
-def _drs_calls(done: Done) -> int:
-    return sum(call["operation"].startswith("drs.") for call in done.trace)
-
-
-def _log_bytes(done: Done) -> int:
-    return len(done.log.encode())
-
-
 def _metrics(done: Done) -> set[str]:
     """The names of the custom metrics in the log. They share one dimension."""
     return {
@@ -277,10 +271,6 @@ def _metrics(done: Done) -> set[str]:
         for directive in line.get("_aws", {}).get("CloudWatchMetrics", [])
         for metric in directive["Metrics"]
     }
-
-
-def _chunks(texts: Iterable[str]) -> int:
-    return sum(math.ceil(len(text) / _CHUNK) for text in texts)
 
 
 def read_units(trace: Iterable[Call], rows: Sequence[Mapping[str, Any]] = ()) -> float:

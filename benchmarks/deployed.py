@@ -31,61 +31,51 @@ if TYPE_CHECKING:
 # Seconds between two requests of the client. The embedded AWS is one process: a client without a pause would slow down
 # what is measured.
 PAUSE: Final = 0.25
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Load:
-    """Jobs, servers per job, jobs that the client reads, speed relative to DRS, and seconds between two job starts.
-
-    A DRS job takes 14 minutes. The embedded AWS stores about 300 events per second, which limits the speed.
-    """
-
-    jobs: int
-    servers: int
-    watched: int
-    speed: float
-    stagger: float
-
-
-FULL: Final = Load(jobs=20, servers=100, watched=3, speed=5, stagger=3)
-SHORT: Final = Load(jobs=2, servers=5, watched=2, speed=300, stagger=0.1)
+STAGGER: Final = 3  # seconds between two job starts
 
 
 def figures(*, short: bool) -> Iterator[Figure]:
     """Apply the module once and run both scenarios. The embedded AWS slows down with use, so latency is first."""
     with deployed() as deployment:
-        yield from latency(deployment, SHORT if short else FULL)
+        # A DRS job takes 14 minutes. The embedded AWS stores about 300 events per second, which limits the speed.
+        yield from (
+            latency(deployment, jobs=2, servers=5, watched=2, speed=300)
+            if short
+            else latency(deployment, jobs=20, servers=100, watched=3, speed=5)
+        )
         yield from burst(deployment, jobs=1 if short else 10, repeats=1 if short else 4)
 
 
-def latency(deployment: Deployment, load: Load) -> Iterator[Figure]:
+def latency(deployment: Deployment, *, jobs: int, servers: int, watched: int, speed: float) -> Iterator[Figure]:
     """Time from an item's appearance in the DRS API to the API's first answer with the event.
+
+    The jobs run at ``speed`` times the speed of DRS. The client reads ``watched`` of them.
 
     Raises
     ------
     AssertionError
         If an event is missing, is stored twice, or is never in an answer.
     """
-    deployment.drs_server.simulator = Simulator(speed=load.speed)
-    _warm_up(deployment, load)
+    deployment.drs_server.simulator = Simulator(speed=speed)
+    _warm_up(deployment, servers)
     client = _Client(deployment)
     with ThreadPoolExecutor(1) as thread:
         asking = thread.submit(client.ask)
         try:
-            jobs = _start(deployment, load, client)
-            end = max(max(deployment.drs.appeared(job)) for job in jobs)
+            started = _start(deployment, client, range(jobs), servers, watched)
+            end = max(max(deployment.drs.appeared(job)) for job in started)
             while datetime.now(UTC) < end or (client.left and datetime.now(UTC) < end + timedelta(minutes=1)):
                 time.sleep(0.2)
         finally:
             client.is_over.set()
         asking.result()
-    for job in jobs:
+    for job in started:
         eventually(lambda job=job: len(deployment.rows(job)) >= len(deployment.drs.whole_log(job)))  # type: ignore[misc]
         rows = [(datetime.fromisoformat(row["Timestamp"]), row.get("SourceServerId")) for row in deployment.rows(job)]
         assert sorted(rows, key=str) == sorted(_appearances(deployment, job), key=str), f"{job}: missing or extra rows"
     assert not client.left, f"{client.left} items were never in an answer"
     deployment.drs_server.simulator = Simulator()  # the collector has no more work
-    what = f"{load.jobs} jobs × {load.servers} servers, {load.speed:g} × the speed of DRS"
+    what = f"{jobs} jobs × {servers} servers, {speed:g} × the speed of DRS"
     percentiles = statistics.quantiles(client.seconds, n=100, method="inclusive")
     for percent, at_most in ((50, 2.5), (99, 5.0)):
         yield Figure(
@@ -129,27 +119,26 @@ class _Client:
                 self.seconds.append((now - appeared).total_seconds())
 
 
-def _warm_up(deployment: Deployment, load: Load) -> None:
+def _warm_up(deployment: Deployment, servers: int) -> None:
     """Collect a job that does not end: all functions are warm, and the collector keeps polling."""
-    servers = [server_id(100_000 + number) for number in range(load.servers)]
-    job = deployment.drs.start(scripts.launch(servers, stuck=servers[:1]))
+    ids = [server_id(100_000 + number) for number in range(servers)]
+    job = deployment.drs.start(scripts.launch(ids, stuck=ids[:1]))
     deployment.wake()
-    eventually(lambda: len(deployment.rows(job)) > 2 * load.servers, seconds=120)
+    eventually(lambda: len(deployment.rows(job)) > 2 * servers, seconds=120)
     for _ in range(3):
         deployment.get(f"/jobs/{job}/logs")
 
 
-def _start(deployment: Deployment, load: Load, client: _Client) -> list[str]:
+def _start(deployment: Deployment, client: _Client, numbers: range, servers: int, watched: int) -> list[str]:
     """Start the jobs one after the other. The client reads some of them, evenly spread."""
     jobs = []
-    watched = range(load.jobs)[load.jobs // (2 * load.watched) :: load.jobs // load.watched]
-    for number in range(load.jobs):
-        servers = [server_id(number * load.servers + place) for place in range(load.servers)]
+    for number in numbers:
+        ids = [server_id(number * servers + place) for place in range(servers)]
         execution = f"exec-latency-{number}"
-        jobs.append(deployment.drs.start(scripts.launch(servers, seed=number), {"ExecutionId": execution}))
-        if number in watched:
+        jobs.append(deployment.drs.start(scripts.launch(ids, seed=number), {"ExecutionId": execution}))
+        if number in numbers[len(numbers) // (2 * watched) :: len(numbers) // watched]:
             client.waiting[execution] = _appearances(deployment, jobs[-1])
-        time.sleep(load.stagger)
+        time.sleep(STAGGER if len(numbers) > 2 else 0)
     return jobs
 
 

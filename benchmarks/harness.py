@@ -10,7 +10,7 @@ import secrets
 import statistics
 import subprocess
 import sys
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self
@@ -67,10 +67,6 @@ class Figure:
             target += " (missed)"
         median = f"{number(statistics.median(self.values))} {self.unit}"
         return self.what, median, f"{low} to {high}" if len(self.values) > 1 else "", target, self.measured
-
-    def record(self) -> dict[str, Any]:
-        """The figure as JSON. ``Figure(**record)`` reads it."""
-        return asdict(self)
 
 
 HEADINGS: Final = ("what", "median", "range", "target", "measured on")

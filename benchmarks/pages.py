@@ -23,10 +23,8 @@ def write() -> None:
 def rendered(page: str, measured: Mapping[str, Any]) -> str:
     """The page with the machine and the figures."""
     machine = measured["machine"]
-    text = (
-        f"{machine['processors']} shared processors, {machine['memoryGiB']} GiB, {machine['system']}, "
-        f"Python {machine['python']}"
-    )
+    processors, python = f"{machine['processors']} shared processors", f"Python {machine['python']}"
+    text = ", ".join((processors, f"{machine['memoryGiB']} GiB", machine["system"], python))
     figures = table(HEADINGS, (Figure(**record).row() for record in measured["figures"]))
     return filled(page, {"MACHINE": text, "FIGURES": figures})
 

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
-    from types import ModuleType
 
     from drs_job_log.events import JobLogEvent
 
@@ -24,9 +23,6 @@ HANDLERS: Final = {name: (f"drs_job_log.{name}", "handler") for name in ("collec
 
 # Modules that ask for the current time through their attribute `datetime`.
 _CLOCKS: Final = ("drs_job_log.collector", "drs_job_log.ingest", "drs_job_log.api", "drs_job_log.store")
-
-RETENTION: Final = timedelta(days=30)
-LAG: Final = timedelta(seconds=2)  # between an event and its row
 
 
 def handler(function: str) -> Callable[[Any, Any], Any]:
@@ -52,17 +48,12 @@ def set_clock(now: datetime) -> None:
             vars(module)["datetime"] = SimpleNamespace(now=lambda _: now)
 
 
-def api_module() -> ModuleType:
-    """The API's module."""
-    return importlib.import_module(HANDLERS["api"][0])
-
-
-def empty_api_cache(source: Any = None) -> None:
-    """Empty the API's cache of event logs. With a ``source``, read it instead of the events table."""
+def empty_api_cache() -> None:
+    """Empty the API's cache of event logs."""
+    from drs_job_log import api  # noqa: PLC0415
     from drs_job_log.logs import Logs  # noqa: PLC0415
 
-    api: Any = api_module()
-    api.logs = Logs(source or api.logs._store)
+    api.logs = Logs(api.logs._store)
 
 
 def parse(body: str) -> JobLogEvent:
@@ -76,11 +67,4 @@ def row(event: JobLogEvent) -> dict[str, Any]:
     """The row of the events table that stores an event."""
     from drs_job_log.store import to_item  # noqa: PLC0415
 
-    return to_item(event, ingested_at=event.timestamp + LAG, retention=RETENTION)
-
-
-def table(client: Any, name: str) -> Any:
-    """The product's access to the events table."""
-    from drs_job_log.store import JobLogStore  # noqa: PLC0415
-
-    return JobLogStore(client, name)
+    return to_item(event, ingested_at=event.timestamp + timedelta(seconds=2), retention=timedelta(days=30))

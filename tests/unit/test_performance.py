@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import pytest
 
@@ -27,7 +27,7 @@ def test_a_missed_target_is_shown() -> None:
 
 
 def test_a_record_has_the_whole_figure() -> None:
-    assert Figure(**json.loads(json.dumps(FIGURE.record()))) == FIGURE
+    assert Figure(**json.loads(json.dumps(asdict(FIGURE)))) == FIGURE
 
 
 def test_a_page_without_its_markers_is_an_error() -> None:
