@@ -1,10 +1,10 @@
-"""All benchmarks, one after the other, each in a process of its own; then one table of all lines.
+"""Run the benchmarks, or some of them by name.
 
     make bench
 
-What was measured goes to .cache/bench.json or, with ``--docs``, into docs/performance.json, from which
-docs/performance.md and docs/cost.md are made. A line that misses its reach is no failure here: docs/performance.md
-says why it does.
+The results go to .cache/bench.json. With ``--docs`` they go into docs/performance.json, and the tables of
+docs/performance.md and docs/cost.md are written from it. ``--pages`` only writes these tables. Run the benchmarks on an
+idle machine.
 """
 
 from __future__ import annotations
@@ -13,73 +13,89 @@ import argparse
 import json
 import os
 import platform
-import subprocess
 import sys
-import tempfile
 import time
-from datetime import UTC, datetime
-from pathlib import Path
-from typing import Any, Final
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any, Final
 
-from benchmarks import cost, performance
-from benchmarks.growth import Cost, show_naive
-from benchmarks.lines import Line
-from benchmarks.table import console, show, write
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks import cost, counts, deployed, local, pages
+from benchmarks.harness import HEADINGS, ROOT, Figure, Stage, embedded_aws
 from tests.support.terraform import CACHE
 
-# The longest first: whoever waits sees most of it done early.
-BENCHMARKS: Final = ("deployed", "growth", "coldstart", "storing", "reading", "collecting", "memory", "counts")
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+# Each gets tables of its own. The embedded AWS slows down as it holds more, so the large tables come last.
+LOCAL: Final = {
+    scenario.__name__: scenario
+    for scenario in (local.coldstart, local.storing, local.reading, local.passes, local.memory, local.growth)
+}
+NAMES: Final = ("deployed", "counts", *LOCAL)
+
+console: Final = Console()
+if not console.is_terminal:
+    console.width = 160
 
 
 def main() -> int:
-    """Measure, print and write; the exit status is 1 where a benchmark failed."""
+    """Run, print and write."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--short", action="store_true", help="small sizes: shows that all work, proves no figure")
-    parser.add_argument("--docs", action="store_true", help="make the pages of docs/ anew")
+    parser.add_argument("names", nargs="*", choices=[*NAMES, []], metavar="name", help=f"{', '.join(NAMES)}; or all")
+    parser.add_argument("--short", action="store_true", help="small loads: proves that all benchmarks run, no figure")
+    parser.add_argument("--docs", action="store_true", help="update docs/performance.json and the pages")
+    parser.add_argument("--pages", action="store_true", help="only write the tables of the pages")
     options = parser.parse_args()
-
-    began = time.monotonic()
-    measured: dict[str, Any] = {"machine": machine(), "lines": [], "naive": [], "counts": {}}
-    for number, name in enumerate(BENCHMARKS, 1):
-        console.rule(f"{number} of {len(BENCHMARKS)}: {name}", align="left")
-        part = run(name, *(["--short"] if options.short else []))
-        measured["lines"] += part.get("lines", [])
-        measured["naive"] += part.get("naive", [])
-        measured["counts"] |= part.get("counts", {})
-    measured["minutes"] = round((time.monotonic() - began) / 60, 1)
-
-    console.rule("all of it", align="left")
-    show(Line.read(record) for record in measured["lines"])
-    show_naive([Cost(**cost) for cost in measured["naive"]])
-    path = performance.MEASURED if options.docs else CACHE / "bench.json"
-    write(path, **measured)
-    if options.docs:
-        performance.main()
-        cost.main()
-    console.print(f"{measured['minutes']} minutes; written to {path.relative_to(performance.ROOT)}")
+    if not options.pages:
+        path = pages.MEASURED if options.docs else CACHE / "bench.json"
+        began = time.monotonic()
+        result = run(options.names or NAMES, short=options.short)
+        table = Table(*HEADINGS[:-1])
+        for figure in result["figures"]:
+            table.add_row(*Figure(**figure).row()[:-1])
+        console.print(table)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(merged(result) if options.docs else result, indent=2, ensure_ascii=False) + "\n")
+        console.print(f"{(time.monotonic() - began) / 60:.1f} minutes; written to {path.relative_to(ROOT)}")
+    if options.docs or options.pages:
+        pages.write()
+        cost.write()
     return 0
 
 
-def run(name: str, *options: str) -> dict[str, Any]:
-    """What a benchmark measured.
+def run(names: Sequence[str], *, short: bool) -> dict[str, Any]:
+    """The machine, the figures and the counts of these benchmarks."""
+    figures: list[Figure] = []
+    counted: dict[str, float] = {}
+    if "deployed" in names:
+        figures += deployed.figures(short=short)
+    if set(names) - {"deployed"}:
+        with embedded_aws() as stack:
+            if "counts" in names:
+                counted = counts.counted(Stage.make(stack), short=short)
+            for name, scenario in LOCAL.items():
+                if name in names:
+                    figures += scenario(Stage.make(stack), short=short)
+    return {"machine": machine(), "figures": [asdict(figure) for figure in figures], "counts": counted}
 
-    Raises
-    ------
-    subprocess.CalledProcessError
-        Where it failed; it has said why.
-    """
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "measured.json"
-        subprocess.run([sys.executable, "-m", f"benchmarks.{name}", "--json", str(path), *options], check=True)
-        measured: dict[str, Any] = json.loads(path.read_text())
-        return measured
+
+def merged(result: dict[str, Any]) -> dict[str, Any]:
+    """The published results, with these instead of their predecessors."""
+    published = json.loads(pages.MEASURED.read_text())
+    figures = {figure["what"]: figure for figure in [*published["figures"], *result["figures"]]}
+    return published | {
+        "machine": result["machine"],
+        "figures": list(figures.values()),
+        "counts": published["counts"] | result["counts"],
+    }
 
 
 def machine() -> dict[str, Any]:
-    """What the figures were taken on, and when."""
+    """The machine of the figures."""
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     return {
-        "date": f"{datetime.now(UTC):%Y-%m-%d}",
         "processors": len(os.sched_getaffinity(0)),
         "memoryGiB": round(memory),
         "system": f"{platform.system()} {platform.machine()}",

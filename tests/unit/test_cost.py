@@ -8,6 +8,7 @@ import pytest
 
 from benchmarks import cost
 from benchmarks.counts import item_bytes
+from benchmarks.harness import ROOT
 from tests.support import hcl
 from tests.terraform import test_observability
 
@@ -18,27 +19,22 @@ COUNTS, LISTED = cost.read()
 PRICES = cost.of_one(LISTED)
 
 
-def everything(month: cost.Scenario) -> float:
-    return cost.total(cost.pipeline(COUNTS, PRICES, month)) + cost.total(cost.standing(COUNTS, PRICES, month))
+def test_the_page_has_the_counts_and_the_prices() -> None:
+    page = cost.PAGE.read_text()
+
+    assert cost.rendered(page, COUNTS, LISTED) == page, "run `python -m benchmarks --pages`"
 
 
-def test_the_page_is_in_step_with_the_counts_and_the_prices() -> None:
-    assert cost.PAGE.read_text() == cost.render(COUNTS, LISTED), "run `.venv/bin/python -m benchmarks.cost`"
+def test_the_readme_has_the_same_cost() -> None:
+    pipeline, total = (cost.total(cost_of(COUNTS, PRICES, cost.SMALL)) for cost_of in (cost.pipeline, cost.everything))
+
+    text = " ".join((ROOT / "README.md").read_text().split())
+    assert f"${pipeline:.2f} a month for 200 executions of 100 events, ${total:.2f} with" in text
 
 
-def test_the_readme_says_the_same() -> None:
-    pipeline = cost.total(cost.pipeline(COUNTS, PRICES, cost.SMALL))
-
-    text = " ".join((cost.ROOT / "README.md").read_text().split())
-    assert f"${pipeline:.2f} a month for 200 executions of 100 events, ${everything(cost.SMALL):.2f} with" in text
-
-
-def test_the_pipeline_costs_less_than_its_limit() -> None:
+def test_the_cost_is_within_its_limits() -> None:
     assert cost.total(cost.pipeline(COUNTS, PRICES, cost.SMALL)) < 1.50
-
-
-def test_all_together_cost_less_than_their_limit() -> None:
-    assert everything(cost.SMALL) < 10
+    assert cost.total(cost.everything(COUNTS, PRICES, cost.SMALL)) < 10
 
 
 def test_each_price_has_its_unit_and_its_source() -> None:
@@ -48,62 +44,52 @@ def test_each_price_has_its_unit_and_its_source() -> None:
         assert {"per", "unit", "read_at", "as_of", "verified"} <= price.keys(), name
 
 
-# ---------------------------------------------------------------------------------------------------------------------
-# By hand
-# ---------------------------------------------------------------------------------------------------------------------
-
-
 def counts(**known: float) -> Mapping[str, float]:
-    """Counts of which all but these are zero."""
+    """These counts; all others are zero."""
     return dict.fromkeys(COUNTS, 0.0) | known
 
 
-def test_an_empty_queue_is_asked_657_000_times_a_month() -> None:
+def test_lambda_polls_an_empty_queue_657_000_times_per_month() -> None:
     # 5 polls, three a minute each, 43,800 minutes: 657,000 requests at $0.40 a million.
     assert cost.sqs_dollars(counts(), PRICES, cost.NOTHING) == pytest.approx(0.2628)
-    # And three requests for each of 200 times 132 messages.
+    # Three requests for each of 200 × 132 messages.
     assert cost.sqs_dollars(counts(message_chunks_100=132), PRICES, cost.SMALL) == pytest.approx(0.2628 + 0.03168)
 
 
 def test_the_collector_is_billed_for_57_seconds_of_a_minute_in_which_a_job_runs() -> None:
     month = replace(cost.NOTHING, executions=100, job_minutes=10)
 
-    # 1,000 minutes of 57 s with a quarter of a GB; and 87,600 requests of the two schedules.
+    # 1,000 minutes of 57 s with 0.25 GB, and 87,600 requests of the two schedules.
     assert cost.lambda_dollars(counts(), PRICES, month) == pytest.approx(57_000 / 4 * 0.0000133334 + 87_600 * 0.2e-6)
 
 
-def test_jobs_fill_no_more_than_the_month() -> None:
+def test_jobs_run_at_most_the_whole_month() -> None:
     assert cost.LARGE.running_minutes == 43_800
     assert cost.LARGE.hours_with_jobs == 730
 
 
-def test_processor_time_is_stretched_by_the_share_of_a_core() -> None:
+def test_the_cpu_time_is_divided_by_the_share_of_a_core() -> None:
     assert cost.billed_seconds(256, 2) == pytest.approx(1.769 + 2 * cost.WAIT_SECONDS)
 
 
-def test_an_event_costs_its_units_and_a_month_of_storage_in_table_index_and_backup() -> None:
+def test_an_event_costs_write_units_and_storage_in_table_index_and_backup() -> None:
     one = counts(rows_100=1, item_bytes_100=900, write_units_100=2)
     month = replace(cost.SMALL, executions=1_000_000)
 
-    # 2,000,000 units at $0.625 a million; a GB with its overhead, twice stored and once backed up.
+    # 2,000,000 units at $0.625 per million; 1 GB, overhead included, stored twice and backed up once.
     assert cost.dynamodb_dollars(one, PRICES, month) == pytest.approx(1.25 + 2 * 0.25 + 0.20)
 
 
-def test_a_function_is_traced_once_a_second_and_of_the_rest_one_in_twenty() -> None:
+def test_one_invocation_per_second_and_one_in_twenty_of_the_others_is_traced() -> None:
     assert cost.traces(43_800) == 43_800
     assert cost.traces(cost.SECONDS + 100) == cost.SECONDS + 5
 
 
-def test_the_size_of_an_item_is_by_the_documented_rule() -> None:
+def test_the_size_of_an_item_follows_the_documented_rule() -> None:
     assert item_bytes({"name": {"S": "é"}}) == 4 + 2
-    assert item_bytes({"n": {"N": "1767225600"}}) == 1 + 4 + 1  # two digits a byte, without the zeros at its end
+    assert item_bytes({"n": {"N": "1767225600"}}) == 1 + 4 + 1  # two digits per byte, without trailing zeros
     assert item_bytes({"m": {"M": {"b": {"BOOL": True}}}}) == 1 + 3 + (1 + 1) + 1
     assert item_bytes({"l": {"L": [{"S": "ab"}, {"NULL": True}]}}) == 1 + 3 + (2 + 1) + (1 + 1)
-
-
-# ---------------------------------------------------------------------------------------------------------------------
-# What is deployed
-# ---------------------------------------------------------------------------------------------------------------------
 
 
 def test_the_alarms_are_those_of_the_default_plan() -> None:
@@ -113,7 +99,7 @@ def test_the_alarms_are_those_of_the_default_plan() -> None:
         if "possible_composite_alarms" in local
     )
 
-    assert len(test_observability.ALARMS) == cost.ALARMS  # which the plan is held against there
+    assert len(test_observability.ALARMS) == cost.ALARMS  # that test compares them with the plan
     assert len(composite) == cost.COMPOSITE_ALARMS
 
 

@@ -1,50 +1,35 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import pytest
 
-from benchmarks import performance
-from benchmarks.lines import Line, side_by_side
+from benchmarks import pages
+from benchmarks.harness import Figure
 
-LINE = Line(what="w", unit="ms", ours=[3, 2, 40], floor=[2, 2, 10], floor_is="f", reach=1.5)
-
-
-def test_the_page_is_in_step_with_what_was_measured() -> None:
-    page, measured = performance.PAGE.read_text(), json.loads(performance.MEASURED.read_text())
-
-    assert performance.rendered(page, measured) == page, "run `make docs`"
-    assert all(record["what"] in page for record in measured["lines"])
+FIGURE = Figure(what="w", unit="ms", values=[3, 2, 40], at_most=3, measured="2026-11-27")
 
 
-def test_a_ratio_is_of_what_was_measured_side_by_side() -> None:
-    assert LINE.ratios == [1.5, 1.0, 4.0]
-    assert LINE.row() == ("w", "3 ms", "2 ms: f", "1.50 (1.00 … 4.00)", "≤ 1.5 ×", "yes")
+def test_the_page_has_the_published_figures() -> None:
+    page = pages.PAGE.read_text()
+
+    assert pages.rendered(page, json.loads(pages.MEASURED.read_text())) == page, "run `python -m benchmarks --pages`"
 
 
-@pytest.mark.parametrize(
-    ("line", "is_met"),
-    [
-        (LINE, True),
-        (replace(LINE, reach=1.4), False),
-        (replace(LINE, kind="ratio at least"), True),
-        (replace(LINE, kind="ratio at least", reach=1.6), False),
-        (replace(LINE, kind="value at most", reach=3), True),
-        (replace(LINE, kind="value at most", reach=2.9), False),
-    ],
-)
-def test_a_reach_is_of_the_median(line: Line, is_met: bool) -> None:
-    assert line.is_met == is_met
-    assert Line.read(json.loads(json.dumps(line.record()))) == line
+def test_a_figure_is_shown_by_its_median() -> None:
+    assert FIGURE.row() == ("w", "3 ms", "2 to 40", "≤ 3 ms", "2026-11-27")
+    assert replace(FIGURE, values=[1234.5], at_most=None).row() == ("w", "1,234 ms", "", "", "2026-11-27")
 
 
-def test_both_are_measured_in_turn_after_a_round_to_warm_up() -> None:
-    called: list[str] = []
+def test_a_missed_target_is_shown() -> None:
+    assert replace(FIGURE, at_most=2.99).row()[3] == "≤ 2.99 ms (missed)"
 
-    def call(name: str) -> float:
-        called.append(name)
-        return len(called)
 
-    assert side_by_side(range(2), lambda: call("ours"), lambda: call("floor")) == ([3, 5], [4, 6])
-    assert called == ["ours", "floor"] * 3
+def test_a_record_has_the_whole_figure() -> None:
+    assert Figure(**json.loads(json.dumps(asdict(FIGURE)))) == FIGURE
+
+
+def test_a_page_without_its_markers_is_an_error() -> None:
+    with pytest.raises(ValueError, match="markers MACHINE"):
+        pages.filled("", {"MACHINE": "text"})
