@@ -21,14 +21,14 @@ from benchmarks import product
 from tests.support import played, scripts, tables
 from tests.support.drs import Simulator
 from tests.support.envelopes import dumps, job_log
-from tests.support.environment import ENVIRONMENT
+from tests.support.functions import ENVIRONMENT
 from tests.support.ministack import MiniStack
 from tests.support.scripts import server_id
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from drs_job_log.events import JobLogEvent
+    from drs_job_log.model.events import JobLogEvent
 
 ROOT: Final = Path(__file__).resolve().parents[1]
 LAUNCH_RESULT: Final = {"detail-type": "DRS Source Server Launch Result"}  # the collector makes one pass for it

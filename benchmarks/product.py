@@ -16,13 +16,23 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
 
-    from drs_job_log.events import JobLogEvent
+    from drs_job_log.model.events import JobLogEvent
 
-# Module and attribute of each function's handler.
-HANDLERS: Final = {name: (f"drs_job_log.{name}", "handler") for name in ("collector", "ingest", "linker", "api")}
+# Function → the module of its handler.
+HANDLERS: Final = {
+    "collector": "drs_job_log.collect.handler",
+    "ingest": "drs_job_log.ingest.handler",
+    "linker": "drs_job_log.link.handler",
+    "api": "drs_job_log.api.handler",
+}
 
 # Modules that ask for the current time through their attribute `datetime`.
-_CLOCKS: Final = ("drs_job_log.collector", "drs_job_log.ingest", "drs_job_log.api", "drs_job_log.store")
+_CLOCKS: Final = (
+    "drs_job_log.collect.handler",
+    "drs_job_log.ingest.handler",
+    "drs_job_log.api.handler",
+    "drs_job_log.table",
+)
 
 
 def handler(function: str) -> Callable[[Any, Any], Any]:
@@ -31,13 +41,12 @@ def handler(function: str) -> Callable[[Any, Any], Any]:
     "list of jobs" is the part of the collector that lists the jobs of its only target.
     """
     if function == "list of jobs":
-        from drs_job_log import collector  # noqa: PLC0415
+        from drs_job_log.collect import handler as collector  # noqa: PLC0415
 
         (target,) = collector.collector._targets
         target.connect()
         return lambda *_: len(list(target.jobs()))
-    module, attribute = HANDLERS[function]
-    loaded: Callable[[Any, Any], Any] = getattr(importlib.import_module(module), attribute)
+    loaded: Callable[[Any, Any], Any] = importlib.import_module(HANDLERS[function]).lambda_handler
     return loaded
 
 
@@ -50,21 +59,21 @@ def set_clock(now: datetime) -> None:
 
 def empty_api_cache() -> None:
     """Empty the API's cache of event logs."""
-    from drs_job_log import api  # noqa: PLC0415
-    from drs_job_log.logs import Logs  # noqa: PLC0415
+    from drs_job_log.api import handler as api  # noqa: PLC0415
+    from drs_job_log.api.execution_log import EventLogCache  # noqa: PLC0415
 
-    api.logs = Logs(api.logs._store)
+    api.logs = EventLogCache(api.logs._table)
 
 
 def parse(body: str) -> JobLogEvent:
     """The event of a message."""
-    from drs_job_log.events import parse as parsed  # noqa: PLC0415
+    from drs_job_log.model.events import parse as parsed  # noqa: PLC0415
 
     return parsed(body)
 
 
 def row(event: JobLogEvent) -> dict[str, Any]:
     """The row of the events table that stores an event."""
-    from drs_job_log.store import to_item  # noqa: PLC0415
+    from drs_job_log.table import to_item  # noqa: PLC0415
 
     return to_item(event, ingested_at=event.timestamp + timedelta(seconds=2), retention=timedelta(days=30))

@@ -29,7 +29,7 @@ FULL_READ_INTERVAL: Final = timedelta(minutes=5)
 # The size of the cache. The log that was requested last is always cached.
 _MAX_CACHE_BYTES: Final = 40_000_000
 
-# The memory of an event without its long texts, measured with benchmarks.memory.
+# The memory of an event without its long texts, measured with benchmarks/local.py.
 _EVENT_BYTES: Final = 2_000
 
 
