@@ -25,7 +25,7 @@ module "api" {
 
   name        = "${local.prefix}-api"
   description = "Answers with the DRS job log of an execution or a job"
-  handler     = "drs_job_log.api.handler"
+  handler     = "drs_job_log.api.handler.lambda_handler"
   timeout     = 20
   defaults    = local.function_defaults
 
