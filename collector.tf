@@ -1,7 +1,7 @@
-# Collector.
+# Collector function: reads the DRS job log and sends new items to the event bus.
 
 locals {
-  # None given: this account and Region.
+  # By default, the only target is this account and Region.
   targets = length(var.collector.targets) > 0 ? var.collector.targets : [{ region = null, role_arn = null, external_id = null }]
 
   target_roles    = distinct([for target in local.targets : target.role_arn if target.role_arn != null])
@@ -15,10 +15,10 @@ module "collector" {
   count  = var.collector.enabled ? 1 : 0
 
   name        = "${local.prefix}-collector"
-  description = "Puts the items of the DRS job log on the event bus"
+  description = "Sends the items of the DRS job log to the event bus"
   handler     = "drs_job_log.collect.handler.lambda_handler"
-  # While a job runs, it polls until one interval before the next minute, whose invocation goes on in step. A pass
-  # begins only with more than 5 s left.
+  # While a job runs, an invocation polls until one interval before the next minute. Then the next invocation continues.
+  # A pass starts only if more than 5 s remain.
   timeout              = 60 - var.collector.poll_interval_seconds + 6
   reserved_concurrency = var.collector.reserved_concurrency
   defaults             = local.function_defaults
@@ -35,7 +35,7 @@ module "collector" {
   })
   policy_document = data.aws_iam_policy_document.collector.json
 
-  # It polls until its time is nearly over: it is late only when that is over.
+  # Invocations normally use almost the whole timeout, so only the full timeout is an alarm.
   alarms = merge(local.scheduled_alarms, { duration_percent = 100 })
   tags   = var.tags
 }
@@ -47,7 +47,7 @@ data "aws_iam_policy_document" "collector" {
     content {
       sid       = "ReadJobs"
       actions   = ["drs:DescribeJobs", "drs:DescribeSourceServers"]
-      resources = ["*"] # DRS has no resource for these
+      resources = ["*"] # these actions do not support resource-level permissions
     }
   }
   dynamic "statement" {
@@ -73,7 +73,7 @@ data "aws_iam_policy_document" "collector" {
     actions   = ["events:PutEvents"]
     resources = [local.rule_bus_arns["job-log"]]
 
-    # IAM may see one value for each entry of a request: each must be this one, and there must be one.
+    # ForAllValues checks every entry of the request. Null denies requests without a value.
     condition {
       test     = "ForAllValues:StringEquals"
       variable = "events:source"
@@ -98,7 +98,7 @@ data "aws_iam_policy_document" "collector" {
   statement {
     sid       = "ReadStoredEvents"
     actions   = ["dynamodb:Query"]
-    resources = [local.table_arn]
+    resources = [local.events_table_arn]
   }
   dynamic "statement" {
     for_each = local.kms_key_arns
@@ -117,11 +117,16 @@ data "aws_iam_policy_document" "collector" {
   }
 }
 
+# ---------------------------------------------------------------------------------------------------------------------
+# Rule that invokes the collector between two scheduled invocations. AWS sends these events on a best-effort basis, and
+# those of CloudTrail need a trail. No dead-letter queue: a lost event delays the collector by at most one minute.
+# ---------------------------------------------------------------------------------------------------------------------
+
 resource "aws_cloudwatch_event_rule" "wake" {
   count = var.collector.enabled ? 1 : 0
 
   name        = local.wake_rule_name
-  description = "A DRS job began or launched a server: wakes the collector of ${var.name}"
+  description = "Invokes the collector of ${var.name} when a DRS job starts or launches a server"
   tags        = var.tags
 
   event_pattern = jsonencode({
@@ -152,7 +157,7 @@ resource "aws_cloudwatch_event_target" "wake" {
     maximum_retry_attempts       = 0
   }
 
-  depends_on = [aws_scheduler_schedule.this] # and so after all that events go through
+  depends_on = [aws_scheduler_schedule.this] # and so after everything that the schedule depends on
 }
 
 resource "aws_lambda_permission" "wake" {

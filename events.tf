@@ -1,4 +1,4 @@
-# The way in: rule on the event bus → queue → ingest, with a dead-letter queue for each of the two steps.
+# EventBridge rules that send events to the ingest queue, and the archive of these events.
 
 # ---------------------------------------------------------------------------------------------------------------------
 # Rules
@@ -19,15 +19,15 @@ locals {
     {
       job-log = {
         event_bus_name = var.event_bus_name
-        description    = "DRS job log events and launch results, to the ingest queue of ${var.name}"
+        description    = "Sends DRS job log events and launch results to the ingest queue of ${var.name}"
         event_pattern  = { "$or" = [local.job_log_pattern, local.launch_result_pattern] }
       }
     },
-    # AWS services put their events on the default bus only.
+    # AWS services send their events to the default bus only.
     var.event_bus_name == "default" ? {} : {
       launch-results = {
         event_bus_name = "default"
-        description    = "DRS launch results from the default bus, to the ingest queue of ${var.name}"
+        description    = "Sends DRS launch results from the default bus to the ingest queue of ${var.name}"
         event_pattern  = local.launch_result_pattern
       }
     },
@@ -64,7 +64,7 @@ resource "aws_cloudwatch_event_target" "queue" {
   target_id      = "ingest-queue"
   arn            = aws_sqs_queue.ingest.arn
 
-  # EventBridge's own maximum, said aloud: after it the event goes to the delivery DLQ.
+  # The maximum of EventBridge. After it, the event goes to the delivery DLQ.
   retry_policy {
     maximum_event_age_in_seconds = 86400
     maximum_retry_attempts       = 185
@@ -76,14 +76,14 @@ resource "aws_cloudwatch_event_target" "queue" {
 }
 
 # ---------------------------------------------------------------------------------------------------------------------
-# Archive: what the rules take, kept to be replayed
+# Archive: events that match the rules, for replay
 # ---------------------------------------------------------------------------------------------------------------------
 
 resource "aws_cloudwatch_event_archive" "this" {
   for_each = { for key, rule in local.rules : key => rule if var.archive_days != null }
 
-  name             = "${local.prefix}-${ { job-log = "job-log", launch-results = "launches" }[each.key]}" # 48 letters at most
-  description      = "What the rule ${local.rule_names[each.key]} takes"
+  name             = "${local.prefix}-${ { job-log = "job-log", launch-results = "launches" }[each.key]}" # at most 48 characters
+  description      = "Events that match the rule ${local.rule_names[each.key]}"
   event_source_arn = local.rule_bus_arns[each.key]
   event_pattern    = jsonencode(each.value.event_pattern)
   retention_days   = var.archive_days

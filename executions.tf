@@ -1,12 +1,12 @@
-# The executions table.
+# Executions table of the orchestrator: settings and permissions. The input is `execution_history`.
 
 locals {
-  execution_history_table_arn  = var.execution_history == null ? null : "arn:${local.partition}:dynamodb:${local.region}:${local.account_id}:table/${var.execution_history.table_name}"
-  execution_history_has_index  = try(var.execution_history.job_id_index, null) != null
-  execution_history_is_updated = try(var.execution_history.update_status, false)
-  # Beside the API, which asks it how an execution stands.
-  execution_history_is_used = local.execution_history_has_index || local.execution_history_is_updated || try(var.execution_history.allow_scan, false)
-  execution_history_environment = var.execution_history == null ? {} : {
+  executions_table_arn        = var.execution_history == null ? null : "arn:${local.partition}:dynamodb:${local.region}:${local.account_id}:table/${var.execution_history.table_name}"
+  executions_table_has_index  = try(var.execution_history.job_id_index, null) != null
+  executions_table_is_updated = try(var.execution_history.update_status, false)
+  # Whether ingest or the linker uses the table. The API always reads the status from it.
+  executions_table_is_used = local.executions_table_has_index || local.executions_table_is_updated || try(var.execution_history.allow_scan, false)
+  executions_table_environment = var.execution_history == null ? {} : {
     EXECUTION_HISTORY_TABLE = var.execution_history.table_name
     EXECUTION_HISTORY_SETTINGS = jsonencode({
       for name, value in {
@@ -25,41 +25,41 @@ locals {
   }
 }
 
-# What ingest and the linker may both do with it.
+# Permissions that ingest and the linker share.
 data "aws_iam_policy_document" "execution_history" {
   dynamic "statement" {
-    for_each = local.execution_history_has_index || local.execution_history_is_updated ? [1] : []
+    for_each = local.executions_table_has_index || local.executions_table_is_updated ? [1] : []
 
     content {
       sid       = "ReadKeysOfExecutionHistory"
       actions   = ["dynamodb:DescribeTable"]
-      resources = [local.execution_history_table_arn]
+      resources = [local.executions_table_arn]
     }
   }
   dynamic "statement" {
-    for_each = local.execution_history_has_index ? [1] : []
+    for_each = local.executions_table_has_index ? [1] : []
 
     content {
       sid       = "FindExecutionsOfJobs"
       actions   = ["dynamodb:Query"]
-      resources = ["${local.execution_history_table_arn}/index/${var.execution_history.job_id_index}"]
+      resources = ["${local.executions_table_arn}/index/${var.execution_history.job_id_index}"]
     }
   }
   dynamic "statement" {
-    for_each = local.execution_history_is_updated ? [1] : []
+    for_each = local.executions_table_is_updated ? [1] : []
 
     content {
       sid       = "SetExecutionStatus"
       actions   = ["dynamodb:Query", "dynamodb:UpdateItem"]
-      resources = [local.execution_history_table_arn]
+      resources = [local.executions_table_arn]
     }
   }
   dynamic "statement" {
-    for_each = !local.execution_history_is_used || try(var.execution_history.kms_key_arn, null) == null ? [] : [var.execution_history.kms_key_arn]
+    for_each = !local.executions_table_is_used || try(var.execution_history.kms_key_arn, null) == null ? [] : [var.execution_history.kms_key_arn]
 
     content {
       sid       = "UseKeyOfExecutionHistory"
-      actions   = concat(["kms:Decrypt", "kms:DescribeKey"], local.execution_history_is_updated ? ["kms:Encrypt", "kms:GenerateDataKey*", "kms:ReEncrypt*"] : [])
+      actions   = concat(["kms:Decrypt", "kms:DescribeKey"], local.executions_table_is_updated ? ["kms:Encrypt", "kms:GenerateDataKey*", "kms:ReEncrypt*"] : [])
       resources = [statement.value]
 
       condition {

@@ -1,24 +1,24 @@
-# Ingest.
+# Ingest function: stores each event of the queue once and sends failure notifications.
 
 module "ingest" {
   source = "./modules/function"
 
   name        = "${local.prefix}-ingest"
-  description = "Stores DRS job log events, each once"
+  description = "Stores each DRS job log event once and sends failure notifications"
   handler     = "drs_job_log.ingest.handler.lambda_handler"
   timeout     = var.ingest.timeout_seconds
   defaults    = local.function_defaults
 
   environment = merge(
     local.shared_environment,
-    local.execution_history_environment,
+    local.executions_table_environment,
     {
-      NOTICES_TABLE  = local.notices_table_name
+      NOTICES_TABLE  = local.notifications_table_name
       RETENTION_DAYS = tostring(var.retention_days)
       RUNBOOKS       = local.runbooks
     },
     var.notifications.enabled ? { FAILURE_TOPIC_ARN = local.failure_topic_arn } : {},
-    local.notices_link ? { VIEWER_URL = coalesce(var.notifications.viewer_url, one(aws_apigatewayv2_api.this[*].api_endpoint)) } : {},
+    local.link_to_viewer ? { VIEWER_URL = coalesce(var.notifications.viewer_url, one(aws_apigatewayv2_api.this[*].api_endpoint)) } : {},
   )
   policy_document = data.aws_iam_policy_document.ingest.json
 
@@ -37,30 +37,30 @@ data "aws_iam_policy_document" "ingest" {
   statement {
     sid       = "StoreEvents"
     actions   = ["dynamodb:PutItem"]
-    resources = [local.table_arn]
+    resources = [local.events_table_arn]
   }
   statement {
-    sid       = "RememberNotices"
+    sid       = "RecordNotifications"
     actions   = ["dynamodb:DeleteItem", "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"]
-    resources = [local.notices_table_arn]
+    resources = [local.notifications_table_arn]
   }
   dynamic "statement" {
     for_each = var.notifications.enabled ? [1] : []
 
     content {
-      sid       = "TellOfFailures"
+      sid       = "PublishFailures"
       actions   = ["sns:Publish"]
       resources = [local.failure_topic_arn]
     }
   }
-  # A server's name and error, where the event that is told of lacks them.
+  # To look up the server's name and error if the event lacks them.
   dynamic "statement" {
     for_each = var.notifications.enabled ? [1] : []
 
     content {
       sid       = "ReadEventsOfFailures"
       actions   = ["dynamodb:Query"]
-      resources = [local.table_arn]
+      resources = [local.events_table_arn]
     }
   }
   dynamic "statement" {
@@ -78,18 +78,18 @@ data "aws_iam_policy_document" "ingest" {
       }
     }
   }
-  # An execution has ended when all of its jobs have; one that its platform has not written down yet is left to the linker.
+  # To check whether all jobs of the execution have ended. If the executions table has no record yet, the linker retries.
   dynamic "statement" {
-    for_each = local.execution_history_is_updated ? [1] : []
+    for_each = local.executions_table_is_updated ? [1] : []
 
     content {
       sid       = "FinishExecutions"
       actions   = ["dynamodb:Query", "dynamodb:UpdateItem"]
-      resources = [local.table_arn]
+      resources = [local.events_table_arn]
     }
   }
 
-  # Queue, tables and topic under a customer's key: through them only.
+  # Only through the services of the encrypted resources.
   dynamic "statement" {
     for_each = local.kms_key_arns
 
@@ -101,14 +101,14 @@ data "aws_iam_policy_document" "ingest" {
       condition {
         test     = "StringLike"
         variable = "kms:ViaService"
-        values   = concat(["dynamodb.${local.region}.*", "sqs.${local.region}.*"], local.own_topic ? ["sns.${local.region}.*"] : [])
+        values   = concat(["dynamodb.${local.region}.*", "sqs.${local.region}.*"], local.create_failure_topic ? ["sns.${local.region}.*"] : [])
       }
     }
   }
 }
 
 resource "aws_lambda_event_source_mapping" "ingest" {
-  depends_on = [aws_dynamodb_table.notices, aws_sns_topic.failures] # which the function knows by their names
+  depends_on = [aws_dynamodb_table.notices, aws_sns_topic.failures] # The function gets only their names, so Terraform sees no reference.
 
   event_source_arn                   = aws_sqs_queue.ingest.arn
   function_name                      = module.ingest.function.arn

@@ -1,4 +1,4 @@
-# Linker.
+# Linker function: links stored events to executions that became known later.
 
 module "linker" {
   source = "./modules/function"
@@ -6,10 +6,10 @@ module "linker" {
   name        = "${local.prefix}-linker"
   description = "Links stored DRS job log events to executions"
   handler     = "drs_job_log.link.handler.lambda_handler"
-  timeout     = 55 # over before the next minute's invocation
+  timeout     = 55 # ends before the next scheduled invocation
   defaults    = local.function_defaults
 
-  environment     = merge(local.shared_environment, local.execution_history_environment)
+  environment     = merge(local.shared_environment, local.executions_table_environment)
   policy_document = data.aws_iam_policy_document.linker.json
 
   alarms = local.scheduled_alarms
@@ -22,12 +22,12 @@ data "aws_iam_policy_document" "linker" {
   statement {
     sid       = "FindUnlinkedEvents"
     actions   = ["dynamodb:Scan"]
-    resources = ["${local.table_arn}/index/UnlinkedIndex"]
+    resources = ["${local.events_table_arn}/index/UnlinkedIndex"]
   }
   statement {
     sid       = "LinkEvents"
     actions   = ["dynamodb:Query", "dynamodb:UpdateItem"]
-    resources = [local.table_arn]
+    resources = [local.events_table_arn]
   }
   dynamic "statement" {
     for_each = try(var.execution_history.allow_scan, false) ? [1] : []
@@ -35,7 +35,7 @@ data "aws_iam_policy_document" "linker" {
     content {
       sid       = "ScanExecutionHistory"
       actions   = ["dynamodb:Scan"]
-      resources = [local.execution_history_table_arn]
+      resources = [local.executions_table_arn]
     }
   }
   dynamic "statement" {

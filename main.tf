@@ -11,17 +11,16 @@ locals {
   partition  = data.aws_partition.current.partition
   region     = data.aws_region.current.id # .name is deprecated in provider 6; .id serves both
 
-  # 38 characters leave room for every suffix within 64, the limit of functions, roles and rules.
-  # A longer name keeps its head and gets a digest: cut alone, two long names could collide.
+  # 38 characters plus the longest suffix stay within 64, the limit for functions, roles and rules.
+  # A longer name is truncated and gets a digest, because two truncated names could collide.
   prefix = length(var.name) <= 38 ? var.name : "${substr(var.name, 0, 31)}-${substr(sha256(var.name), 0, 6)}"
 
-  # ARNs are composed from names, so that every policy can be read in the plan before anything exists.
-  table_name = "${local.prefix}-events"
-  table_arn  = "arn:${local.partition}:dynamodb:${local.region}:${local.account_id}:table/${local.table_name}"
+  # ARNs are composed from names, so that the plan shows every policy in full.
+  events_table_name = "${local.prefix}-events"
+  events_table_arn  = "arn:${local.partition}:dynamodb:${local.region}:${local.account_id}:table/${local.events_table_name}"
 }
 
 locals {
-  # What every function of the package shares.
   function_defaults = {
     package                = local.package
     runtime                = var.functions.runtime
@@ -37,12 +36,12 @@ locals {
     kms_key_arn            = local.kms_key_arn
   }
   shared_environment = {
-    JOB_LOG_EVENTS_TABLE         = local.table_name
+    JOB_LOG_EVENTS_TABLE         = local.events_table_name
     POWERTOOLS_METRICS_NAMESPACE = "DRSJobLog"
-    POWERTOOLS_SERVICE_NAME      = var.name # the metrics' one dimension: tells two copies apart
+    POWERTOOLS_SERVICE_NAME      = var.name # the only dimension of the metrics; separates two copies of the module
   }
 
-  # By their tasks.
+  # Keys: ingest, linker, collector, api.
   functions = merge(
     { ingest = module.ingest.function, linker = module.linker.function },
     { for collector in module.collector : "collector" => collector.function },

@@ -1,12 +1,12 @@
 # The deployment package and the Powertools layer.
 
 # ---------------------------------------------------------------------------------------------------------------------
-# The package: zipped from lambda_src, or prebuilt by the user
+# Deployment package: zipped from lambda_src, or prebuilt
 # ---------------------------------------------------------------------------------------------------------------------
 
 locals {
-  source_dir = "${path.module}/lambda_src"
-  sources    = fileset(local.source_dir, "drs_job_log/**/*.{py,html,css,js,svg}")
+  source_dir   = "${path.module}/lambda_src"
+  source_files = fileset(local.source_dir, "drs_job_log/**/*.{py,html,css,js,svg}")
 
   package = var.package != null ? {
     filename          = var.package.filename
@@ -19,8 +19,8 @@ locals {
     s3_bucket         = null
     s3_key            = null
     s3_object_version = null
-    # Of the sources, not of the zip: zips of equal sources can differ between machines, and each difference redeploys.
-    source_code_hash = base64sha256(jsonencode({ for file in local.sources : file => filesha256("${local.source_dir}/${file}") }))
+    # Hash of the sources: zips of equal sources can differ between machines, and each difference redeploys.
+    source_code_hash = base64sha256(jsonencode({ for file in local.source_files : file => filesha256("${local.source_dir}/${file}") }))
   }
 }
 
@@ -29,22 +29,22 @@ data "archive_file" "package" {
 
   type             = "zip"
   source_dir       = local.source_dir
-  excludes         = setsubtract(fileset(local.source_dir, "**"), local.sources)
+  excludes         = setsubtract(fileset(local.source_dir, "**"), local.source_files)
   output_file_mode = "0644"
-  # Two copies of the module in one configuration, in two Regions perhaps, must not write one file at the same time.
+  # Two copies of the module in one configuration, for example in two Regions, must not write the same file.
   output_path = "${path.module}/builds/${local.prefix}-${local.account_id}-${local.region}.zip"
 }
 
 # ---------------------------------------------------------------------------------------------------------------------
-# The Powertools layer that AWS publishes
+# Powertools layer, published by AWS
 # https://docs.aws.amazon.com/powertools/python/latest/getting-started/install/
 # ---------------------------------------------------------------------------------------------------------------------
 
 locals {
-  # Version 27 is Powertools 3.23.0, which requirements-dev.in pins for the tests.
+  # Layer version 27 is Powertools 3.23.0. requirements-dev.in pins the same version for the tests.
   powertools_layer_version = 27
 
-  # Publishing accounts: one for the commercial partition, one for each Region elsewhere.
+  # Publishing accounts: one for the commercial partition, one per Region elsewhere.
   powertools_layer_accounts = {
     aws           = "017000801446"
     us-gov-east-1 = "165087284144"

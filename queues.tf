@@ -1,4 +1,4 @@
-# Queues.
+# Ingest queue with its dead-letter queue, and the dead-letter queue of the EventBridge rules.
 
 locals {
   queue_names = {
@@ -10,15 +10,15 @@ locals {
     for key, name in local.queue_names : key => "arn:${local.partition}:sqs:${local.region}:${local.account_id}:${name}"
   }
 
-  # A message's age counts from its first arrival, also in a DLQ: a shorter time in the queue would only lose more.
+  # A message keeps its age when it moves to a DLQ, so a shorter retention would lose messages earlier.
   message_retention_seconds = 14 * 24 * 60 * 60
 
   visibility_timeout         = coalesce(var.ingest.visibility_timeout_seconds, local.minimum_visibility_timeout)
   minimum_visibility_timeout = 6 * var.ingest.timeout_seconds + var.ingest.batching_window_seconds
 }
 
-# Queue policies and redrive-allow policies stand in the queues themselves rather than in resources of their own:
-# SQS takes about 25 s to settle after each change, and no queue is reachable before its policy stands.
+# Policies are arguments of the queues and not separate resources: each change takes SQS about 25 s, and a queue
+# must not exist without its policy.
 resource "aws_sqs_queue" "ingest" {
   name                       = local.queue_names.ingest
   visibility_timeout_seconds = local.visibility_timeout
@@ -57,13 +57,13 @@ resource "aws_sqs_queue" "delivery_dlq" {
   policy                    = data.aws_iam_policy_document.queue["delivery_dlq"].json
   tags                      = var.tags
 
-  redrive_allow_policy = jsonencode({ redrivePermission = "denyAll" }) # EventBridge's DLQ, no queue's
+  redrive_allow_policy = jsonencode({ redrivePermission = "denyAll" }) # the source is EventBridge, not a queue
 }
 
 data "aws_iam_policy_document" "queue" {
   for_each = local.queue_arns
 
-  # Only SQS itself writes to the processing DLQ, and needs no policy for it.
+  # Only SQS itself writes to the processing DLQ, which needs no policy.
   dynamic "statement" {
     for_each = each.key == "processing_dlq" ? [] : [1]
 
@@ -76,8 +76,8 @@ data "aws_iam_policy_document" "queue" {
         type        = "Service"
         identifiers = ["events.amazonaws.com"]
       }
-      # The rules' ARNs name this account too. aws:SourceAccount would say it twice, and EventBridge does not document
-      # that it sends it to a queue: where it does not, every delivery would be denied.
+      # No aws:SourceAccount: the rule ARNs contain the account, and AWS does not document that EventBridge sends this
+      # key to SQS. If it does not, the condition denies every delivery.
       condition {
         test     = "ArnEquals"
         variable = "aws:SourceArn"

@@ -1,13 +1,13 @@
-# Schedules.
+# Schedules that invoke the collector and the linker every minute.
 
 locals {
-  schedule_group_arn = "arn:${local.partition}:scheduler:${local.region}:${local.account_id}:schedule-group/${local.prefix}"
-  scheduled          = { for task, function in local.functions : task => function if contains(["collector", "linker"], task) }
+  schedule_group_arn  = "arn:${local.partition}:scheduler:${local.region}:${local.account_id}:schedule-group/${local.prefix}"
+  scheduled_functions = { for key, function in local.functions : key => function if contains(["collector", "linker"], key) }
 }
 
-# The next minute's invocation is the retry: a failed or late one repeated besides would only call more often.
+# No retries: the next scheduled invocation, one minute later, does the same work.
 resource "aws_lambda_function_event_invoke_config" "scheduled" {
-  for_each = local.scheduled
+  for_each = local.scheduled_functions
 
   function_name                = each.value.name
   maximum_event_age_in_seconds = 60
@@ -20,11 +20,11 @@ resource "aws_scheduler_schedule_group" "this" {
 }
 
 resource "aws_scheduler_schedule" "this" {
-  #checkov:skip=CKV_AWS_297:It holds the input {} and nothing else
-  for_each = local.scheduled
+  #checkov:skip=CKV_AWS_297:The schedule stores only the input {}
+  for_each = local.scheduled_functions
 
   name                = each.value.name
-  description         = "Invokes ${each.value.name}"
+  description         = "Invokes ${each.value.name} every minute"
   group_name          = aws_scheduler_schedule_group.this.name
   schedule_expression = "rate(1 minute)"
 
@@ -43,7 +43,7 @@ resource "aws_scheduler_schedule" "this" {
     }
   }
 
-  # Not before all that its events go through: what is put on a bus without a target reaches nobody.
+  # The collector must not run before the whole pipeline exists: events without a matching rule and target are lost.
   depends_on = [
     aws_dynamodb_table.notices,
     aws_sns_topic.failures,
@@ -57,7 +57,7 @@ resource "aws_scheduler_schedule" "this" {
 
 resource "aws_iam_role" "scheduler" {
   name                 = "${local.prefix}-scheduler-${local.region}"
-  description          = "Lets EventBridge Scheduler invoke the functions of ${var.name}"
+  description          = "Allows EventBridge Scheduler to invoke the functions of ${var.name}"
   path                 = var.functions.role_path
   permissions_boundary = var.functions.permissions_boundary
   assume_role_policy   = data.aws_iam_policy_document.scheduler_assume_role.json
@@ -72,7 +72,7 @@ data "aws_iam_policy_document" "scheduler_assume_role" {
       type        = "Service"
       identifiers = ["scheduler.amazonaws.com"]
     }
-    # For no schedule but those of this module: Scheduler sends the group's ARN, not the schedule's.
+    # Only for schedules of this module. Scheduler sends the ARN of the schedule group, not of the schedule.
     condition {
       test     = "StringEquals"
       variable = "aws:SourceAccount"
@@ -96,6 +96,6 @@ data "aws_iam_policy_document" "scheduler" {
   statement {
     sid       = "InvokeFunctions"
     actions   = ["lambda:InvokeFunction"]
-    resources = [for task in keys(local.scheduled) : "arn:${local.partition}:lambda:${local.region}:${local.account_id}:function:${local.prefix}-${task}"]
+    resources = [for key in keys(local.scheduled_functions) : "arn:${local.partition}:lambda:${local.region}:${local.account_id}:function:${local.prefix}-${key}"]
   }
 }
