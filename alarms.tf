@@ -47,8 +47,8 @@ locals {
     read  = { operation = "Query", description = "reads" }
   }
 
-  # Missing data: most metrics have no data while nothing happens, which is healthy. But SQS also stops sending metrics of
-  # an inactive queue that still has messages, so the alarms of the DLQs keep their state.
+  # Most metrics have no data while nothing happens, which is healthy. But SQS also stops sending metrics of an inactive
+  # queue that still has messages, so the alarms of the DLQs keep their state.
   pipeline_alarms = merge(
     {
       processing-dlq-not-empty = {
@@ -128,7 +128,7 @@ locals {
         runbook     = "rule-${pair[1]}"
         namespace   = "AWS/Events"
         metric_name = local.rule_alarms[pair[1]].metric_name
-        # On the default bus the metric has only the dimension RuleName. With another dimension the alarm would never fire.
+        # On the default bus the metric has only the dimension RuleName. With more dimensions the alarm never fires.
         dimensions = merge(
           { RuleName = local.rule_names[pair[0]] },
           local.rules[pair[0]].event_bus_name == "default" ? {} : { EventBusName = local.rules[pair[0]].event_bus_name },
@@ -263,7 +263,7 @@ resource "aws_cloudwatch_metric_alarm" "this" {
   comparison_operator = "GreaterThanOrEqualToThreshold"
   treat_missing_data  = each.value.treat_missing_data
   alarm_actions       = var.alarm_actions
-  # For one-time events no OK action: the metric ends after a minute, and a pager would close an incident that is not resolved.
+  # No OK action for one-time events: the metric ends after a minute, and a pager would close an open incident.
   ok_actions = contains(local.one_time_metrics, each.value.metric_name) ? [] : var.alarm_actions
   tags       = var.tags
 

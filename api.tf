@@ -1,8 +1,8 @@
 # HTTP API for the logs, and the viewer. One function with read-only permissions serves both.
 
 locals {
-  # Authorization per route. With JWT, the routes of the viewer are public: a browser sends no token when it opens a page,
-  # and the page and its files contain no data.
+  # Authorization per route. With JWT, the routes of the viewer are public: a browser sends no token when it opens a
+  # page, and the page and its files contain no data.
   api_routes = var.api.enabled ? merge(
     {
       "GET /executions/{executionId}/logs" = var.api.authorization
@@ -182,7 +182,7 @@ resource "aws_apigatewayv2_integration" "this" {
 }
 
 resource "aws_apigatewayv2_route" "this" {
-  #checkov:skip=CKV_AWS_309:AWS_IAM by default. NONE only if api.authorization is NONE, or for the viewer with JWT, which contains no data
+  #checkov:skip=CKV_AWS_309:AWS_IAM by default. NONE if the user sets it, and with JWT for the viewer, whose files contain no data
   for_each = local.api_routes
 
   api_id               = aws_apigatewayv2_api.this[0].id

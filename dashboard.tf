@@ -170,7 +170,7 @@ resource "aws_cloudwatch_dashboard" "this" {
           markdown = join("\n", [
             "# ${var.name}: recoveries with AWS Elastic Disaster Recovery",
             "The graphs count the servers of the running DRS jobs: pending, converting, launching, then launched or failed. To see the individual servers and their errors, open the viewer or call `GET /executions/{executionId}/logs`.",
-            "The lower part shows the pipeline that provides this data. The description of each alarm links its runbook.",
+            "The lower part shows the pipeline that provides this data. The description of each alarm links to its runbook.",
           ])
         }
       }],

@@ -2,7 +2,7 @@
 
 locals {
   kms_key_arn = var.create_kms_key ? aws_kms_key.this[0].arn : var.kms_key_arn
-  # A list of one or none for dynamic blocks. Its length must be known at plan time, also if the same apply creates the key.
+  # A list for dynamic blocks. Its length is known at plan time, also if the same apply creates the key.
   kms_key_arns = var.create_kms_key ? [local.kms_key_arn] : var.kms_key_arn == null ? [] : [var.kms_key_arn]
 
   log_group_arn_prefix = "arn:${local.partition}:logs:${local.region}:${local.account_id}:log-group"
@@ -46,8 +46,8 @@ data "aws_iam_policy_document" "key" {
       identifiers = ["arn:${local.partition}:iam::${local.account_id}:root"]
     }
   }
-  # EventBridge needs the key to send events to the queues. No condition, as AWS documents it: the value of aws:SourceArn
-  # is undocumented, and a wrong one would lose events silently. The queue policies restrict access to the rules.
+  # EventBridge needs the key to send events to the queues. No condition, as in the AWS documentation: the value of
+  # aws:SourceArn is undocumented, and a wrong one would lose events silently. The queue policies name the rules.
   statement {
     sid       = "AllowEventBridge"
     actions   = ["kms:Decrypt", "kms:GenerateDataKey"]
@@ -65,7 +65,7 @@ data "aws_iam_policy_document" "key" {
 
     principals {
       type        = "Service"
-      identifiers = ["logs.${local.region}.${data.aws_partition.current.dns_suffix}"] # only this service principal differs in China
+      identifiers = ["logs.${local.region}.${data.aws_partition.current.dns_suffix}"] # differs in China
     }
     condition {
       test     = "ArnLike"

@@ -78,7 +78,7 @@ data "aws_iam_policy_document" "ingest" {
       }
     }
   }
-  # To check whether all jobs of the execution have ended. If the executions table has no record yet, the linker retries.
+  # To check whether all jobs of the execution have ended. Without a record of the execution, the linker retries.
   dynamic "statement" {
     for_each = local.executions_table_is_updated ? [1] : []
 
@@ -108,7 +108,8 @@ data "aws_iam_policy_document" "ingest" {
 }
 
 resource "aws_lambda_event_source_mapping" "ingest" {
-  depends_on = [aws_dynamodb_table.notices, aws_sns_topic.failures] # The function gets only their names, so Terraform sees no reference.
+  # The environment of the function contains only their names, so Terraform knows no dependency.
+  depends_on = [aws_dynamodb_table.notices, aws_sns_topic.failures]
 
   event_source_arn                   = aws_sqs_queue.ingest.arn
   function_name                      = module.ingest.function.arn

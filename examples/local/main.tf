@@ -1,5 +1,5 @@
-# The configuration that `make demo` applies on the embedded AWS: the defaults with an executions table, without deletion
-# protection.
+# The configuration that `make demo` applies on the embedded AWS: the defaults with an executions table and without
+# deletion protection.
 
 module "drs_job_log" {
   source = "../.."

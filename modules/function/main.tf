@@ -75,8 +75,8 @@ resource "aws_cloudwatch_log_group" "this" {
 }
 
 resource "aws_lambda_function" "this" {
-  #checkov:skip=CKV_AWS_50:Optional: functions.tracing. It costs more than everything else that runs while no job does
-  #checkov:skip=CKV_AWS_116:Not needed. The queue has a dead-letter queue, schedules repeat each minute, and API callers get the error
+  #checkov:skip=CKV_AWS_50:Optional: functions.tracing. It costs more than everything else while no job runs
+  #checkov:skip=CKV_AWS_116:The queue has a DLQ, schedules repeat each minute, and API callers get the error
   #checkov:skip=CKV_AWS_117:Calls AWS APIs only, over TLS. No resource that it needs is in a VPC
   #checkov:skip=CKV_AWS_173:The environment of the module contains no secret. Lambda encrypts it with its own key
   #checkov:skip=CKV_AWS_272:Use the input package for signed code. The default package is zipped from local sources
@@ -168,7 +168,7 @@ resource "aws_cloudwatch_metric_alarm" "this" {
   alarm_description   = "${each.value.description} What to do: ${var.alarms.runbooks}/function-${each.key}.md"
   namespace           = "AWS/Lambda"
   metric_name         = each.value.metric_name
-  dimensions          = { FunctionName = var.name } # no reference to the function, because create_before_destroy would pass on to it
+  dimensions          = { FunctionName = var.name } # no reference to the function: see lifecycle
   statistic           = each.value.statistic
   period              = each.value.period
   evaluation_periods  = 1
@@ -181,8 +181,8 @@ resource "aws_cloudwatch_metric_alarm" "this" {
 
   lifecycle {
     # CloudWatch refuses to delete an alarm that a composite alarm uses, so Terraform must update that one first.
-    # Terraform applies this setting to every resource that the alarm refers to, and such a resource cannot keep its name
-    # when it is replaced. Therefore the alarm refers to no resource.
+    # Terraform passes this setting on to every resource that the alarm refers to, and a replacement with the same name
+    # would then fail. Therefore the alarm refers to no resource.
     create_before_destroy = true
   }
 }
