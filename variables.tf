@@ -558,7 +558,7 @@ variable "alarms" {
     - `recovery_actions` (list of string, default []): ARNs for the composite alarm `recovery-needs-a-person`. It does not notify on OK. Terraform must know the number of these ARNs too.
     - `queue_age_seconds` (number, seconds, default 300): an event is in the ingest queue for this time. The threshold is at least the visibility timeout plus 60 seconds, so that one retry does not raise the alarm. The batching window is added.
     - `event_lag_milliseconds` (number, milliseconds, default 5000): for three consecutive minutes, half of the events are stored at least this time after they happened. A `poll_interval_seconds` above 3 and the batching window of `ingest` raise the threshold.
-    - `unlinked_after_minutes` (number, minutes, default null): an event is unlinked for this time. Null: 60 with `execution_history`. Without it there is no such alarm, because it would always fire in accounts where jobs have no executions.
+    - `unlinked_after_minutes` (number, minutes, default null): an event is unlinked for this time. Null: 60 with `execution_history`, otherwise no such alarm, because it would always fire in accounts where jobs have no executions.
     - `function_errors` (number, default 5): errors of a function in five minutes. At most 3 for the collector and the linker, which run once per minute.
     - `function_throttles` (number, default 1): throttled invocations of a function in five minutes.
     - `function_duration_percent` (number, percent, default 95): duration of an invocation, relative to the timeout. 100 for the collector.
