@@ -1,8 +1,8 @@
-# The HTTP API: the logs and, over them, the viewer's page, by one function that only reads.
+# HTTP API for the logs, and the viewer. One function with read-only permissions serves both.
 
 locals {
-  # How each route is authorized. The page and the files that it loads hold no data, and a browser bears no token when it
-  # opens a page: where tokens are asked for, these are for everybody; else they are as closed as the logs.
+  # Authorization per route. With JWT, the routes of the viewer are public: a browser sends no token when it opens a
+  # page, and the page and its files contain no data.
   api_routes = var.api.enabled ? merge(
     {
       "GET /executions/{executionId}/logs" = var.api.authorization
@@ -15,7 +15,7 @@ locals {
     },
   ) : {}
 
-  # Below this prefix AWS needs no resource policy of its own for each group, of which an account has few.
+  # With this prefix the log group needs no resource policy of its own. AWS limits their number per account.
   access_log_group_name = "/aws/vendedlogs/apis/${local.prefix}"
 }
 
@@ -24,20 +24,20 @@ module "api" {
   count  = var.api.enabled ? 1 : 0
 
   name        = "${local.prefix}-api"
-  description = "Answers with the DRS job log of an execution or a job"
+  description = "Returns the DRS job log of an execution or a job"
   handler     = "drs_job_log.api.handler.lambda_handler"
   timeout     = 20
   defaults    = local.function_defaults
 
   reserved_concurrency = var.api.reserved_concurrency
 
-  environment = merge(local.shared_environment, local.execution_history_environment, {
-    # Of the resource: an index that the function asks for is there before the function is.
+  environment = merge(local.shared_environment, local.executions_table_environment, {
+    # A reference to the resource, so that the table and its indexes exist before the function.
     JOB_LOG_EVENTS_TABLE = aws_dynamodb_table.job_log_events.name
   })
   policy_document = data.aws_iam_policy_document.api.json
 
-  # Its alarms are the API's own, which also tell where API Gateway does not reach the function.
+  # The alarms of the API cover the function and also failures of API Gateway to invoke it.
   alarms = merge(local.function_alarms, { enabled = false })
   tags   = var.tags
 }
@@ -46,7 +46,7 @@ data "aws_iam_policy_document" "api" {
   statement {
     sid       = "ReadEvents"
     actions   = ["dynamodb:Query"]
-    resources = [local.table_arn, "${local.table_arn}/index/ExecutionIdIndex", "${local.table_arn}/index/LateIndex"]
+    resources = [local.events_table_arn, "${local.events_table_arn}/index/ExecutionIdIndex", "${local.events_table_arn}/index/LateIndex"]
   }
   dynamic "statement" {
     for_each = var.execution_history == null ? [] : [1]
@@ -54,7 +54,7 @@ data "aws_iam_policy_document" "api" {
     content {
       sid       = "ReadExecutionHistory"
       actions   = ["dynamodb:Query"]
-      resources = [local.execution_history_table_arn]
+      resources = [local.executions_table_arn]
     }
   }
   dynamic "statement" {
@@ -103,7 +103,7 @@ resource "aws_apigatewayv2_api" "this" {
     content {
       allow_origins = var.api.cors_origins
       allow_methods = ["GET"]
-      # What a token or a signature needs.
+      # Headers of tokens and of signed requests.
       allow_headers = ["authorization", "x-amz-content-sha256", "x-amz-date", "x-amz-security-token"]
       max_age       = 600
     }
@@ -166,7 +166,7 @@ resource "aws_apigatewayv2_authorizer" "jwt" {
     audience = var.api.jwt.audience
   }
 
-  # An authorizer that a route still names cannot be deleted: where tokens are given up, the routes let go of it first.
+  # API Gateway refuses to delete an authorizer that a route uses, so Terraform must update the routes first.
   lifecycle {
     create_before_destroy = true
   }
@@ -182,7 +182,7 @@ resource "aws_apigatewayv2_integration" "this" {
 }
 
 resource "aws_apigatewayv2_route" "this" {
-  #checkov:skip=CKV_AWS_309:AWS_IAM or JWT, and NONE only where the user writes so or, with JWT, for the page, which holds no data
+  #checkov:skip=CKV_AWS_309:AWS_IAM by default. NONE if the user sets it, and with JWT for the viewer, whose files contain no data
   for_each = local.api_routes
 
   api_id               = aws_apigatewayv2_api.this[0].id
@@ -201,6 +201,6 @@ resource "aws_lambda_permission" "api" {
   action        = "lambda:InvokeFunction"
   function_name = module.api[0].function.name
   principal     = "apigateway.amazonaws.com"
-  # Stage, method and path, with a star for the id: arn:…:execute-api:…:API/*/GET/jobs/*/logs.
+  # Stage, method and path, with a wildcard for the ID: arn:…:execute-api:…:API/*/GET/jobs/*/logs.
   source_arn = "${aws_apigatewayv2_api.this[0].execution_arn}/*/${replace(replace(each.key, " ", ""), "/{[A-Za-z]+}/", "*")}"
 }

@@ -1,115 +1,115 @@
-# The dashboard: what runs and how it fares on top, the health of the pipeline below.
+# CloudWatch dashboard: running recoveries at the top, health of the pipeline below.
 
 locals {
   alarm_arn_prefix = "arn:${local.partition}:cloudwatch:${local.region}:${local.account_id}:alarm:${local.prefix}"
 
-  lambda = { for task, function in local.functions : task => { namespace = "AWS/Lambda", dimensions = { FunctionName = function.name } } }
-  sqs    = { for key, name in local.queue_names : key => { namespace = "AWS/SQS", dimensions = { QueueName = name } } }
-  http   = [for api in aws_apigatewayv2_api.this : { namespace = "AWS/ApiGateway", dimensions = { ApiId = api.id } }]
+  function_metrics = { for key, function in local.functions : key => { namespace = "AWS/Lambda", dimensions = { FunctionName = function.name } } }
+  queue_metrics    = { for key, name in local.queue_names : key => { namespace = "AWS/SQS", dimensions = { QueueName = name } } }
+  api_metrics      = [for api in aws_apigatewayv2_api.this : { namespace = "AWS/ApiGateway", dimensions = { ApiId = api.id } }]
 
-  # A graph's lines: where the metric is, its name, its statistic, what it is called, and perhaps its colour.
+  # Lines of a graph: [namespace and dimensions, metric, statistic, label, optional color].
   recovery_graphs = [
     {
-      shown = var.collector.enabled, width = 6, view = "singleValue", title = "Running now", unit = ""
+      enabled = var.collector.enabled, width = 6, view = "singleValue", title = "Running executions and jobs", unit = ""
       lines = [
-        [local.own_metrics, "RunningExecutions", "Maximum", "executions"],
-        [local.own_metrics, "RunningJobs", "Maximum", "DRS jobs"],
+        [local.module_metrics, "RunningExecutions", "Maximum", "executions"],
+        [local.module_metrics, "RunningJobs", "Maximum", "DRS jobs"],
       ]
     },
     {
-      shown = var.collector.enabled, width = 12, view = "stacked", title = "Servers of running jobs", unit = "servers"
+      enabled = var.collector.enabled, width = 12, view = "stacked", title = "Servers of running jobs", unit = "servers"
       lines = [
-        [local.own_metrics, "ServersFailed", "Maximum", "failed", "#d62728"],
-        [local.own_metrics, "ServersLaunched", "Maximum", "launched", "#2ca02c"],
-        [local.own_metrics, "ServersLaunching", "Maximum", "launching", "#1f77b4"],
-        [local.own_metrics, "ServersConverting", "Maximum", "converting", "#ff7f0e"],
-        [local.own_metrics, "ServersPending", "Maximum", "pending", "#7f7f7f"],
+        [local.module_metrics, "ServersFailed", "Maximum", "failed", "#d62728"],
+        [local.module_metrics, "ServersLaunched", "Maximum", "launched", "#2ca02c"],
+        [local.module_metrics, "ServersLaunching", "Maximum", "launching", "#1f77b4"],
+        [local.module_metrics, "ServersConverting", "Maximum", "converting", "#ff7f0e"],
+        [local.module_metrics, "ServersPending", "Maximum", "pending", "#7f7f7f"],
       ]
     },
     {
-      shown = true, width = 6, view = "timeSeries", title = "Servers in trouble", unit = "servers"
+      enabled = true, width = 6, view = "timeSeries", title = "Failed and stalled servers", unit = "servers"
       lines = [
-        [local.own_metrics, "ServerFailures", "Sum", "failed", "#d62728"],
-        [local.own_metrics, "ServersStalled", "Sum", "stand still", "#9467bd"],
+        [local.module_metrics, "ServerFailures", "Sum", "failed", "#d62728"],
+        [local.module_metrics, "ServersStalled", "Sum", "stalled", "#9467bd"],
       ]
     },
     {
-      shown = true, width = 12, view = "timeSeries", title = "How long a server's steps take", unit = "seconds"
+      enabled = true, width = 12, view = "timeSeries", title = "Duration of server steps", unit = "seconds"
       lines = [
-        [local.own_metrics, "SnapshotDuration", "Average", "snapshot, average", "#7f7f7f"],
-        [local.own_metrics, "ConversionDuration", "Average", "conversion, average", "#ff7f0e"],
-        [local.own_metrics, "ConversionDuration", "Maximum", "conversion, longest", "#ffbb78"],
-        [local.own_metrics, "LaunchDuration", "Average", "launch, average", "#1f77b4"],
-        [local.own_metrics, "LaunchDuration", "Maximum", "launch, longest", "#aec7e8"],
+        [local.module_metrics, "SnapshotDuration", "Average", "snapshot, average", "#7f7f7f"],
+        [local.module_metrics, "ConversionDuration", "Average", "conversion, average", "#ff7f0e"],
+        [local.module_metrics, "ConversionDuration", "Maximum", "conversion, maximum", "#ffbb78"],
+        [local.module_metrics, "LaunchDuration", "Average", "launch, average", "#1f77b4"],
+        [local.module_metrics, "LaunchDuration", "Maximum", "launch, maximum", "#aec7e8"],
       ]
     },
     {
-      shown = true, width = 12, view = "timeSeries", title = "How long a DRS job takes", unit = "seconds"
+      enabled = true, width = 12, view = "timeSeries", title = "Duration of DRS jobs", unit = "seconds"
       lines = [
-        [local.own_metrics, "JobDuration", "Average", "average"],
-        [local.own_metrics, "JobDuration", "Maximum", "longest"],
+        [local.module_metrics, "JobDuration", "Average", "average"],
+        [local.module_metrics, "JobDuration", "Maximum", "maximum"],
       ]
     },
   ]
   pipeline_graphs = [
     {
-      shown = true, width = 8, view = "timeSeries", title = "From what happened to its row", unit = "milliseconds"
+      enabled = true, width = 8, view = "timeSeries", title = "Time from event to events table", unit = "milliseconds"
       lines = [
-        [local.own_metrics, "EventLag", "p50", "half within"],
-        [local.own_metrics, "EventLag", "p99", "99 % within"],
+        [local.module_metrics, "EventLag", "p50", "median"],
+        [local.module_metrics, "EventLag", "p99", "99th percentile"],
       ]
     },
     {
-      shown = true, width = 8, view = "timeSeries", title = "Events", unit = "a minute"
+      enabled = true, width = 8, view = "timeSeries", title = "Events", unit = "events per minute"
       lines = [
-        [local.own_metrics, "EventsStored", "Sum", "stored"],
-        [local.own_metrics, "EventsRepeated", "Sum", "known already"],
-        [local.own_metrics, "EventsUnlinked", "Sum", "without an execution yet"],
+        [local.module_metrics, "EventsStored", "Sum", "stored"],
+        [local.module_metrics, "EventsRepeated", "Sum", "duplicate"],
+        [local.module_metrics, "EventsUnlinked", "Sum", "unlinked"],
       ]
     },
     {
-      shown = true, width = 8, view = "timeSeries", title = "Waiting in the ingest queue", unit = "messages"
+      enabled = true, width = 8, view = "timeSeries", title = "Messages in the ingest queue", unit = "messages"
       lines = [
-        [local.sqs.ingest, "ApproximateNumberOfMessagesVisible", "Maximum", "waiting"],
-        [local.sqs.ingest, "ApproximateNumberOfMessagesNotVisible", "Maximum", "in work, or to be tried again"],
+        [local.queue_metrics.ingest, "ApproximateNumberOfMessagesVisible", "Maximum", "waiting"],
+        [local.queue_metrics.ingest, "ApproximateNumberOfMessagesNotVisible", "Maximum", "in flight"],
       ]
     },
     {
-      shown = true, width = 8, view = "timeSeries", title = "Dead letters: each is an event that is not handled", unit = "messages"
+      enabled = true, width = 8, view = "timeSeries", title = "Unprocessed events in the dead-letter queues", unit = "messages"
       lines = [
-        [local.sqs.processing_dlq, "ApproximateNumberOfMessagesVisible", "Maximum", "processing DLQ", "#d62728"],
-        [local.sqs.delivery_dlq, "ApproximateNumberOfMessagesVisible", "Maximum", "delivery DLQ", "#9467bd"],
+        [local.queue_metrics.processing_dlq, "ApproximateNumberOfMessagesVisible", "Maximum", "processing DLQ", "#d62728"],
+        [local.queue_metrics.delivery_dlq, "ApproximateNumberOfMessagesVisible", "Maximum", "delivery DLQ", "#9467bd"],
       ]
     },
     {
-      shown = true, width = 8, view = "timeSeries", title = "Functions: errors and throttles", unit = "invocations"
+      enabled = true, width = 8, view = "timeSeries", title = "Functions: errors and throttles", unit = "invocations"
       lines = concat(
-        [for task, function in local.lambda : [function, "Errors", "Sum", "${task} failed"]],
-        [for task, function in local.lambda : [function, "Throttles", "Sum", "${task} throttled"]],
+        [for key, function in local.function_metrics : [function, "Errors", "Sum", "${key} failed"]],
+        [for key, function in local.function_metrics : [function, "Throttles", "Sum", "${key} throttled"]],
       )
     },
     {
-      shown = true, width = 8, view = "timeSeries", title = "Functions: longest invocation", unit = "milliseconds"
-      lines = [for task, function in local.lambda : [function, "Duration", "Maximum", task]]
+      enabled = true, width = 8, view = "timeSeries", title = "Functions: maximum duration", unit = "milliseconds"
+      lines   = [for key, function in local.function_metrics : [function, "Duration", "Maximum", key]]
     },
     {
-      shown = var.api.enabled, width = 8, view = "timeSeries", title = "API: answers", unit = "requests"
+      enabled = var.api.enabled, width = 8, view = "timeSeries", title = "API: requests", unit = "requests"
       lines = concat(
-        [for api in local.http : [api, "Count", "Sum", "all"]],
-        [for api in local.http : [api, "4xx", "Sum", "refused (4xx)"]],
-        [for api in local.http : [api, "5xx", "Sum", "failed (5xx)", "#d62728"]],
+        [for api in local.api_metrics : [api, "Count", "Sum", "all"]],
+        [for api in local.api_metrics : [api, "4xx", "Sum", "client errors (4xx)"]],
+        [for api in local.api_metrics : [api, "5xx", "Sum", "server errors (5xx)", "#d62728"]],
       )
     },
     {
-      shown = var.api.enabled, width = 8, view = "timeSeries", title = "API: time of an answer", unit = "milliseconds"
+      enabled = var.api.enabled, width = 8, view = "timeSeries", title = "API: latency", unit = "milliseconds"
       lines = concat(
-        [for api in local.http : [api, "Latency", "p50", "half within"]],
-        [for api in local.http : [api, "Latency", "p90", "90 % within"]],
+        [for api in local.api_metrics : [api, "Latency", "p50", "median"]],
+        [for api in local.api_metrics : [api, "Latency", "p90", "90th percentile"]],
       )
     },
     {
-      shown = true, width = 8, view = "timeSeries", title = "Oldest event without an execution", unit = "seconds"
-      lines = [[local.own_metrics, "OldestUnlinkedEventAge", "Maximum", "age"]]
+      enabled = true, width = 8, view = "timeSeries", title = "Age of the oldest unlinked event", unit = "seconds"
+      lines   = [[local.module_metrics, "OldestUnlinkedEventAge", "Maximum", "age"]]
     },
   ]
 
@@ -136,14 +136,14 @@ locals {
             ]
           } : name => value if graph.view != "singleValue" || !contains(["stacked", "yAxis"], name)
         }
-      } if graph.shown
+      } if graph.enabled
     ]
   }
-  shown_composites = { for key in keys(local.possible_composite_alarms) : key => contains(keys(local.composite_alarms), key) ? [key] : [] }
+  dashboard_composite_alarms = { for key in keys(local.possible_composite_alarms) : key => contains(keys(local.composite_alarms), key) ? [key] : [] }
   alarm_widgets = {
     for part, widget in {
-      recoveries = { title = "Does a recovery need a person?", alarms = concat(local.shown_composites["recovery-needs-a-person"], keys(local.recovery_alarms)) }
-      pipeline   = { title = "Is the pipeline healthy?", alarms = concat(local.shown_composites["pipeline-unhealthy"], keys(local.pipeline_alarms), [for task in keys(local.heartbeats) : "${task}-heartbeat"]) }
+      recoveries = { title = "Does a recovery need a person?", alarms = concat(local.dashboard_composite_alarms["recovery-needs-a-person"], keys(local.recovery_alarms)) }
+      pipeline   = { title = "Is the pipeline healthy?", alarms = concat(local.dashboard_composite_alarms["pipeline-unhealthy"], keys(local.pipeline_alarms), [for key in keys(local.heartbeats) : "${key}-heartbeat"]) }
       } : part => [
       for title in var.alarms.enabled ? [widget.title] : [] : {
         type       = "alarm"
@@ -155,11 +155,11 @@ locals {
   }
 }
 
-# CloudWatch places the widgets in their order, from left to right, 24 columns wide.
+# CloudWatch places the widgets in this order, from left to right, in 24 columns.
 resource "aws_cloudwatch_dashboard" "this" {
   count = var.dashboard ? 1 : 0
 
-  dashboard_name = "${local.prefix}-${local.region}" # dashboards belong to the account, not to a Region
+  dashboard_name = "${local.prefix}-${local.region}" # dashboard names are unique per account, not per Region
   dashboard_body = jsonencode({
     widgets = concat(
       [{
@@ -168,15 +168,15 @@ resource "aws_cloudwatch_dashboard" "this" {
         height = 3
         properties = {
           markdown = join("\n", [
-            "# ${var.name}: recoveries by AWS Elastic Disaster Recovery",
-            "The servers of the DRS jobs that run now: each waits (pending), is converted, launches, and then is launched or has failed. Which server it is, and its error, the viewer says, or `GET /executions/{executionId}/logs` of the API.",
-            "Below: the pipeline that tells all this. What to do when an alarm fires stands in its description.",
+            "# ${var.name}: recoveries with AWS Elastic Disaster Recovery",
+            "The graphs count the servers of the running DRS jobs: pending, converting, launching, then launched or failed. To see the individual servers and their errors, open the viewer or call `GET /executions/{executionId}/logs`.",
+            "The lower part shows the pipeline that provides this data. The description of each alarm links to its runbook.",
           ])
         }
       }],
       local.alarm_widgets.recoveries,
       local.graphs.recoveries,
-      [{ type = "text", width = 24, height = 1, properties = { markdown = "## The pipeline" } }],
+      [{ type = "text", width = 24, height = 1, properties = { markdown = "## Pipeline" } }],
       local.alarm_widgets.pipeline,
       local.graphs.pipeline,
     )

@@ -1,8 +1,8 @@
-# The customer's key, theirs or made here, for what holds events: tables, queues, topic and logs.
+# Customer managed key, given or created, for the tables, queues, topic and log groups.
 
 locals {
   kms_key_arn = var.create_kms_key ? aws_kms_key.this[0].arn : var.kms_key_arn
-  # One or none: for dynamic blocks, since a key may be made in the same apply, where nothing can be counted by it.
+  # A list for dynamic blocks. Its length is known at plan time, also if the same apply creates the key.
   kms_key_arns = var.create_kms_key ? [local.kms_key_arn] : var.kms_key_arn == null ? [] : [var.kms_key_arn]
 
   log_group_arn_prefix = "arn:${local.partition}:logs:${local.region}:${local.account_id}:log-group"
@@ -11,14 +11,14 @@ locals {
 resource "aws_kms_key" "this" {
   count = var.create_kms_key ? 1 : 0
 
-  description             = "Tables, queues, topic and logs of ${var.name}"
+  description             = "Encrypts tables, queues, topic and logs of ${var.name}"
   enable_key_rotation     = true
   deletion_window_in_days = 30
   policy                  = data.aws_iam_policy_document.key[0].json
   tags                    = var.tags
 
   lifecycle {
-    create_before_destroy = true # where it is given up: disabled only when tables, queues and logs have let go of it
+    create_before_destroy = true # on removal, the key is disabled only after all resources stopped using it
   }
 }
 
@@ -30,12 +30,12 @@ resource "aws_kms_alias" "this" {
 }
 
 data "aws_iam_policy_document" "key" {
-  #checkov:skip=CKV_AWS_109:In a key's policy "*" is this key, and without the account's root nobody could mend the policy
-  #checkov:skip=CKV_AWS_111:In a key's policy "*" is this key
-  #checkov:skip=CKV_AWS_356:In a key's policy "*" is this key
+  #checkov:skip=CKV_AWS_109:In a key policy "*" is this key. Without the account root nobody can repair the policy
+  #checkov:skip=CKV_AWS_111:In a key policy "*" is this key
+  #checkov:skip=CKV_AWS_356:In a key policy "*" is this key
   count = var.create_kms_key ? 1 : 0
 
-  # Who else may use or manage it is said by IAM policies in this account: those of the module's roles, for example.
+  # IAM policies of this account grant all other access, for example those of the module's roles.
   statement {
     sid       = "AllowIamPolicies"
     actions   = ["kms:*"]
@@ -46,8 +46,8 @@ data "aws_iam_policy_document" "key" {
       identifiers = ["arn:${local.partition}:iam::${local.account_id}:root"]
     }
   }
-  # For its rules to put events into the queues. Without a condition, as AWS documents it: of aws:SourceArn it does not
-  # say what it would hold, and a wrong one would lose events in silence. The queues' policies name the rules.
+  # EventBridge needs the key to send events to the queues. No condition, as in the AWS documentation: the value of
+  # aws:SourceArn is undocumented, and a wrong one would lose events silently. The queue policies name the rules.
   statement {
     sid       = "AllowEventBridge"
     actions   = ["kms:Decrypt", "kms:GenerateDataKey"]
@@ -65,7 +65,7 @@ data "aws_iam_policy_document" "key" {
 
     principals {
       type        = "Service"
-      identifiers = ["logs.${local.region}.${data.aws_partition.current.dns_suffix}"] # the one that differs in China
+      identifiers = ["logs.${local.region}.${data.aws_partition.current.dns_suffix}"] # differs in China
     }
     condition {
       test     = "ArnLike"

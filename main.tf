@@ -1,4 +1,4 @@
-# Names, ARNs, the package and the Powertools layer: what the other files share.
+# Names, ARNs and settings that all files share.
 
 data "aws_caller_identity" "current" {}
 
@@ -11,79 +11,40 @@ locals {
   partition  = data.aws_partition.current.partition
   region     = data.aws_region.current.id # .name is deprecated in provider 6; .id serves both
 
-  # 38 characters leave room for every suffix within 64, the limit of functions, roles and rules.
-  # A longer name keeps its head and gets a digest: cut alone, two long names could collide.
+  # 38 characters plus the longest suffix stay within 64, the limit for functions, roles and rules.
+  # A longer name is truncated and gets a digest, because two truncated names could collide.
   prefix = length(var.name) <= 38 ? var.name : "${substr(var.name, 0, 31)}-${substr(sha256(var.name), 0, 6)}"
 
-  # ARNs are composed from names, so that every policy can be read in the plan before anything exists.
-  table_name = "${local.prefix}-events"
-  table_arn  = "arn:${local.partition}:dynamodb:${local.region}:${local.account_id}:table/${local.table_name}"
+  # ARNs are composed from names, so that the plan shows every policy in full.
+  events_table_name = "${local.prefix}-events"
+  events_table_arn  = "arn:${local.partition}:dynamodb:${local.region}:${local.account_id}:table/${local.events_table_name}"
 }
-
-# ---------------------------------------------------------------------------------------------------------------------
-# The package: zipped from lambda_src, or prebuilt by the user
-# ---------------------------------------------------------------------------------------------------------------------
 
 locals {
-  source_dir = "${path.module}/lambda_src"
-  sources    = fileset(local.source_dir, "drs_job_log/**/*.{py,html,css,js,svg}")
-
-  package = var.package != null ? {
-    filename          = var.package.filename
-    s3_bucket         = var.package.s3_bucket
-    s3_key            = var.package.s3_key
-    s3_object_version = var.package.s3_object_version
-    source_code_hash  = var.package.filename != null ? try(filebase64sha256(var.package.filename), null) : null
-    } : {
-    filename          = one(data.archive_file.package[*].output_path)
-    s3_bucket         = null
-    s3_key            = null
-    s3_object_version = null
-    # Of the sources, not of the zip: zips of equal sources can differ between machines, and each difference redeploys.
-    source_code_hash = base64sha256(jsonencode({ for file in local.sources : file => filesha256("${local.source_dir}/${file}") }))
+  function_defaults = {
+    package                = local.package
+    runtime                = var.functions.runtime
+    architecture           = var.functions.architecture
+    memory_size            = var.functions.memory_size
+    layers                 = var.functions.powertools_layer.enabled ? [local.powertools_layer_arn] : []
+    log_retention_in_days  = var.functions.log_retention_in_days
+    log_level              = var.functions.log_level
+    tracing                = var.functions.tracing
+    permissions_boundary   = var.functions.permissions_boundary
+    role_path              = var.functions.role_path
+    additional_environment = var.functions.environment
+    kms_key_arn            = local.kms_key_arn
   }
-}
-
-data "archive_file" "package" {
-  count = var.package == null ? 1 : 0
-
-  type             = "zip"
-  source_dir       = local.source_dir
-  excludes         = setsubtract(fileset(local.source_dir, "**"), local.sources)
-  output_file_mode = "0644"
-  # Two copies of the module in one configuration, in two Regions perhaps, must not write one file at the same time.
-  output_path = "${path.module}/builds/${local.prefix}-${local.account_id}-${local.region}.zip"
-}
-
-# ---------------------------------------------------------------------------------------------------------------------
-# The Powertools layer that AWS publishes
-# https://docs.aws.amazon.com/powertools/python/latest/getting-started/install/
-# ---------------------------------------------------------------------------------------------------------------------
-
-locals {
-  # Version 27 is Powertools 3.23.0, which requirements-dev.in pins for the tests.
-  powertools_layer_version = 27
-
-  # Publishing accounts: one for the commercial partition, one for each Region elsewhere.
-  powertools_layer_accounts = {
-    aws           = "017000801446"
-    us-gov-east-1 = "165087284144"
-    us-gov-west-1 = "165093116878"
-    cn-north-1    = "498634801083"
+  shared_environment = {
+    JOB_LOG_EVENTS_TABLE         = local.events_table_name
+    POWERTOOLS_METRICS_NAMESPACE = "DRSJobLog"
+    POWERTOOLS_SERVICE_NAME      = var.name # the only dimension of the metrics; separates two copies of the module
   }
-  powertools_layer_account = try(
-    local.powertools_layer_accounts[local.partition],
-    local.powertools_layer_accounts[local.region],
-    null,
+
+  # Keys: ingest, linker, collector, api.
+  functions = merge(
+    { ingest = module.ingest.function, linker = module.linker.function },
+    { for collector in module.collector : "collector" => collector.function },
+    { for api in module.api : "api" => api.function },
   )
-  powertools_layer_name = join("-", [
-    "AWSLambdaPowertoolsPythonV3",
-    replace(var.functions.runtime, ".", ""),
-    var.functions.architecture,
-  ])
-  powertools_layer_public_arn = local.powertools_layer_account == null ? null : join(":", [
-    "arn", local.partition, "lambda", local.region, local.powertools_layer_account,
-    "layer", local.powertools_layer_name, local.powertools_layer_version,
-  ])
-  powertools_layer_arn = try(coalesce(var.functions.powertools_layer.arn, local.powertools_layer_public_arn), null)
 }

@@ -1,36 +1,36 @@
-# The failure notice: a topic, and the memory of what was told, so that each server that fails is told once in its job.
+# Failure notifications: the SNS topic, and the table that prevents a second message for the same server and job.
 
 locals {
-  topic_name = "${local.prefix}-failures"
-  own_topic  = var.notifications.enabled && var.notifications.create_topic
+  failure_topic_name   = "${local.prefix}-failures"
+  create_failure_topic = var.notifications.enabled && var.notifications.create_topic
   failure_topic_arn = (
     !var.notifications.enabled ? null :
-    var.notifications.create_topic ? "arn:${local.partition}:sns:${local.region}:${local.account_id}:${local.topic_name}" :
+    var.notifications.create_topic ? "arn:${local.partition}:sns:${local.region}:${local.account_id}:${local.failure_topic_name}" :
     var.notifications.topic_arn
   )
-  # Nobody opens a page of an API that wants signed requests: then people have a proxy, whose address only they know.
-  notices_link = var.notifications.viewer_url != null || (var.api.enabled && var.api.viewer && var.api.authorization != "AWS_IAM")
+  # With AWS_IAM a browser cannot open the viewer directly, so only viewer_url provides a link.
+  link_to_viewer = var.notifications.viewer_url != null || (var.api.enabled && var.api.viewer && var.api.authorization != "AWS_IAM")
 
-  notices_table_name = "${local.prefix}-notices"
-  notices_table_arn  = "arn:${local.partition}:dynamodb:${local.region}:${local.account_id}:table/${local.notices_table_name}"
+  notifications_table_name = "${local.prefix}-notices"
+  notifications_table_arn  = "arn:${local.partition}:dynamodb:${local.region}:${local.account_id}:table/${local.notifications_table_name}"
 }
 
 resource "aws_sns_topic" "failures" {
-  count = local.own_topic ? 1 : 0
+  count = local.create_failure_topic ? 1 : 0
 
-  name              = local.topic_name
+  name              = local.failure_topic_name
   kms_master_key_id = coalesce(local.kms_key_arn, "alias/aws/sns")
   policy            = data.aws_iam_policy_document.topic.json
   tags              = var.tags
 }
 
-# Who may publish and subscribe is said by IAM policies in this account alone; and nobody in the clear.
+# Only IAM policies of this account allow publishing and subscribing. This policy only denies requests without TLS.
 data "aws_iam_policy_document" "topic" {
   statement {
     sid       = "DenyInsecureTransport"
     effect    = "Deny"
     actions   = ["sns:Publish"]
-    resources = ["arn:${local.partition}:sns:${local.region}:${local.account_id}:${local.topic_name}"]
+    resources = ["arn:${local.partition}:sns:${local.region}:${local.account_id}:${local.failure_topic_name}"]
 
     principals {
       type        = "*"
@@ -44,12 +44,12 @@ data "aws_iam_policy_document" "topic" {
   }
 }
 
-# As Powertools' idempotency wants it:
+# Schema of the Powertools idempotency utility:
 # https://docs.aws.amazon.com/powertools/python/latest/utilities/idempotency/#dynamodb-table
 resource "aws_dynamodb_table" "notices" {
-  #checkov:skip=CKV_AWS_119:By kms_key_arn or create_kms_key, which checkov does not see through
-  #checkov:skip=CKV_AWS_28:A backup of what was told is worth nothing: what is lost is told once more
-  name         = local.notices_table_name
+  #checkov:skip=CKV_AWS_119:Set by kms_key_arn or create_kms_key, which checkov cannot resolve
+  #checkov:skip=CKV_AWS_28:No backup needed. If a record is lost, one notification may be sent again
+  name         = local.notifications_table_name
   billing_mode = "PAY_PER_REQUEST"
   hash_key     = "id"
   tags         = var.tags

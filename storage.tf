@@ -1,9 +1,9 @@
-# The table job-log-events: every event once, ordered within its job.
+# Events table: one row per event, sorted by time within a job.
 
 resource "aws_dynamodb_table" "job_log_events" {
-  #checkov:skip=CKV_AWS_119:By kms_key_arn or create_kms_key, which checkov does not see through
-  #checkov:skip=CKV_AWS_28:On unless the user turns it off: table.point_in_time_recovery
-  name                        = local.table_name
+  #checkov:skip=CKV_AWS_119:Set by kms_key_arn or create_kms_key, which checkov cannot resolve
+  #checkov:skip=CKV_AWS_28:Enabled by default: table.point_in_time_recovery
+  name                        = local.events_table_name
   billing_mode                = "PAY_PER_REQUEST"
   hash_key                    = "JobId"
   range_key                   = "EventKey"
@@ -42,7 +42,7 @@ resource "aws_dynamodb_table" "job_log_events" {
     projection_type = "ALL"
   }
 
-  # Sparse: only events without an execution carry UnlinkedJobId.
+  # Sparse index: only unlinked events have UnlinkedJobId.
   global_secondary_index {
     name            = "UnlinkedIndex"
     hash_key        = "UnlinkedJobId"
@@ -50,7 +50,7 @@ resource "aws_dynamodb_table" "job_log_events" {
     projection_type = "KEYS_ONLY"
   }
 
-  # Sparse: only events that came to their execution late, which whoever knows the rest finds by when they came.
+  # Sparse index: only events that were linked or stored late have LateAt. The API uses it to read only what is new.
   global_secondary_index {
     name            = "LateIndex"
     hash_key        = "ExecutionId"
@@ -67,8 +67,8 @@ resource "aws_dynamodb_table" "job_log_events" {
     enabled = var.table.point_in_time_recovery
   }
 
-  # Always written: a block that went away would leave the table on the old key, with nobody allowed to use it.
-  # enabled = false is a key that AWS owns.
+  # Always present: if the block is removed, the table stays on the old key, which the functions may no longer use.
+  # enabled = false selects a key that AWS owns.
   server_side_encryption {
     enabled     = local.kms_key_arn != null
     kms_key_arn = local.kms_key_arn

@@ -216,7 +216,7 @@ def memory(stage: Stage, *, short: bool) -> Iterator[Figure]:
 
 
 def _zipped_kb() -> float:
-    """Kilobytes of the package that main.tf builds."""
+    """Kilobytes of the package that package.tf builds."""
     package = BytesIO()
     with zipfile.ZipFile(package, "w", zipfile.ZIP_DEFLATED) as archive:
         for path in sorted((ROOT / "lambda_src").rglob("*")):

@@ -1,4 +1,4 @@
-# The shortest block that works: the defaults are meant for production.
+# The minimal configuration. The defaults are meant for production.
 
 module "drs_job_log" {
   source = "../.."

@@ -1,4 +1,4 @@
 output "table_name" {
-  description = "Name of the table of events."
+  description = "Name of the events table."
   value       = module.drs_job_log.table_name
 }

@@ -1,5 +1,5 @@
-# The module beside a platform's own execution history: tokens of an identity provider, alarms to a topic, one
-# configuration for two environments:
+# The module with an executions table, tokens of an identity provider, alarms to SNS topics, and one configuration for
+# two environments:
 #
 #   terraform workspace select -or-create staging && terraform apply -var-file=staging.tfvars
 
@@ -12,11 +12,12 @@ module "drs_job_log" {
   archive_days   = var.retention_days
   table          = { deletion_protection = var.deletion_protection }
 
-  # Two pagers: who keeps the pipeline, and who leads the recovery. The latter is told of each failed server too.
+  # Two pagers: one for the operators of the pipeline, one for the leader of the recovery, who also gets each failure
+  # notification.
   alarms        = { pipeline_actions = [aws_sns_topic.on_call.arn], recovery_actions = [aws_sns_topic.recovery.arn] }
   notifications = { create_topic = false, topic_arn = aws_sns_topic.recovery.arn, viewer_url = var.viewer_url }
 
-  # The platform tags its jobs, so that nothing need be looked up; its table is told how each execution ended.
+  # The orchestrator tags its jobs, so no lookup is needed. The module writes the final status to the executions table.
   execution_history = {
     table_name    = aws_dynamodb_table.executions.name
     update_status = true
@@ -29,20 +30,20 @@ module "drs_job_log" {
   }
 }
 
-# Not under alias/aws/sns: CloudWatch may not use that key, and alarms would reach nobody.
+# Do not use alias/aws/sns: CloudWatch may not use that key, so alarms would not be delivered.
 resource "aws_sns_topic" "on_call" {
-  #checkov:skip=CKV_AWS_26:Not encrypted in this example: it would take a key whose policy admits cloudwatch.amazonaws.com
+  #checkov:skip=CKV_AWS_26:Not encrypted here. It needs a key whose policy allows cloudwatch.amazonaws.com
   name = "drs-on-call-${var.environment}"
 }
 
 resource "aws_sns_topic" "recovery" {
-  #checkov:skip=CKV_AWS_26:Not encrypted in this example, as the other
+  #checkov:skip=CKV_AWS_26:Not encrypted in this example, like the other topic
   name = "drs-recovery-${var.environment}"
 }
 
-# Stands for the table that your platform has.
+# Placeholder for the executions table of your orchestrator.
 resource "aws_dynamodb_table" "executions" {
-  #checkov:skip=CKV_AWS_119:Stands for the table that your platform has
+  #checkov:skip=CKV_AWS_119:Placeholder for the table of your orchestrator
   name                        = "executions-${var.environment}"
   billing_mode                = "PAY_PER_REQUEST"
   hash_key                    = "ExecutionId"

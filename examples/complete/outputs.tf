@@ -1,14 +1,14 @@
 output "api_endpoint" {
-  description = "Address of the API."
+  description = "URL of the API."
   value       = module.drs_job_log.api_endpoint
 }
 
 output "on_call_topic_arn" {
-  description = "ARN of the topic that tells of an unhealthy pipeline: subscribe the platform's pager."
+  description = "ARN of the topic for an unhealthy pipeline. Subscribe the pager of the pipeline's operators."
   value       = aws_sns_topic.on_call.arn
 }
 
 output "recovery_topic_arn" {
-  description = "ARN of the topic that tells of failed and stalled servers: subscribe the pager of who leads a recovery."
+  description = "ARN of the topic for failed and stalled servers. Subscribe the pager of the recovery leader."
   value       = aws_sns_topic.recovery.arn
 }

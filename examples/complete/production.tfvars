@@ -5,7 +5,7 @@ cors_origins        = ["https://recovery.example.com"]
 viewer_url          = "https://recovery.example.com"
 
 jwt = {
-  # Yours: it must answer /.well-known/openid-configuration when this is applied.
+  # Replace by your issuer. It must serve /.well-known/openid-configuration when you apply.
   issuer   = "https://login.example.com"
   audience = ["recovery-production"]
 }

@@ -1,21 +1,21 @@
 variable "environment" {
-  description = "Name of the environment, part of every name."
+  description = "Name of the environment. It is part of all resource names."
   type        = string
 }
 
 variable "retention_days" {
-  description = "Days for which an event is kept."
+  description = "Number of days to keep an event and its archived copy."
   type        = number
 }
 
 variable "deletion_protection" {
-  description = "Whether nobody may delete the tables."
+  description = "Prevent the deletion of the tables."
   type        = bool
   default     = true
 }
 
 variable "jwt" {
-  description = "Whose tokens the API takes: issuer and audience."
+  description = "Issuer and audience of the tokens that the API accepts."
   type = object({
     issuer   = string
     audience = list(string)
@@ -23,11 +23,11 @@ variable "jwt" {
 }
 
 variable "viewer_url" {
-  description = "Where people open the viewer: failure notices link there."
+  description = "Base URL of the viewer. Failure notifications link to it."
   type        = string
 }
 
 variable "cors_origins" {
-  description = "Origins whose pages may call the API."
+  description = "Origins of web pages that may call the API."
   type        = list(string)
 }

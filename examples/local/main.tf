@@ -1,5 +1,5 @@
-# What `make demo` applies on the embedded AWS: the defaults beside a platform's own table of executions, but gone without
-# a trace afterwards.
+# The configuration that `make demo` applies on the embedded AWS: the defaults with an executions table and without
+# deletion protection.
 
 module "drs_job_log" {
   source = "../.."
@@ -13,10 +13,10 @@ module "drs_job_log" {
   }
 }
 
-# As public orchestrators have it: no index on the jobs, which stand within the waves.
+# Same schema as public orchestrators: the jobs are inside the waves, so there is no index on them.
 resource "aws_dynamodb_table" "executions" {
-  #checkov:skip=CKV_AWS_119:Gone when the demo is over
-  #checkov:skip=CKV_AWS_28:Gone when the demo is over
+  #checkov:skip=CKV_AWS_119:Exists only during the demo
+  #checkov:skip=CKV_AWS_28:Exists only during the demo
   name         = "executions"
   billing_mode = "PAY_PER_REQUEST"
   hash_key     = "ExecutionId"

@@ -1,12 +1,12 @@
-# What the demo and the end-to-end tests need to reach in.
+# Outputs for the demo and the end-to-end tests.
 
 output "table_name" {
-  description = "Name of the table of events."
+  description = "Name of the events table."
   value       = module.drs_job_log.table_name
 }
 
 output "event_source" {
-  description = "Source of \"DRS Job Log\" events that the rule takes."
+  description = "Source of the \"DRS Job Log\" events that the module sends."
   value       = module.drs_job_log.event_source
 }
 
@@ -16,7 +16,7 @@ output "queue_url" {
 }
 
 output "processing_dlq_url" {
-  description = "URL of the queue of events that ingest failed to store."
+  description = "URL of the processing DLQ."
   value       = module.drs_job_log.processing_dlq_url
 }
 
@@ -26,7 +26,7 @@ output "collector_function_name" {
 }
 
 output "collector_role_name" {
-  description = "Name of the collector function's role."
+  description = "Name of the role of the collector function."
   value       = module.drs_job_log.functions.collector.role_name
 }
 
@@ -36,7 +36,7 @@ output "ingest_function_name" {
 }
 
 output "ingest_role_name" {
-  description = "Name of the ingest function's role."
+  description = "Name of the role of the ingest function."
   value       = module.drs_job_log.functions.ingest.role_name
 }
 
@@ -46,31 +46,31 @@ output "linker_function_name" {
 }
 
 output "linker_role_name" {
-  description = "Name of the linker function's role."
+  description = "Name of the role of the linker function."
   value       = module.drs_job_log.functions.linker.role_name
 }
 
 output "execution_history_table_name" {
-  description = "Name of the platform's table of executions."
+  description = "Name of the executions table."
   value       = aws_dynamodb_table.executions.name
 }
 
 output "api_endpoint" {
-  description = "Address of the API."
+  description = "URL of the API."
   value       = module.drs_job_log.api_endpoint
 }
 
 output "api_execution_arn" {
-  description = "ARN of the API, for policies of its callers."
+  description = "Execution ARN of the API, for the policies of its callers."
   value       = module.drs_job_log.api_execution_arn
 }
 
 output "delivery_dlq_url" {
-  description = "URL of the queue of events that EventBridge failed to deliver."
+  description = "URL of the delivery DLQ."
   value       = module.drs_job_log.delivery_dlq_url
 }
 
 output "failure_topic_arn" {
-  description = "ARN of the topic that failure notices go to."
+  description = "ARN of the SNS topic for failure notifications."
   value       = module.drs_job_log.failure_topic_arn
 }

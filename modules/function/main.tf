@@ -1,4 +1,4 @@
-# One Lambda function with its role, its log group and its alarms.
+# A Lambda function with its role, log group and alarms.
 
 data "aws_caller_identity" "current" {}
 
@@ -16,7 +16,7 @@ locals {
 # ---------------------------------------------------------------------------------------------------------------------
 
 resource "aws_iam_role" "this" {
-  # Roles are global: with its Region in the name, a copy of the module in another Region does not clash.
+  # Role names are global, so the Region is part of the name for copies of the module in other Regions.
   name                 = "${var.name}-${data.aws_region.current.id}"
   description          = "Execution role of the Lambda function ${var.name}"
   path                 = var.defaults.role_path
@@ -45,7 +45,7 @@ resource "aws_iam_role_policy" "this" {
 data "aws_iam_policy_document" "this" {
   source_policy_documents = [var.policy_document]
 
-  # No CreateLogGroup: a group that the function made would have no retention and no key.
+  # No CreateLogGroup: a log group that the function creates would have no retention and no key.
   statement {
     sid       = "WriteLogs"
     actions   = ["logs:CreateLogStream", "logs:PutLogEvents"]
@@ -58,7 +58,7 @@ data "aws_iam_policy_document" "this" {
     content {
       sid       = "WriteTraces"
       actions   = ["xray:PutTelemetryRecords", "xray:PutTraceSegments"]
-      resources = ["*"] # X-Ray has no resource for these
+      resources = ["*"] # these actions do not support resource-level permissions
     }
   }
 }
@@ -75,11 +75,11 @@ resource "aws_cloudwatch_log_group" "this" {
 }
 
 resource "aws_lambda_function" "this" {
-  #checkov:skip=CKV_AWS_50:By functions.tracing: it costs more than all else that runs when nothing happens
-  #checkov:skip=CKV_AWS_116:What it is called with is in a queue that has a dead-letter queue, comes again in a minute, or is a request
-  #checkov:skip=CKV_AWS_117:It calls AWS only, over TLS; nothing that it needs is in a VPC
-  #checkov:skip=CKV_AWS_173:What the module puts into its environment is no secret; it is encrypted by Lambda's own key
-  #checkov:skip=CKV_AWS_272:Signed code comes as a package of the user's own; this one is zipped from the sources beside it
+  #checkov:skip=CKV_AWS_50:Optional: functions.tracing. It costs more than everything else while no job runs
+  #checkov:skip=CKV_AWS_116:The queue has a DLQ, schedules repeat each minute, and API callers get the error
+  #checkov:skip=CKV_AWS_117:Calls AWS APIs only, over TLS. No resource that it needs is in a VPC
+  #checkov:skip=CKV_AWS_173:The environment of the module contains no secret. Lambda encrypts it with its own key
+  #checkov:skip=CKV_AWS_272:Use the input package for signed code. The default package is zipped from local sources
   function_name = var.name
   description   = var.description
   role          = aws_iam_role.this.arn
@@ -114,17 +114,17 @@ resource "aws_lambda_function" "this" {
     mode = var.defaults.tracing ? "Active" : "PassThrough"
   }
 
-  # Whatever calls the function is made after it: without the policy its first calls would fail.
+  # Triggers are created after the function. Without the policy, the first invocations would fail.
   depends_on = [aws_iam_role_policy.this]
 
   lifecycle {
     precondition {
       condition     = length(setintersection(keys(var.environment), keys(var.defaults.additional_environment))) == 0
-      error_message = "functions.environment must not set ${join(", ", setintersection(keys(var.environment), keys(var.defaults.additional_environment)))}: the module sets it itself."
+      error_message = "functions.environment must not set ${join(", ", setintersection(keys(var.environment), keys(var.defaults.additional_environment)))}: the module sets these variables. Remove them from functions.environment."
     }
     precondition {
       condition     = alltrue([for layer in var.defaults.layers : layer != null])
-      error_message = "AWS publishes no Powertools layer in this partition or Region: set functions.powertools_layer.arn to your own copy, or functions.powertools_layer.enabled = false with a package that brings Powertools along."
+      error_message = "AWS publishes no Powertools layer in this partition or Region. Set functions.powertools_layer.arn to your own copy, or set functions.powertools_layer.enabled = false and use a package that contains Powertools."
     }
   }
 }
@@ -137,22 +137,22 @@ locals {
   alarms = { for key, alarm in local.possible_alarms : key => alarm if key != "throttles" || var.reserved_concurrency == -1 }
   possible_alarms = {
     errors = {
-      description = "${var.name} fails: ${var.alarms.errors} or more times in five minutes."
+      description = "${var.name} failed ${var.alarms.errors} or more times in five minutes."
       metric_name = "Errors"
       statistic   = "Sum"
       period      = 300
       threshold   = var.alarms.errors
     }
-    # Not of a function with a limit of its own, which is there to throttle it.
+    # Only without reserved concurrency: a function with its own limit is throttled by design.
     throttles = {
-      description = "${var.name} is throttled, ${var.alarms.throttles} or more times in five minutes: the account has no concurrency left."
+      description = "${var.name} was throttled ${var.alarms.throttles} or more times in five minutes. The account has no unreserved concurrency left."
       metric_name = "Throttles"
       statistic   = "Sum"
       period      = 300
       threshold   = var.alarms.throttles
     }
     duration = {
-      description = "${var.name} takes ${var.alarms.duration_percent} % of its ${var.timeout} s: it is cut off, or soon will be."
+      description = "An invocation of ${var.name} took at least ${var.alarms.duration_percent} % of its timeout of ${var.timeout} s. It timed out or is close to it."
       metric_name = "Duration"
       statistic   = "Maximum"
       period      = 60
@@ -168,7 +168,7 @@ resource "aws_cloudwatch_metric_alarm" "this" {
   alarm_description   = "${each.value.description} What to do: ${var.alarms.runbooks}/function-${each.key}.md"
   namespace           = "AWS/Lambda"
   metric_name         = each.value.metric_name
-  dimensions          = { FunctionName = var.name } # not the function's own: what follows would go over to it
+  dimensions          = { FunctionName = var.name } # no reference to the function: see lifecycle
   statistic           = each.value.statistic
   period              = each.value.period
   evaluation_periods  = 1
@@ -180,8 +180,9 @@ resource "aws_cloudwatch_metric_alarm" "this" {
   tags                = var.tags
 
   lifecycle {
-    # One that a composite alarm names cannot be deleted: that one lets go of it first. It goes over to whatever an alarm
-    # refers to, whose name could then not be kept: hence no such reference.
+    # CloudWatch refuses to delete an alarm that a composite alarm uses, so Terraform must update that one first.
+    # Terraform passes this setting on to every resource that the alarm refers to, and a replacement with the same name
+    # would then fail. Therefore the alarm refers to no resource.
     create_before_destroy = true
   }
 }

@@ -1,5 +1,5 @@
 output "function" {
-  description = "The function: its `name` and `arn`, `role_name`, `role_arn` and `log_group_name`."
+  description = "The function: `name`, `arn`, `role_name`, `role_arn` and `log_group_name`."
   value = {
     name           = aws_lambda_function.this.function_name
     arn            = aws_lambda_function.this.arn
@@ -10,6 +10,6 @@ output "function" {
 }
 
 output "alarms" {
-  description = "The alarms by what they watch: `name` and `arn` of each."
+  description = "Map of alarm (`errors`, `throttles`, `duration`) to `name` and `arn`."
   value       = { for key, alarm in aws_cloudwatch_metric_alarm.this : key => { name = alarm.alarm_name, arn = alarm.arn } }
 }

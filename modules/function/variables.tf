@@ -1,25 +1,25 @@
 variable "name" {
-  description = "Name of the function. The role's is this and the Region: 64 characters together."
+  description = "Name of the function. The role name is this name, a hyphen and the Region, at most 64 characters."
   type        = string
 }
 
 variable "description" {
-  description = "What the function does."
+  description = "Description of the function."
   type        = string
 }
 
 variable "handler" {
-  description = "Python path of the handler."
+  description = "Handler, as MODULE.FUNCTION."
   type        = string
 }
 
 variable "timeout" {
-  description = "Seconds after which an invocation is ended."
+  description = "Timeout of an invocation, in seconds."
   type        = number
 }
 
 variable "reserved_concurrency" {
-  description = "How many invocations may run at the same time; -1: as many as the account allows."
+  description = "Reserved concurrency. -1 reserves none."
   type        = number
   default     = -1
 }
@@ -30,12 +30,12 @@ variable "environment" {
 }
 
 variable "policy_document" {
-  description = "IAM policy document (JSON) of what the function may do, besides writing logs and traces."
+  description = "IAM policy document (JSON) of the function. The module adds the permissions to write logs and traces."
   type        = string
 }
 
 variable "defaults" {
-  description = "What all functions of the package share; see `functions` and `package` of the root module."
+  description = "Settings that all functions share. See `functions` and `package` of the root module."
   type = object({
     package = object({
       filename          = optional(string)
@@ -59,7 +59,7 @@ variable "defaults" {
 }
 
 variable "alarms" {
-  description = "Whether to make alarms, the ARNs they tell, their thresholds, and where the runbooks are that they point to; see `alarms` of the root module."
+  description = "Alarms of the function: whether to create them, their actions and thresholds, and the base path of the runbooks. See `alarms` of the root module."
   type = object({
     enabled          = bool
     actions          = list(string)
@@ -71,6 +71,6 @@ variable "alarms" {
 }
 
 variable "tags" {
-  description = "Tags of every resource."
+  description = "Tags for all resources."
   type        = map(string)
 }

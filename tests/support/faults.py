@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from botocore.awsrequest import AWSPreparedRequest
 
-TRIES: Final = 5  # as events.tf has it
+TRIES: Final = 5  # maxReceiveCount in queues.tf
 VISIBILITY_TIMEOUT: Final = 180.0
 # Of ten batches in work at the same time, one is done so often.
 SECONDS_OF_A_BATCH: Final = 0.05

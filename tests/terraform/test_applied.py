@@ -133,8 +133,8 @@ def test_the_role_policy_names_the_table_queue_and_log_group_that_were_made(
     assert resources == {
         "ConsumeQueue": state["aws_sqs_queue.ingest"]["arn"],
         "StoreEvents": state["aws_dynamodb_table.job_log_events"]["arn"],
-        "RememberNotices": state["aws_dynamodb_table.notices"]["arn"],
-        "TellOfFailures": outputs["failure_topic_arn"],
+        "RecordNotifications": state["aws_dynamodb_table.notices"]["arn"],
+        "PublishFailures": outputs["failure_topic_arn"],
         "ReadEventsOfFailures": state["aws_dynamodb_table.job_log_events"]["arn"],
         "UseKeyOfFailureTopic": outputs["kms_key_arn"],
         "ReadKeysOfExecutionHistory": history,

@@ -326,15 +326,15 @@ def test_the_dashboard_shows_recoveries_first_and_the_pipeline_below(planned: Ca
     ]
 
     assert titles == [
-        "# without: recoveries by AWS Elastic Disaster Recovery",
+        "# without: recoveries with AWS Elastic Disaster Recovery",
         "Does a recovery need a person?",
-        *("Running now", "Servers of running jobs", "Servers in trouble"),
-        *("How long a server's steps take", "How long a DRS job takes"),
-        "## The pipeline",
+        *("Running executions and jobs", "Servers of running jobs", "Failed and stalled servers"),
+        *("Duration of server steps", "Duration of DRS jobs"),
+        "## Pipeline",
         "Is the pipeline healthy?",
-        *("From what happened to its row", "Events", "Waiting in the ingest queue"),
-        "Dead letters: each is an event that is not handled",
-        *("Functions: errors and throttles", "Functions: longest invocation", "Oldest event without an execution"),
+        *("Time from event to events table", "Events", "Messages in the ingest queue"),
+        "Unprocessed events in the dead-letter queues",
+        *("Functions: errors and throttles", "Functions: maximum duration", "Age of the oldest unlinked event"),
     ]
 
 
@@ -422,7 +422,7 @@ def test_failures_go_to_the_users_own_topic(planned: Callable[[str], Planned]) -
     assert variables["VIEWER_URL"] == "https://recovery.example.com"
     assert variables["RUNBOOKS"] == "https://wiki.example.com/drs"
     policy = role_policy(resources)
-    assert policy["TellOfFailures"] == {"Effect": "Allow", "Action": ["sns:Publish"], "Resource": topic}
+    assert policy["PublishFailures"] == {"Effect": "Allow", "Action": ["sns:Publish"], "Resource": topic}
     assert policy["UseKeyOfFailureTopic"] == {
         "Effect": "Allow",
         "Action": ["kms:Decrypt", "kms:GenerateDataKey*"],
@@ -438,7 +438,7 @@ def test_without_notices_nobody_is_told_but_failures_are_counted(planned: Callab
     variables = resources["module.ingest.aws_lambda_function.this"]["environment"][0]["variables"]
     assert "FAILURE_TOPIC_ARN" not in variables
     assert variables["NOTICES_TABLE"] == "without-alarms-notices"
-    assert "TellOfFailures" not in role_policy(resources)
+    assert "PublishFailures" not in role_policy(resources)
 
 
 # ---------------------------------------------------------------------------------------------------------------------

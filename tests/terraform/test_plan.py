@@ -214,7 +214,7 @@ def test_the_function(planned: Callable[[str], Planned]) -> None:
     function = planned("default")["module.ingest.aws_lambda_function.this"]
 
     assert function["function_name"] == "drs-job-log-ingest"
-    assert function["handler"] == "drs_job_log.ingest.handler"
+    assert function["handler"] == "drs_job_log.ingest.handler.lambda_handler"
     assert (function["runtime"], function["architectures"]) == ("python3.13", ["arm64"])
     assert (function["memory_size"], function["timeout"]) == (256, 30)
     assert function["environment"] == [
@@ -281,12 +281,12 @@ def test_the_role_may_do_what_the_function_does_and_nothing_else(planned: Callab
             "Action": ["dynamodb:PutItem"],
             "Resource": f"arn:aws:dynamodb:us-east-1:{ACCOUNT}:table/drs-job-log-events",
         },
-        "RememberNotices": {
+        "RecordNotifications": {
             "Effect": "Allow",
             "Action": ["dynamodb:DeleteItem", "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"],
             "Resource": f"arn:aws:dynamodb:us-east-1:{ACCOUNT}:table/drs-job-log-notices",
         },
-        "TellOfFailures": {
+        "PublishFailures": {
             "Effect": "Allow",
             "Action": ["sns:Publish"],
             "Resource": f"arn:aws:sns:us-east-1:{ACCOUNT}:drs-job-log-failures",
@@ -343,7 +343,7 @@ def test_the_collector(planned: Callable[[str], Planned]) -> None:
     function = planned("default")["module.collector[0].aws_lambda_function.this"]
 
     assert function["function_name"] == "drs-job-log-collector"
-    assert function["handler"] == "drs_job_log.collector.handler"
+    assert function["handler"] == "drs_job_log.collect.handler.lambda_handler"
     assert (function["memory_size"], function["timeout"]) == (256, 63)
     assert function["reserved_concurrent_executions"] == 3
     assert function["environment"][0]["variables"] == {

@@ -95,7 +95,7 @@ def test_the_size_of_an_item_follows_the_documented_rule() -> None:
 def test_the_alarms_are_those_of_the_default_plan() -> None:
     composite: dict[str, Any] = next(
         local["possible_composite_alarms"]
-        for local in hcl.load("observability.tf")["locals"]
+        for local in hcl.load("alarms.tf")["locals"]
         if "possible_composite_alarms" in local
     )
 

@@ -68,7 +68,7 @@ def emitted_metrics() -> set[str]:
         *re.findall(r'add_metric\(\s*"(\w+)"', python),
         *re.findall(r'single_metric\(\s*name="(\w+)"', python),
         *re.findall(r': "(\w+Duration)"', python),
-        *re.findall(r'local\.own_metrics, "(\w+)"', terraform),
+        *re.findall(r'local\.module_metrics, "(\w+)"', terraform),
     }
 
 

@@ -1,4 +1,4 @@
-# The module given what is made in the same apply, and so unknown while planning: see test_applied.py.
+# The module with inputs that the same apply creates and that are unknown at plan time. Used by test_applied.py.
 
 terraform {
   required_providers {
@@ -16,7 +16,7 @@ terraform {
 provider "aws" {}
 
 variable "issuer" {
-  description = "Whose tokens the API takes."
+  description = "Issuer of the tokens that the API accepts."
   type        = string
 }
 
@@ -25,7 +25,7 @@ resource "aws_cloudwatch_event_bus" "recovery" {
 }
 
 resource "aws_kms_key" "customer" {
-  description = "The customer's"
+  description = "Customer managed key"
 }
 
 resource "aws_sns_topic" "on_call" {
@@ -92,6 +92,6 @@ output "module" {
 }
 
 output "execution_history_arn" {
-  description = "ARN of the platform's table."
+  description = "ARN of the executions table."
   value       = aws_dynamodb_table.executions.arn
 }

@@ -1,4 +1,4 @@
-# Inputs that are wrong only beside another input: see test_refusals.py.
+# Inputs that are invalid only in combination with another input. Used by test_refusals.py.
 
 terraform {
   required_providers {

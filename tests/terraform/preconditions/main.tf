@@ -1,4 +1,4 @@
-# Inputs that are wrong only beside something else, one for each copy of the module: see test_refusals.py.
+# Inputs that are invalid only in their context, one per copy of the module. Used by test_refusals.py.
 
 terraform {
   required_providers {
@@ -15,7 +15,7 @@ terraform {
 
 provider "aws" {}
 
-# The partition follows from the Region where the embedded AWS, which has only one, is not asked.
+# The provider derives the partition from the Region. The embedded AWS has only one partition, so do not ask it.
 provider "aws" {
   alias  = "iso"
   region = "us-iso-east-1"
@@ -31,7 +31,7 @@ module "environment_of_the_module" {
   functions = { environment = { RETENTION_DAYS = "1" } }
 }
 
-# What must not be twice is known only when AWS was asked which account and Region this is.
+# Terraform finds the duplicate only when it knows the account and Region of the provider.
 module "target_twice" {
   source = "../../.."
 

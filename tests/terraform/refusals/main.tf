@@ -1,4 +1,4 @@
-# One wrong input for each copy of the module, all in one plan: see test_refusals.py.
+# Copies of the module with one invalid input each, all in one plan. Used by test_refusals.py.
 
 terraform {
   required_providers {

@@ -1,4 +1,4 @@
-# The module in its variations, all in one plan: see test_plan.py.
+# Copies of the module with different inputs, all in one plan. Used by test_plan.py and test_observability.py.
 
 terraform {
   required_providers {
@@ -19,7 +19,7 @@ locals {
   on_call = ["arn:aws:sns:us-east-1:000000000000:on-call"]
 }
 
-# The partition follows from the Region where the embedded AWS, which has only one, is not asked.
+# The provider derives the partition from the Region. The embedded AWS has only one partition, so do not ask it.
 provider "aws" {
   alias  = "china"
   region = "cn-north-1"
@@ -213,7 +213,7 @@ module "other_accounts_only" {
   collector = { targets = [{ role_arn = "arn:aws:iam::111122223333:role/drs-reader" }] }
 }
 
-# Alike in their first 120 letters.
+# The first 120 characters of the two names are equal.
 module "long_name_a" {
   source = "../../.."
 
@@ -260,7 +260,7 @@ module "govcloud" {
   name = "govcloud"
 }
 
-# No Powertools layer is published there.
+# AWS publishes no Powertools layer in this partition.
 module "iso" {
   source    = "../../.."
   providers = { aws = aws.iso }

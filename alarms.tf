@@ -1,4 +1,4 @@
-# Alarms. Those of a function stand beside it, in modules/function. docs/runbooks has a page for each.
+# CloudWatch alarms. modules/function has the alarms of the functions, docs/runbooks a page per alarm.
 
 locals {
   runbooks = var.alarms.runbooks
@@ -12,17 +12,17 @@ locals {
     runbooks         = local.runbooks
   }
 
-  # One that runs once a minute fails five times in five minutes at the most.
+  # A function that runs once a minute can fail at most five times in five minutes.
   scheduled_alarms = merge(local.function_alarms, { errors = min(3, local.function_alarms.errors) })
 
-  own_metrics = {
+  module_metrics = {
     namespace  = local.shared_environment.POWERTOOLS_METRICS_NAMESPACE
     dimensions = { service = local.shared_environment.POWERTOOLS_SERVICE_NAME }
   }
 
-  # Not by one that is tried once more.
+  # Longer than the visibility timeout, so that one retry does not raise the alarm.
   queue_age_seconds = max(var.alarms.queue_age_seconds, local.visibility_timeout + 60) + var.ingest.batching_window_seconds
-  # As wanted with the default poll interval, 3 s: what is read less often comes so much later.
+  # The threshold is for the default poll interval of 3 s. A longer interval delays events by the difference.
   event_lag_milliseconds = var.alarms.event_lag_milliseconds + 1000 * (
     var.ingest.batching_window_seconds + (var.collector.enabled ? max(0, var.collector.poll_interval_seconds - 3) : 0)
   )
@@ -31,28 +31,28 @@ locals {
   rule_alarms = {
     failed-invocations = {
       metric_name = "FailedInvocations"
-      description = "EventBridge failed to hand events to the queue. They wait in the delivery DLQ, unless the alarm …-events-lost fires too."
+      description = "EventBridge failed to send events to the queue. They are in the delivery DLQ, unless the alarm …-events-lost is also in ALARM state."
     }
     sent-to-dlq = {
       metric_name = "InvocationsSentToDlq"
-      description = "EventBridge put events that it could not hand to the queue into the delivery DLQ. They are not in the table."
+      description = "EventBridge failed to send events to the queue and moved them to the delivery DLQ. They are not in the events table."
     }
     events-lost = {
       metric_name = "InvocationsFailedToBeSentToDlq"
-      description = "EventBridge could not even put events into the delivery DLQ. They are lost."
+      description = "EventBridge failed to send events to the queue and to the delivery DLQ. They are lost."
     }
   }
   table_alarms = {
-    write = { operation = "PutItem", description = "storing events" }
-    read  = { operation = "Query", description = "reading events" }
+    write = { operation = "PutItem", description = "writes" }
+    read  = { operation = "Query", description = "reads" }
   }
 
-  # One row an alarm. Most metrics fall silent when nothing happens, which is well; but SQS may also fall silent about a
-  # queue that nobody touches, and what lies in a DLQ still lies there: its alarm stays as it was.
+  # Most metrics have no data while nothing happens, which is healthy. But SQS also stops sending metrics of an inactive
+  # queue that still has messages, so the alarms of the DLQs keep their state.
   pipeline_alarms = merge(
     {
       processing-dlq-not-empty = {
-        description        = "Events failed five times and wait in the processing DLQ: they are not in the table, or what follows from them (a failure notice, an execution's status) is not done."
+        description        = "Ingest failed five times to process events, which are now in the processing DLQ. They are not in the events table, or a follow-up action (failure notification, execution status) is missing."
         runbook            = "processing-dlq-not-empty"
         namespace          = "AWS/SQS"
         metric_name        = "ApproximateNumberOfMessagesVisible"
@@ -63,7 +63,7 @@ locals {
         treat_missing_data = "ignore"
       }
       delivery-dlq-not-empty = {
-        description        = "EventBridge could not deliver events to the queue: they wait in the delivery DLQ. They are not in the table."
+        description        = "EventBridge failed to send events to the queue. They are in the delivery DLQ and not in the events table."
         runbook            = "delivery-dlq-not-empty"
         namespace          = "AWS/SQS"
         metric_name        = "ApproximateNumberOfMessagesVisible"
@@ -74,7 +74,7 @@ locals {
         treat_missing_data = "ignore"
       }
       queue-age = {
-        description        = "An event waits in the ingest queue for ${local.queue_age_seconds} seconds: ingest is down, throttled or failing, or this event is one that it rejects."
+        description        = "An event has been in the ingest queue for ${local.queue_age_seconds} seconds. Ingest is down, throttled or failing, or it rejects this event."
         runbook            = "queue-age"
         namespace          = "AWS/SQS"
         metric_name        = "ApproximateAgeOfOldestMessage"
@@ -85,11 +85,11 @@ locals {
         treat_missing_data = "notBreaching"
       }
       event-lag = {
-        description        = "Half of the events are stored more than ${local.event_lag_milliseconds} ms after they happened, for three minutes in a row."
+        description        = "For three consecutive minutes, half of the events were stored ${local.event_lag_milliseconds} ms or more after they happened."
         runbook            = "event-lag"
-        namespace          = local.own_metrics.namespace
+        namespace          = local.module_metrics.namespace
         metric_name        = "EventLag"
-        dimensions         = local.own_metrics.dimensions
+        dimensions         = local.module_metrics.dimensions
         statistic          = "p50"
         threshold          = local.event_lag_milliseconds
         periods            = 3
@@ -98,11 +98,11 @@ locals {
     },
     {
       for key, part in local.table_alarms : "table-${key}-throttles" => {
-        description        = "DynamoDB throttles ${part.description}: ${var.alarms.table_throttles} or more times in a minute."
+        description        = "DynamoDB throttled ${part.description} of the events table ${var.alarms.table_throttles} or more times in a minute."
         runbook            = "table-throttles"
         namespace          = "AWS/DynamoDB"
         metric_name        = "ThrottledRequests"
-        dimensions         = { TableName = local.table_name, Operation = part.operation }
+        dimensions         = { TableName = local.events_table_name, Operation = part.operation }
         statistic          = "Sum"
         threshold          = var.alarms.table_throttles
         periods            = 1
@@ -111,11 +111,11 @@ locals {
     },
     {
       for key, part in local.table_alarms : "table-${key}-errors" => {
-        description        = "DynamoDB fails ${part.description} by errors of its own: ${var.alarms.table_errors} or more in a minute."
+        description        = "DynamoDB had ${var.alarms.table_errors} or more internal errors in a minute for ${part.description} of the events table."
         runbook            = "table-errors"
         namespace          = "AWS/DynamoDB"
         metric_name        = "SystemErrors"
-        dimensions         = { TableName = local.table_name, Operation = part.operation }
+        dimensions         = { TableName = local.events_table_name, Operation = part.operation }
         statistic          = "Sum"
         threshold          = var.alarms.table_errors
         periods            = 1
@@ -128,7 +128,7 @@ locals {
         runbook     = "rule-${pair[1]}"
         namespace   = "AWS/Events"
         metric_name = local.rule_alarms[pair[1]].metric_name
-        # On the default bus the metric has the rule's name alone; a dimension too many would never fire.
+        # On the default bus the metric has only the dimension RuleName. With more dimensions the alarm never fires.
         dimensions = merge(
           { RuleName = local.rule_names[pair[0]] },
           local.rules[pair[0]].event_bus_name == "default" ? {} : { EventBusName = local.rules[pair[0]].event_bus_name },
@@ -141,24 +141,24 @@ locals {
     },
     local.unlinked_after_minutes == null ? {} : {
       unlinked-events = {
-        description        = "Events have had no execution for ${local.unlinked_after_minutes} minutes: an execution does not show all of its log."
+        description        = "Events have been without an execution for ${local.unlinked_after_minutes} minutes. The log of an execution is incomplete."
         runbook            = "unlinked-events"
-        namespace          = local.own_metrics.namespace
+        namespace          = local.module_metrics.namespace
         metric_name        = "OldestUnlinkedEventAge"
-        dimensions         = local.own_metrics.dimensions
+        dimensions         = local.module_metrics.dimensions
         statistic          = "Maximum"
         threshold          = local.unlinked_after_minutes * 60
         periods            = 1
         treat_missing_data = "notBreaching"
       }
     },
-    local.own_topic ? {
+    local.create_failure_topic ? {
       notices-undelivered = {
-        description        = "SNS could not deliver a failure notice to a subscriber."
+        description        = "SNS failed to deliver a failure notification to a subscriber."
         runbook            = "notices-undelivered"
         namespace          = "AWS/SNS"
         metric_name        = "NumberOfNotificationsFailed"
-        dimensions         = { TopicName = local.topic_name }
+        dimensions         = { TopicName = local.failure_topic_name }
         statistic          = "Sum"
         threshold          = 1
         periods            = 1
@@ -167,7 +167,7 @@ locals {
     } : {},
     var.api.enabled ? {
       api-5xx = {
-        description        = "The API answers with errors of its own: ${var.alarms.api_5xx} or more in five minutes."
+        description        = "The API returned ${var.alarms.api_5xx} or more 5xx errors in five minutes."
         runbook            = "api-5xx"
         namespace          = "AWS/ApiGateway"
         metric_name        = "5xx"
@@ -175,11 +175,11 @@ locals {
         statistic          = "Sum"
         threshold          = var.alarms.api_5xx
         periods            = 1
-        period             = 300 # a viewer that is answered with errors asks ever less often
+        period             = 300 # the viewer retries less and less often after errors
         treat_missing_data = "notBreaching"
       }
       api-latency = {
-        description        = "One in ten answers of the API takes ${var.alarms.api_latency_milliseconds} ms or longer, for five minutes in a row."
+        description        = "For five consecutive minutes, at least 10 % of the API requests took ${var.alarms.api_latency_milliseconds} ms or longer."
         runbook            = "api-latency"
         namespace          = "AWS/ApiGateway"
         metric_name        = "Latency"
@@ -193,15 +193,15 @@ locals {
     } : {},
   )
 
-  # Those that are no fault of the pipeline, but what it is there to tell.
+  # These alarms report problems of a recovery, not of the pipeline.
   recovery_alarms = merge(
     {
       server-failed = {
-        description        = "A server failed to recover. The failure notice says which and why; so does the viewer. This alarm is over in a minute, the failure is not."
+        description        = "A server failed to recover. The failure notification and the viewer show the server and the reason. This alarm returns to OK after a minute, although the server still needs attention."
         runbook            = "server-failed"
-        namespace          = local.own_metrics.namespace
+        namespace          = local.module_metrics.namespace
         metric_name        = "ServerFailures"
-        dimensions         = local.own_metrics.dimensions
+        dimensions         = local.module_metrics.dimensions
         statistic          = "Sum"
         threshold          = 1
         periods            = 1
@@ -210,11 +210,11 @@ locals {
     },
     var.collector.enabled ? {
       server-stalled = {
-        description        = "A server of a running DRS job had no new log item for ${var.collector.stalled_after_minutes} minutes. This alarm is over in a minute, whatever became of the server."
+        description        = "A server of a running DRS job had no new log item for ${var.collector.stalled_after_minutes} minutes. This alarm returns to OK after a minute, even if the server is still stalled."
         runbook            = "server-stalled"
-        namespace          = local.own_metrics.namespace
+        namespace          = local.module_metrics.namespace
         metric_name        = "ServersStalled"
-        dimensions         = local.own_metrics.dimensions
+        dimensions         = local.module_metrics.dimensions
         statistic          = "Sum"
         threshold          = 1
         periods            = 1
@@ -228,18 +228,18 @@ locals {
     "ServerFailures", "ServersStalled",
   ]
 
-  # What each scheduled function tells when it ran to its end: the collector only where all was read, the linker always.
+  # Metrics that the scheduled functions send: the collector after a pass without failures, the linker after every run.
   heartbeats = merge(
     {
       linker = {
-        description = "For five minutes the linker did not run to its end: what was stored before its execution was known stays unlinked."
+        description = "The linker completed no run for five minutes. Events that were stored before their execution was known stay unlinked."
         metric_name = "OldestUnlinkedEventAge"
         statistic   = "SampleCount"
       }
     },
     var.collector.enabled ? {
       collector = {
-        description = "For five minutes the collector could not read the whole DRS job log, be it one job or one account, or did not run, or what it put on the bus does not reach the table: items are late or missing."
+        description = "No pass of the collector succeeded for five minutes. The collector does not run, fails to read a job or an account, or sends events that do not arrive in the events table. Items are late or missing."
         metric_name = "CollectorHeartbeat"
         statistic   = "Sum"
       }
@@ -263,7 +263,7 @@ resource "aws_cloudwatch_metric_alarm" "this" {
   comparison_operator = "GreaterThanOrEqualToThreshold"
   treat_missing_data  = each.value.treat_missing_data
   alarm_actions       = var.alarm_actions
-  # What happened does not unhappen when its metric falls silent: a pager would close what is not over.
+  # No OK action for one-time events: the metric ends after a minute, and a pager would close an open incident.
   ok_actions = contains(local.one_time_metrics, each.value.metric_name) ? [] : var.alarm_actions
   tags       = var.tags
 
@@ -272,15 +272,15 @@ resource "aws_cloudwatch_metric_alarm" "this" {
   }
 }
 
-# Unlike all others, these fire when they hear nothing: also when the function does not run at all.
+# Unlike the other alarms, these fire when data is missing, for example if the function does not run.
 resource "aws_cloudwatch_metric_alarm" "heartbeat" {
   for_each = var.alarms.enabled ? local.heartbeats : {}
 
   alarm_name          = "${local.prefix}-${each.key}-heartbeat"
   alarm_description   = "${each.value.description} What to do: ${local.runbooks}/${each.key}-heartbeat.md"
-  namespace           = local.own_metrics.namespace
+  namespace           = local.module_metrics.namespace
   metric_name         = each.value.metric_name
-  dimensions          = local.own_metrics.dimensions
+  dimensions          = local.module_metrics.dimensions
   statistic           = each.value.statistic
   period              = 60
   evaluation_periods  = 5
@@ -297,31 +297,31 @@ resource "aws_cloudwatch_metric_alarm" "heartbeat" {
 }
 
 # ---------------------------------------------------------------------------------------------------------------------
-# All of them in two, for two pagers: who keeps the pipeline, and who leads the recovery
+# Composite alarms: one for the operators of the pipeline, one for the leader of the recovery
 # ---------------------------------------------------------------------------------------------------------------------
 
 locals {
-  # Every alarm by its name without the prefix.
+  # Keys: alarm names without the prefix.
   all_alarms = merge(
     { for key, alarm in aws_cloudwatch_metric_alarm.this : key => { name = alarm.alarm_name, arn = alarm.arn } },
-    { for task, alarm in aws_cloudwatch_metric_alarm.heartbeat : "${task}-heartbeat" => { name = alarm.alarm_name, arn = alarm.arn } },
+    { for key, alarm in aws_cloudwatch_metric_alarm.heartbeat : "${key}-heartbeat" => { name = alarm.alarm_name, arn = alarm.arn } },
     { for key, alarm in module.ingest.alarms : "ingest-${key}" => alarm },
     { for key, alarm in module.linker.alarms : "linker-${key}" => alarm },
     merge([for collector in module.collector : { for key, alarm in collector.alarms : "collector-${key}" => alarm }]...),
   )
 
-  # One without actions is not made: it would cost as much as five others.
+  # No composite alarm without actions, because it costs as much as five metric alarms.
   composite_alarms = { for key, alarm in local.possible_composite_alarms : key => alarm if var.alarms.enabled && length(alarm.actions) > 0 }
   possible_composite_alarms = {
     pipeline-unhealthy = {
-      description = "The pipeline of the DRS job log is unhealthy: events are late, or wait, or are lost. Which alarm it is says what to do."
+      description = "The pipeline of the DRS job log is unhealthy. Events are late, not processed or lost. See the individual alarms in ALARM state."
       runbook     = "pipeline-unhealthy"
-      # Unlinked events are no fault of it, and one job that nobody links would keep it from telling of anything else.
+      # Unlinked events are not a fault of the pipeline. One job without an execution would hide all other alarms.
       alarms  = setsubtract(keys(local.all_alarms), concat(keys(local.recovery_alarms), ["unlinked-events"]))
       actions = var.alarms.pipeline_actions
     }
     recovery-needs-a-person = {
-      description = "A recovery needs a person: a server failed, or stands still."
+      description = "A recovery needs a person. A server failed or stalled."
       runbook     = "recovery-needs-a-person"
       alarms      = keys(local.recovery_alarms)
       actions     = var.alarms.recovery_actions

@@ -1,0 +1,72 @@
+# Executions table of the orchestrator: settings and permissions. The input is `execution_history`.
+
+locals {
+  executions_table_arn        = var.execution_history == null ? null : "arn:${local.partition}:dynamodb:${local.region}:${local.account_id}:table/${var.execution_history.table_name}"
+  executions_table_has_index  = try(var.execution_history.job_id_index, null) != null
+  executions_table_is_updated = try(var.execution_history.update_status, false)
+  # Whether ingest or the linker uses the table. The API always reads the status from it.
+  executions_table_is_used = local.executions_table_has_index || local.executions_table_is_updated || try(var.execution_history.allow_scan, false)
+  executions_table_environment = var.execution_history == null ? {} : {
+    EXECUTION_HISTORY_TABLE = var.execution_history.table_name
+    EXECUTION_HISTORY_SETTINGS = jsonencode({
+      for name, value in {
+        executionIdAttribute = var.execution_history.execution_id_attribute
+        wavesAttribute       = var.execution_history.waves_attribute
+        waveCountAttribute   = var.execution_history.wave_count_attribute
+        jobIdAttribute       = var.execution_history.job_id_attribute
+        statusAttribute      = var.execution_history.status_attribute
+        endTimeAttribute     = var.execution_history.end_time_attribute
+        endTimeFormat        = var.execution_history.end_time_format
+        jobIdIndex           = var.execution_history.job_id_index
+        allowScan            = var.execution_history.allow_scan
+        updateStatus         = var.execution_history.update_status
+      } : name => value if value != null
+    })
+  }
+}
+
+# Permissions that ingest and the linker share.
+data "aws_iam_policy_document" "execution_history" {
+  dynamic "statement" {
+    for_each = local.executions_table_has_index || local.executions_table_is_updated ? [1] : []
+
+    content {
+      sid       = "ReadKeysOfExecutionHistory"
+      actions   = ["dynamodb:DescribeTable"]
+      resources = [local.executions_table_arn]
+    }
+  }
+  dynamic "statement" {
+    for_each = local.executions_table_has_index ? [1] : []
+
+    content {
+      sid       = "FindExecutionsOfJobs"
+      actions   = ["dynamodb:Query"]
+      resources = ["${local.executions_table_arn}/index/${var.execution_history.job_id_index}"]
+    }
+  }
+  dynamic "statement" {
+    for_each = local.executions_table_is_updated ? [1] : []
+
+    content {
+      sid       = "SetExecutionStatus"
+      actions   = ["dynamodb:Query", "dynamodb:UpdateItem"]
+      resources = [local.executions_table_arn]
+    }
+  }
+  dynamic "statement" {
+    for_each = !local.executions_table_is_used || try(var.execution_history.kms_key_arn, null) == null ? [] : [var.execution_history.kms_key_arn]
+
+    content {
+      sid       = "UseKeyOfExecutionHistory"
+      actions   = concat(["kms:Decrypt", "kms:DescribeKey"], local.executions_table_is_updated ? ["kms:Encrypt", "kms:GenerateDataKey*", "kms:ReEncrypt*"] : [])
+      resources = [statement.value]
+
+      condition {
+        test     = "StringLike"
+        variable = "kms:ViaService"
+        values   = ["dynamodb.${local.region}.*"]
+      }
+    }
+  }
+}

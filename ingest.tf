@@ -1,0 +1,124 @@
+# Ingest function: stores each event of the queue once and sends failure notifications.
+
+module "ingest" {
+  source = "./modules/function"
+
+  name        = "${local.prefix}-ingest"
+  description = "Stores each DRS job log event once and sends failure notifications"
+  handler     = "drs_job_log.ingest.handler.lambda_handler"
+  timeout     = var.ingest.timeout_seconds
+  defaults    = local.function_defaults
+
+  environment = merge(
+    local.shared_environment,
+    local.executions_table_environment,
+    {
+      NOTICES_TABLE  = local.notifications_table_name
+      RETENTION_DAYS = tostring(var.retention_days)
+      RUNBOOKS       = local.runbooks
+    },
+    var.notifications.enabled ? { FAILURE_TOPIC_ARN = local.failure_topic_arn } : {},
+    local.link_to_viewer ? { VIEWER_URL = coalesce(var.notifications.viewer_url, one(aws_apigatewayv2_api.this[*].api_endpoint)) } : {},
+  )
+  policy_document = data.aws_iam_policy_document.ingest.json
+
+  alarms = local.function_alarms
+  tags   = var.tags
+}
+
+data "aws_iam_policy_document" "ingest" {
+  source_policy_documents = [data.aws_iam_policy_document.execution_history.json]
+
+  statement {
+    sid       = "ConsumeQueue"
+    actions   = ["sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage"]
+    resources = [local.queue_arns.ingest]
+  }
+  statement {
+    sid       = "StoreEvents"
+    actions   = ["dynamodb:PutItem"]
+    resources = [local.events_table_arn]
+  }
+  statement {
+    sid       = "RecordNotifications"
+    actions   = ["dynamodb:DeleteItem", "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"]
+    resources = [local.notifications_table_arn]
+  }
+  dynamic "statement" {
+    for_each = var.notifications.enabled ? [1] : []
+
+    content {
+      sid       = "PublishFailures"
+      actions   = ["sns:Publish"]
+      resources = [local.failure_topic_arn]
+    }
+  }
+  # To look up the server's name and error if the event lacks them.
+  dynamic "statement" {
+    for_each = var.notifications.enabled ? [1] : []
+
+    content {
+      sid       = "ReadEventsOfFailures"
+      actions   = ["dynamodb:Query"]
+      resources = [local.events_table_arn]
+    }
+  }
+  dynamic "statement" {
+    for_each = var.notifications.kms_key_arn == null ? [] : [var.notifications.kms_key_arn]
+
+    content {
+      sid       = "UseKeyOfFailureTopic"
+      actions   = ["kms:Decrypt", "kms:GenerateDataKey*"]
+      resources = [statement.value]
+
+      condition {
+        test     = "StringLike"
+        variable = "kms:ViaService"
+        values   = ["sns.${local.region}.*"]
+      }
+    }
+  }
+  # To check whether all jobs of the execution have ended. Without a record of the execution, the linker retries.
+  dynamic "statement" {
+    for_each = local.executions_table_is_updated ? [1] : []
+
+    content {
+      sid       = "FinishExecutions"
+      actions   = ["dynamodb:Query", "dynamodb:UpdateItem"]
+      resources = [local.events_table_arn]
+    }
+  }
+
+  # Only through the services of the encrypted resources.
+  dynamic "statement" {
+    for_each = local.kms_key_arns
+
+    content {
+      sid       = "UseCustomerKey"
+      actions   = ["kms:Decrypt", "kms:DescribeKey", "kms:Encrypt", "kms:GenerateDataKey*", "kms:ReEncrypt*"]
+      resources = [statement.value]
+
+      condition {
+        test     = "StringLike"
+        variable = "kms:ViaService"
+        values   = concat(["dynamodb.${local.region}.*", "sqs.${local.region}.*"], local.create_failure_topic ? ["sns.${local.region}.*"] : [])
+      }
+    }
+  }
+}
+
+resource "aws_lambda_event_source_mapping" "ingest" {
+  # The environment of the function contains only their names, so Terraform knows no dependency.
+  depends_on = [aws_dynamodb_table.notices, aws_sns_topic.failures]
+
+  event_source_arn                   = aws_sqs_queue.ingest.arn
+  function_name                      = module.ingest.function.arn
+  batch_size                         = 10
+  maximum_batching_window_in_seconds = var.ingest.batching_window_seconds
+  function_response_types            = ["ReportBatchItemFailures"]
+  tags                               = var.tags
+
+  scaling_config {
+    maximum_concurrency = var.ingest.maximum_concurrency
+  }
+}

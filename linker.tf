@@ -1,0 +1,56 @@
+# Linker function: links stored events to executions that became known later.
+
+module "linker" {
+  source = "./modules/function"
+
+  name        = "${local.prefix}-linker"
+  description = "Links stored DRS job log events to executions"
+  handler     = "drs_job_log.link.handler.lambda_handler"
+  timeout     = 55 # ends before the next scheduled invocation
+  defaults    = local.function_defaults
+
+  environment     = merge(local.shared_environment, local.executions_table_environment)
+  policy_document = data.aws_iam_policy_document.linker.json
+
+  alarms = local.scheduled_alarms
+  tags   = var.tags
+}
+
+data "aws_iam_policy_document" "linker" {
+  source_policy_documents = [data.aws_iam_policy_document.execution_history.json]
+
+  statement {
+    sid       = "FindUnlinkedEvents"
+    actions   = ["dynamodb:Scan"]
+    resources = ["${local.events_table_arn}/index/UnlinkedIndex"]
+  }
+  statement {
+    sid       = "LinkEvents"
+    actions   = ["dynamodb:Query", "dynamodb:UpdateItem"]
+    resources = [local.events_table_arn]
+  }
+  dynamic "statement" {
+    for_each = try(var.execution_history.allow_scan, false) ? [1] : []
+
+    content {
+      sid       = "ScanExecutionHistory"
+      actions   = ["dynamodb:Scan"]
+      resources = [local.executions_table_arn]
+    }
+  }
+  dynamic "statement" {
+    for_each = local.kms_key_arns
+
+    content {
+      sid       = "UseCustomerKey"
+      actions   = ["kms:Decrypt", "kms:DescribeKey", "kms:Encrypt", "kms:GenerateDataKey*", "kms:ReEncrypt*"]
+      resources = [statement.value]
+
+      condition {
+        test     = "StringLike"
+        variable = "kms:ViaService"
+        values   = ["dynamodb.${local.region}.*"]
+      }
+    }
+  }
+}

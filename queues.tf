@@ -1,0 +1,105 @@
+# Ingest queue with its dead-letter queue, and the dead-letter queue of the EventBridge rules.
+
+locals {
+  queue_names = {
+    ingest         = "${local.prefix}-ingest"
+    processing_dlq = "${local.prefix}-processing-dlq"
+    delivery_dlq   = "${local.prefix}-delivery-dlq"
+  }
+  queue_arns = {
+    for key, name in local.queue_names : key => "arn:${local.partition}:sqs:${local.region}:${local.account_id}:${name}"
+  }
+
+  # A message keeps its age when it moves to a DLQ, so a shorter retention would lose messages earlier.
+  message_retention_seconds = 14 * 24 * 60 * 60
+
+  visibility_timeout         = coalesce(var.ingest.visibility_timeout_seconds, local.minimum_visibility_timeout)
+  minimum_visibility_timeout = 6 * var.ingest.timeout_seconds + var.ingest.batching_window_seconds
+}
+
+# Policies are arguments of the queues and not separate resources: each change takes SQS about 25 s, and a queue
+# must not exist without its policy.
+resource "aws_sqs_queue" "ingest" {
+  name                       = local.queue_names.ingest
+  visibility_timeout_seconds = local.visibility_timeout
+  message_retention_seconds  = local.message_retention_seconds
+  sqs_managed_sse_enabled    = local.kms_key_arn == null ? true : null
+  kms_master_key_id          = local.kms_key_arn
+  policy                     = data.aws_iam_policy_document.queue["ingest"].json
+  tags                       = var.tags
+
+  redrive_policy = jsonencode({
+    deadLetterTargetArn = aws_sqs_queue.processing_dlq.arn
+    maxReceiveCount     = 5
+  })
+  redrive_allow_policy = jsonencode({ redrivePermission = "denyAll" })
+}
+
+resource "aws_sqs_queue" "processing_dlq" {
+  name                      = local.queue_names.processing_dlq
+  message_retention_seconds = local.message_retention_seconds
+  sqs_managed_sse_enabled   = local.kms_key_arn == null ? true : null
+  kms_master_key_id         = local.kms_key_arn
+  policy                    = data.aws_iam_policy_document.queue["processing_dlq"].json
+  tags                      = var.tags
+
+  redrive_allow_policy = jsonencode({
+    redrivePermission = "byQueue"
+    sourceQueueArns   = [local.queue_arns.ingest]
+  })
+}
+
+resource "aws_sqs_queue" "delivery_dlq" {
+  name                      = local.queue_names.delivery_dlq
+  message_retention_seconds = local.message_retention_seconds
+  sqs_managed_sse_enabled   = local.kms_key_arn == null ? true : null
+  kms_master_key_id         = local.kms_key_arn
+  policy                    = data.aws_iam_policy_document.queue["delivery_dlq"].json
+  tags                      = var.tags
+
+  redrive_allow_policy = jsonencode({ redrivePermission = "denyAll" }) # the source is EventBridge, not a queue
+}
+
+data "aws_iam_policy_document" "queue" {
+  for_each = local.queue_arns
+
+  # Only SQS itself writes to the processing DLQ, which needs no policy.
+  dynamic "statement" {
+    for_each = each.key == "processing_dlq" ? [] : [1]
+
+    content {
+      sid       = "AllowEventBridgeRules"
+      actions   = ["sqs:SendMessage"]
+      resources = [each.value]
+
+      principals {
+        type        = "Service"
+        identifiers = ["events.amazonaws.com"]
+      }
+      # No aws:SourceAccount: the rule ARNs contain the account, and AWS does not document that EventBridge sends this
+      # key to SQS. If it does not, the condition denies every delivery.
+      condition {
+        test     = "ArnEquals"
+        variable = "aws:SourceArn"
+        values   = values(local.rule_arns)
+      }
+    }
+  }
+
+  statement {
+    sid       = "DenyInsecureTransport"
+    effect    = "Deny"
+    actions   = ["sqs:*"]
+    resources = [each.value]
+
+    principals {
+      type        = "*"
+      identifiers = ["*"]
+    }
+    condition {
+      test     = "Bool"
+      variable = "aws:SecureTransport"
+      values   = ["false"]
+    }
+  }
+}

@@ -1,0 +1,101 @@
+# Schedules that invoke the collector and the linker every minute.
+
+locals {
+  schedule_group_arn  = "arn:${local.partition}:scheduler:${local.region}:${local.account_id}:schedule-group/${local.prefix}"
+  scheduled_functions = { for key, function in local.functions : key => function if contains(["collector", "linker"], key) }
+}
+
+# No retries: the next scheduled invocation, one minute later, does the same work.
+resource "aws_lambda_function_event_invoke_config" "scheduled" {
+  for_each = local.scheduled_functions
+
+  function_name                = each.value.name
+  maximum_event_age_in_seconds = 60
+  maximum_retry_attempts       = 0
+}
+
+resource "aws_scheduler_schedule_group" "this" {
+  name = local.prefix
+  tags = var.tags
+}
+
+resource "aws_scheduler_schedule" "this" {
+  #checkov:skip=CKV_AWS_297:The schedule stores only the input {}
+  for_each = local.scheduled_functions
+
+  name                = each.value.name
+  description         = "Invokes ${each.value.name} every minute"
+  group_name          = aws_scheduler_schedule_group.this.name
+  schedule_expression = "rate(1 minute)"
+
+  flexible_time_window {
+    mode = "OFF"
+  }
+
+  target {
+    arn      = each.value.arn
+    role_arn = aws_iam_role.scheduler.arn
+    input    = jsonencode({})
+
+    retry_policy {
+      maximum_event_age_in_seconds = 60
+      maximum_retry_attempts       = 0
+    }
+  }
+
+  # The collector must not run before the whole pipeline exists: events without a matching rule and target are lost.
+  depends_on = [
+    aws_dynamodb_table.notices,
+    aws_sns_topic.failures,
+    aws_cloudwatch_event_target.queue,
+    aws_dynamodb_table.job_log_events,
+    aws_iam_role_policy.scheduler,
+    aws_lambda_event_source_mapping.ingest,
+    aws_lambda_function_event_invoke_config.scheduled,
+  ]
+}
+
+resource "aws_iam_role" "scheduler" {
+  name                 = "${local.prefix}-scheduler-${local.region}"
+  description          = "Allows EventBridge Scheduler to invoke the functions of ${var.name}"
+  path                 = var.functions.role_path
+  permissions_boundary = var.functions.permissions_boundary
+  assume_role_policy   = data.aws_iam_policy_document.scheduler_assume_role.json
+  tags                 = var.tags
+}
+
+data "aws_iam_policy_document" "scheduler_assume_role" {
+  statement {
+    actions = ["sts:AssumeRole"]
+
+    principals {
+      type        = "Service"
+      identifiers = ["scheduler.amazonaws.com"]
+    }
+    # Only for schedules of this module. Scheduler sends the ARN of the schedule group, not of the schedule.
+    condition {
+      test     = "StringEquals"
+      variable = "aws:SourceAccount"
+      values   = [local.account_id]
+    }
+    condition {
+      test     = "ArnEquals"
+      variable = "aws:SourceArn"
+      values   = [local.schedule_group_arn]
+    }
+  }
+}
+
+resource "aws_iam_role_policy" "scheduler" {
+  name   = "invoke"
+  role   = aws_iam_role.scheduler.name
+  policy = data.aws_iam_policy_document.scheduler.json
+}
+
+data "aws_iam_policy_document" "scheduler" {
+  statement {
+    sid       = "InvokeFunctions"
+    actions   = ["lambda:InvokeFunction"]
+    resources = [for key in keys(local.scheduled_functions) : "arn:${local.partition}:lambda:${local.region}:${local.account_id}:function:${local.prefix}-${key}"]
+  }
+}
