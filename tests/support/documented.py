@@ -13,7 +13,7 @@ import shutil
 import subprocess
 import sys
 import textwrap
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -22,15 +22,21 @@ from tests.support import scripts
 from tests.support.deployment import Deployment, apply, eventually
 from tests.support.drs import DrsServer, PlayedJob, Simulator
 from tests.support.envelopes import dumps, job_log
-from tests.support.ministack import MiniStack
+from tests.support.ministack import REGION, MiniStack
 from tests.support.terraform import CACHE, ROOT, Terraform, working_copy
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
-# The AWS CLI pins botocore, so it has an environment of its own. Version 1 is the one on PyPI; the documented commands
-# work with versions 1 and 2.
+# The AWS CLI pins botocore, so it has an environment of its own. PyPI has version 1 only. The pages ask for version 2, and
+# their commands are the same in both.
 AWS_CLI: Final = "awscli==1.45.11"
+
+# Version 1 has fixed endpoints for SQS and ignores AWS_ENDPOINT_URL there.
+_SHIM: Final = """#!/bin/sh
+[ "$1" != sqs ] || set -- --endpoint-url "$AWS_ENDPOINT_URL" "$@"
+exec {aws} "$@"
+"""
 
 # IDs that the pages use as examples; the deployment has them.
 JOB: Final = "drsjob-00000000000000000"
@@ -114,7 +120,7 @@ def read_blocks(page: Path, text: str | None = None) -> list[Block]:
             continue
         # Of the same section only, without what a reader does not see.
         visible = re.sub(r"<!--.*?-->", "", re.split(r"^#+ .*$", before, flags=re.MULTILINE)[-1], flags=re.DOTALL)
-        reason = _REASON.search(textwrap.dedent(visible)) or _REASON.search(re.sub(r"^\s+", "", visible, flags=re.M))
+        reason = _REASON.search(re.sub(r"^\s+", "", visible, flags=re.MULTILINE))
         blocks.append(
             Block(
                 page=page,
@@ -128,7 +134,7 @@ def read_blocks(page: Path, text: str | None = None) -> list[Block]:
 
 
 def aws_cli() -> Path:
-    """The folder with the command ``aws``, installed where it is not yet."""
+    """The AWS CLI's executable, installed in .cache at the first call."""
     folder = CACHE / AWS_CLI.replace("==", "-")
     CACHE.mkdir(exist_ok=True)
     with (CACHE / "awscli.lock").open("w") as lock:
@@ -139,7 +145,7 @@ def aws_cli() -> Path:
             python = str(folder / "bin/python")
             _check_run(sys.executable, "-m", "pip", "--python", python, "install", "--quiet", AWS_CLI)
             (folder / "ready").touch()
-    return folder / "bin"
+    return folder / "bin/aws"
 
 
 def _check_run(*command: str) -> None:
@@ -158,10 +164,13 @@ class Shell:
         The applied root module.
     environment
         Environment variables of the commands.
+    prepare
+        Called before each block.
     """
 
     folder: Path
     environment: Mapping[str, str]
+    prepare: Callable[[Block], None] = lambda _: None
     _results: dict[Block, subprocess.CompletedProcess[str]] = field(default_factory=dict)
 
     def run(self, block: Block, *, seconds: float = 60) -> subprocess.CompletedProcess[str]:
@@ -169,6 +178,7 @@ class Shell:
         if block not in self._results:
             for earlier in self._earlier(block):
                 self.run(earlier, seconds=seconds)
+            self.prepare(block)
             self._results[block] = self._run(block, seconds)
         return self._results[block]
 
@@ -210,38 +220,48 @@ class Shell:
 
 
 @contextlib.contextmanager
-def documented_deployment() -> Iterator[tuple[Deployment, Shell]]:
-    """Apply examples/local with an output ``drs_job_log``, and with the job, the server and messages that pages name."""
+def documented_deployment() -> Iterator[Shell]:
+    """Apply examples/local with an output ``drs_job_log``, and with the job and the server that pages name."""
     with contextlib.ExitStack() as running:
-        bin_folder = aws_cli()
+        aws = aws_cli()
         drs = running.enter_context(DrsServer(Simulator(names={SERVER: "web-01"})))
         copy = running.enter_context(working_copy())
         stack = running.enter_context(MiniStack({"AWS_ENDPOINT_URL_DRS": drs.endpoint}))
         folder = copy / "examples/local"
         (folder / "documented_override.tf").write_text(_OVERRIDE)
         (folder / "documented.tf").write_text(_OUTPUTS)
-        environment = stack.environment | {"TF_VAR_endpoint": stack.endpoint}
-        terraform = Terraform(folder, environment)
+        terraform = Terraform(folder, stack.environment | {"TF_VAR_endpoint": stack.endpoint})
         terraform.init()
         apply(terraform, stack)
         deployment = Deployment(stack, drs, terraform.outputs())
         _play_job(deployment)
-        environment = terraform.environment | {
-            "PATH": f"{bin_folder}:{environment['PATH']}",
+        shim = folder / "bin/aws"
+        shim.parent.mkdir()
+        shim.write_text(_SHIM.format(aws=aws))
+        shim.chmod(0o755)
+        own = {
+            "PATH": f"{shim.parent}:{stack.environment['PATH']}",
             "AWS_ENDPOINT_URL_DRS": drs.endpoint,
             "AWS_SESSION_TOKEN": "test",
         }
-        yield deployment, Shell(folder, environment)
+        yield Shell(folder, terraform.environment | own, lambda block: _fill_queues(deployment, block))
 
 
 def _play_job(deployment: Deployment) -> None:
-    """A job that began an hour ago and whose server failed; and a message in each of the queues that a page empties."""
-    script = replace(scripts.launch([SERVER], failing={SERVER: "UnauthorizedOperation"}), initiated_by="START_DRILL")
+    """Have the table hold the events of a job that began an hour ago and whose server failed."""
+    script = scripts.launch([SERVER], failing={SERVER: "UnauthorizedOperation"})
     began = datetime.now(UTC) - timedelta(hours=1)
-    deployment.drs.jobs[JOB] = PlayedJob(JOB, script, {"ExecutionId": EXECUTION}, "us-east-1", began)
+    deployment.drs.jobs[JOB] = PlayedJob(JOB, script, {"ExecutionId": EXECUTION}, REGION, began)
     deployment.collect({"jobIds": [JOB]})
-    rejected = dumps(job_log({"jobID": JOB, "eventType": "JOB_START", "eventId": "wrong", "logDateTime": "soon"}))
-    sqs = deployment.stack.client("sqs")
-    for queue in ("processing_dlq_url", "delivery_dlq_url"):
-        sqs.send_message(QueueUrl=deployment.outputs[queue], MessageBody=rejected)
     eventually(lambda: len(deployment.rows(JOB)) == len(script.steps))
+
+
+def _fill_queues(deployment: Deployment, block: Block) -> None:
+    """Put a message that ingest rejects into the dead-letter queues, for a block that reads, moves or deletes it."""
+    if "dlq" not in block.page.name:
+        return
+    event = {"jobID": JOB, "eventType": "JOB_START", "eventId": "wrong", "logDateTime": "soon"}
+    for queue in ("processing_dlq_url", "delivery_dlq_url"):
+        deployment.stack.client("sqs").send_message(
+            QueueUrl=deployment.outputs[queue], MessageBody=dumps(job_log(event))
+        )
