@@ -15,8 +15,9 @@ if TYPE_CHECKING:
 # Commands that CI or another test runs: a file that runs it, and how it stands there.
 RUN_ELSEWHERE: Final = {
     "make test": (".ci/run", "make test"),
-    "make bench": ("tests/benchmarks/test_benchmarks.py", "import benchmarks"),
+    "make bench": ("tests/benchmarks/test_benchmarks.py", "benchmarks"),
     ".venv/bin/python -m benchmarks": ("tests/benchmarks/test_benchmarks.py", "benchmarks"),
+    ".venv/bin/python -m benchmarks.coldstart": ("tests/benchmarks/test_benchmarks.py", "benchmarks"),
 }
 
 BLOCKS: Final = [block for page in pages() for block in read_blocks(page) if not block.reason]

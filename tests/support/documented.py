@@ -15,7 +15,6 @@ import sys
 import textwrap
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from tests.support import scripts
@@ -27,9 +26,10 @@ from tests.support.terraform import CACHE, ROOT, Terraform, working_copy
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
+    from pathlib import Path
 
-# The AWS CLI pins botocore, so it has an environment of its own. PyPI has version 1 only. The pages ask for version 2, and
-# their commands are the same in both.
+# The AWS CLI pins botocore, so it has its own environment. PyPI has only version 1. The pages ask for version 2, in which
+# their commands are the same.
 AWS_CLI: Final = "awscli==1.45.11"
 
 # Version 1 has fixed endpoints for SQS and ignores AWS_ENDPOINT_URL there.
@@ -196,9 +196,10 @@ class Shell:
             shutil.copy(self._state(SET_UP), state)
         temporary = self.folder / "tmp"
         temporary.mkdir(exist_ok=True)
+        code = block.code.replace("/tmp/", f"{temporary}/")  # noqa: S108
         script = f"""_known=$(compgen -v; echo _known)
 [ ! -e {state} ] || . {state}
-{block.code.replace("/tmp/", f"{temporary}/")}
+{code}
 {{ declare -p $(compgen -v | grep -vxF "$_known"); declare -f; }} >{state} 2>/dev/null || true
 """
         command = ["bash", "-euo", "pipefail", "-c", script]
