@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
-# The AWS CLI pins botocore, so it has its own environment. PyPI has only version 1. The pages ask for version 2, in which
-# their commands are the same.
+# The AWS CLI pins botocore, so it has its own environment. PyPI has only version 1. The pages ask for version 2, which
+# has the same commands.
 AWS_CLI: Final = "awscli==1.45.11"
 
 # Version 1 has fixed endpoints for SQS and ignores AWS_ENDPOINT_URL there.
@@ -259,7 +259,7 @@ def _play_job(deployment: Deployment) -> None:
 
 def _fill_queues(deployment: Deployment, block: Block) -> None:
     """Put a message that ingest rejects into the dead-letter queues, for a block that reads, moves or deletes it."""
-    if "dlq" not in block.page.name:
+    if block.page == SET_UP or not re.search(r"^ *(messages|move) ", block.code, re.MULTILINE):
         return
     event = {"jobID": JOB, "eventType": "JOB_START", "eventId": "wrong", "logDateTime": "soon"}
     for queue in ("processing_dlq_url", "delivery_dlq_url"):
