@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -35,7 +36,7 @@ AWS_CLI: Final = "awscli==1.45.11"
 # Version 1 has fixed endpoints for SQS and ignores AWS_ENDPOINT_URL there.
 _SHIM: Final = """#!/bin/sh
 [ "$1" != sqs ] || set -- --endpoint-url "$AWS_ENDPOINT_URL" "$@"
-exec {aws} "$@"
+exec {python} -m awscli "$@"
 """
 
 # IDs that the pages use as examples; the deployment has them.
@@ -134,18 +135,18 @@ def read_blocks(page: Path, text: str | None = None) -> list[Block]:
 
 
 def aws_cli() -> Path:
-    """The AWS CLI's executable, installed in .cache at the first call."""
+    """The Python that has the AWS CLI as the module ``awscli``, installed in .cache at the first call."""
     folder = CACHE / AWS_CLI.replace("==", "-")
+    python = folder / "bin/python"
     CACHE.mkdir(exist_ok=True)
     with (CACHE / "awscli.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not (folder / "ready").exists():
             shutil.rmtree(folder, ignore_errors=True)
             _check_run(sys.executable, "-m", "venv", "--without-pip", str(folder))
-            python = str(folder / "bin/python")
-            _check_run(sys.executable, "-m", "pip", "--python", python, "install", "--quiet", AWS_CLI)
+            _check_run(sys.executable, "-m", "pip", "--python", str(python), "install", "--quiet", AWS_CLI)
             (folder / "ready").touch()
-    return folder / "bin/aws"
+    return python
 
 
 def _check_run(*command: str) -> None:
@@ -224,7 +225,7 @@ class Shell:
 def documented_deployment() -> Iterator[Shell]:
     """Apply examples/local with an output ``drs_job_log``, and with the job and the server that pages name."""
     with contextlib.ExitStack() as running:
-        aws = aws_cli()
+        python = aws_cli()
         drs = running.enter_context(DrsServer(Simulator(names={SERVER: "web-01"})))
         copy = running.enter_context(working_copy())
         stack = running.enter_context(MiniStack({"AWS_ENDPOINT_URL_DRS": drs.endpoint}))
@@ -238,7 +239,7 @@ def documented_deployment() -> Iterator[Shell]:
         _play_job(deployment)
         shim = folder / "bin/aws"
         shim.parent.mkdir()
-        shim.write_text(_SHIM.format(aws=aws))
+        shim.write_text(_SHIM.format(python=shlex.quote(str(python))))
         shim.chmod(0o755)
         own = {
             "PATH": f"{shim.parent}:{stack.environment['PATH']}",
