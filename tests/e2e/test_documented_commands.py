@@ -1,0 +1,90 @@
+"""Every documented shell command runs, or its page says why the tests do not run it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import pytest
+
+from tests.support.documented import Block, Shell, documented_deployment, pages, read_blocks
+from tests.support.terraform import ROOT
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+# Commands that CI or another test runs: a file that runs it, and how it stands there.
+RUN_ELSEWHERE: Final = {
+    "make test": (".ci/run", "make test"),
+    "make bench": ("tests/benchmarks/test_benchmarks.py", "benchmarks"),
+    ".venv/bin/python -m benchmarks": ("tests/benchmarks/test_benchmarks.py", "benchmarks"),
+    ".venv/bin/python -m benchmarks.coldstart": ("tests/benchmarks/test_benchmarks.py", "benchmarks"),
+}
+
+BLOCKS: Final = [block for page in pages() for block in read_blocks(page) if not block.reason]
+ELSEWHERE: Final = [block for block in BLOCKS if RUN_ELSEWHERE.keys() & set(block.commands)]
+
+
+@pytest.fixture(scope="module")
+def shell() -> Iterator[Shell]:
+    with documented_deployment() as shell:
+        yield shell
+
+
+@pytest.mark.parametrize("block", [block for block in BLOCKS if block not in ELSEWHERE], ids=str)
+def test_a_documented_command_runs(block: Block, shell: Shell) -> None:
+    result = shell.run(block)
+
+    assert result.returncode == 0, f"{block.page}:{block.line}\n{block.code}\n{result.stdout}"
+
+
+@pytest.mark.parametrize("block", ELSEWHERE, ids=str)
+def test_a_command_that_is_run_elsewhere_is_run_there(block: Block) -> None:
+    for command in block.commands:
+        file, text = RUN_ELSEWHERE[command]
+        assert text in (ROOT / file).read_text()
+
+
+def test_a_page_says_before_a_block_why_it_is_not_run() -> None:
+    page = ROOT / "README.md"
+    text = """
+## One
+
+Not run by the tests: it needs a key
+of another account.
+
+```sh
+one
+```
+
+```hcl
+not = "shell"
+```
+
+1. Step
+
+   Read it. Not run by the tests: it needs a job that hangs.
+
+   ```sh
+   two \\
+     --option # comment
+   ```
+
+## Two
+
+<!-- Not run by the tests: nobody sees this reason. -->
+
+```sh
+three
+```
+"""
+
+    one, two, three = read_blocks(page, text)
+
+    assert (one.reason, one.commands, one.line) == ("it needs a key of another account.", ["one"], 7)
+    assert (two.reason, two.commands) == ("it needs a job that hangs.", ["two    --option"])
+    assert (three.reason, str(three)) == ("", "README.md:block-3")
+
+
+def test_each_runbook_links_to_the_set_up() -> None:
+    for page in (ROOT / "docs/runbooks").glob("*.md"):
+        assert page.name == "README.md" or "(README.md#set-up)" in page.read_text(), page
