@@ -18,6 +18,7 @@ from botocore.exceptions import EndpointConnectionError, ReadTimeoutError
 from moto.core.models import botocore_stubber
 
 from tests.support.envelopes import sqs_records
+from tests.support.profile import DIVISOR
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -26,8 +27,9 @@ if TYPE_CHECKING:
 
 TRIES: Final = 5  # as events.tf has it
 VISIBILITY_TIMEOUT: Final = 180.0
-# Of ten batches in work at the same time, one is done so often.
-SECONDS_OF_A_BATCH: Final = 0.05
+# Ten batches are in work at a time, so one ends every 0.05 s. The short profile has fewer batches in the same time, so
+# that an outage covers the same share of the load.
+SECONDS_OF_A_BATCH: Final = 0.05 * DIVISOR
 
 THROTTLED: Final = "ProvisionedThroughputExceededException"
 
