@@ -1,8 +1,12 @@
+"""Fixtures of several folders, and how pytest-xdist distributes the tests among its workers."""
+
 from __future__ import annotations
 
+from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import xdist.scheduler
 from playwright.sync_api import sync_playwright
 
 from tests.support import browser as browsers
@@ -11,6 +15,44 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from playwright.sync_api import Browser
+
+# The longest files first, so that none of them is the last to end. The first five mostly wait.
+ORDER = [
+    *("e2e/test_faults.py", "e2e/test_least_privilege.py", "e2e/test_waves.py", "e2e/test_drs_jobs.py"),
+    *("e2e/test_pipeline.py", "e2e", "terraform/test_applied.py", "terraform/test_plan.py"),
+    *("terraform/test_observability.py", "terraform/test_refusals.py", "viewer", "faults", "terraform", "unit"),
+]
+
+# These files share one plan, so that one worker runs both.
+SHARED_PLAN = {"tests/terraform/test_plan.py", "tests/terraform/test_observability.py"}
+
+
+class Scheduling(xdist.scheduler.LoadScopeScheduling):
+    """Distributes whole files, but the tests of tests/faults, which share nothing, one by one."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = nodeid.partition("::")[0]
+        if file.startswith("tests/faults/"):
+            return nodeid
+        return "plan" if file in SHARED_PLAN else file
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Scheduling:
+    config.option.loadscopereorder = False  # it would begin with the files that have the most tests
+    return Scheduling(config, log)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Sort the tests by ``ORDER``; within a file they keep their order."""
+    root = PurePath(__file__).parent
+
+    def place(item: pytest.Item) -> int:
+        file = item.path.relative_to(root) if item.path.is_relative_to(root) else item.path
+        names = [file.as_posix(), file.parts[0]]
+        return next((ORDER.index(name) for name in names if name in ORDER), len(ORDER))
+
+    items.sort(key=place)
 
 
 @pytest.fixture(scope="session")

@@ -77,6 +77,7 @@ def test_a_job_of_200_servers_started_by_an_orchestrator_is_stored_as_drs_logged
 def test_the_silent_failure_is_told(deployment: Deployment) -> None:
     job_id = deployment.drs.start(scripts.silent_failure(SERVERS[:2]))
 
+    deployment.wake()
     eventually(lambda: len(deployment.rows(job_id)) == 8, seconds=120)
 
     assert [row["EventType"] for row in deployment.rows(job_id)][-3:] == [

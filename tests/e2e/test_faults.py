@@ -15,6 +15,7 @@ import pytest
 
 from tests.support import played, scripts
 from tests.support.deployment import Deployment, deployed, eventually
+from tests.support.profile import scaled
 from tests.support.proxy import FaultProxy
 from tests.support.scripts import server_id
 
@@ -23,7 +24,11 @@ if TYPE_CHECKING:
 
 SERVERS = [server_id(number) for number in range(16)]
 
-# As applied they are 180 s and 30 s, and a message is tried for 15 minutes: here, for two.
+# Jobs of 100 events, one for each execution.
+EXECUTIONS = scaled(100)
+EVENTS = 100 * EXECUTIONS
+
+# The defaults are 180 s and 30 s, so that SQS delivers a message for 15 minutes. Here it does so for two.
 VISIBILITY_SECONDS = 22
 TIMEOUT_SECONDS = 20
 
@@ -92,8 +97,8 @@ def stored(deployment: Deployment) -> int:
     return int(answer["Table"]["ItemCount"])
 
 
-def test_a_hundred_executions_of_a_hundred_events_at_once(deployment: Deployment, count: Callable[..., None]) -> None:
-    events = [event for number in range(100) for event in details(f"exec-{number}", f"job-{number}")]
+def test_many_executions_of_a_hundred_events_at_once(deployment: Deployment, count: Callable[..., None]) -> None:
+    events = [event for number in range(EXECUTIONS) for event in details(f"exec-{number}", f"job-{number}")]
     random.Random(1).shuffle(events)  # noqa: S311
     for event in events:
         event["logDateTime"] = None  # and so it happens when it is put
@@ -101,56 +106,62 @@ def test_a_hundred_executions_of_a_hundred_events_at_once(deployment: Deployment
 
     began = time.monotonic()
     put(deployment, events)
-    eventually(lambda: stored(deployment) == 10_000, seconds=240)
+    eventually(lambda: stored(deployment) == EVENTS, seconds=240)
     seconds = time.monotonic() - began
 
     eventually(lambda: deployment.waiting() == 0)
     expected = Counter((event["jobID"], event["eventId"]) for event in events)
-    rows = [row for number in range(100) for row in deployment.rows(f"job-{number}")]
+    rows = [row for number in range(EXECUTIONS) for row in deployment.rows(f"job-{number}")]
     assert Counter((row["JobId"], row["EventId"]) for row in rows) == expected
-    assert {row["ExecutionId"] for row in rows} == {f"exec-{number}" for number in range(100)}
+    assert {row["ExecutionId"] for row in rows} == {f"exec-{number}" for number in range(EXECUTIONS)}
     assert deployment.take_all(deployment.outputs["processing_dlq_url"]) == []
     lines = deployment.metrics()[lines_before:]
-    assert sum(sum(line.get("EventsStored", [])) for line in lines) == 10_000
+    assert sum(sum(line.get("EventsStored", [])) for line in lines) == EVENTS
     assert '"level":"ERROR"' not in deployment.stack.log.read_text()
     # EventBridge's times have whole seconds: up to one of these is rounding.
     lags = [value for line in lines for value in line.get("EventLag", [])]
     half, most = statistics.median(lags), statistics.quantiles(lags, n=100)[-1]
-    count(
-        "100 times 100 at once", stored=10_000, seconds=round(seconds), ms_lag_p50=round(half), ms_lag_p99=round(most)
-    )
+    figures = {"stored": EVENTS, "seconds": round(seconds), "ms_lag_p50": round(half), "ms_lag_p99": round(most)}
+    count(f"{EXECUTIONS} executions of 100 events at once", **figures)
 
 
-def test_ten_thousand_events_while_everything_fails_now_and_then(
+def test_many_events_while_dynamodb_and_sns_fail(
     deployment: Deployment, proxy: FaultProxy, subscriber: str, count: Callable[..., None]
 ) -> None:
-    """DynamoDB throttles and loses answers, then it is down, and SNS; one event in a hundred is poisonous."""
+    """DynamoDB throttles requests and loses responses, then SNS fails, then both. 1 % of the events are invalid."""
     before = stored(deployment)
-    failing = {f"bad-{number}": [SERVERS[number % 16], SERVERS[(number + 1) % 16]] for number in range(100)}
+    failing = {f"bad-{number}": [SERVERS[number % 16], SERVERS[(number + 1) % 16]] for number in range(EXECUTIONS)}
     events = [event for job, servers in failing.items() for event in details(f"exec-{job}", job, servers)]
-    poison = [events[number] | {"logDateTime": "soon", "number": number} for number in range(100)]
+    poison = [events[number] | {"logDateTime": "soon", "number": number} for number in range(EXECUTIONS)]
     everything = events + poison
     random.Random(2).shuffle(everything)  # noqa: S311
 
     proxy.chances = {"throttled": 0.3, "lost": 0.02}
-    put(deployment, everything[:7000])
+    put(deployment, everything[: scaled(6000)])
+    proxy.down = frozenset({"sns"})  # alone: without DynamoDB, the function does not get as far as SNS
+    put(deployment, everything[scaled(6000) : scaled(7000)])
     proxy.down = frozenset({"dynamodb", "sns"})
-    put(deployment, everything[7000:])
+    put(deployment, everything[scaled(7000) :])
     time.sleep(1.5 * VISIBILITY_SECONDS)
     proxy.down = frozenset()
 
-    eventually(lambda: stored(deployment) == before + 10_000, seconds=240)
+    eventually(lambda: stored(deployment) == before + EVENTS, seconds=240)
     eventually(lambda: deployment.waiting() == 0, seconds=240)
     proxy.chances = {}
     rows = [row for job in failing for row in deployment.rows(job)]
     expected = Counter((event["jobID"], event["eventId"]) for event in events)
     assert Counter((row["JobId"], row["EventId"]) for row in rows) == expected
     dead = [json.loads(body)["detail"] for body in deployment.take_all(deployment.outputs["processing_dlq_url"])]
-    assert sorted(event["number"] for event in dead) == list(range(100))
+    assert sorted(event["number"] for event in dead) == list(range(EXECUTIONS))
     notices = [json.loads(body)["MessageAttributes"] for body in deployment.take_all(subscriber)]
     told = Counter((notice["jobId"]["Value"], notice["sourceServerId"]["Value"]) for notice in notices)
     assert set(told) == {(job, server) for job, servers in failing.items() for server in servers}
-    count("everything fails now and then", **{"stored": 10_000, "dead": 100, "notices": told.total()} | proxy.happened)
+    assert proxy.happened["dynamodb throttled"] > scaled(1000)
+    assert proxy.happened["dynamodb lost"] > scaled(50)
+    assert proxy.happened["dynamodb down"] > scaled(500)
+    assert proxy.happened["sns down"] > 0
+    figures = {"stored": EVENTS, "dead": EXECUTIONS, "notices": told.total()}
+    count("DynamoDB and SNS fail", **figures | proxy.happened)
 
 
 def test_a_redrive_after_the_mend_empties_the_dlq_and_completes_the_rows(

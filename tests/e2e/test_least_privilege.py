@@ -1,4 +1,4 @@
-"""Each function's role is enough, and nothing less is: on the embedded AWS with its authorization on."""
+"""Each function's role has the permissions that it needs. The embedded AWS enforces authorization here."""
 
 from __future__ import annotations
 
@@ -63,22 +63,26 @@ def test_the_roles_are_enough_to_link_and_to_end_an_execution(strict: Deployment
     strict.put_events(untagged)
     strict.put_execution("exec-strict", ["strict-1"])
 
-    # Linked by the linker's role; ended by it.
+    # The linker's role links the events and updates the execution.
+    eventually(lambda: any("UnlinkedJobId" in row for row in strict.rows("strict-1")))
+    strict.link()
     eventually(lambda: strict.execution("exec-strict")["Status"] == "FAILED", seconds=150)
     eventually(lambda: {row.get("ExecutionId") for row in strict.rows("strict-1")} == {"exec-strict"})
 
-    # Read by the API's.
+    # The API's role reads them.
     assert strict.get("/executions/exec-strict/logs")[1]["status"] == "FAILED"
     assert strict.get("/jobs/strict-1/logs")[1]["executionId"] == "exec-strict"
 
-    # Written down after its job ended: set aside by ingest's, ended by the linker's.
+    # If the execution's record is written after its job ended, ingest's role marks the events and the linker's role
+    # updates the execution.
     silent = scripts.silent_failure(["s-51d6b65c73391918f"])
     strict.put_events(played.details(silent, "strict-2", created=datetime.now(UTC), execution_id="exec-late"))
     eventually(lambda: any("UnlinkedJobId" in row for row in strict.rows("strict-2")))
     strict.put_execution("exec-late", ["strict-2"])
+    strict.link()
     eventually(lambda: strict.execution("exec-late")["Status"] == "FAILED", seconds=150)
 
-    # Ended by ingest's.
+    # Ingest's role updates the execution.
     strict.put_execution("exec-strict", ["strict-1"])
     strict.put_events([untagged[-1] | {"executionId": "exec-strict"}])
     eventually(lambda: strict.execution("exec-strict")["Status"] == "FAILED")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from tests.support import drills
 from tests.support.deployment import eventually
 from tests.support.envelopes import dumps, job_log, launch_result
+from tests.support.profile import scaled
 
 if TYPE_CHECKING:
     from tests.support.deployment import Deployment
@@ -20,8 +21,8 @@ RANDOM = random.Random(1)  # noqa: S311
 # Of today: what is older than its retention, the table soon deletes, the embedded one too.
 NOW = datetime.now(UTC)
 
-
 MANY = [f"many-{number}" for number in range(20)]
+GOOD, BAD = scaled(495), scaled(5)  # events of each job
 
 
 def detail(job: str, event_id: str, **changes: Any) -> dict[str, Any]:
@@ -103,15 +104,15 @@ def test_the_rule_takes_only_events_of_a_job_from_known_sources(deployment: Depl
     assert [row["EventId"] for row in deployment.rows("stranger")] == ["known"]
 
 
-def test_ten_thousand_events_end_as_rows_and_the_bad_ones_in_the_dlq(deployment: Deployment) -> None:
-    # The bad ones are tried five times, one visibility timeout after the other: 15 minutes as applied.
+def test_many_events_become_rows_and_invalid_ones_go_to_the_dlq(deployment: Deployment) -> None:
+    # SQS delivers an invalid event five times. With the default visibility timeout, that takes 15 minutes.
     deployment.stack.client("sqs").set_queue_attributes(
         QueueUrl=deployment.outputs["queue_url"], Attributes={"VisibilityTimeout": "5"}
     )
-    good = [detail(job, f"event-{number}") for job in MANY for number in range(495)]
-    bad = [detail(job, f"bad-{number}", logDateTime="soon") for job in MANY for number in range(5)]
+    good = [detail(job, f"event-{number}") for job in MANY for number in range(GOOD)]
+    bad = [detail(job, f"bad-{number}", logDateTime="soon") for job in MANY for number in range(BAD)]
     everything = good + bad
-    assert len(everything) == 10_000
+    assert len(everything) == scaled(10_000)
     RANDOM.shuffle(everything)
 
     deployment.put_events(everything)
@@ -119,28 +120,29 @@ def test_ten_thousand_events_end_as_rows_and_the_bad_ones_in_the_dlq(deployment:
     eventually(lambda: sum(len(deployment.rows(job)) for job in MANY) == len(good), seconds=300)
     eventually(lambda: deployment.waiting() == 0, seconds=300)
     for job in MANY:
-        assert {row["EventId"] for row in deployment.rows(job)} == {f"event-{number}" for number in range(495)}
+        assert {row["EventId"] for row in deployment.rows(job)} == {f"event-{number}" for number in range(GOOD)}
     dead = [json.loads(body)["detail"] for body in deployment.take_all(deployment.outputs["processing_dlq_url"])]
     assert sorted(dead, key=str) == sorted(bad, key=str)
 
 
-def test_five_thousand_unlinked_events_are_linked_and_paged_through(deployment: Deployment) -> None:
-    """Half of the test before's: in one invocation of the linker, or as many as it takes."""
+def test_many_unlinked_events_are_linked_and_read_in_pages(deployment: Deployment) -> None:
+    """Links half of the events of the previous test, in one or more invocations of the linker."""
     jobs = MANY[:10]
     deployment.put_execution("exec-many", jobs)
 
+    deployment.link()
     eventually(lambda: deployment.unlinked(jobs) == 0, seconds=300)
     seen: list[tuple[str, str]] = []
-    path = "/executions/exec-many/logs?limit=1000"
+    path = f"/executions/exec-many/logs?limit={scaled(1000)}"
     token = ""
     while token is not None:
         status, body = deployment.get(f"{path}&nextToken={token}" if token else path)
         assert status == 200, body
         seen += [(entry["jobId"], entry["eventId"]) for entry in body["logs"]]
         token = body["nextToken"]
-    assert len(seen) == 4950
-    assert set(seen) == {(job, f"event-{number}") for job in jobs for number in range(495)}
-    assert deployment.unlinked(MANY[10:]) == 4950
+    assert len(seen) == 10 * GOOD
+    assert set(seen) == {(job, f"event-{number}") for job in jobs for number in range(GOOD)}
+    assert deployment.unlinked(MANY[10:]) == 10 * GOOD
 
 
 def test_a_redrive_of_the_dlq_stores_what_was_mended(deployment: Deployment) -> None:

@@ -1,6 +1,6 @@
-"""Executions of two and three waves: events at one end, linked rows and the platform's own table at the other.
+"""Executions of two and three waves: from events to linked rows and an updated executions table.
 
-Nobody calls the linker here: the schedule does.
+The schedule invokes the linker once. After that, the tests invoke it.
 """
 
 from __future__ import annotations
@@ -41,7 +41,10 @@ def executions_of(deployment: Deployment, job_id: str) -> set[str | None]:
 
 
 def test_a_wave_without_a_tag_is_linked_when_the_platform_has_written_its_job(deployment: Deployment) -> None:
-    """Its events come before the link, across it and after it; the first wave's end is not the execution's."""
+    """Its events arrive before, during and after linking. The end of the first wave does not end the execution.
+
+    The linker's schedule does the first linking.
+    """
     deployment.put_execution("exec-two", ["two-1"], TotalWaves=2)
     deployment.put_events(details(GOOD, "two-1", "exec-two"))
     deployment.put_events((untagged := details(MIXED, "two-2"))[:5])
@@ -54,6 +57,8 @@ def test_a_wave_without_a_tag_is_linked_when_the_platform_has_written_its_job(de
     deployment.put_events(untagged[:10])
     eventually(lambda: executions_of(deployment, "two-2") == {"exec-two"}, seconds=150)
     deployment.put_events(untagged)
+    eventually(lambda: len(deployment.rows("two-2")) == len(untagged) and deployment.waiting() == 0)
+    deployment.link()
 
     eventually(lambda: deployment.execution("exec-two")["Status"] != "POLLING", seconds=150)
     eventually(lambda: executions_of(deployment, "two-2") == {"exec-two"}, seconds=150)
@@ -67,7 +72,7 @@ def test_a_wave_without_a_tag_is_linked_when_the_platform_has_written_its_job(de
 
 
 def test_the_api_answers_who_signs(deployment: Deployment) -> None:
-    """The execution of the test before: two waves, of which the second had a failed server."""
+    """Reads the execution of the previous test: two waves, with a failed server in the second."""
     path = "/executions/exec-two/logs"
     assert deployment.get(path, auth=None)[0] == 403
 
@@ -86,7 +91,7 @@ def test_the_api_answers_who_signs(deployment: Deployment) -> None:
 
 
 def test_the_viewer_shows_it_and_goes_on_live(deployment: Deployment, browser: Browser) -> None:
-    """Of the module as it is applied, through a proxy that signs for the browser."""
+    """Opens the deployed viewer through a proxy that signs the browser's requests."""
     with GatewayServer(deployment.signing_proxy) as proxy:
         page = browser.new_page()
         page.goto(f"{proxy.address}/executions/exec-two")

@@ -122,7 +122,7 @@ def recovery(server: DrsServer, monkeypatch: pytest.MonkeyPatch) -> Recovery:
     server.simulator = Simulator(page_size=scaled(500))
     drs = Drs(Target())
     drs.connect()
-    assert ITEMS >= scaled(10_000)
+    assert scaled(10_000) <= ITEMS
     return Recovery(server.simulator, drs)
 
 

@@ -56,7 +56,7 @@ class Load:
 
 @cache
 def load() -> Load:
-    """Return jobs of 100 events each. Two servers of each job fail, which DRS events report too. 1 % more is invalid."""
+    """Jobs of 100 events each. Two servers of each job fail, which DRS events report too. 1 % more is invalid."""
     now = datetime.now(UTC).replace(microsecond=0)
     good: list[str] = []
     for job in range(JOBS):

@@ -87,6 +87,17 @@ class Deployment:
         )
         return {"FunctionError": answer.get("FunctionError"), "Payload": json.loads(answer["Payload"].read())}
 
+    def link(self) -> None:
+        """Invoke the linker in a new environment, which scans the executions table at once.
+
+        An environment scans the table for a job once a minute at most, so that a test without this call waits for the
+        second run of the schedule. Raises AssertionError if the linker fails.
+        """
+        client, name = self.stack.client("lambda"), self.outputs["linker_function_name"]
+        client.update_function_configuration(FunctionName=name, Description=f"new at {time.time()}")
+        answer = client.invoke(FunctionName=name, Payload="{}")
+        assert "FunctionError" not in answer, answer["Payload"].read()
+
     def wake(self) -> None:
         """Invoke the collector and do not wait for it, as EventBridge does when CloudTrail tells of a new job."""
         self.stack.client("lambda").invoke(

@@ -31,6 +31,9 @@ _ARCHIVE_VERSION: Final = "2.7.1"
 _ARCHIVE: Final = f'archive = {{ source = "hashicorp/archive", version = "{_ARCHIVE_VERSION}" }}'
 _AWS: Final = f'aws = {{ source = "hashicorp/aws", version = "{_AWS_VERSION}" }}'
 
+# Terraform and its providers collect garbage less often: a third less CPU time for more memory.
+FAST: Final = {"GOGC": "400"}
+
 # Where filesystem mirrors lie: Terraform's own places, and where software is installed by hand.
 # https://developer.hashicorp.com/terraform/cli/config/config-file#implied-local-mirror-directories
 _MIRRORS: Final = (
@@ -60,7 +63,7 @@ class Terraform:
 
     def __init__(self, folder: Path, environment: dict[str, str]) -> None:
         self.folder = folder
-        self.environment = environment | {"TF_CLI_CONFIG_FILE": str(cli_config()), "TF_IN_AUTOMATION": "1"}
+        self.environment = environment | FAST | {"TF_CLI_CONFIG_FILE": str(cli_config()), "TF_IN_AUTOMATION": "1"}
 
     def run(self, *arguments: str) -> str:
         """Run a command; return what it printed. Raises TerraformError."""

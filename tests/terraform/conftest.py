@@ -8,7 +8,7 @@ import pytest
 
 from tests.support.issuer import Issuer
 from tests.support.ministack import MiniStack
-from tests.support.terraform import Terraform, cli_config, working_copy
+from tests.support.terraform import FAST, Terraform, cli_config, working_copy
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -41,7 +41,7 @@ def copy() -> Iterator[Path]:
 def as_aws(stack: MiniStack, issuer: Issuer) -> Iterator[MiniStack]:
     """pytest-terraform, which runs Terraform in this process's environment, takes the embedded AWS for AWS."""
     with pytest.MonkeyPatch.context() as patch:
-        for name, value in stack.environment.items():
+        for name, value in (stack.environment | FAST).items():
             patch.setenv(name, value)
         patch.setenv("TF_CLI_CONFIG_FILE", str(cli_config()))
         patch.setenv("TF_VAR_issuer", issuer.address)
