@@ -92,11 +92,6 @@ def put(deployment: Deployment, events: Sequence[dict[str, Any]]) -> None:
         list(senders.map(deployment.put_events, parts))
 
 
-def stored(deployment: Deployment) -> int:
-    answer = deployment.stack.client("dynamodb").describe_table(TableName=deployment.outputs["table_name"])
-    return int(answer["Table"]["ItemCount"])
-
-
 def test_many_executions_of_a_hundred_events_at_once(deployment: Deployment, count: Callable[..., None]) -> None:
     events = [event for number in range(EXECUTIONS) for event in details(f"exec-{number}", f"job-{number}")]
     random.Random(1).shuffle(events)  # noqa: S311
@@ -106,7 +101,7 @@ def test_many_executions_of_a_hundred_events_at_once(deployment: Deployment, cou
 
     began = time.monotonic()
     put(deployment, events)
-    eventually(lambda: stored(deployment) == EVENTS, seconds=240)
+    eventually(lambda: deployment.stored() == EVENTS, seconds=240)
     seconds = time.monotonic() - began
 
     eventually(lambda: deployment.waiting() == 0)
@@ -129,7 +124,7 @@ def test_many_events_while_dynamodb_and_sns_fail(
     deployment: Deployment, proxy: FaultProxy, subscriber: str, count: Callable[..., None]
 ) -> None:
     """DynamoDB throttles requests and loses responses, then SNS fails, then both. 1 % of the events are invalid."""
-    before = stored(deployment)
+    before = deployment.stored()
     failing = {f"bad-{number}": [SERVERS[number % 16], SERVERS[(number + 1) % 16]] for number in range(EXECUTIONS)}
     events = [event for job, servers in failing.items() for event in details(f"exec-{job}", job, servers)]
     poison = [events[number] | {"logDateTime": "soon", "number": number} for number in range(EXECUTIONS)]
@@ -145,7 +140,7 @@ def test_many_events_while_dynamodb_and_sns_fail(
     time.sleep(1.5 * VISIBILITY_SECONDS)
     proxy.down = frozenset()
 
-    eventually(lambda: stored(deployment) == before + EVENTS, seconds=240)
+    eventually(lambda: deployment.stored() == before + EVENTS, seconds=240)
     eventually(lambda: deployment.waiting() == 0, seconds=240)
     proxy.chances = {}
     rows = [row for job in failing for row in deployment.rows(job)]

@@ -162,6 +162,11 @@ class Deployment:
         answer = requests.get(self.api_url + path, auth=auth, verify=verify, timeout=60)
         return answer.status_code, answer.json()
 
+    def stored(self) -> int:
+        """Return the number of rows of the events table."""
+        answer = self.stack.client("dynamodb").describe_table(TableName=self.outputs["table_name"])
+        return int(answer["Table"]["ItemCount"])
+
     def waiting(self, queue_url: str | None = None) -> int:
         """Messages in a queue, else the ingest queue, those in work included."""
         names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
@@ -181,10 +186,14 @@ class Deployment:
         return bodies
 
     def metrics(self) -> list[dict[str, Any]]:
-        """The EMF lines that the functions logged."""
-        lines = self.stack.log.read_text().splitlines()
-        # Two functions that print at the same moment may share a line.
-        return [json.JSONDecoder().raw_decode(line)[0] for line in lines if line.startswith('{"_aws"')]
+        """The metrics that the functions logged, in the embedded metric format."""
+        found = []
+        for line in self.stack.log.read_text().splitlines():
+            # Functions that print at the same moment may share a line, and the last line may be incomplete.
+            for match in re.finditer(r'{"_aws"', line):
+                with contextlib.suppress(json.JSONDecodeError):
+                    found.append(json.JSONDecoder().raw_decode(line, match.start())[0])
+        return found
 
 
 @contextlib.contextmanager
@@ -224,8 +233,13 @@ def apply(terraform: Terraform, stack: MiniStack) -> None:
 
 
 def eventually(check: Callable[[], bool], *, seconds: float = 60) -> None:
-    """Wait until ``check`` holds, for as long as a busy machine may need; fail where it never does."""
+    """Wait until ``check`` returns true. Raises AssertionError if it does not within ``seconds``."""
     deadline = time.monotonic() + seconds
-    while not check():
-        assert time.monotonic() < deadline, f"not within {seconds} s"
-        time.sleep(0.2)
+    while True:
+        began = time.monotonic()
+        if check():
+            return
+        now = time.monotonic()
+        assert now < deadline, f"not within {seconds} s"
+        # A check that reads much is repeated less often, so that polling does not take the CPU of what it waits for.
+        time.sleep(max(0.2, 3 * (now - began)))

@@ -10,6 +10,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -44,6 +45,8 @@ class MiniStack:
         self._folder = Path(tempfile.mkdtemp(prefix="ministack-"))
         self._ca = self._folder / "ca.pem" if tls else None
         self._process: subprocess.Popen[bytes] | None = None
+        self._clients: dict[tuple[Any, ...], Any] = {}
+        self._lock = threading.Lock()
         self.endpoint = ""
 
     @property
@@ -69,7 +72,7 @@ class MiniStack:
         )
 
     def client(self, service: str, **options: Any) -> Any:
-        """A boto3 client of a service."""
+        """Return a boto3 client of a service. The same arguments return the same client, which threads may share."""
         defaults = {
             "endpoint_url": self.endpoint,
             "region_name": REGION,
@@ -77,7 +80,11 @@ class MiniStack:
             "aws_access_key_id": "test",
             "aws_secret_access_key": "test",
         }
-        return boto3.client(service, **(defaults | options))
+        key = (service, self.endpoint, *sorted(options.items()))
+        with self._lock:
+            if key not in self._clients:
+                self._clients[key] = boto3.client(service, **(defaults | options))
+            return self._clients[key]
 
     def url(self, api_endpoint: str) -> str:
         """Where it serves the HTTP API of this ``api_endpoint``, in its stage ``$default``."""
