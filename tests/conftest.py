@@ -58,7 +58,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
     path = browsers.executable()
-    assert path, "The viewer's tests need Chromium or Chrome: `make test` installs one, or says how"
+    assert path, "The viewer's tests need Chromium or Chrome. `make test` installs it or prints how to install it."
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=browsers.OPTIONS)
         yield browser
@@ -67,7 +67,7 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def count(record_property: Callable[[str, Any], None]) -> Callable[..., None]:
-    """Have figures of a run printed at the end."""
+    """Print figures of a test at the end of the run."""
 
     def count(run: str, **figures: Any) -> None:
         record_property("counted", f"{run}: " + ", ".join(f"{value:,} {name}" for name, value in figures.items()))
@@ -76,7 +76,7 @@ def count(record_property: Callable[[str, Any], None]) -> Callable[..., None]:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Print what the fault tests counted."""
+    """Print the figures of the fault tests."""
     reports = [report for key in ("passed", "failed") for report in terminalreporter.stats.get(key, [])]
     lines = [value for report in reports for name, value in report.user_properties if name == "counted"]
     if lines:

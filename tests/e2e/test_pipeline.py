@@ -1,4 +1,4 @@
-"""Events in at one end, rows out at the other, through the real rule, queue and function on the embedded AWS."""
+"""From events to rows, through the deployed rule, queue and function on the embedded AWS."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 RANDOM = random.Random(1)  # noqa: S311
 
-# Of today: what is older than its retention, the table soon deletes, the embedded one too.
+# The embedded AWS also deletes rows that are older than the retention.
 NOW = datetime.now(UTC)
 
 MANY = [f"many-{number}" for number in range(20)]
@@ -34,7 +34,7 @@ def detail(job: str, event_id: str, **changes: Any) -> dict[str, Any]:
     } | changes
 
 
-def test_the_real_drills_are_stored_whole_and_in_order(deployment: Deployment) -> None:
+def test_the_real_drills_are_stored_completely_and_in_order(deployment: Deployment) -> None:
     details = [item.detail(time) for time, item in drills.compressed(drills.items(), NOW, speed=1)]
 
     deployment.put_events(RANDOM.sample(details, len(details)))
@@ -49,18 +49,18 @@ def test_the_real_drills_are_stored_whole_and_in_order(deployment: Deployment) -
         assert (rows[0]["EventType"], rows[-1]["EventType"]) == ("JOB_STARTED", "JOB_COMPLETED")
 
 
-def test_two_facts_of_the_same_second_are_two_rows(deployment: Deployment) -> None:
+def test_two_events_of_the_same_second_are_two_rows(deployment: Deployment) -> None:
     deployment.put_events([detail("same-second", "one"), detail("same-second", "two")])
 
     eventually(lambda: len(deployment.rows("same-second")) == 2)
 
 
-def test_the_same_fact_again_and_again_is_one_row_and_no_failure(deployment: Deployment) -> None:
+def test_a_repeated_event_is_one_row_and_no_failure(deployment: Deployment) -> None:
     fact = detail("repeats", "once", executionId="exec-1")
     deployment.put_events([fact] * 10)  # in one request
     for _ in range(5):
         deployment.put_events([fact])
-    deployment.send(dumps(job_log(fact)), dumps(job_log(fact, id="another")))  # as a redrive: new message ids
+    deployment.send(dumps(job_log(fact)), dumps(job_log(fact, id="another")))  # like a redrive, with new message IDs
 
     eventually(lambda: deployment.waiting() == 0)
     (row,) = deployment.rows("repeats")
@@ -69,7 +69,7 @@ def test_the_same_fact_again_and_again_is_one_row_and_no_failure(deployment: Dep
 
 
 def test_a_launch_result_of_drs_is_stored(deployment: Deployment) -> None:
-    # EventBridge takes aws.drs from AWS only, the embedded one too: so as its rule would send it.
+    # EventBridge accepts the source aws.drs from AWS only, so the test sends the message of the rule.
     deployment.send(dumps(launch_result(state="RECOVERY_LAUNCH_FAILED", **{"job-id": "launch-result"})))
 
     eventually(lambda: len(deployment.rows("launch-result")) == 1)
@@ -78,7 +78,7 @@ def test_a_launch_result_of_drs_is_stored(deployment: Deployment) -> None:
     assert row["EventData"]["isDrill"] is False
 
 
-def test_strange_values_survive_the_way(deployment: Deployment) -> None:
+def test_unusual_values_are_stored_unchanged(deployment: Deployment) -> None:
     odd = {"float": 0.1, "empty": "", "emoji": "😀", "nested": {"list": [None, True, []]}, "error": "e" * 65536}
 
     deployment.put_events([detail("odd", "odd", **odd)])
@@ -90,7 +90,7 @@ def test_strange_values_survive_the_way(deployment: Deployment) -> None:
     assert row["Error"] == odd["error"]
 
 
-def test_the_rule_takes_only_events_of_a_job_from_known_sources(deployment: Deployment) -> None:
+def test_the_rule_accepts_only_events_of_a_job_from_known_sources(deployment: Deployment) -> None:
     events = deployment.stack.client("events")
     strangers = [
         {"Source": "somebody.else", "DetailType": "DRS Job Log", "Detail": json.dumps(detail("stranger", "1"))},
@@ -146,13 +146,13 @@ def test_many_unlinked_events_are_linked_and_read_in_pages(deployment: Deploymen
     assert deployment.unlinked(MANY[10:]) == 10 * GOOD
 
 
-def test_a_redrive_of_the_dlq_stores_what_was_mended(deployment: Deployment) -> None:
+def test_a_redrive_of_the_dlq_stores_the_event(deployment: Deployment) -> None:
     fact = detail("redriven", "late")
     deployment.stack.client("sqs").send_message(
         QueueUrl=deployment.outputs["processing_dlq_url"], MessageBody=dumps(job_log(fact))
     )
 
-    # AWS's own redrive is not in the embedded AWS: by hand, which also makes new message ids.
+    # The embedded AWS has no redrive. Moving the messages also gives them new IDs, as a redrive does.
     deployment.send(*deployment.take_all(deployment.outputs["processing_dlq_url"]))
 
     eventually(lambda: len(deployment.rows("redriven")) == 1)
