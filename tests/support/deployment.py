@@ -163,7 +163,7 @@ class Deployment:
         return answer.status_code, answer.json()
 
     def stored(self) -> int:
-        """Return the number of rows of the events table."""
+        """Return the number of rows of the events table. It decreases when the embedded AWS deletes expired rows."""
         answer = self.stack.client("dynamodb").describe_table(TableName=self.outputs["table_name"])
         return int(answer["Table"]["ItemCount"])
 
