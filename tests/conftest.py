@@ -1,8 +1,12 @@
+"""Fixtures of several folders, and how pytest-xdist distributes the tests among its workers."""
+
 from __future__ import annotations
 
+from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import xdist.scheduler
 from playwright.sync_api import sync_playwright
 
 from tests.support import browser as browsers
@@ -12,11 +16,49 @@ if TYPE_CHECKING:
 
     from playwright.sync_api import Browser
 
+# The longest files first, so that none of them is the last to end. The first five mostly wait.
+ORDER = [
+    *("e2e/test_faults.py", "e2e/test_least_privilege.py", "e2e/test_waves.py", "e2e/test_drs_jobs.py"),
+    *("e2e/test_pipeline.py", "e2e", "terraform/test_applied.py", "terraform/test_plan.py"),
+    *("terraform/test_observability.py", "terraform/test_refusals.py", "viewer", "faults", "terraform", "unit"),
+]
+
+# These files share one plan, so that one worker runs both.
+SHARED_PLAN = {"tests/terraform/test_plan.py", "tests/terraform/test_observability.py"}
+
+
+class Scheduling(xdist.scheduler.LoadScopeScheduling):
+    """Distributes whole files, but the tests of tests/faults, which share nothing, one by one."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = nodeid.partition("::")[0]
+        if file.startswith("tests/faults/"):
+            return nodeid
+        return "plan" if file in SHARED_PLAN else file
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Scheduling:
+    config.option.loadscopereorder = False  # it would begin with the files that have the most tests
+    return Scheduling(config, log)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Sort the tests by ``ORDER``; within a file they keep their order."""
+    root = PurePath(__file__).parent
+
+    def place(item: pytest.Item) -> int:
+        file = item.path.relative_to(root) if item.path.is_relative_to(root) else item.path
+        names = [file.as_posix(), file.parts[0]]
+        return next((ORDER.index(name) for name in names if name in ORDER), len(ORDER))
+
+    items.sort(key=place)
+
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
     path = browsers.executable()
-    assert path, "The viewer's tests need Chromium or Chrome: `make test` installs one, or says how"
+    assert path, "The viewer's tests need Chromium or Chrome. `make test` installs it or prints how to install it."
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=browsers.OPTIONS)
         yield browser
@@ -25,7 +67,7 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def count(record_property: Callable[[str, Any], None]) -> Callable[..., None]:
-    """Have figures of a run printed at the end."""
+    """Print figures of a test at the end of the run."""
 
     def count(run: str, **figures: Any) -> None:
         record_property("counted", f"{run}: " + ", ".join(f"{value:,} {name}" for name, value in figures.items()))
@@ -34,7 +76,7 @@ def count(record_property: Callable[[str, Any], None]) -> Callable[..., None]:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Print what the fault tests counted."""
+    """Print the figures of the fault tests."""
     reports = [report for key in ("passed", "failed") for report in terminalreporter.stats.get(key, [])]
     lines = [value for report in reports for name, value in report.user_properties if name == "counted"]
     if lines:

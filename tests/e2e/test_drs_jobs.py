@@ -1,4 +1,4 @@
-"""A DRS job at one end, rows at the other: the schedule, the collector, the bus and all that follows."""
+"""From a DRS job to rows of the events table: schedule, collector, event bus, queue and ingest."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ def deployment() -> Iterator[Deployment]:
         yield deployment
 
 
-def told(deployment: Deployment, job_id: str) -> list[tuple[str, str, str | None]]:
-    """The log of a job as DRS has it: time, name, server. Whatever is in it twice would show."""
+def logged(deployment: Deployment, job_id: str) -> list[tuple[str, str, str | None]]:
+    """Return the log of a job as DRS has it: time, name and server of each item."""
     return [
         (
             datetime.fromisoformat(item["logDateTime"]).astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
@@ -42,7 +42,7 @@ def stored(rows: list[dict[str, Any]]) -> list[tuple[str, str, str | None]]:
 
 
 def test_a_job_of_200_servers_started_by_an_orchestrator_is_stored_as_drs_logged_it(deployment: Deployment) -> None:
-    """Nobody calls the collector here: the schedule does."""
+    """The schedule invokes the collector."""
     failing = {SERVERS[7]: "An error occurred (UnauthorizedOperation) when calling the DeleteVolume operation: …"}
     deployment.drs.script_of = lambda servers, drill: scripts.launch(
         servers, failing=failing, cleaned=SERVERS[::2], drill=drill
@@ -54,12 +54,12 @@ def test_a_job_of_200_servers_started_by_an_orchestrator_is_stored_as_drs_logged
         tags={"ExecutionId": "exec-200"},
     )["job"]["jobID"]
 
-    log = told(deployment, job_id)
+    log = logged(deployment, job_id)
     assert len(log) == 2 + 200 * 6 + 100 * 2
     eventually(lambda: len(deployment.rows(job_id)) >= len(log), seconds=180)
 
     rows = deployment.rows(job_id)
-    # Items of one moment have no order among themselves.
+    # Items with the same time have no defined order.
     assert sorted(stored(rows), key=str) == sorted(
         ((t, STORED_AS.get(e, "JOB_COMPLETED" if e == "JOB_END" else e), s) for t, e, s in log), key=str
     )
@@ -74,9 +74,10 @@ def test_a_job_of_200_servers_started_by_an_orchestrator_is_stored_as_drs_logged
     assert deployment.take_all(deployment.outputs["processing_dlq_url"]) == []
 
 
-def test_the_silent_failure_is_told(deployment: Deployment) -> None:
+def test_a_failure_without_a_log_item_is_stored(deployment: Deployment) -> None:
     job_id = deployment.drs.start(scripts.silent_failure(SERVERS[:2]))
 
+    deployment.wake()
     eventually(lambda: len(deployment.rows(job_id)) == 8, seconds=120)
 
     assert [row["EventType"] for row in deployment.rows(job_id)][-3:] == [
@@ -84,7 +85,7 @@ def test_the_silent_failure_is_told(deployment: Deployment) -> None:
     ]
 
 
-def test_jobs_are_read_again_by_hand(deployment: Deployment) -> None:
+def test_jobs_are_read_on_request(deployment: Deployment) -> None:
     job_id = deployment.drs.start(scripts.terminate(SERVERS[:1]))
     eventually(lambda: deployment.drs.is_over(job_id))
 
@@ -96,7 +97,7 @@ def test_jobs_are_read_again_by_hand(deployment: Deployment) -> None:
     assert deployment.collect({"jobIds": [job_id]})["Payload"] == {"passes": 1, "jobs": 1, "emitted": 0}
 
 
-def test_a_job_that_fails_is_named_and_fails_the_invocation(deployment: Deployment) -> None:
+def test_a_job_that_cannot_be_read_is_named_and_fails_the_invocation(deployment: Deployment) -> None:
     bad = deployment.drs.start(scripts.terminate(SERVERS[:1]))
     good = deployment.drs.start(scripts.terminate(SERVERS[1:2]))
     deployment.drs.fail(f"DescribeJobLogItems {bad}", *[ApiError("AccessDeniedException", status=403)] * 100)
@@ -112,7 +113,7 @@ def test_a_job_that_fails_is_named_and_fails_the_invocation(deployment: Deployme
     eventually(lambda: len(deployment.rows(bad)) == 4)
 
 
-def test_what_is_no_event_of_the_collector_is_refused(deployment: Deployment) -> None:
+def test_an_invalid_event_is_refused(deployment: Deployment) -> None:
     answer = deployment.collect({"jobIDs": ["drsjob-556c7b1d99221f996"]})
 
     assert answer["FunctionError"] == "Unhandled"
@@ -120,7 +121,7 @@ def test_what_is_no_event_of_the_collector_is_refused(deployment: Deployment) ->
 
 
 def test_a_heartbeat_is_counted(deployment: Deployment) -> None:
-    # As the clock does: what its own invocations print was not found in the embedded AWS's log.
+    # The log of the embedded AWS does not contain the output of invocations by the schedule.
     assert deployment.collect()["FunctionError"] is None
 
     eventually(lambda: any(sum(line.get("CollectorHeartbeat", [0])) for line in deployment.metrics()), seconds=90)

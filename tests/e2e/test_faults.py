@@ -1,4 +1,4 @@
-"""The whole way under load and faults: a proxy stands between the functions and DynamoDB and SNS."""
+"""The deployed module under load and faults. A proxy between the functions and DynamoDB and SNS injects the faults."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ import pytest
 
 from tests.support import played, scripts
 from tests.support.deployment import Deployment, deployed, eventually
+from tests.support.profile import scaled
 from tests.support.proxy import FaultProxy
 from tests.support.scripts import server_id
 
@@ -23,7 +24,11 @@ if TYPE_CHECKING:
 
 SERVERS = [server_id(number) for number in range(16)]
 
-# As applied they are 180 s and 30 s, and a message is tried for 15 minutes: here, for two.
+# Jobs of 100 events, one for each execution.
+EXECUTIONS = scaled(100)
+EVENTS = 100 * EXECUTIONS
+
+# The defaults are 180 s and 30 s, so that SQS delivers a message for 15 minutes. Here it does so for two.
 VISIBILITY_SECONDS = 22
 TIMEOUT_SECONDS = 20
 
@@ -39,7 +44,7 @@ def deployment(proxy: FaultProxy) -> Iterator[Deployment]:
     endpoints = {f"AWS_ENDPOINT_URL_{service}": proxy.endpoint for service in ("DYNAMODB", "SNS")}
     with deployed(settings=endpoints) as deployment:
         proxy.target = deployment.stack.endpoint
-        hide_failed_ones_for(deployment, VISIBILITY_SECONDS)
+        set_visibility_timeout(deployment, VISIBILITY_SECONDS)
         deployment.stack.client("lambda").update_function_configuration(
             FunctionName=deployment.outputs["ingest_function_name"], Timeout=TIMEOUT_SECONDS
         )
@@ -48,12 +53,12 @@ def deployment(proxy: FaultProxy) -> Iterator[Deployment]:
 
 @pytest.fixture(autouse=True)
 def _mended(proxy: FaultProxy) -> Iterator[None]:
-    """Whatever became of a test, the next one begins without faults."""
+    """Start each test without faults."""
     yield
     proxy.chances, proxy.down = {}, frozenset()
 
 
-def hide_failed_ones_for(deployment: Deployment, seconds: int) -> None:
+def set_visibility_timeout(deployment: Deployment, seconds: int) -> None:
     deployment.stack.client("sqs").set_queue_attributes(
         QueueUrl=deployment.outputs["queue_url"], Attributes={"VisibilityTimeout": str(seconds)}
     )
@@ -61,7 +66,7 @@ def hide_failed_ones_for(deployment: Deployment, seconds: int) -> None:
 
 @pytest.fixture(scope="module")
 def subscriber(deployment: Deployment) -> str:
-    """URL of a queue that is subscribed to the failure notices."""
+    """URL of a queue that is subscribed to the failure notifications."""
     sqs = deployment.stack.client("sqs")
     url = sqs.create_queue(QueueName="subscriber")["QueueUrl"]
     arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
@@ -72,7 +77,7 @@ def subscriber(deployment: Deployment) -> str:
 
 
 def details(execution: str, job: str, failing: Sequence[str] = ()) -> list[dict[str, Any]]:
-    """100 events of an execution, an hour ago."""
+    """Return 100 events of an execution that started an hour ago."""
     script = scripts.launch(SERVERS, failing=dict.fromkeys(failing, "no rights"), cleaned=SERVERS[:1])
     created = datetime.now(UTC) - timedelta(hours=1)
     found = played.details(script, job, created=created, execution_id=execution)
@@ -81,83 +86,84 @@ def details(execution: str, job: str, failing: Sequence[str] = ()) -> list[dict[
 
 
 def put(deployment: Deployment, events: Sequence[dict[str, Any]]) -> None:
-    """Put them on the bus by several senders at the same time."""
+    """Put the events on the bus with several threads."""
     parts = [events[start : start + 250] for start in range(0, len(events), 250)]
     with ThreadPoolExecutor(8) as senders:
         list(senders.map(deployment.put_events, parts))
 
 
-def stored(deployment: Deployment) -> int:
-    answer = deployment.stack.client("dynamodb").describe_table(TableName=deployment.outputs["table_name"])
-    return int(answer["Table"]["ItemCount"])
-
-
-def test_a_hundred_executions_of_a_hundred_events_at_once(deployment: Deployment, count: Callable[..., None]) -> None:
-    events = [event for number in range(100) for event in details(f"exec-{number}", f"job-{number}")]
+def test_many_executions_of_a_hundred_events_at_once(deployment: Deployment, count: Callable[..., None]) -> None:
+    events = [event for number in range(EXECUTIONS) for event in details(f"exec-{number}", f"job-{number}")]
     random.Random(1).shuffle(events)  # noqa: S311
     for event in events:
-        event["logDateTime"] = None  # and so it happens when it is put
+        event["logDateTime"] = None  # the time of the event is the time of the put
     lines_before = len(deployment.metrics())
 
     began = time.monotonic()
     put(deployment, events)
-    eventually(lambda: stored(deployment) == 10_000, seconds=240)
+    eventually(lambda: deployment.stored() == EVENTS, seconds=240)
     seconds = time.monotonic() - began
 
     eventually(lambda: deployment.waiting() == 0)
     expected = Counter((event["jobID"], event["eventId"]) for event in events)
-    rows = [row for number in range(100) for row in deployment.rows(f"job-{number}")]
+    rows = [row for number in range(EXECUTIONS) for row in deployment.rows(f"job-{number}")]
     assert Counter((row["JobId"], row["EventId"]) for row in rows) == expected
-    assert {row["ExecutionId"] for row in rows} == {f"exec-{number}" for number in range(100)}
+    assert {row["ExecutionId"] for row in rows} == {f"exec-{number}" for number in range(EXECUTIONS)}
     assert deployment.take_all(deployment.outputs["processing_dlq_url"]) == []
     lines = deployment.metrics()[lines_before:]
-    assert sum(sum(line.get("EventsStored", [])) for line in lines) == 10_000
+    assert sum(sum(line.get("EventsStored", [])) for line in lines) == EVENTS
     assert '"level":"ERROR"' not in deployment.stack.log.read_text()
-    # EventBridge's times have whole seconds: up to one of these is rounding.
+    # EventBridge times have whole seconds, so that rounding adds up to one second.
     lags = [value for line in lines for value in line.get("EventLag", [])]
     half, most = statistics.median(lags), statistics.quantiles(lags, n=100)[-1]
-    count(
-        "100 times 100 at once", stored=10_000, seconds=round(seconds), ms_lag_p50=round(half), ms_lag_p99=round(most)
-    )
+    figures = {"stored": EVENTS, "seconds": round(seconds), "ms_lag_p50": round(half), "ms_lag_p99": round(most)}
+    count(f"{EXECUTIONS} executions of 100 events at once", **figures)
 
 
-def test_ten_thousand_events_while_everything_fails_now_and_then(
+def test_many_events_while_dynamodb_and_sns_fail(
     deployment: Deployment, proxy: FaultProxy, subscriber: str, count: Callable[..., None]
 ) -> None:
-    """DynamoDB throttles and loses answers, then it is down, and SNS; one event in a hundred is poisonous."""
-    before = stored(deployment)
-    failing = {f"bad-{number}": [SERVERS[number % 16], SERVERS[(number + 1) % 16]] for number in range(100)}
+    """DynamoDB throttles requests and loses responses, then SNS fails, then both. 1 % of the events are invalid."""
+    before = deployment.stored()
+    failing = {f"bad-{number}": [SERVERS[number % 16], SERVERS[(number + 1) % 16]] for number in range(EXECUTIONS)}
     events = [event for job, servers in failing.items() for event in details(f"exec-{job}", job, servers)]
-    poison = [events[number] | {"logDateTime": "soon", "number": number} for number in range(100)]
-    everything = events + poison
+    invalid = [events[number] | {"logDateTime": "soon", "number": number} for number in range(EXECUTIONS)]
+    everything = events + invalid
     random.Random(2).shuffle(everything)  # noqa: S311
 
     proxy.chances = {"throttled": 0.3, "lost": 0.02}
-    put(deployment, everything[:7000])
+    put(deployment, everything[: scaled(6000)])
+    proxy.down = frozenset({"sns"})  # alone: without DynamoDB, the function does not get as far as SNS
+    put(deployment, everything[scaled(6000) : scaled(7000)])
     proxy.down = frozenset({"dynamodb", "sns"})
-    put(deployment, everything[7000:])
+    put(deployment, everything[scaled(7000) :])
     time.sleep(1.5 * VISIBILITY_SECONDS)
     proxy.down = frozenset()
 
-    eventually(lambda: stored(deployment) == before + 10_000, seconds=240)
+    eventually(lambda: deployment.stored() == before + EVENTS, seconds=240)
     eventually(lambda: deployment.waiting() == 0, seconds=240)
     proxy.chances = {}
     rows = [row for job in failing for row in deployment.rows(job)]
     expected = Counter((event["jobID"], event["eventId"]) for event in events)
     assert Counter((row["JobId"], row["EventId"]) for row in rows) == expected
     dead = [json.loads(body)["detail"] for body in deployment.take_all(deployment.outputs["processing_dlq_url"])]
-    assert sorted(event["number"] for event in dead) == list(range(100))
+    assert sorted(event["number"] for event in dead) == list(range(EXECUTIONS))
     notices = [json.loads(body)["MessageAttributes"] for body in deployment.take_all(subscriber)]
-    told = Counter((notice["jobId"]["Value"], notice["sourceServerId"]["Value"]) for notice in notices)
-    assert set(told) == {(job, server) for job, servers in failing.items() for server in servers}
-    count("everything fails now and then", **{"stored": 10_000, "dead": 100, "notices": told.total()} | proxy.happened)
+    notified = Counter((notice["jobId"]["Value"], notice["sourceServerId"]["Value"]) for notice in notices)
+    assert set(notified) == {(job, server) for job, servers in failing.items() for server in servers}
+    assert proxy.happened["dynamodb throttled"] > scaled(1000)
+    assert proxy.happened["dynamodb lost"] > scaled(50)
+    assert proxy.happened["dynamodb down"] > scaled(500)
+    assert proxy.happened["sns down"] > 0
+    figures = {"stored": EVENTS, "dead": EXECUTIONS, "notices": notified.total()}
+    count("DynamoDB and SNS fail", **figures | proxy.happened)
 
 
-def test_a_redrive_after_the_mend_empties_the_dlq_and_completes_the_rows(
+def test_a_redrive_after_an_outage_empties_the_dlq_and_completes_the_rows(
     deployment: Deployment, proxy: FaultProxy, subscriber: str
 ) -> None:
     events = details("exec-redriven", "redriven", SERVERS[:1])
-    hide_failed_ones_for(deployment, 5)
+    set_visibility_timeout(deployment, 5)
     proxy.down = frozenset({"dynamodb"})
     put(deployment, events)
     dlq = deployment.outputs["processing_dlq_url"]
@@ -165,7 +171,7 @@ def test_a_redrive_after_the_mend_empties_the_dlq_and_completes_the_rows(
     eventually(lambda: deployment.waiting(dlq) == 100, seconds=180)
     assert deployment.rows("redriven") == []
     proxy.down = frozenset()
-    # By hand: the embedded AWS has no StartMessageMoveTask, which AWS's own redrive is.
+    # The embedded AWS has no StartMessageMoveTask, so the test moves the messages.
     deployment.send(*deployment.take_all(dlq))
 
     eventually(lambda: len(deployment.rows("redriven")) == 100)
@@ -174,22 +180,23 @@ def test_a_redrive_after_the_mend_empties_the_dlq_and_completes_the_rows(
     assert len(deployment.take_all(subscriber)) == 1
 
 
-def test_a_server_that_stands_still_is_told(deployment: Deployment) -> None:
+def test_a_stalled_server_is_counted(deployment: Deployment) -> None:
     job = deployment.drs.start(scripts.launch(SERVERS[:2], stuck=SERVERS[:1]))
     deployment.drs.jobs[job].began -= timedelta(hours=1)
 
-    # One pass, as a launch result wakes it for; the clock's invocations tell when their minute is over.
+    # A launch result invokes the collector for one pass. An invocation by the schedule lasts a minute.
     deployment.collect({"detail-type": "DRS Source Server Launch Result"})
 
     eventually(lambda: any("ServersStalled" in line for line in deployment.metrics()), seconds=120)
 
 
-def test_each_alarm_and_graph_of_our_own_metrics_is_of_one_that_the_functions_sent(deployment: Deployment) -> None:
-    """In the tests before, as EMF lines. The embedded AWS makes no metrics of them and evaluates no alarm faithfully.
+def test_alarms_and_graphs_of_custom_metrics_use_metrics_that_the_functions_send(deployment: Deployment) -> None:
+    """The functions logged these metrics in the previous tests.
 
-    Of AWS's own metrics tests/terraform/test_observability.py has the dimensions that AWS documents.
+    The embedded AWS does not turn logs into metrics, and it does not evaluate alarms as AWS does.
+    tests/terraform/test_observability.py compares AWS's own metrics with the dimensions that AWS documents.
     """
-    # As the clock does: what its own invocations print was not found in the embedded AWS's log.
+    # The log of the embedded AWS does not contain the output of invocations by the schedule.
     deployment.stack.client("lambda").invoke(FunctionName=deployment.outputs["linker_function_name"], Payload="{}")
     eventually(lambda: any("OldestUnlinkedEventAge" in line for line in deployment.metrics()))
     sent = {

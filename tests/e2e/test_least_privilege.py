@@ -1,4 +1,4 @@
-"""Each function's role is enough, and nothing less is: on the embedded AWS with its authorization on."""
+"""Each function's role has the permissions that it needs. The embedded AWS enforces authorization here."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="module")
 def strict() -> Iterator[Deployment]:
-    # The queues refuse plain HTTP, which only counts with authorization on: hence TLS.
+    # With authorization, the policies of the queues refuse plain HTTP.
     with deployed(Simulator(speed=20), settings={"AUTH": "true"}, tls=True) as deployment:
-        # The embedded AWS does not know events:source and events:detail-type; the plan test asserts that condition.
+        # The embedded AWS does not support events:source and events:detail-type. The plan tests assert that condition.
         change(
             deployment,
             deployment.outputs["collector_role_name"],
@@ -31,7 +31,7 @@ def strict() -> Iterator[Deployment]:
 
 
 def change(deployment: Deployment, role: str, changed: Callable[[dict[str, Any]], dict[str, Any] | None]) -> None:
-    """Change the statements of a role, or take those out of it that become None."""
+    """Change the statements of a role. Remove those for which ``changed`` returns None."""
     iam = deployment.stack.client("iam")
     policy = iam.get_role_policy(RoleName=role, PolicyName="function")["PolicyDocument"]
     statements = [statement for old in policy["Statement"] if (statement := changed(old))]
@@ -44,47 +44,53 @@ def put(deployment: Deployment, job: str) -> None:
     deployment.put_events([{"jobID": job, "eventType": "JOB_START", "eventId": "1"}])
 
 
-def test_the_role_is_enough(strict: Deployment) -> None:
+def test_the_role_of_ingest_suffices(strict: Deployment) -> None:
     put(strict, "allowed")
 
     eventually(lambda: len(strict.rows("allowed")) == 1)
 
 
-def test_the_collectors_role_is_enough(strict: Deployment) -> None:
+def test_the_role_of_the_collector_suffices(strict: Deployment) -> None:
     job_id = strict.drs.start(scripts.silent_failure(["s-51d6b65c73391918f"]))
 
-    eventually(lambda: len(strict.rows(job_id)) == 5, seconds=120)  # invoked by the schedule, with its role
+    eventually(
+        lambda: len(strict.rows(job_id)) == 5, seconds=120
+    )  # the schedule invokes the collector with its own role
 
 
-def test_the_roles_are_enough_to_link_and_to_end_an_execution(strict: Deployment) -> None:
+def test_the_roles_suffice_to_link_and_to_update_an_execution(strict: Deployment) -> None:
     untagged = played.details(
         scripts.silent_failure(["s-51d6b65c73391918f"]), "strict-1", created=datetime.now(UTC), execution_id=None
     )
     strict.put_events(untagged)
     strict.put_execution("exec-strict", ["strict-1"])
 
-    # Linked by the linker's role; ended by it.
+    # The linker's role links the events and updates the execution.
+    eventually(lambda: any("UnlinkedJobId" in row for row in strict.rows("strict-1")))
+    strict.link()
     eventually(lambda: strict.execution("exec-strict")["Status"] == "FAILED", seconds=150)
     eventually(lambda: {row.get("ExecutionId") for row in strict.rows("strict-1")} == {"exec-strict"})
 
-    # Read by the API's.
+    # The API's role reads them.
     assert strict.get("/executions/exec-strict/logs")[1]["status"] == "FAILED"
     assert strict.get("/jobs/strict-1/logs")[1]["executionId"] == "exec-strict"
 
-    # Written down after its job ended: set aside by ingest's, ended by the linker's.
+    # If the execution's record is written after its job ended, ingest's role marks the events and the linker's role
+    # updates the execution.
     silent = scripts.silent_failure(["s-51d6b65c73391918f"])
     strict.put_events(played.details(silent, "strict-2", created=datetime.now(UTC), execution_id="exec-late"))
     eventually(lambda: any("UnlinkedJobId" in row for row in strict.rows("strict-2")))
     strict.put_execution("exec-late", ["strict-2"])
+    strict.link()
     eventually(lambda: strict.execution("exec-late")["Status"] == "FAILED", seconds=150)
 
-    # Ended by ingest's.
+    # Ingest's role updates the execution.
     strict.put_execution("exec-strict", ["strict-1"])
     strict.put_events([untagged[-1] | {"executionId": "exec-strict"}])
     eventually(lambda: strict.execution("exec-strict")["Status"] == "FAILED")
 
 
-def test_who_may_not_invoke_the_api_does_not_get_in(strict: Deployment) -> None:
+def test_the_api_requires_permission_to_invoke_it(strict: Deployment) -> None:
     iam = strict.stack.client("iam")
     iam.create_user(UserName="reader")
     key = iam.create_access_key(UserName="reader")["AccessKey"]
@@ -94,7 +100,7 @@ def test_who_may_not_invoke_the_api_does_not_get_in(strict: Deployment) -> None:
     assert strict.get(path, auth=None)[0] == 403
     assert strict.get(path, auth=reader)[0] == 403
 
-    # As the README says.
+    # The policy in the documentation.
     allow = {
         "Effect": "Allow",
         "Action": "execute-api:Invoke",
@@ -107,7 +113,7 @@ def test_who_may_not_invoke_the_api_does_not_get_in(strict: Deployment) -> None:
 
 
 @pytest.mark.parametrize("sid", ["PutEvents", "ReadStoredEvents"])
-def test_without_a_statement_the_collector_fails_and_says_so(strict: Deployment, sid: str) -> None:
+def test_the_collector_reports_a_missing_permission(strict: Deployment, sid: str) -> None:
     job_id = strict.drs.start(scripts.silent_failure(["s-51d6b65c73391918f"]))
     change(strict, strict.outputs["collector_role_name"], lambda old: None if old["Sid"] == sid else old)
 
@@ -117,7 +123,7 @@ def test_without_a_statement_the_collector_fails_and_says_so(strict: Deployment,
     assert "AccessDenied" in answer["Payload"]["errorMessage"]
 
 
-def test_without_put_item_the_event_is_not_stored_and_not_lost(strict: Deployment) -> None:
+def test_without_put_item_an_event_stays_in_the_queue(strict: Deployment) -> None:
     change(strict, strict.outputs["ingest_role_name"], lambda old: None if old["Sid"] == "StoreEvents" else old)
     put(strict, "denied")
 

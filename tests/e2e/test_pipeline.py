@@ -1,4 +1,4 @@
-"""Events in at one end, rows out at the other, through the real rule, queue and function on the embedded AWS."""
+"""From events to rows, through the deployed rule, queue and function on the embedded AWS."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from tests.support import drills
 from tests.support.deployment import eventually
 from tests.support.envelopes import dumps, job_log, launch_result
+from tests.support.profile import scaled
 
 if TYPE_CHECKING:
     from tests.support.deployment import Deployment
@@ -17,11 +18,11 @@ if TYPE_CHECKING:
 
 RANDOM = random.Random(1)  # noqa: S311
 
-# Of today: what is older than its retention, the table soon deletes, the embedded one too.
+# The embedded AWS also deletes rows that are older than the retention.
 NOW = datetime.now(UTC)
 
-
 MANY = [f"many-{number}" for number in range(20)]
+GOOD, BAD = scaled(495), scaled(5)  # events of each job
 
 
 def detail(job: str, event_id: str, **changes: Any) -> dict[str, Any]:
@@ -33,7 +34,7 @@ def detail(job: str, event_id: str, **changes: Any) -> dict[str, Any]:
     } | changes
 
 
-def test_the_real_drills_are_stored_whole_and_in_order(deployment: Deployment) -> None:
+def test_the_real_drills_are_stored_completely_and_in_order(deployment: Deployment) -> None:
     details = [item.detail(time) for time, item in drills.compressed(drills.items(), NOW, speed=1)]
 
     deployment.put_events(RANDOM.sample(details, len(details)))
@@ -48,18 +49,18 @@ def test_the_real_drills_are_stored_whole_and_in_order(deployment: Deployment) -
         assert (rows[0]["EventType"], rows[-1]["EventType"]) == ("JOB_STARTED", "JOB_COMPLETED")
 
 
-def test_two_facts_of_the_same_second_are_two_rows(deployment: Deployment) -> None:
+def test_two_events_of_the_same_second_are_two_rows(deployment: Deployment) -> None:
     deployment.put_events([detail("same-second", "one"), detail("same-second", "two")])
 
     eventually(lambda: len(deployment.rows("same-second")) == 2)
 
 
-def test_the_same_fact_again_and_again_is_one_row_and_no_failure(deployment: Deployment) -> None:
+def test_a_repeated_event_is_one_row_and_no_failure(deployment: Deployment) -> None:
     fact = detail("repeats", "once", executionId="exec-1")
     deployment.put_events([fact] * 10)  # in one request
     for _ in range(5):
         deployment.put_events([fact])
-    deployment.send(dumps(job_log(fact)), dumps(job_log(fact, id="another")))  # as a redrive: new message ids
+    deployment.send(dumps(job_log(fact)), dumps(job_log(fact, id="another")))  # like a redrive, with new message IDs
 
     eventually(lambda: deployment.waiting() == 0)
     (row,) = deployment.rows("repeats")
@@ -68,7 +69,7 @@ def test_the_same_fact_again_and_again_is_one_row_and_no_failure(deployment: Dep
 
 
 def test_a_launch_result_of_drs_is_stored(deployment: Deployment) -> None:
-    # EventBridge takes aws.drs from AWS only, the embedded one too: so as its rule would send it.
+    # EventBridge accepts the source aws.drs from AWS only, so the test sends the message of the rule.
     deployment.send(dumps(launch_result(state="RECOVERY_LAUNCH_FAILED", **{"job-id": "launch-result"})))
 
     eventually(lambda: len(deployment.rows("launch-result")) == 1)
@@ -77,7 +78,7 @@ def test_a_launch_result_of_drs_is_stored(deployment: Deployment) -> None:
     assert row["EventData"]["isDrill"] is False
 
 
-def test_strange_values_survive_the_way(deployment: Deployment) -> None:
+def test_unusual_values_are_stored_unchanged(deployment: Deployment) -> None:
     odd = {"float": 0.1, "empty": "", "emoji": "😀", "nested": {"list": [None, True, []]}, "error": "e" * 65536}
 
     deployment.put_events([detail("odd", "odd", **odd)])
@@ -89,7 +90,7 @@ def test_strange_values_survive_the_way(deployment: Deployment) -> None:
     assert row["Error"] == odd["error"]
 
 
-def test_the_rule_takes_only_events_of_a_job_from_known_sources(deployment: Deployment) -> None:
+def test_the_rule_accepts_only_events_of_a_job_from_known_sources(deployment: Deployment) -> None:
     events = deployment.stack.client("events")
     strangers = [
         {"Source": "somebody.else", "DetailType": "DRS Job Log", "Detail": json.dumps(detail("stranger", "1"))},
@@ -103,15 +104,15 @@ def test_the_rule_takes_only_events_of_a_job_from_known_sources(deployment: Depl
     assert [row["EventId"] for row in deployment.rows("stranger")] == ["known"]
 
 
-def test_ten_thousand_events_end_as_rows_and_the_bad_ones_in_the_dlq(deployment: Deployment) -> None:
-    # The bad ones are tried five times, one visibility timeout after the other: 15 minutes as applied.
+def test_many_events_become_rows_and_invalid_ones_go_to_the_dlq(deployment: Deployment) -> None:
+    # SQS delivers an invalid event five times. With the default visibility timeout, that takes 15 minutes.
     deployment.stack.client("sqs").set_queue_attributes(
         QueueUrl=deployment.outputs["queue_url"], Attributes={"VisibilityTimeout": "5"}
     )
-    good = [detail(job, f"event-{number}") for job in MANY for number in range(495)]
-    bad = [detail(job, f"bad-{number}", logDateTime="soon") for job in MANY for number in range(5)]
+    good = [detail(job, f"event-{number}") for job in MANY for number in range(GOOD)]
+    bad = [detail(job, f"bad-{number}", logDateTime="soon") for job in MANY for number in range(BAD)]
     everything = good + bad
-    assert len(everything) == 10_000
+    assert len(everything) == scaled(10_000)
     RANDOM.shuffle(everything)
 
     deployment.put_events(everything)
@@ -119,37 +120,38 @@ def test_ten_thousand_events_end_as_rows_and_the_bad_ones_in_the_dlq(deployment:
     eventually(lambda: sum(len(deployment.rows(job)) for job in MANY) == len(good), seconds=300)
     eventually(lambda: deployment.waiting() == 0, seconds=300)
     for job in MANY:
-        assert {row["EventId"] for row in deployment.rows(job)} == {f"event-{number}" for number in range(495)}
+        assert {row["EventId"] for row in deployment.rows(job)} == {f"event-{number}" for number in range(GOOD)}
     dead = [json.loads(body)["detail"] for body in deployment.take_all(deployment.outputs["processing_dlq_url"])]
     assert sorted(dead, key=str) == sorted(bad, key=str)
 
 
-def test_five_thousand_unlinked_events_are_linked_and_paged_through(deployment: Deployment) -> None:
-    """Half of the test before's: in one invocation of the linker, or as many as it takes."""
+def test_many_unlinked_events_are_linked_and_read_in_pages(deployment: Deployment) -> None:
+    """Links half of the events of the previous test, in one or more invocations of the linker."""
     jobs = MANY[:10]
     deployment.put_execution("exec-many", jobs)
 
+    deployment.link()
     eventually(lambda: deployment.unlinked(jobs) == 0, seconds=300)
     seen: list[tuple[str, str]] = []
-    path = "/executions/exec-many/logs?limit=1000"
+    path = f"/executions/exec-many/logs?limit={scaled(1000)}"
     token = ""
     while token is not None:
         status, body = deployment.get(f"{path}&nextToken={token}" if token else path)
         assert status == 200, body
         seen += [(entry["jobId"], entry["eventId"]) for entry in body["logs"]]
         token = body["nextToken"]
-    assert len(seen) == 4950
-    assert set(seen) == {(job, f"event-{number}") for job in jobs for number in range(495)}
-    assert deployment.unlinked(MANY[10:]) == 4950
+    assert len(seen) == 10 * GOOD
+    assert set(seen) == {(job, f"event-{number}") for job in jobs for number in range(GOOD)}
+    assert deployment.unlinked(MANY[10:]) == 10 * GOOD
 
 
-def test_a_redrive_of_the_dlq_stores_what_was_mended(deployment: Deployment) -> None:
+def test_a_redrive_of_the_dlq_stores_the_event(deployment: Deployment) -> None:
     fact = detail("redriven", "late")
     deployment.stack.client("sqs").send_message(
         QueueUrl=deployment.outputs["processing_dlq_url"], MessageBody=dumps(job_log(fact))
     )
 
-    # AWS's own redrive is not in the embedded AWS: by hand, which also makes new message ids.
+    # The embedded AWS has no redrive. Moving the messages also gives them new IDs, as a redrive does.
     deployment.send(*deployment.take_all(deployment.outputs["processing_dlq_url"]))
 
     eventually(lambda: len(deployment.rows("redriven")) == 1)

@@ -1,6 +1,6 @@
-"""Executions of two and three waves: events at one end, linked rows and the platform's own table at the other.
+"""Executions of two and three waves: from events to linked rows and an updated executions table.
 
-Nobody calls the linker here: the schedule does.
+The schedule invokes the linker once. After that, the tests invoke it.
 """
 
 from __future__ import annotations
@@ -40,8 +40,11 @@ def executions_of(deployment: Deployment, job_id: str) -> set[str | None]:
     return {row.get("ExecutionId") for row in deployment.rows(job_id)}
 
 
-def test_a_wave_without_a_tag_is_linked_when_the_platform_has_written_its_job(deployment: Deployment) -> None:
-    """Its events come before the link, across it and after it; the first wave's end is not the execution's."""
+def test_a_wave_without_a_tag_is_linked_after_the_orchestrator_wrote_its_job(deployment: Deployment) -> None:
+    """Its events arrive before, during and after linking. The end of the first wave does not end the execution.
+
+    The linker's schedule does the first linking.
+    """
     deployment.put_execution("exec-two", ["two-1"], TotalWaves=2)
     deployment.put_events(details(GOOD, "two-1", "exec-two"))
     deployment.put_events((untagged := details(MIXED, "two-2"))[:5])
@@ -54,6 +57,8 @@ def test_a_wave_without_a_tag_is_linked_when_the_platform_has_written_its_job(de
     deployment.put_events(untagged[:10])
     eventually(lambda: executions_of(deployment, "two-2") == {"exec-two"}, seconds=150)
     deployment.put_events(untagged)
+    eventually(lambda: len(deployment.rows("two-2")) == len(untagged) and deployment.waiting() == 0)
+    deployment.link()
 
     eventually(lambda: deployment.execution("exec-two")["Status"] != "POLLING", seconds=150)
     eventually(lambda: executions_of(deployment, "two-2") == {"exec-two"}, seconds=150)
@@ -66,8 +71,8 @@ def test_a_wave_without_a_tag_is_linked_when_the_platform_has_written_its_job(de
     assert execution["TotalWaves"] == 2
 
 
-def test_the_api_answers_who_signs(deployment: Deployment) -> None:
-    """The execution of the test before: two waves, of which the second had a failed server."""
+def test_the_api_answers_signed_requests(deployment: Deployment) -> None:
+    """Reads the execution of the previous test: two waves, with a failed server in the second."""
     path = "/executions/exec-two/logs"
     assert deployment.get(path, auth=None)[0] == 403
 
@@ -85,8 +90,8 @@ def test_the_api_answers_who_signs(deployment: Deployment) -> None:
     assert deployment.get("/jobs/two-2/logs")[1]["executionId"] == "exec-two"
 
 
-def test_the_viewer_shows_it_and_goes_on_live(deployment: Deployment, browser: Browser) -> None:
-    """Of the module as it is applied, through a proxy that signs for the browser."""
+def test_the_viewer_shows_an_execution_and_its_updates(deployment: Deployment, browser: Browser) -> None:
+    """Opens the deployed viewer through a proxy that signs the browser's requests."""
     with GatewayServer(deployment.signing_proxy) as proxy:
         page = browser.new_page()
         page.goto(f"{proxy.address}/executions/exec-two")
@@ -108,7 +113,7 @@ RUNS = settings(max_examples=30, deadline=None, suppress_health_check=list(Healt
 
 @document.include(path=LOGS[0]).parametrize()
 @RUNS
-def test_what_is_answered_of_an_execution_is_as_the_document_says(
+def test_responses_for_executions_conform_to_the_openapi_document(
     case: schemathesis.Case, deployment: Deployment
 ) -> None:
     if len(case.path_parameters.get("executionId", "")) % 2:
@@ -118,7 +123,7 @@ def test_what_is_answered_of_an_execution_is_as_the_document_says(
 
 @document.include(path=LOGS[1]).parametrize()
 @RUNS
-def test_what_is_answered_of_a_job_is_as_the_document_says(case: schemathesis.Case, deployment: Deployment) -> None:
+def test_responses_for_jobs_conform_to_the_openapi_document(case: schemathesis.Case, deployment: Deployment) -> None:
     if len(case.path_parameters.get("jobId", "")) % 2:
         case.path_parameters = {"jobId": "two-2"}
     case.call_and_validate(base_url=deployment.api_url, auth=SIGNED, checks=ANSWERS)
@@ -135,14 +140,14 @@ def test_what_is_answered_of_a_job_is_as_the_document_says(case: schemathesis.Ca
         ("/executions/%F0%9F%9A%92/logs", 200),
     ],
 )
-def test_bad_requests_are_answered_in_the_one_shape(deployment: Deployment, path: str, status: int) -> None:
+def test_errors_have_the_documented_shape(deployment: Deployment, path: str, status: int) -> None:
     answered, body = deployment.get(path)
 
     assert answered == status
     assert status == 200 or list(body) == ["message"]
 
 
-def test_three_waves_that_end_in_any_order_and_at_once_end_their_execution_once(deployment: Deployment) -> None:
+def test_an_execution_of_three_waves_ends_once(deployment: Deployment) -> None:
     jobs = {"three-1": GOOD, "three-2": MIXED, "three-3": SILENT}
     deployment.put_execution("exec-three", list(jobs))
     first, *others = (details(script, job, "exec-three") for job, script in jobs.items())
@@ -157,7 +162,7 @@ def test_three_waves_that_end_in_any_order_and_at_once_end_their_execution_once(
     assert deployment.take_all(deployment.outputs["processing_dlq_url"]) == []
 
 
-def test_an_execution_that_the_platform_cancelled_stays_so_and_an_unknown_one_is_not_made(
+def test_a_cancelled_execution_stays_cancelled_and_an_unknown_one_is_not_created(
     deployment: Deployment,
 ) -> None:
     deployment.put_execution("exec-cancelled", ["cancelled-1"], Status="CANCELLED")

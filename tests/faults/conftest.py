@@ -1,4 +1,4 @@
-"""The in-process AWS of the unit tests, whose time passes at once."""
+"""The in-process AWS of the unit tests, without waits between retries."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ __all__ = ["dynamodb", "store", "subscriber"]
 
 @pytest.fixture(autouse=True)
 def _no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Between the tries of a client, and of the bus."""
+    """Skip the waits between retries of clients and of the bus."""
     no_time = SimpleNamespace(sleep=lambda _: None, monotonic=time.monotonic)
     monkeypatch.setattr("botocore.endpoint.time", no_time)
     monkeypatch.setattr("drs_job_log.collect.event_bus.time", no_time)
@@ -27,7 +27,7 @@ def _no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(autouse=True)
 def _no_logs() -> Iterator[None]:
-    """Of failures that are meant, by the thousand."""
+    """Disable the logs of thousands of injected failures."""
     logging.disable()
     yield
     logging.disable(logging.NOTSET)

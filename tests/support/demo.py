@@ -1,7 +1,7 @@
-"""`make demo`: the module on the embedded AWS, and an execution of two waves that it collects by itself, in fast time.
+"""`make demo`: deploys the module on the embedded AWS and runs an execution of two waves, faster than real time.
 
-The first wave is a real DRS drill; of the second, a server fails. What the terminal shows of them is read back from the
-table, and at the end from the API. KEEP=1 leaves the embedded AWS running.
+The first wave replays a real DRS drill. In the second wave, a server fails. The terminal shows the rows of the events
+table and, at the end, a response of the API. With KEEP=1, the embedded AWS continues to run.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ if TYPE_CHECKING:
     from tests.support.deployment import Deployment
 
 SPEED: Final = 12
-# The schedule's first minute, the drills themselves, and as long again for a busy machine.
+# Twice the first minute of the schedule plus the duration of the drills: a busy machine is slower.
 PATIENCE_SECONDS: Final = 2 * (60 + 14 * 60 / SPEED)
 
 EXECUTION: Final = "exec-demo"
-# Seen in a real rawError.
+# From a real rawError.
 ERROR: Final = "AccessDeniedException when calling CreateRecoveryInstanceForDrs operation: no rights"
 WAVE_2: Final = scripts.drill(1).servers
 SCRIPTS: Final = [scripts.drill(0), scripts.launch(WAVE_2, failing={WAVE_2[1]: ERROR})]
@@ -50,26 +50,35 @@ console = Console()
 
 
 def main() -> int:
-    """Run the demo; the exit status is 1 where an event did not arrive."""
+    """Run the demo. Return the exit status: 1 if an event did not arrive."""
     simulator = Simulator(speed=SPEED, names=NAMES, script_of=recorded)
     with contextlib.ExitStack() as running:
-        console.print("[bold]1/4[/] Terraform applies examples/local on an embedded AWS (MiniStack)")
-        with console.status("about a minute …"):
+        console.print("[bold]1/4[/] Applying examples/local with Terraform on an embedded AWS (MiniStack)")
+        with console.status("This takes about one minute …"):
             deployment = running.enter_context(deployed(simulator))
-        console.print(f"[bold]2/4[/] An orchestrator starts {EXECUTION} on a simulator of DRS, in two waves:")
+        console.print(f"[bold]2/4[/] Starting the execution {EXECUTION} on a DRS simulator. It has two waves:")
         proxy = running.enter_context(GatewayServer(deployment.signing_proxy))
         jobs = [start_recovery(deployment, script.servers) for script in SCRIPTS]
         deployment.put_execution(EXECUTION, jobs)
-        console.print(f"    a drill that DRS logged in 2022, and one with a failure, {SPEED} times as fast")
-        console.print(f"    Watch it in a browser, if you like: {proxy.address}/executions/{EXECUTION}", soft_wrap=True)
+        console.print("    Wave 1 replays a drill that DRS logged in 2022.")
+        console.print("    In wave 2, one server fails to launch.")
+        console.print(f"    The simulator runs {SPEED} times as fast as DRS.")
+        console.print(
+            f"    To follow the execution in a browser, open {proxy.address}/executions/{EXECUTION}", soft_wrap=True
+        )
         deployment.wake()
-        console.print("[bold]3/4[/] The rest is the module's own doing: its collector, woken as CloudTrail")
-        console.print("    would do it, looks every 3 s. Here is what the table holds, as it comes:\n")
+        console.print("[bold]3/4[/] The collector reads the job logs every 3 seconds.")
+        console.print("    It publishes each new log item as an event, and ingest stores the event.")
+        console.print("    The demo invokes it once, as the CloudTrail rule does when a job starts.")
+        console.print("    New rows of the events table:\n")
 
         expected = sum(len(simulator.whole_log(job)) for job in jobs)
         rows = watch(deployment, jobs, expected)
         if len(rows) != expected:
-            console.print(f"[bold red]{len(rows)} of {expected} events arrived within {PATIENCE_SECONDS:.0f} s.[/]")
+            console.print(
+                f"[bold red]Only {len(rows)} of {expected} events arrived within {PATIENCE_SECONDS:.0f} seconds.[/]"
+            )
+            console.print("The end of the log of the embedded AWS:")
             console.print(deployment.stack.log.read_text()[-5000:], markup=False)
             return 1
         show_log(rows)
@@ -83,25 +92,25 @@ def main() -> int:
 
 
 def recorded(servers: Sequence[str], _drill: bool) -> scripts.Script:
-    """The recorded drill of these servers; of any others, one that is made up."""
+    """Return the script of wave 1 or 2 if these are its servers, otherwise a generated script."""
     known = (script for script in SCRIPTS if list(script.servers) == list(servers))
     return next(known, None) or scripts.launch(servers)
 
 
 def start_recovery(deployment: Deployment, servers: Sequence[str]) -> str:
-    """Start a drill, as an orchestrator does: tagged with its own execution's id. Return the job's id."""
+    """Start a drill with the tag ExecutionId, as an orchestrator does. Return the job ID."""
     drs = deployment.stack.client("drs", endpoint_url=deployment.drs_server.endpoint)
     job = drs.start_recovery(
         sourceServers=[{"sourceServerID": server} for server in servers],
         isDrill=True,
         tags={"ExecutionId": EXECUTION},
     )["job"]
-    console.print(f"    {job['jobID']} of {' and '.join(NAMES[server] for server in servers)}", highlight=False)
+    console.print(f"    Job {job['jobID']}: {', '.join(NAMES[server] for server in servers)}", highlight=False)
     return str(job["jobID"])
 
 
 def watch(deployment: Deployment, jobs: Sequence[str], expected: int) -> list[dict[str, Any]]:
-    """Show each row when the table has it; return the rows."""
+    """Print each new row of the events table until all have arrived or the time is over. Return the rows."""
     seen: dict[str, dict[str, Any]] = {}
     deadline = time.monotonic() + PATIENCE_SECONDS
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[step]}"))
@@ -119,21 +128,22 @@ def watch(deployment: Deployment, jobs: Sequence[str], expected: int) -> list[di
 
 
 def show_event(progress: Progress, tasks: dict[str, TaskID], row: dict[str, Any]) -> None:
-    """A line for the event, and its server's bar moved on."""
+    """Print the event and update the progress bar of its server."""
     server = row.get("SourceServerId")
     progress.console.print(f"{clock(row)}  {row['EventType']:20}  {row['Message']}", highlight=False)
     if server in tasks and row["EventType"] == "SERVER_LAUNCH_FAILED":
         progress.update(tasks[server], step="[red]SERVER_LAUNCH_FAILED[/]")
     elif server in tasks and row["EventType"] in drills.STEPS:
         done = drills.STEPS.index(row["EventType"]) + 1
-        if done > progress.tasks[tasks[server]].completed:  # rows can come out of order
+        if done > progress.tasks[tasks[server]].completed:  # events can arrive out of order
             progress.update(tasks[server], completed=done, step=row["EventType"])
 
 
 def show_log(rows: list[dict[str, Any]]) -> None:
-    """The log as the table keeps it, job by job."""
+    """Print the stored events of each job."""
     (execution,) = {row["ExecutionId"] for row in rows}
-    console.print(f"\nStored: {len(rows)} events, each once, of the execution {execution}")
+    console.print(f"\nThe events table contains {len(rows)} events of the execution {execution}.")
+    console.print("Each event is stored once.")
     jobs: dict[str, Table] = {}
     for row in sorted(rows, key=lambda row: str(row["EventKey"])):
         job = row["JobId"]
@@ -144,49 +154,51 @@ def show_log(rows: list[dict[str, Any]]) -> None:
 
 
 def show_answer(deployment: Deployment) -> None:
-    """What the API answers, and what the platform's own table says by now."""
+    """Print a response of the API and the record in the executions table."""
     eventually(lambda: deployment.execution(EXECUTION)["Status"] != "POLLING")
     path = f"/executions/{EXECUTION}/logs?limit=1"
     status, body = deployment.get(path)
     assert (status, body["status"]) == (200, "PARTIAL"), body
-    console.print(f"\n[bold]4/4[/] The API, asked over HTTP with a signed request: GET {path}\n", highlight=False)
+    console.print(f"\n[bold]4/4[/] Response of the API to the signed request GET {path}\n", highlight=False)
     console.print_json(data=body)
-    platform = deployment.execution(EXECUTION)
-    console.print(
-        f"\nIn the orchestrator's own table, {EXECUTION} is now {platform['Status']}, ended {platform['EndTime']}"
-    )
+    record = deployment.execution(EXECUTION)
+    console.print(f"\nThe module updated {EXECUTION} in the executions table:")
+    console.print(f"status {record['Status']}, end time {record['EndTime']}")
 
 
 def clock(row: dict[str, Any]) -> str:
-    """Time of day of an event, to the millisecond."""
+    """Return the time of day of an event, with milliseconds."""
     return str(row["Timestamp"][11:23])
 
 
 def show_next(deployment: Deployment, viewer: str, *, keep: bool) -> None:
-    """Where to look next."""
-    console.print("\n[bold]Where to look next[/]")
-    console.print("  README.md                what the module makes, and what to do when it breaks")
-    console.print("  examples/basic/main.tf   the block to copy")
-    console.print("  make test                everything that this repository proves")
+    """Print what to read and run next."""
+    console.print("\n[bold]Next steps[/]")
+    console.print("  README.md                describes the module and its inputs")
+    console.print("  examples/basic/main.tf   contains the module block to copy")
+    console.print("  make test                runs all tests")
     if not keep:
-        console.print("  KEEP=1 make demo         the same, left running, with the viewer's page")
+        console.print("  KEEP=1 make demo         runs the demo and keeps the viewer available")
         return
     stack, outputs = deployment.stack, deployment.outputs
     queue_url = outputs["processing_dlq_url"]
     aws = f"aws --endpoint-url {stack.endpoint}"
     drs = f"aws --endpoint-url {deployment.drs_server.endpoint} drs"
     console.print(f"""
-All of it runs on until you press Ctrl-C. The viewer's page: {viewer}/executions/{EXECUTION}
-(Through a proxy that signs, since the API is closed.) In another terminal, for example:
+The embedded AWS runs until you press Ctrl-C.
+The viewer: {viewer}/executions/{EXECUTION}
+The API requires signed requests. This address is a proxy that signs them.
+
+You can run these commands in another terminal:
   export AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test AWS_DEFAULT_REGION={REGION}
   {drs} start-recovery --is-drill --source-servers sourceServerID={scripts.server_id(1)} --tags ExecutionId=exec-mine
-      (found within a minute, and shown at {viewer}/executions/exec-mine)
+      (The collector finds the job within a minute. The viewer shows it at {viewer}/executions/exec-mine)
   {drs} describe-jobs
   {aws} dynamodb scan --table-name {outputs["table_name"]}
   {aws} sqs receive-message --queue-url {queue_url}""", soft_wrap=True, highlight=False)  # fmt: skip
 
 
 if __name__ == "__main__":
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # with all that was started
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # also where a shell's "&" had it ignored
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the context managers stop the processes
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell ignores it for jobs in the background
     sys.exit(main())

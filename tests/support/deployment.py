@@ -1,4 +1,4 @@
-"""examples/local, applied for real on the embedded AWS."""
+"""Deploys examples/local on the embedded AWS."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ CREDENTIALS = Credentials("test", "test")
 
 
 class Signed(AuthBase):
-    """Signs requests as AWS_IAM wants it."""
+    """Signs requests with Signature Version 4 for execute-api."""
 
     def __init__(self, credentials: Credentials = CREDENTIALS) -> None:
         self._credentials = credentials
@@ -56,7 +56,7 @@ SIGNED = Signed()
 
 @dataclass(frozen=True)
 class Deployment:
-    """The module as it runs, with what a test does to it."""
+    """The deployed module, with the operations of the tests."""
 
     stack: MiniStack
     drs_server: DrsServer
@@ -64,11 +64,11 @@ class Deployment:
 
     @property
     def drs(self) -> Simulator:
-        """What the collector takes for DRS."""
+        """The DRS that the collector reads."""
         return self.drs_server.simulator
 
     def put_events(self, details: Sequence[dict[str, Any]]) -> None:
-        """Put "DRS Job Log" events on the bus, ten a request, the most that EventBridge takes."""
+        """Put "DRS Job Log" events on the bus, ten in each request, which is EventBridge's limit."""
         events = self.stack.client("events")
         for start in range(0, len(details), 10):
             entries = [entry(detail, self.outputs["event_source"]) for detail in details[start : start + 10]]
@@ -76,25 +76,36 @@ class Deployment:
             assert answer["FailedEntryCount"] == 0, answer
 
     def send(self, *bodies: str) -> None:
-        """Put messages on the ingest queue, as EventBridge or a redrive does."""
+        """Send messages to the ingest queue, as EventBridge or a redrive does."""
         for body in bodies:
             self.stack.client("sqs").send_message(QueueUrl=self.outputs["queue_url"], MessageBody=body)
 
     def collect(self, event: Mapping[str, Any] | None = None) -> dict[str, Any]:
-        """Invoke the collector, as the schedule does or by hand; return what it answers."""
+        """Invoke the collector with an event, by default that of its schedule. Return its response."""
         answer = self.stack.client("lambda").invoke(
             FunctionName=self.outputs["collector_function_name"], Payload=json.dumps(event or {})
         )
         return {"FunctionError": answer.get("FunctionError"), "Payload": json.loads(answer["Payload"].read())}
 
+    def link(self) -> None:
+        """Invoke the linker in a new environment, which scans the executions table at once.
+
+        An environment scans the table for a job once a minute at most, so that a test without this call waits for the
+        second run of the schedule. Raises AssertionError if the linker fails.
+        """
+        client, name = self.stack.client("lambda"), self.outputs["linker_function_name"]
+        client.update_function_configuration(FunctionName=name, Description=f"new at {time.time()}")
+        answer = client.invoke(FunctionName=name, Payload="{}")
+        assert "FunctionError" not in answer, answer["Payload"].read()
+
     def wake(self) -> None:
-        """Invoke the collector and do not wait for it, as EventBridge does when CloudTrail tells of a new job."""
+        """Invoke the collector asynchronously, as the rule does when CloudTrail reports a new job."""
         self.stack.client("lambda").invoke(
             FunctionName=self.outputs["collector_function_name"], InvocationType="Event", Payload="{}"
         )
 
     def rows(self, job: str) -> list[dict[str, Any]]:
-        """What the table holds of a job, in its order."""
+        """Return the rows of a job in the order of the events table."""
         pages = (
             self.stack.client("dynamodb")
             .get_paginator("query")
@@ -108,7 +119,7 @@ class Deployment:
         return [{n: _deserialize(v) for n, v in item.items()} for page in pages for item in page["Items"]]
 
     def signing_proxy(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        """The API as a WSGI application that signs each request: what lets a browser in where AWS_IAM guards it."""
+        """The API as a WSGI application that signs each request, for browsers, which cannot sign for AWS_IAM."""
         url = f"{self.api_url}{quote(environ['PATH_INFO'].encode('latin-1'))}?{environ.get('QUERY_STRING', '')}"
         answer = requests.get(url, auth=SIGNED, timeout=60)
         passed = ("content-type", "content-security-policy", "cache-control")
@@ -117,13 +128,13 @@ class Deployment:
         return [answer.content]
 
     def unlinked(self, jobs: Sequence[str]) -> int:
-        """How many events of these jobs have no execution."""
+        """Return the number of unlinked events of these jobs."""
         pages = self.stack.client("dynamodb").get_paginator("scan")
         pages = pages.paginate(TableName=self.outputs["table_name"], IndexName="UnlinkedIndex")
         return sum(item["JobId"]["S"] in jobs for page in pages for item in page["Items"])
 
     def put_execution(self, execution_id: str, jobs: Sequence[str], **attributes: Any) -> None:
-        """Write the platform's record of an execution whose waves have these jobs so far, as an orchestrator does."""
+        """Write the record of an execution with one wave for each job, as an orchestrator does."""
         waves = [{"WaveName": f"wave {number}", "JobId": job} for number, job in enumerate(jobs, 1)]
         record = {"ExecutionId": execution_id, "PlanId": PLAN, "Status": "POLLING", "Waves": waves} | attributes
         self.stack.client("dynamodb").put_item(
@@ -132,7 +143,7 @@ class Deployment:
         )
 
     def execution(self, execution_id: str) -> dict[str, Any]:
-        """The platform's record of an execution; empty where there is none."""
+        """Return the record of an execution, or an empty dict if there is none."""
         answer = self.stack.client("dynamodb").get_item(
             TableName=self.outputs["execution_history_table_name"],
             Key={"ExecutionId": {"S": execution_id}, "PlanId": {"S": PLAN}},
@@ -142,17 +153,22 @@ class Deployment:
 
     @property
     def api_url(self) -> str:
-        """Where the API answers."""
+        """Base URL of the API."""
         return self.stack.url(self.outputs["api_endpoint"])
 
     def get(self, path: str, auth: Signed | None = SIGNED) -> tuple[int, dict[str, Any]]:
-        """Ask the API over HTTP, signed as AWS_IAM wants it: the status and the body."""
+        """Send a GET request to the API, signed by default. Return the status and the body."""
         verify = self.stack.environment.get("AWS_CA_BUNDLE", True)
         answer = requests.get(self.api_url + path, auth=auth, verify=verify, timeout=60)
         return answer.status_code, answer.json()
 
+    def stored(self) -> int:
+        """Return the number of rows of the events table. It decreases when the embedded AWS deletes expired rows."""
+        answer = self.stack.client("dynamodb").describe_table(TableName=self.outputs["table_name"])
+        return int(answer["Table"]["ItemCount"])
+
     def waiting(self, queue_url: str | None = None) -> int:
-        """Messages in a queue, else the ingest queue, those in work included."""
+        """Return the number of messages of a queue, by default the ingest queue, with those in flight."""
         names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
         attributes = self.stack.client("sqs").get_queue_attributes(
             QueueUrl=queue_url or self.outputs["queue_url"], AttributeNames=names
@@ -160,7 +176,7 @@ class Deployment:
         return sum(int(attributes[name]) for name in names)
 
     def take_all(self, queue_url: str) -> list[str]:
-        """Take every message out of a queue; return the bodies."""
+        """Receive and delete all messages of a queue. Return their bodies."""
         sqs = self.stack.client("sqs")
         bodies: list[str] = []
         while messages := sqs.receive_message(QueueUrl=queue_url, MaxNumberOfMessages=10).get("Messages"):
@@ -170,24 +186,28 @@ class Deployment:
         return bodies
 
     def metrics(self) -> list[dict[str, Any]]:
-        """The EMF lines that the functions logged."""
-        lines = self.stack.log.read_text().splitlines()
-        # Two functions that print at the same moment may share a line.
-        return [json.JSONDecoder().raw_decode(line)[0] for line in lines if line.startswith('{"_aws"')]
+        """The metrics that the functions logged, in the embedded metric format."""
+        found = []
+        for line in self.stack.log.read_text().splitlines():
+            # Functions that print at the same moment may share a line, and the last line may be incomplete.
+            for match in re.finditer(r'{"_aws"', line):
+                with contextlib.suppress(json.JSONDecodeError):
+                    found.append(json.JSONDecoder().raw_decode(line, match.start())[0])
+        return found
 
 
 @contextlib.contextmanager
 def deployed(
     simulator: Simulator | None = None, settings: Mapping[str, str] | None = None, *, tls: bool = False
 ) -> Iterator[Deployment]:
-    """Apply examples/local, beside a simulator of DRS; nothing is destroyed, for the embedded AWS ends with the test.
+    """Apply examples/local on an embedded AWS, with a DRS simulator. At the end, stop both and destroy nothing.
 
-    ``settings`` and ``tls`` are those of the embedded AWS.
+    ``settings`` and ``tls`` configure the embedded AWS (see ``MiniStack``).
     """
     with contextlib.ExitStack() as running:
         drs = running.enter_context(DrsServer(simulator))
         copy = running.enter_context(working_copy())
-        # The functions have it from the process that they run in.
+        # The functions inherit the environment of the embedded AWS.
         stack = MiniStack({"AWS_ENDPOINT_URL_DRS": drs.endpoint, **(settings or {})}, tls=tls)
         running.enter_context(stack)
         terraform = Terraform(copy / "examples/local", stack.environment)
@@ -197,10 +217,9 @@ def deployed(
 
 
 def apply(terraform: Terraform, stack: MiniStack) -> None:
-    """Apply, and where that fails as no AWS would fail it, once more from the beginning.
+    """Apply. If the embedded AWS reports that a resource exists already, reset it and apply again.
 
-    On a busy machine the provider now and then repeats a request that so near a server had answered, and is told that
-    what it just made exists.
+    On a busy machine, the provider sometimes repeats a request that succeeded.
     """
     try:
         terraform.apply()
@@ -213,8 +232,13 @@ def apply(terraform: Terraform, stack: MiniStack) -> None:
 
 
 def eventually(check: Callable[[], bool], *, seconds: float = 60) -> None:
-    """Wait until ``check`` holds, for as long as a busy machine may need; fail where it never does."""
+    """Wait until ``check`` returns true. Raises AssertionError if it does not within ``seconds``."""
     deadline = time.monotonic() + seconds
-    while not check():
-        assert time.monotonic() < deadline, f"not within {seconds} s"
-        time.sleep(0.2)
+    while True:
+        began = time.monotonic()
+        if check():
+            return
+        now = time.monotonic()
+        assert now < deadline, f"not within {seconds} s"
+        # A check that reads much is repeated less often, so that polling does not take the CPU of what it waits for.
+        time.sleep(max(0.2, 3 * (now - began)))

@@ -1,4 +1,4 @@
-"""What goes wrong between a function and AWS, and a queue that hands to the function what went wrong once more."""
+"""Injects faults between a function and AWS, and simulates the ingest queue with its retries."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from botocore.exceptions import EndpointConnectionError, ReadTimeoutError
 from moto.core.models import botocore_stubber
 
 from tests.support.envelopes import sqs_records
+from tests.support.profile import DIVISOR
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -26,21 +27,21 @@ if TYPE_CHECKING:
 
 TRIES: Final = 5  # maxReceiveCount in queues.tf
 VISIBILITY_TIMEOUT: Final = 180.0
-# Of ten batches in work at the same time, one is done so often.
-SECONDS_OF_A_BATCH: Final = 0.05
+# Ten batches are in work at a time, so one ends every 0.05 s. The short profile has fewer batches in the same time, so
+# that an outage covers the same share of the load.
+SECONDS_OF_A_BATCH: Final = 0.05 * DIVISOR
 
 THROTTLED: Final = "ProvisionedThroughputExceededException"
 
 
 class Killed(BaseException):
-    """The function is ended in the midst of its work."""
+    """Ends the function during an invocation."""
 
 
 class EventsTable:
-    """The table of events, for what ingest asks of it: much faster than moto, which sorts all rows for a query.
+    """The events table, with the requests of ingest only. Faster than moto, which sorts all rows for a query.
 
-    That DynamoDB takes these very requests to mean this, the unit tests prove on moto and the end-to-end tests on
-    MiniStack.
+    The unit tests prove on moto, and the end-to-end tests on MiniStack, that DynamoDB handles requests in this way.
     """
 
     def __init__(self, name: str) -> None:
@@ -49,7 +50,7 @@ class EventsTable:
         self._lock = threading.Lock()
 
     def __call__(self, event_name: str, request: AWSPreparedRequest) -> AWSResponse | None:
-        """Answer a request that is for this table; all others are for moto."""
+        """Answer a request for this table. Pass all others to moto."""
         asked = json.loads(request.body or b"{}") if event_name.startswith("before-send.dynamodb.") else {}
         if asked.get("TableName") != self.name:
             answer: AWSResponse | None = botocore_stubber(event_name, request)
@@ -75,10 +76,10 @@ class EventsTable:
 
 @dataclass
 class Faults:
-    """Faults of one service; what meets none, ``answer`` answers.
+    """Faults of one service. ``answer`` handles the requests without a fault.
 
-    ``chances`` are of each request; ``outage`` is from when to when nothing answers. "lost": what was asked is done,
-    and its answer does not come. "killed": the function ends, before or after.
+    ``chances`` are the probabilities of each request. ``outage`` is the period without responses. "lost": the service
+    handles the request, but the response is lost. "killed": the function ends, before or after the request is handled.
     """
 
     chances: dict[str, float] = field(default_factory=dict)
@@ -89,9 +90,9 @@ class Faults:
     chance: random.Random = field(default_factory=lambda: random.Random(1))  # noqa: S311
 
     def at(self, client: Any) -> None:
-        """Have them happen to a client's requests."""
+        """Inject the faults into the requests of a client."""
         service = client.meta.service_model.service_name
-        client.meta.events.unregister("before-send", botocore_stubber)  # or moto would do it all the same
+        client.meta.events.unregister("before-send", botocore_stubber)  # otherwise, moto also handles each request
         client.meta.events.register(f"before-send.{service}", self._before_send)
 
     def _before_send(self, event_name: str, request: AWSPreparedRequest, **_: Any) -> AWSResponse | None:
@@ -126,7 +127,7 @@ def _answer(request: AWSPreparedRequest, status: int, body: dict[str, Any]) -> A
 
 
 class _Raw(io.BytesIO):
-    """What an answer's body is read from."""
+    """Body of a response."""
 
     def stream(self, **_: Any) -> Any:
         yield self.read()
@@ -139,9 +140,9 @@ class Message:
 
 
 class Queue:
-    """The ingest queue as Lambda reads it, in a time of its own that only batches and waiting take.
+    """The ingest queue as Lambda reads it, in simulated time: only batches and visibility timeouts take time.
 
-    Batches are of any messages; what failed comes again after the visibility timeout and, after five tries, goes to the
+    Batches are random. A failed message is retried after the visibility timeout. After five tries, it goes to the
     dead-letter queue.
     """
 
@@ -158,7 +159,7 @@ class Queue:
         self.killed = 0
 
     def drain(self, bodies: Sequence[str]) -> None:
-        """Hand all to the function, again and again, until the queue is empty."""
+        """Invoke the function until the queue is empty."""
         messages = [Message(body) for body in bodies]
         while messages:
             self._chance.shuffle(messages)
@@ -173,10 +174,12 @@ class Queue:
             messages = [message for message in failed if message.tries < TRIES]
             self.now += VISIBILITY_TIMEOUT
             if messages:
-                time.sleep(2 * self._context.get_remaining_time_in_millis() / 1000)  # until a killed one would be over
+                time.sleep(
+                    2 * self._context.get_remaining_time_in_millis() / 1000
+                )  # until the time of a killed invocation is over
 
     def _hand(self, batch: Sequence[Message]) -> list[int]:
-        """Hand a batch to the function: places of those that it did not handle."""
+        """Invoke the function with a batch. Return the indexes of the failed messages."""
         printed = io.StringIO()
         try:
             with contextlib.redirect_stdout(printed):

@@ -1,4 +1,4 @@
-"""MiniStack, the embedded AWS: a process of its own on a free port, gone when the test is over."""
+"""MiniStack, the embedded AWS, as a process on a free port."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -25,7 +26,7 @@ REGION = "us-east-1"
 
 
 class PortTakenError(RuntimeError):
-    """Another process took the port between its choice and its use."""
+    """Another process took the port before MiniStack listened on it."""
 
 
 class MiniStack:
@@ -34,9 +35,9 @@ class MiniStack:
     Parameters
     ----------
     settings
-        Further environment variables of the process, such as ``AUTH=true``. The functions see them too.
+        Additional environment variables of the process, such as ``AUTH=true``. The functions inherit them.
     tls
-        Answer over HTTPS, with a certificate made for this.
+        Use HTTPS with a new certificate.
     """
 
     def __init__(self, settings: Mapping[str, str] | None = None, *, tls: bool = False) -> None:
@@ -44,11 +45,13 @@ class MiniStack:
         self._folder = Path(tempfile.mkdtemp(prefix="ministack-"))
         self._ca = self._folder / "ca.pem" if tls else None
         self._process: subprocess.Popen[bytes] | None = None
+        self._clients: dict[tuple[Any, ...], Any] = {}
+        self._lock = threading.Lock()
         self.endpoint = ""
 
     @property
     def environment(self) -> dict[str, str]:
-        """Environment for processes that are to take this for AWS, whatever AWS account the machine is set up for."""
+        """Environment of processes that use this instead of AWS. It contains no AWS settings of this machine."""
         own = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
         ca = {"AWS_CA_BUNDLE": str(self._ca)} if self._ca else {}
         return (
@@ -69,7 +72,7 @@ class MiniStack:
         )
 
     def client(self, service: str, **options: Any) -> Any:
-        """A boto3 client of a service."""
+        """Return a boto3 client of a service. The same arguments return the same client, which threads may share."""
         defaults = {
             "endpoint_url": self.endpoint,
             "region_name": REGION,
@@ -77,30 +80,34 @@ class MiniStack:
             "aws_access_key_id": "test",
             "aws_secret_access_key": "test",
         }
-        return boto3.client(service, **(defaults | options))
+        key = (service, self.endpoint, *sorted(options.items()))
+        with self._lock:
+            if key not in self._clients:
+                self._clients[key] = boto3.client(service, **(defaults | options))
+            return self._clients[key]
 
     def url(self, api_endpoint: str) -> str:
-        """Where it serves the HTTP API of this ``api_endpoint``, in its stage ``$default``."""
+        """Return the local URL of the HTTP API with this ``api_endpoint``, stage ``$default``."""
         api_id, _, _ = api_endpoint.removeprefix("https://").removeprefix("http://").partition(".")
         return f"{self.endpoint}/_aws/execute-api/{api_id}/$default"
 
     def reset(self) -> None:
-        """Forget everything that was made."""
+        """Delete all resources."""
         requests.post(f"{self.endpoint}/_ministack/reset", verify=self._ca or True, timeout=60).raise_for_status()
 
     @property
     def pid(self) -> int:
-        """Of the process, which leads the session that the functions' processes are of."""
+        """Process ID. The process leads the session of the functions' processes."""
         assert self._process is not None
         return self._process.pid
 
     @property
     def log(self) -> Path:
-        """What the process prints, the functions' output included."""
+        """File with the output of the process and of the functions."""
         return self._folder / "log"
 
     def __enter__(self) -> Self:
-        # This process's own clients too: no proxy to the loopback, no profile that the machine may not have.
+        # For clients in this process: no proxy for the loopback address, and no profile of this machine.
         os.environ |= {"NO_PROXY": "127.0.0.1,localhost", "no_proxy": "127.0.0.1,localhost"}
         for name in ("AWS_PROFILE", "AWS_DEFAULT_PROFILE"):
             os.environ.pop(name, None)
@@ -116,12 +123,12 @@ class MiniStack:
                 self.__exit__()
                 raise
             return self
-        raise PortTakenError("five free ports in a row were taken before MiniStack came to them")
+        raise PortTakenError("Other processes took five free ports before MiniStack listened on them")
 
     def __exit__(self, *_: object) -> None:
         if self._process is None:  # never started
             return
-        # The functions are processes of the same session.
+        # The session includes the functions' processes.
         for sign in (signal.SIGTERM, signal.SIGKILL):
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self._process.pid, sign)
@@ -130,7 +137,7 @@ class MiniStack:
         shutil.rmtree(self._folder, ignore_errors=True)
 
     def _make_certificate(self, ca_file: Path) -> dict[str, str]:
-        """A certificate for the loopback address, and the settings that tell of it."""
+        """Make a certificate for the loopback address. Return the settings that use it."""
         ca = trustme.CA()
         certificate = ca.issue_cert("127.0.0.1", "localhost")
         ca.cert_pem.write_to_path(ca_file)
@@ -147,7 +154,7 @@ class MiniStack:
             "GATEWAY_PORT": str(port),
             "BIND_HOST": "127.0.0.1",
             "LAMBDA_EXECUTOR": "local",
-            # Each would take a port of its own, which another copy may have.
+            # Each listens on a fixed port, which another instance may use.
             "IOT_MTLS_ENABLED": "0",
             "SFTP_ENABLED": "0",
             "TMPDIR": str(self._folder),
@@ -167,7 +174,7 @@ class MiniStack:
     def _wait_until_ready(self) -> None:
         assert self._process is not None
         deadline = time.monotonic() + 60
-        # By its own word: a health check may be answered by another process that took the port.
+        # From its log, because another process that took the port may answer a health check.
         while f"Running on {self.endpoint}" not in (log := self.log.read_text()):
             if self._process.poll() is not None:
                 if "already in use" in log.lower():

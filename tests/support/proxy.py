@@ -1,4 +1,4 @@
-"""A proxy before the embedded AWS that makes its services fail: for functions that really run there."""
+"""A proxy that injects faults between deployed functions and the embedded AWS."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 
 
 class FaultProxy:
-    """Hands requests on to ``target``, and has them fail by ``chances`` or while ``down``; a context manager.
+    """Forwards requests to ``target``, as a context manager. Injects faults by ``chances`` and ``down``.
 
-    ``chances``: "throttled", or "lost" (it is done, and the connection closed without an answer). ``down`` names
-    services: "dynamodb", "sns".
+    ``chances`` are the probabilities of "throttled" and of "lost" (the service handles the request, the proxy closes
+    the connection without a response). ``down`` contains the services that fail: "dynamodb", "sns".
     """
 
     def __init__(self) -> None:
@@ -42,7 +42,7 @@ class FaultProxy:
         self._http.server_close()
 
     def fault(self, service: str) -> str | None:
-        """What is to happen to the next request to a service."""
+        """Return the fault of the next request to a service, or None."""
         if service in self.down or not self.target:
             return "down"
         dice = self.chance.random()
@@ -93,7 +93,7 @@ class _Handler(BaseHTTPRequestHandler):
         self._send(answer.status, dict(answer.getheaders()), content)
 
     def _close(self) -> None:
-        """End the connection without an answer."""
+        """Close the connection without a response."""
         self.close_connection = True
         if self.upstream:
             self.upstream.close()
@@ -108,4 +108,4 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(content)
 
     def log_message(self, *_: object) -> None:
-        """Nothing on the terminal."""
+        """Print nothing."""

@@ -1,4 +1,4 @@
-"""Plans and applies on the embedded AWS, which answers what a plan asks of the account."""
+"""Plans and applies on the embedded AWS, which provides the account data that a plan reads."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 
 from tests.support.issuer import Issuer
 from tests.support.ministack import MiniStack
-from tests.support.terraform import Terraform, cli_config, working_copy
+from tests.support.terraform import FAST, Terraform, cli_config, working_copy
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -39,9 +39,9 @@ def copy() -> Iterator[Path]:
 
 @pytest.fixture(scope="module")
 def as_aws(stack: MiniStack, issuer: Issuer) -> Iterator[MiniStack]:
-    """pytest-terraform, which runs Terraform in this process's environment, takes the embedded AWS for AWS."""
+    """Let pytest-terraform, which runs Terraform in the environment of this process, use the embedded AWS."""
     with pytest.MonkeyPatch.context() as patch:
-        for name, value in stack.environment.items():
+        for name, value in (stack.environment | FAST).items():
             patch.setenv(name, value)
         patch.setenv("TF_CLI_CONFIG_FILE", str(cli_config()))
         patch.setenv("TF_VAR_issuer", issuer.address)
@@ -49,7 +49,7 @@ def as_aws(stack: MiniStack, issuer: Issuer) -> Iterator[MiniStack]:
 
 
 def root_module(copy: Path, name: str, stack: MiniStack) -> Terraform:
-    """A root module of this folder, ready to plan."""
+    """Initialize a root module of this folder."""
     terraform = Terraform(copy / "tests/terraform" / name, stack.environment)
     terraform.init()
     return terraform
@@ -64,7 +64,7 @@ def plan(copy: Path, stack: MiniStack) -> dict[str, Any]:
 
 @pytest.fixture(scope="session")
 def planned(plan: dict[str, Any]) -> Callable[[str], Planned]:
-    """Resources of one copy of the module, by their address within it."""
+    """Return a function that returns the resources of a copy of the module by their addresses in the module."""
 
     def resources(module: dict[str, Any]) -> Planned:
         found = {resource["address"]: resource["values"] for resource in module.get("resources", [])}
