@@ -7,14 +7,19 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import xdist.scheduler
+from hypothesis import settings
 from playwright.sync_api import sync_playwright
 
 from tests.support import browser as browsers
+from tests.support.profile import EXAMPLES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from playwright.sync_api import Browser
+
+settings.register_profile("tests", max_examples=EXAMPLES)
+settings.load_profile("tests")
 
 # The longest files first, so that none of them is the last to end. The first five mostly wait.
 ORDER = [

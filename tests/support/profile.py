@@ -1,7 +1,8 @@
-"""Size of the load tests, from the environment variable ``TEST_PROFILE``.
+"""How thorough the tests are, from the environment variable ``TEST_PROFILE``.
 
-``full``: 10,000 events a test, as ``.ci/run`` sets it. ``short``, the default: a fifth of that. Both profiles inject
-the same kinds of faults at the same rates, and assert that each kind occurred.
+``check``: few Hypothesis examples, for ``make check``. ``short``, the default: 2,000 events in each load test.
+``full``: 10,000 events in each load test, as ``.ci/run`` sets it. ``short`` and ``full`` inject the same kinds of
+faults at the same rates, and assert that each kind occurred.
 """
 
 from __future__ import annotations
@@ -9,13 +10,15 @@ from __future__ import annotations
 import os
 from typing import Final
 
-_DIVISORS: Final = {"full": 1, "short": 5}
+_DIVISORS: Final = {"check": 5, "short": 5, "full": 1}
+_EXAMPLES: Final = {"check": 10, "short": 100, "full": 100}
 
 PROFILE: Final = os.environ.get("TEST_PROFILE", "short")
 if PROFILE not in _DIVISORS:
     raise ValueError(f"TEST_PROFILE must be one of {', '.join(_DIVISORS)}, not {PROFILE!r}")
 
 DIVISOR: Final = _DIVISORS[PROFILE]
+EXAMPLES: Final = _EXAMPLES[PROFILE]
 
 
 def scaled(number: int) -> int:

@@ -104,6 +104,7 @@ def test_a_zero_is_a_zero_whatever_its_exponent(store: JobLogTable, dynamodb: Dy
     assert row["EventData"]["value"] == 0
 
 
+@pytest.mark.slow
 def test_many_small_parts_that_fit_are_stored_whole(store: JobLogTable, dynamodb: DynamoDBClient) -> None:
     put(store, parts=[None] * 20_000, numbers=list(range(30_000)))
 

@@ -134,6 +134,7 @@ def test_what_nobody_knows_has_no_events(name: str, value: str) -> None:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("_two_waves")
 @pytest.mark.parametrize("limit", [1, 3, 27, 28, 100])
 def test_pages_together_are_the_log_each_event_once(limit: int) -> None:
@@ -366,37 +367,6 @@ def test_a_single_event_that_is_over_a_pages_bytes_is_a_page(
     page = execution()
 
     assert len(page["logs"]) == len(execution(nextToken=page["nextToken"])["logs"]) == 1
-
-
-def test_an_answer_fits_whatever_the_events_are_and_no_event_is_left_out(store: JobLogTable) -> None:
-    """Lambda's limit is 6 MB for the answer, whose body is written as a JSON text."""
-    servers = [scripts.server_id(number) for number in range(60)]
-    script = scripts.launch(servers, failing=dict.fromkeys(servers, '"' * 65_536))
-    events = played.events(script, "drsjob-1", created=NOW - timedelta(hours=1))
-    for event in events:
-        store.put(event, RETENTION)
-
-    seen, token, pages = [], {}, 0
-    while True:
-        answer = api.lambda_handler(
-            {
-                "routeKey": ROUTES["executionId"],
-                "pathParameters": {"executionId": "exec-1"},
-                "queryStringParameters": {"limit": "1000", **token},
-            },
-            CONTEXT,
-        )
-        assert len(json.dumps(answer)) < 6 * 1024 * 1024
-        body = json.loads(answer["body"])
-        seen += [entry["eventId"] for entry in body["logs"]]
-        pages += 1
-        if body["nextToken"] is None:
-            break
-        token = {"nextToken": body["nextToken"]}
-
-    assert len(seen) == len(set(seen)) == len(events)
-    assert pages > 3
-    assert {server["state"] for server in body["servers"]} == {"FAILED"}
 
 
 # ---------------------------------------------------------------------------------------------------------------------

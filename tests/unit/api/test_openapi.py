@@ -48,7 +48,7 @@ def test_the_document_has_the_routes_of_the_api_and_no_other() -> None:
     assert set(schema) == set(LOGS)
 
 
-RUNS = settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
+RUNS = settings(deadline=None, suppress_health_check=list(HealthCheck))
 
 
 # A test each: pytest-xdist takes tests of one name for one.

@@ -60,6 +60,7 @@ def test_names_are_tags_or_else_host_names_and_asked_for_once(drs: DrsClient, si
     assert simulator.calls == {"DescribeSourceServers": 2}
 
 
+@pytest.mark.slow
 def test_a_short_retry_after_is_waited_for(
     drs: DrsClient, simulator: Simulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -73,6 +74,7 @@ def test_a_short_retry_after_is_waited_for(
     assert simulator.calls == {"DescribeJobs": 3}
 
 
+@pytest.mark.slow
 def test_a_short_retry_after_is_honored_for_three_attempts(
     drs: DrsClient, simulator: Simulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from tests.support import tables
 from tests.support.executions import BAD, GOOD, create, executions_table, records, write
 from tests.support.played import events
+from tests.support.profile import EXAMPLES
 from tests.support.tables import rows
 from tests.unit.conftest import RETENTION, TABLE
 from tests.unit.link.conftest import NOW, event
@@ -268,7 +269,8 @@ def test_the_age_of_the_oldest_unlinked_event_is_told(store: JobLogTable) -> Non
     assert Linker(store, None).run(NOW + timedelta(seconds=65)).oldest_age == timedelta(seconds=60)
 
 
-@settings(deadline=None, max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@pytest.mark.slow
+@settings(deadline=None, max_examples=min(30, EXAMPLES), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.integers(0, 25), max_size=6))
 def test_a_run_that_is_cut_off_anywhere_is_made_good_by_the_next(store: JobLogTable, cuts: list[int]) -> None:
     """Cut off by the clock, or killed outright: by an exception that nobody catches."""
