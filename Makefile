@@ -1,4 +1,5 @@
-# `make demo` and `make test` do everything, set-up included. `make check` is the inner loop.
+# Each target installs the Python and Node.js packages that it needs. Run `make check` after each edit, and
+# `make test` before you commit.
 
 .DEFAULT_GOAL := help
 .PHONY: help demo check test bench lint types javascript browser unit terraform faults viewer e2e docs format lock clean
