@@ -1,4 +1,5 @@
-# `make demo` and `make test` do everything, set-up included. `make check` is the inner loop.
+# Each target installs the Python and Node.js packages that it needs. Run `make check` after each edit, and
+# `make test` before you commit.
 
 .DEFAULT_GOAL := help
 .PHONY: help demo check test bench lint types javascript browser unit terraform faults viewer e2e docs format lock clean
@@ -21,7 +22,7 @@ check: lint types javascript ## fast checks: format, lint, types, unit tests wit
 	TEST_PROFILE=check $(RUN) -m pytest -q -n 2 -m "not slow" tests/unit tests/terraform/test_defaults.py
 
 test: lint types javascript browser ## everything: checks, unit, plan, fault, browser and end-to-end tests, short benchmarks
-	$(RUN) -m pytest -n 4 --dist loadfile
+	$(RUN) -m pytest -n 6
 	$(RUN) -m pytest tests/benchmarks # after the other tests, because both are slower in parallel
 
 bench: $(READY) ## measure the figures of docs/performance.md, about ten minutes

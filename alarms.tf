@@ -175,7 +175,7 @@ locals {
         statistic          = "Sum"
         threshold          = var.alarms.api_5xx
         periods            = 1
-        period             = 300 # the viewer retries less and less often after errors
+        period             = 300 # after errors, the viewer retries at increasing intervals
         treat_missing_data = "notBreaching"
       }
       api-latency = {

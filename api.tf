@@ -15,7 +15,7 @@ locals {
     },
   ) : {}
 
-  # With this prefix the log group needs no resource policy of its own. AWS limits their number per account.
+  # With this prefix, the log group needs no resource policy. AWS limits the number of these policies per account.
   access_log_group_name = "/aws/vendedlogs/apis/${local.prefix}"
 }
 
@@ -37,7 +37,7 @@ module "api" {
   })
   policy_document = data.aws_iam_policy_document.api.json
 
-  # The alarms of the API cover the function and also failures of API Gateway to invoke it.
+  # No alarms of the function: the alarms of the API cover it, and also failed invocations by API Gateway.
   alarms = merge(local.function_alarms, { enabled = false })
   tags   = var.tags
 }

@@ -18,7 +18,7 @@ resource "aws_kms_key" "this" {
   tags                    = var.tags
 
   lifecycle {
-    create_before_destroy = true # on removal, the key is disabled only after all resources stopped using it
+    create_before_destroy = true # if the key is removed, all resources stop using it before it is disabled
   }
 }
 
@@ -35,7 +35,7 @@ data "aws_iam_policy_document" "key" {
   #checkov:skip=CKV_AWS_356:In a key policy "*" is this key
   count = var.create_kms_key ? 1 : 0
 
-  # IAM policies of this account grant all other access, for example those of the module's roles.
+  # IAM policies of this account, for example those of the module's roles, grant all other access.
   statement {
     sid       = "AllowIamPolicies"
     actions   = ["kms:*"]

@@ -53,7 +53,7 @@ data "aws_iam_policy_document" "ingest" {
       resources = [local.failure_topic_arn]
     }
   }
-  # To look up the server's name and error if the event lacks them.
+  # Ingest looks up the name of the server and the error if the event lacks them.
   dynamic "statement" {
     for_each = var.notifications.enabled ? [1] : []
 
@@ -78,7 +78,8 @@ data "aws_iam_policy_document" "ingest" {
       }
     }
   }
-  # To check whether all jobs of the execution have ended. Without a record of the execution, the linker retries.
+  # Ingest checks whether all jobs of the execution have ended. If the executions table has no record yet, it adds the
+  # event to UnlinkedIndex, so that the linker retries.
   dynamic "statement" {
     for_each = local.executions_table_is_updated ? [1] : []
 
@@ -89,7 +90,7 @@ data "aws_iam_policy_document" "ingest" {
     }
   }
 
-  # Only through the services of the encrypted resources.
+  # Only DynamoDB, SQS and SNS may use the key on behalf of the function.
   dynamic "statement" {
     for_each = local.kms_key_arns
 
@@ -108,7 +109,7 @@ data "aws_iam_policy_document" "ingest" {
 }
 
 resource "aws_lambda_event_source_mapping" "ingest" {
-  # The environment of the function contains only their names, so Terraform knows no dependency.
+  # The environment of the function contains only their names, so Terraform cannot derive the dependency.
   depends_on = [aws_dynamodb_table.notices, aws_sns_topic.failures]
 
   event_source_arn                   = aws_sqs_queue.ingest.arn

@@ -9,7 +9,7 @@ data "aws_region" "current" {}
 locals {
   account_id = data.aws_caller_identity.current.account_id
   partition  = data.aws_partition.current.partition
-  region     = data.aws_region.current.id # .name is deprecated in provider 6; .id serves both
+  region     = data.aws_region.current.id # .name is deprecated in provider 6, and .id works in 5 and 6
 
   # 38 characters plus the longest suffix stay within 64, the limit for functions, roles and rules.
   # A longer name is truncated and gets a digest, because two truncated names could collide.
@@ -38,7 +38,7 @@ locals {
   shared_environment = {
     JOB_LOG_EVENTS_TABLE         = local.events_table_name
     POWERTOOLS_METRICS_NAMESPACE = "DRSJobLog"
-    POWERTOOLS_SERVICE_NAME      = var.name # the only dimension of the metrics; separates two copies of the module
+    POWERTOOLS_SERVICE_NAME      = var.name # the only dimension of the metrics: it separates copies of the module
   }
 
   # Keys: ingest, linker, collector, api.

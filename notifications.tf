@@ -8,7 +8,7 @@ locals {
     var.notifications.create_topic ? "arn:${local.partition}:sns:${local.region}:${local.account_id}:${local.failure_topic_name}" :
     var.notifications.topic_arn
   )
-  # With AWS_IAM a browser cannot open the viewer directly, so only viewer_url provides a link.
+  # With AWS_IAM, a browser cannot open the viewer at the URL of the API. Then only viewer_url gives a working link.
   link_to_viewer = var.notifications.viewer_url != null || (var.api.enabled && var.api.viewer && var.api.authorization != "AWS_IAM")
 
   notifications_table_name = "${local.prefix}-notices"

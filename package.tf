@@ -19,7 +19,7 @@ locals {
     s3_bucket         = null
     s3_key            = null
     s3_object_version = null
-    # Hash of the sources: zips of equal sources can differ between machines, and each difference redeploys.
+    # Hash of the sources, not of the zip: zips of equal sources can differ between machines and would cause updates.
     source_code_hash = base64sha256(jsonencode({ for file in local.source_files : file => filesha256("${local.source_dir}/${file}") }))
   }
 }

@@ -10,14 +10,14 @@ locals {
     for key, name in local.queue_names : key => "arn:${local.partition}:sqs:${local.region}:${local.account_id}:${name}"
   }
 
-  # A message keeps its age when it moves to a DLQ, so a shorter retention would lose messages earlier.
+  # The maximum of SQS. A message keeps its age when it moves to a DLQ, so this is the time in both queues together.
   message_retention_seconds = 14 * 24 * 60 * 60
 
   visibility_timeout         = coalesce(var.ingest.visibility_timeout_seconds, local.minimum_visibility_timeout)
   minimum_visibility_timeout = 6 * var.ingest.timeout_seconds + var.ingest.batching_window_seconds
 }
 
-# Policies are arguments of the queues and not separate resources: each change takes SQS about 25 s, and a queue
+# Policies are arguments of the queues and not separate resources. SQS takes about 25 s for each change, and a queue
 # must not exist without its policy.
 resource "aws_sqs_queue" "ingest" {
   name                       = local.queue_names.ingest

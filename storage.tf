@@ -50,7 +50,7 @@ resource "aws_dynamodb_table" "job_log_events" {
     projection_type = "KEYS_ONLY"
   }
 
-  # Sparse index: only events that were linked or stored late have LateAt. The API uses it to read only what is new.
+  # Sparse index: only events that were linked or stored late have LateAt. With it, the API reads only new events.
   global_secondary_index {
     name            = "LateIndex"
     hash_key        = "ExecutionId"

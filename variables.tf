@@ -162,7 +162,7 @@ variable "event_source" {
 }
 
 variable "event_sources" {
-  description = "Additional sources of \"DRS Job Log\" events that the module stores, besides `event_source`. A principal that may put events with one of these sources on the bus can write to the log."
+  description = "Sources of \"DRS Job Log\" events that the module stores, in addition to `event_source`. A principal that may put events with one of these sources on the bus can write to the log."
   type        = list(string)
   default     = ["aws.drs"]
   nullable    = false
@@ -174,7 +174,7 @@ variable "event_sources" {
 }
 
 variable "archive_days" {
-  description = "Number of days for which EventBridge archives all events that match the rules. You can replay the archive to restore the events table. A key of EventBridge encrypts the archive, even if you set `kms_key_arn`. Null: no archive. If you change it to null, Terraform deletes the existing archive."
+  description = "Number of days for which EventBridge archives all events that match the rules. You can replay the archive to restore the events table. EventBridge encrypts the archive with a key that AWS owns, even if you set `kms_key_arn`. Null: no archive. If you change it to null, Terraform deletes the existing archive."
   type        = number
   default     = null
 
@@ -551,7 +551,7 @@ variable "kms_key_arn" {
 
 variable "alarms" {
   description = <<-EOT
-    CloudWatch alarms. A metric alarm costs $0.10 per month, a composite alarm $0.50. The module creates a composite alarm only if it has actions.
+    CloudWatch alarms. A metric alarm costs $0.10 per month, a composite alarm $0.50. The module creates a composite alarm only if it has actions. The description of each threshold states when the alarm fires.
     - `enabled` (bool, default true): false creates no alarms.
     - `runbooks` (string, default "docs/runbooks"): base path or URL of the runbooks. Alarm descriptions and failure notifications link to it. Set the URL of your copy if your on-call staff cannot open this repository.
     - `pipeline_actions` (list of string, default []): ARNs for the composite alarm `pipeline-unhealthy`. It combines all alarms of the pipeline except `unlinked-events`, notifies once, and notifies again when all of them are OK. Terraform must know the number of ARNs at plan time: do not use `compact` or `distinct` with values of the same apply.

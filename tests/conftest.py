@@ -21,11 +21,13 @@ if TYPE_CHECKING:
 settings.register_profile("tests", max_examples=EXAMPLES)
 settings.load_profile("tests")
 
-# The longest files first, so that none of them is the last to end. The first five mostly wait.
+# The longest files first, so that none of them ends last. Most of the first four is waiting for applies and schedules.
+# Plans, which need the CPU, run at the same time.
 ORDER = [
-    *("e2e/test_faults.py", "e2e/test_least_privilege.py", "e2e/test_waves.py", "e2e/test_drs_jobs.py"),
-    *("e2e/test_pipeline.py", "e2e", "terraform/test_applied.py", "terraform/test_plan.py"),
-    *("terraform/test_observability.py", "terraform/test_refusals.py", "viewer", "faults", "terraform", "unit"),
+    *("e2e/test_faults.py", "e2e/test_documented_commands.py", "e2e/test_drs_jobs.py", "e2e/test_waves.py"),
+    "e2e/test_least_privilege.py",
+    *("terraform/test_plan.py", "terraform/test_observability.py", "terraform/test_refusals.py"),
+    *("e2e/test_pipeline.py", "e2e", "terraform/test_applied.py", "viewer", "faults", "terraform", "unit"),
 ]
 
 # These files share one plan, so that one worker runs both.
@@ -33,7 +35,7 @@ SHARED_PLAN = {"tests/terraform/test_plan.py", "tests/terraform/test_observabili
 
 
 class Scheduling(xdist.scheduler.LoadScopeScheduling):
-    """Distributes whole files, but the tests of tests/faults, which share nothing, one by one."""
+    """Distributes whole files. It distributes tests of tests/faults one by one because they share no fixture."""
 
     def _split_scope(self, nodeid: str) -> str:
         file = nodeid.partition("::")[0]
@@ -44,7 +46,7 @@ class Scheduling(xdist.scheduler.LoadScopeScheduling):
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Scheduling:
-    config.option.loadscopereorder = False  # it would begin with the files that have the most tests
+    config.option.loadscopereorder = False  # the default starts with the files that have the most tests
     return Scheduling(config, log)
 
 

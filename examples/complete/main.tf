@@ -12,8 +12,8 @@ module "drs_job_log" {
   archive_days   = var.retention_days
   table          = { deletion_protection = var.deletion_protection }
 
-  # Two pagers: one for the operators of the pipeline, one for the leader of the recovery, who also gets each failure
-  # notification.
+  # Two pagers: one for the operators of the pipeline, one for the leader of the recovery. The recovery leader also gets
+  # each failure notification.
   alarms        = { pipeline_actions = [aws_sns_topic.on_call.arn], recovery_actions = [aws_sns_topic.recovery.arn] }
   notifications = { create_topic = false, topic_arn = aws_sns_topic.recovery.arn, viewer_url = var.viewer_url }
 
@@ -32,7 +32,7 @@ module "drs_job_log" {
 
 # Do not use alias/aws/sns: CloudWatch may not use that key, so alarms would not be delivered.
 resource "aws_sns_topic" "on_call" {
-  #checkov:skip=CKV_AWS_26:Not encrypted here. It needs a key whose policy allows cloudwatch.amazonaws.com
+  #checkov:skip=CKV_AWS_26:Not encrypted here. Encryption needs a key whose policy allows cloudwatch.amazonaws.com
   name = "drs-on-call-${var.environment}"
 }
 

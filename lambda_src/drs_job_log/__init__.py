@@ -2,5 +2,5 @@
 
 import gc
 
-# Imports create many objects and no garbage: with the default threshold, collection takes 15 % of a cold start.
+# Imports create many objects but no garbage. With the default threshold, garbage collection takes 15 % of a cold start.
 gc.set_threshold(200_000, 10, 10)

@@ -97,7 +97,7 @@ def executions_table_settings(environment: Mapping[str, str] = os.environ) -> Ex
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """An account and Region to read. No role: this account. No Region: this Region."""
+    """An account and Region to read. Without a role, this account. Without a Region, this Region."""
 
     region: str | None = None
     role_arn: str | None = None
@@ -144,7 +144,7 @@ def collector_settings(environment: Mapping[str, str] = os.environ) -> Collector
 
 
 def _targets(text: str) -> tuple[Target, ...]:
-    """Return the targets of a JSON list of ``{"region", "roleArn", "externalId"}``. An empty list is this account."""
+    """Parse a JSON list of ``{"region", "roleArn", "externalId"}``. An empty list means this account and Region."""
     names = {"region": "region", "roleArn": "role_arn", "externalId": "external_id"}
     try:
         targets = [Target(**{names[key]: value for key, value in target.items()}) for target in json.loads(text)]
@@ -167,15 +167,15 @@ class NotificationSettings:
     Attributes
     ----------
     name
-        The prefix of the module, for the subject.
+        The name of the module, for the subject of the message.
     table_name
         The notifications table.
     topic_arn
-        The SNS topic. None: failures are counted, and no notification is sent.
+        The SNS topic. None if notifications are disabled: failures are only counted.
     viewer_url
-        The address of the viewer before ``/executions/{id}`` and ``/jobs/{id}``. None: not known.
+        The base URL of the viewer, for ``/executions/{id}`` and ``/jobs/{id}``. None if it is unknown.
     runbook_url
-        The runbook for a failed server.
+        The path or URL of the runbook for a failed server.
     """
 
     name: str
@@ -219,7 +219,7 @@ def ingest_settings(environment: Mapping[str, str] = os.environ) -> IngestSettin
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReaderSettings:
-    """Settings of the functions that need the two tables only: the linker and the API."""
+    """Settings of the linker and of the API, which need only the two tables."""
 
     table_name: str
     executions_table: ExecutionsTableSettings | None

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from mypy_boto3_dynamodb import DynamoDBClient
 
-# DynamoDB's limit is 400 KB. Sizes are estimated, never too low.
+# DynamoDB's limit is 400 KB. The size of an item is estimated, and the estimate is never too low.
 # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/CapacityUnitCalculations.html
 _MAX_ITEM_BYTES: Final = 400 * 1024 - 4096
 
@@ -48,13 +48,13 @@ _PROJECTION: Final[Mapping[str, Any]] = {
     "ExpressionAttributeNames": {f"#{name}": name for path in _PROJECTED for name in path.split(".")},
 }
 
-# The number of a job's oldest and newest events that are searched for a link. More than one: launch results have none.
-_LINK_SCAN_LIMIT: Final = 25
+# How many of a job's newest, and then oldest, events are searched for an execution ID. Launch results have none.
+_LINK_QUERY_LIMIT: Final = 25
 
-# An event that is stored, or linked, later than this after it happened is in LateIndex.
+# An event is in LateIndex if the linker linked it, or if it was stored with its execution this long after it happened.
 _LATE_ARRIVAL: Final = timedelta(seconds=20)
 
-# The longest expected delay between an event's IngestedAt time and its appearance in an index, clock skew included.
+# The longest expected time until an index contains a written event, including retries of the write and clock skew.
 _INDEX_LAG: Final = timedelta(seconds=40)
 
 _serialize = TypeSerializer().serialize
@@ -121,7 +121,7 @@ class JobLogTable:
         """Return the events of an execution that are not in ``known``.
 
         ``known`` contains the job ID and ``EventKey`` of all events that the execution had at the time ``since``. Later
-        events are found by their time, and late arrivals by the time of their arrival.
+        events are found by their ``Timestamp``, and late arrivals by ``LateAt``.
         """
         start = format_time(since - _INDEX_LAG - _LATE_ARRIVAL)
         return [
@@ -145,9 +145,9 @@ class JobLogTable:
         ]
 
     def enrich(self, event: JobLogEvent) -> JobLogEvent:
-        """Add the server name, execution and error from other events of the same server in the same job.
+        """Return the event with the server name, execution and error from other events of its server in its job.
 
-        DRS's launch results have none of these. An event without a server, or with its name, is returned unchanged.
+        DRS's launch results have none of these. An event that names no server, or has the server name, is not changed.
         """
         if not event.source_server_id or event.source_server_name:
             return event
@@ -176,7 +176,7 @@ class JobLogTable:
         return enriched
 
     def unlinked(self) -> dict[str, list[str]]:
-        """Return the ``EventKey`` of each event without an execution, by job."""
+        """Return the ``EventKey`` of each event in UnlinkedIndex, by job ID."""
         pages = self._client.get_paginator("scan").paginate(TableName=self._table_name, IndexName="UnlinkedIndex")
         keys: dict[str, list[str]] = {}
         for page in pages:
@@ -185,7 +185,7 @@ class JobLogTable:
         return keys
 
     def execution_of(self, job_id: str) -> str | None:
-        """Return the execution of a job from its newest and oldest events, or None if they have none."""
+        """Return the execution ID in the newest or oldest events of a job, or None if they have none."""
         for is_forward in (False, True):
             answer = self._client.query(
                 TableName=self._table_name,
@@ -193,12 +193,12 @@ class JobLogTable:
                 ExpressionAttributeValues={":id": {"S": job_id}},
                 ProjectionExpression="ExecutionId",
                 ScanIndexForward=is_forward,
-                Limit=_LINK_SCAN_LIMIT,
+                Limit=_LINK_QUERY_LIMIT,
             )
             for item in answer["Items"]:
                 if "ExecutionId" in item:
                     return item["ExecutionId"]["S"]
-            if len(answer["Items"]) < _LINK_SCAN_LIMIT:
+            if len(answer["Items"]) < _LINK_QUERY_LIMIT:
                 break
         return None
 
@@ -216,7 +216,7 @@ class JobLogTable:
     def link(self, job_id: str, key: str, execution_id: str) -> bool:
         """Link an event to an execution, unless it has one, and remove it from UnlinkedIndex.
 
-        Return False, and change nothing, if the event is not in UnlinkedIndex.
+        Return False if the event is not in UnlinkedIndex. Nothing is changed then.
         """
         return conditional_write(
             self._client.update_item,
@@ -229,7 +229,7 @@ class JobLogTable:
 
 
 def conditional_write(write: Callable[..., object], **request: Any) -> bool:
-    """Make a conditional write. Return False if its condition is not met, so that nothing changed.
+    """Make a conditional write. Return False if its condition is not met. Nothing is changed then.
 
     Raises
     ------
@@ -308,7 +308,7 @@ def _storable(value: Any, depth: int = 0) -> Any:
     """Convert a JSON value to one that DynamoDB can store."""
     match value:
         case str():
-            # An unpaired surrogate has no UTF-8 form: it is written as an escape sequence.
+            # An unpaired surrogate has no UTF-8 form, so it becomes an escape sequence.
             return value.encode(errors="backslashreplace").decode()
         case bool() | None:
             return value
@@ -323,7 +323,7 @@ def _storable(value: Any, depth: int = 0) -> Any:
 
 
 def _number(value: int | Decimal) -> Decimal | str:
-    """Return the number, or its text if it exceeds DynamoDB's 38 digits or range."""
+    """Return the number, or a string if it exceeds DynamoDB's 38 digits or range."""
     try:
         number = DYNAMODB_CONTEXT.create_decimal(value)
     except DecimalException:

@@ -143,7 +143,7 @@ locals {
       period      = 300
       threshold   = var.alarms.errors
     }
-    # Only without reserved concurrency: a function with its own limit is throttled by design.
+    # Only without reserved concurrency: a function with its own concurrency limit is throttled by design.
     throttles = {
       description = "${var.name} was throttled ${var.alarms.throttles} or more times in five minutes. The account has no unreserved concurrency left."
       metric_name = "Throttles"
@@ -180,9 +180,9 @@ resource "aws_cloudwatch_metric_alarm" "this" {
   tags                = var.tags
 
   lifecycle {
-    # CloudWatch refuses to delete an alarm that a composite alarm uses, so Terraform must update that one first.
-    # Terraform passes this setting on to every resource that the alarm refers to, and a replacement with the same name
-    # would then fail. Therefore the alarm refers to no resource.
+    # CloudWatch refuses to delete an alarm that a composite alarm uses, so Terraform must update the composite alarm
+    # first. Terraform applies this setting also to every resource that the alarm refers to. A replacement of such a
+    # resource with the same name would fail, so the alarm refers to no resource.
     create_before_destroy = true
   }
 }

@@ -30,11 +30,11 @@ if TYPE_CHECKING:
     from tests.support.deployment import Deployment
 
 SPEED: Final = 12
-# Twice the first minute of the schedule plus the duration of the drills: a busy machine is slower.
+# One minute until the first scheduled invocation plus the drills, doubled because a busy machine is slower.
 PATIENCE_SECONDS: Final = 2 * (60 + 14 * 60 / SPEED)
 
 EXECUTION: Final = "exec-demo"
-# From a real rawError.
+# The text is from a real rawError.
 ERROR: Final = "AccessDeniedException when calling CreateRecoveryInstanceForDrs operation: no rights"
 WAVE_2: Final = scripts.drill(1).servers
 SCRIPTS: Final = [scripts.drill(0), scripts.launch(WAVE_2, failing={WAVE_2[1]: ERROR})]
@@ -200,5 +200,5 @@ You can run these commands in another terminal:
 
 if __name__ == "__main__":
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the context managers stop the processes
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell ignores it for jobs in the background
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell sets background jobs to ignore SIGINT
     sys.exit(main())

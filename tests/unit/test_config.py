@@ -180,8 +180,8 @@ def test_ingest_uses_its_settings() -> None:
     assert module.executions_table.settings == EXECUTIONS_TABLE_SETTINGS
     assert module.resolver._indexed is module.executions_table
     assert module.notifier._settings is module.settings.notifications
-    assert module.notifier._claim_ttl == timedelta(days=15)
-    assert cold_start("ingest", RETENTION_DAYS="30").notifier._claim_ttl == timedelta(days=30)
+    assert module.notifier._record_ttl == timedelta(days=15)
+    assert cold_start("ingest", RETENTION_DAYS="30").notifier._record_ttl == timedelta(days=30)
 
 
 def test_the_linker_and_the_api_use_their_settings() -> None:

@@ -10,13 +10,13 @@ import pytest
 from tests.support.terraform import ROOT
 
 PACKAGE: Final = ROOT / "lambda_src/drs_job_log"
-SHARED: Final = frozenset({"config", "failures", "model"})
+SHARED: Final = frozenset({"config", "errors", "model"})
 
 # Part of the package → the parts that it may import.
 MAY_IMPORT: Final = {
     "model": frozenset[str](),
     "config": frozenset[str](),
-    "failures": frozenset[str](),
+    "errors": frozenset[str](),
     "table": frozenset({"model"}),
     "collect": SHARED | {"table"},
     "link": SHARED | {"table"},

@@ -23,10 +23,10 @@ if TYPE_CHECKING:
     # Time, job ID and event ID.
     Position = tuple[str, str, str]
 
-# After this time, a cached log is read in full again, in case an index lags more than the table class allows for.
+# A cached log is read in full again after this time, in case an index lagged longer than _INDEX_LAG in table.py.
 FULL_READ_INTERVAL: Final = timedelta(minutes=5)
 
-# The size of the cache. The log that was requested last is always cached.
+# The maximum size of the cache. The log that was requested last stays in the cache even if it is larger.
 _MAX_CACHE_BYTES: Final = 40_000_000
 
 # The memory of an event without its long texts, measured with benchmarks/local.py.
@@ -45,7 +45,7 @@ class EventLog:
     size
         The estimated size in bytes.
     read_at, full_read_at
-        When the log was last read, and when it was last read in full.
+        When the log was last read, and when it was last read in full rather than extended by new events.
     """
 
     def __init__(self, read_at: datetime) -> None:
@@ -96,7 +96,7 @@ class EventLogCache:
 
     def __init__(self, table: JobLogTable) -> None:
         self._table = table
-        self._cache: dict[str, EventLog] = {}  # in the order of the last request
+        self._cache: dict[str, EventLog] = {}  # the log that was requested last is the last one
 
     def of_job(self, job_id: str, now: datetime) -> EventLog:
         """Return the log of a job from the table."""
@@ -111,7 +111,7 @@ class EventLogCache:
 
         If the cached log was read in full within ``max_full_read_age``, only new events are read.
         """
-        log = self._cache.pop(execution_id, None)  # if the read fails, the next read is a full one
+        log = self._cache.pop(execution_id, None)  # if this read fails, the next one reads the whole log
         new = self._new_events(execution_id, log) if log and now - log.full_read_at < max_full_read_age else None
         if log and new is not None:
             log.add(new)
@@ -120,7 +120,7 @@ class EventLogCache:
             log = EventLog(now)
             log.add(self._table.events_of_execution(execution_id))
         if len(log):
-            self._store(execution_id, log)
+            self._keep(execution_id, log)
         return log
 
     def _new_events(self, execution_id: str, log: EventLog) -> list[JobLogEvent] | None:
@@ -132,7 +132,7 @@ class EventLogCache:
                 raise
             return None
 
-    def _store(self, execution_id: str, log: EventLog) -> None:
+    def _keep(self, execution_id: str, log: EventLog) -> None:
         self._cache[execution_id] = log
         size = sum(cached.size for cached in self._cache.values())
         for oldest in list(self._cache)[:-1]:

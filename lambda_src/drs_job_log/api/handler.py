@@ -27,7 +27,8 @@ if TYPE_CHECKING:
     from drs_job_log.api.parameters import Query
     from drs_job_log.model.progress import Progress
 
-# A settled answer is final: it is read in full, unless a full read is this recent (the pages of one answer share it).
+# Clients stop polling after a settled answer, so it must come from a full read that is at most this old. The pages of
+# one answer can share a full read.
 _FINAL_READ_MAX_AGE: Final = timedelta(seconds=10)
 
 logger = Logger()
@@ -67,7 +68,7 @@ def get_execution(execution_id: str, query: Query, now: datetime) -> dict[str, A
     log = logs.of_execution(execution_id, now)
     status, settled = _execution_status(execution_id, log.progress, now)
     if settled and now - log.full_read_at >= _FINAL_READ_MAX_AGE:
-        del log  # releases its memory before the next one is read
+        del log  # frees its memory before the log is read again
         log = logs.of_execution(execution_id, now, _FINAL_READ_MAX_AGE)
         status, settled = _execution_status(execution_id, log.progress, now)
     return execution_view(execution_id, status, settled, log, query)

@@ -42,7 +42,7 @@ def parse_id(name: str, value: str) -> str:
     Raises
     ------
     BadRequestError
-        If the ID is empty, too long, or not valid Unicode, so that no row can have it.
+        If no row can have this ID: it is empty, too long or not valid Unicode.
     """
     try:
         size = len(value.encode())
@@ -75,8 +75,8 @@ def parse_query(parameters: Mapping[str, str], resource_id: str) -> Query:
 def create_token(position: Position, resource_id: str) -> str:
     """Return the page token of a position.
 
-    The digest detects a token that was truncated, changed or issued for another log. It is not a secret: a token gives
-    no access beyond that of its caller.
+    The digest detects a token that was truncated, changed or created for another log. It is not a secret, because a
+    token gives no access to anything that the caller cannot read without it.
     """
     text = _dumps(position)
     return base64.urlsafe_b64encode(f"{_digest(text, resource_id)}{text}".encode()).decode().rstrip("=")

@@ -45,7 +45,7 @@ def _read(name: str) -> tuple[dict[str, str], str]:
     headers = {
         "Content-Type": _CONTENT_TYPES[file.suffix],
         "Content-Security-Policy": _CONTENT_SECURITY_POLICY,
-        # Browsers revalidate each time, so that the page and its files have the same version.
+        # Browsers must revalidate each request, so that the page and its files always have the same version.
         "Cache-Control": "no-cache",
         "X-Content-Type-Options": "nosniff",
         "Referrer-Policy": "no-referrer",

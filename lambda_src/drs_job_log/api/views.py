@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from drs_job_log.model.events import JobLogEvent
     from drs_job_log.model.progress import Progress
 
-# Lambda answers have at most 6 MB. The body is encoded as a JSON text once more, which can double its size.
+# A Lambda response has at most 6 MB. Lambda encodes the body as a JSON string, which can double its size.
 # https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
 _MAX_LOGS_BYTES: Final = 1536 * 1024
 _MAX_SERVERS_BYTES: Final = 768 * 1024
@@ -32,7 +32,7 @@ def execution_view(execution_id: str, status: str, settled: bool, log: EventLog,
 
 
 def job_view(job_id: str, log: EventLog, query: Query, now: datetime) -> dict[str, Any]:
-    """Return the answer for a job. After its end, a job is settled without waiting for further waves."""
+    """Return the answer for a job. It is settled soon after the job ends, since no further wave concerns it."""
     return {
         "jobId": job_id,
         "executionId": max(log.execution_ids, default=None),

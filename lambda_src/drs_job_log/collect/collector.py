@@ -15,14 +15,15 @@ from drs_job_log.collect.job_log import (
     durations,
     ended_before,
     read_log,
-    server_counts,
     server_ids,
-    stalled_servers,
+    servers_by_state,
     to_detail,
+    unfinished_servers,
 )
 from drs_job_log.collect.tracker import RESEND_AFTER, JobTracker
-from drs_job_log.failures import collect_errors
+from drs_job_log.errors import collect_errors
 from drs_job_log.model.events import format_time
+from drs_job_log.model.progress import stalled_servers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -39,14 +40,14 @@ if TYPE_CHECKING:
 
 _THREADS: Final = 10
 
-# A job that is created at the start of the listed period must not be missed.
+# Extends the listed period, so that a job created exactly at its start is listed.
 _LIST_MARGIN: Final = timedelta(minutes=1)
 
-# Reserved at the end of an invocation: to put events on the bus although a DRS call hangs, and for the metrics.
+# Reserved at the end of an invocation: to put events on the bus even if a DRS call hangs, and to emit the metrics.
 _SECONDS_FOR_PUTS: Final = 3.0
 _SECONDS_FOR_METRICS: Final = 1.0
 
-_FAILED: Final = "Collection failed"
+_FAILURE_MESSAGE: Final = "Collection failed"
 
 logger = Logger(child=True)
 
@@ -72,7 +73,7 @@ class PassRequest:
 
     @property
     def is_manual(self) -> bool:
-        """Whether a person requested the jobs. Then the pass does not use the trackers."""
+        """Whether a person requested the jobs. Such a pass does not use the trackers."""
         return bool(self.job_ids or self.since)
 
 
@@ -131,7 +132,7 @@ class JobReading:
 
 
 class Collector:
-    """Puts on the bus what the job logs of the targets contain and the table does not."""
+    """Puts the items of the targets' job logs on the bus if the table does not contain them."""
 
     def __init__(
         self, targets: Sequence[DrsClient], table: JobLogTable, bus: EventBus, settings: CollectorSettings
@@ -148,7 +149,7 @@ class Collector:
     def collect(
         self, request: PassRequest, now: datetime, seconds_left: Callable[[], float] = lambda: 900.0
     ) -> PassResult:
-        """Make one pass. A failure affects its own subject only. The next pass does what this one has no time for.
+        """Make one pass. A failure does not stop the rest of the pass. If time runs out, the next pass continues.
 
         ``seconds_left`` returns the seconds until the invocation ends.
         """
@@ -234,36 +235,43 @@ class Collector:
         return [TrackedJob(drs, job, trackers[job_id]) for job_id, job in due.items()]
 
     def _read_job(self, tracked: TrackedJob, now: datetime, failures: dict[str, str]) -> JobReading:
-        """Read the log of a job unless it is finished, and the table if the tracker may be out of date."""
+        """Read the log of a job and return its new events. Skip a job whose events were all sent.
+
+        The table is read only if the tracker may be out of date.
+        """
         job, tracker = tracked.job, tracked.tracker
         if tracker.all_sent(now) and not tracker.resent:
             return JobReading()
         log = read_log(job, tracked.drs.log(job["jobID"]), now)
-        oldest_kept = format_time(now - self._settings.retention)  # DynamoDB deletes older events at once
+        oldest_kept = format_time(now - self._settings.retention)  # older events would expire immediately
         items = [item for item in log.items if item.time >= oldest_kept]
         new = [item for item in items if tracker.should_send(item.key, now)]
         if tracker.resent or any(tracker.needs_reconcile(item.key, now, self._settings.poll_interval) for item in new):
             tracker.stored = self._table.keys(job["jobID"])
             new = [item for item in new if item.key not in tracker.stored]
         if not_stored := tracker.resent.intersection(item.key for item in items) - tracker.stored:
-            with collect_errors(failures, f"events of {tracked}", _FAILED):
+            with collect_errors(failures, f"events of {tracked}", _FAILURE_MESSAGE):
                 raise NotStoredError(
                     f"{len(not_stored)} events were put on the bus twice, {RESEND_AFTER.seconds // 60} minutes apart, "
                     "and are not in the table: check the rule, the queue and ingest. The collector sends them again"
                 )
         tracker.resent = not_stored | {item.key for item in new if item.key in tracker.emitted}
         tracker.read_at = now
-        tracker.servers = server_counts(job, log)
+        tracker.servers = servers_by_state(job, log)
         if log.is_complete:
             tracker.final_keys = frozenset(item.key for item in items)
-        stalled = frozenset(stalled_servers(job, log, self._settings.stalled_after, now) - tracker.stalled)
+        stalled = frozenset(
+            stalled_servers(unfinished_servers(job), log.items, self._settings.stalled_after, now) - tracker.stalled
+        )
         tracker.stalled |= stalled
         if stalled:
             logger.warning("Servers stalled", job_id=job["jobID"], source_server_ids=sorted(stalled))
 
         names: Mapping[str, str] = {}
         if new:
-            with collect_errors(failures, f"server names of {tracked}", _FAILED):  # the events do not need the names
+            with collect_errors(
+                failures, f"server names of {tracked}", _FAILURE_MESSAGE
+            ):  # events can be sent without names
                 names = tracked.drs.names(server_ids(job))
         seconds = durations(job, log) if new else {}
         details = [to_detail(item, job, names, seconds, self._settings.execution_id_tag) for item in new]
@@ -291,7 +299,10 @@ def _run_all(
     seconds_left: Callable[[], float],
     failures: dict[str, str],
 ) -> Iterator[Result]:
-    """Yield the result of each item as it completes. Items that fail or take too long are in ``failures``."""
+    """Process the items in threads, and yield each result when it is available.
+
+    Items that fail, or do not complete in time, are added to ``failures`` under their ``name``.
+    """
 
     def run(item: Item) -> Result:
         if seconds_left() <= 0:
@@ -301,10 +312,10 @@ def _run_all(
     futures = {threads.submit(run, item): item for item in items}
     try:
         for future in as_completed(futures, timeout=max(0.0, seconds_left())):
-            with collect_errors(failures, name(futures.pop(future)), _FAILED):
+            with collect_errors(failures, name(futures.pop(future)), _FAILURE_MESSAGE):
                 yield future.result()
     except TimeoutError:
         for future, item in futures.items():
             future.cancel()
-            with collect_errors(failures, name(item), _FAILED):
+            with collect_errors(failures, name(item), _FAILURE_MESSAGE):
                 raise OutOfTimeError("the operation took too long. The next pass repeats it") from None

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 _MAX_ATTEMPTS: Final = 3
 
-# The longest Retry-After that the client waits for. After a longer one, it sends no request until that time is over.
+# The longest Retry-After that the client waits for. After a longer one, requests fail until that time is over.
 _MAX_WAIT_SECONDS: Final = 2.0
 
 # https://docs.aws.amazon.com/drs/latest/APIReference/API_DescribeSourceServersRequestFilters.html
@@ -38,7 +38,7 @@ _RENEW_BEFORE: Final = timedelta(minutes=5)
 
 
 class ThrottledError(RuntimeError):
-    """DRS asked the client to wait, and the time is not over."""
+    """DRS asked the client to wait, and this time is not over yet."""
 
 
 class DrsClient:
@@ -72,12 +72,12 @@ class DrsClient:
             region_name=self._target.region,
             **credentials,
         )
-        # botocore ignores Retry-After. Its stubs do not know handlers that return a value.
+        # botocore ignores Retry-After. The type stubs do not allow handlers that return a value.
         client.meta.events.register_first("needs-retry.drs", self._honor_retry_after)  # type: ignore[arg-type]
         self._client = client
 
     def _assumed_credentials(self) -> dict[str, Any]:
-        """Return the credentials of the target's role as arguments of a client. Without a role, there are none."""
+        """Return the credentials of the target's role as arguments of a client, or an empty dict without a role."""
         if self._target.role_arn is None:
             return {}
         request = {"RoleArn": self._target.role_arn, "RoleSessionName": "drs-job-log-collector"}

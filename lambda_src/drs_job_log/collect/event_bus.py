@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from mypy_boto3_events import EventBridgeClient
     from mypy_boto3_events.type_defs import PutEventsRequestEntryTypeDef
 
-# EventBridge accepts 256 KB a request. The queue behind it accepts 256 KB a message, with the envelope.
+# EventBridge accepts 256 KB per request. The ingest queue accepts 256 KB per message, including the envelope.
 # https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-putevents.html
 _MAX_REQUEST_BYTES: Final = 250 * 1024
 _MAX_DETAIL_BYTES: Final = 240 * 1024
@@ -37,12 +37,12 @@ class EventBus:
         self._source = source
 
     def put(self, batch: Sequence[str]) -> dict[int, str]:
-        """Put a batch of details (see ``batches``). Return the reason for each rejected one by its place in the batch.
+        """Put a batch of details (see ``batches``). Return the reason for each rejection by the place in the batch.
 
         Raises
         ------
         botocore.exceptions.BotoCoreError, botocore.exceptions.ClientError
-            If EventBridge cannot be reached or refuses the request. It may have accepted some events before.
+            If EventBridge cannot be reached or refuses the request. An earlier attempt may have put some of the events.
         """
         pending = dict(enumerate(batch))
         for attempt in range(_PUT_ATTEMPTS):
@@ -69,9 +69,9 @@ class EventBus:
 
 
 def to_text(detail: Mapping[str, Any]) -> str:
-    """Return the JSON text of a detail. A detail that is too large is truncated, with ``truncated`` set to true."""
+    """Return the JSON text of a detail. A detail that is too large is truncated and has ``truncated`` set to true."""
     truncated = truncate_to_fit(dict(detail), _fits, detail.keys() - _IDENTITY_KEYS, "truncated")
-    if not _fits(truncated):  # it has too many parts: the large structures are dropped
+    if not _fits(truncated):  # too many parts: drop the nested values
         truncated = {name: value for name, value in truncated.items() if not isinstance(value, dict | list)}
     return _dumps(truncated)
 

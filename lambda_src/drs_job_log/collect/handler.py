@@ -42,7 +42,7 @@ collector = Collector(
 
 
 class CollectionError(RuntimeError):
-    """The last pass was not complete. The message lists the subjects and reasons."""
+    """The last pass had failures. The message lists the subjects and reasons."""
 
 
 @logger.inject_lambda_context
@@ -55,7 +55,7 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, i
     ValueError
         If the event is not valid (see ``parse_event``).
     CollectionError
-        If the last pass failed in part, so that Lambda's Errors metric counts it.
+        If the last pass had failures, so that Lambda's Errors metric counts it.
     """
     passes: list[PassResult] = []
     wait = 0.0
@@ -109,25 +109,26 @@ def seconds_left(context: LambdaContext) -> float:
 def add_metrics(passes: list[PassResult], *, is_manual: bool) -> None:
     """Add the passes of an invocation to the metrics. A pass without failures is a heartbeat.
 
-    A metric is billed for each hour with a value. Metrics that are mostly zero are therefore sent only if they are not.
+    AWS bills a metric for each hour in which it has a value. A metric that is usually zero is therefore sent only if it
+    is not zero.
     """
     metrics.add_metadata("EventsEmitted", sum(result.emitted for result in passes))
     failures = sum(len(result.failures) for result in passes)
     if failures or is_manual:
         metrics.add_metric("CollectorFailures", MetricUnit.Count, failures)
-    if is_manual:  # a manual pass reads some jobs only, and counts stalled servers again
+    if is_manual:  # a manual pass reads only some jobs, and would count stalled servers again
         return
     metrics.add_metric("CollectorHeartbeat", MetricUnit.Count, sum(not result.failures for result in passes))
     metrics.add_metric("RunningJobs", MetricUnit.Count, max((result.running_jobs for result in passes), default=0))
     running = max((result.running_executions for result in passes), default=0)
     metrics.add_metric("RunningExecutions", MetricUnit.Count, running)
-    for state, servers in _servers_by_state(passes).items():
+    for state, servers in _newest_server_states(passes).items():
         metrics.add_metric(f"Servers{state.capitalize()}", MetricUnit.Count, servers)
     if stalled := sum(result.stalled for result in passes):
         metrics.add_metric("ServersStalled", MetricUnit.Count, stalled)
 
 
-def _servers_by_state(passes: list[PassResult]) -> dict[str, int]:
+def _newest_server_states(passes: list[PassResult]) -> dict[str, int]:
     """Return the number of servers by state in the newest pass with a running job."""
     newest = next((result.servers for result in reversed(passes) if result.running_jobs), None)
     return {} if newest is None else {state: newest.get(state, 0) for state in _METRIC_STATES}

@@ -1,4 +1,4 @@
-"""A DRS job and its log as items, and each item as the detail of a "DRS Job Log" event.
+"""Converts a DRS job and its log to items, and each item to the detail of a "DRS Job Log" event.
 
 Pure functions of what the DRS API returns.
 """
@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final
 
-from drs_job_log.collect.messages import event_message, job_label, server_count
+from drs_job_log.collect.event_messages import event_message, format_server_count, job_label
 from drs_job_log.model.events import (
     EVENT_TYPES,
     JOB_ENDS,
@@ -24,7 +24,7 @@ from drs_job_log.model.events import (
     parse_time,
     time_of_key,
 )
-from drs_job_log.model.progress import ACTIVE_STATES, GOALS, STATE_AFTER_EVENT, SUMMARY_KEYS
+from drs_job_log.model.progress import ACTIVE_STATES, FINAL_STEPS, GOALS, STATE_AFTER_EVENT, SUMMARY_KEYS
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -34,9 +34,7 @@ if TYPE_CHECKING:
 # DRS logs JOB_END about 26 ms after endDateTime. If one of them is missing, the other one is enough after this time.
 _END_GRACE: Final = timedelta(minutes=10)
 
-# After these event types, no further item is expected for a server.
-_FINAL_STEPS: Final = SERVER_FAILURES | {"SERVER_LAUNCHED", "SERVER_SKIPPED"}
-_STEPS: Final = _FINAL_STEPS | {
+_STEPS: Final = FINAL_STEPS | {
     *("SNAPSHOT_STARTED", "SNAPSHOT_COMPLETED"),
     *("CONVERSION_STARTED", "CONVERSION_COMPLETED", "SERVER_LAUNCHING"),
 }
@@ -104,12 +102,12 @@ class JobLog:
 
 
 def read_log(job: JobTypeDef, log_items: Sequence[JobLogTypeDef], now: datetime) -> JobLog:
-    """Return the items of a job: those of its log and, at its end, outcomes of servers that DRS does not log.
+    """Return the items of a job: the items of its log and, after its end, derived items for unlogged outcomes.
 
     ``log_items`` is the whole log, read after ``job``. The result is deterministic. While the job runs, it contains
-    fewer items. The end of the job is included if DRS confirms it twice: by the item JOB_END, which is the last item,
-    and by the status COMPLETED, with which each server has its final ``launchStatus``. After ``_END_GRACE``, one of the
-    two is enough.
+    fewer items. The result contains the end of the job only after DRS confirmed it twice: with the item JOB_END, which
+    is the last item, and with the status COMPLETED, which makes each ``launchStatus`` final. After ``_END_GRACE``, one
+    confirmation is enough.
 
     Raises
     ------
@@ -144,13 +142,16 @@ def read_log(job: JobTypeDef, log_items: Sequence[JobLogTypeDef], now: datetime)
 
 
 def durations(job: JobTypeDef, log: JobLog) -> dict[str, float]:
-    """Return the duration in seconds of each completed step, and of an ended LAUNCH job, by the key of its end."""
+    """Return the durations of completed steps, and of the job if it is a LAUNCH job that ended.
+
+    Keys: the key of the item that ends the step or the job. Values: seconds.
+    """
     starts: dict[str, str] = {}
     newest: dict[tuple[str | None, str], str] = {}
     for item in log.items:
         newest[item.server, item.event_type] = item.time
         step_start = newest.get((item.server, _STEP_STARTS.get(item.event_type, "")))
-        if step_start and "state" not in item.data:  # a derived item has the time of the job's end
+        if step_start and "state" not in item.data:  # a derived item has the time of the job's end, not of the step's
             starts[item.key] = step_start
         elif (
             item.event_type in JOB_ENDS
@@ -192,26 +193,19 @@ def to_detail(
     return {key: value for key, value in values.items() if value is not None}
 
 
-def stalled_servers(job: JobTypeDef, log: JobLog, stalled_after: timedelta, now: datetime) -> set[str]:
-    """Return the IDs of stalled servers: not finished, in a running job, without a new item for ``stalled_after``."""
+def unfinished_servers(job: JobTypeDef) -> dict[str, str | None]:
+    """Return the servers of a running job without a final ``launchStatus``, with the time of the job's creation."""
     if job.get("status") == "COMPLETED":
-        return set()
+        return {}
     created = _time(job.get("creationDateTime"))
-    newest = {
+    return {
         server["sourceServerID"]: created
         for server in _servers(job)
         if server.get("launchStatus") not in {"LAUNCHED", "FAILED", "TERMINATED"}
     }
-    for item in log.items:
-        if item.event_type in _FINAL_STEPS:
-            newest.pop(item.server or "", None)
-        elif item.server in newest:
-            newest[item.server] = item.time
-    limit = format_time(now - stalled_after)
-    return {server for server, time in newest.items() if time is not None and time < limit}
 
 
-def server_counts(job: JobTypeDef, log: JobLog) -> Counter[str]:
+def servers_by_state(job: JobTypeDef, log: JobLog) -> Counter[str]:
     """Return the number of servers of a LAUNCH job by state, with the keys of the API's summary."""
     if job.get("type") != "LAUNCH":
         return Counter()
@@ -240,7 +234,7 @@ def _servers(job: JobTypeDef) -> Iterator[ParticipatingServerTypeDef]:
 
 
 def _time(text: str | None) -> str | None:
-    """Return a time of the API in the format of ``format_time``, or None. DRS omits a fraction of zero."""
+    """Convert a time of the DRS API to the format of ``format_time``. None if it is missing or invalid."""
     try:
         return format_time(parse_time("time", text))
     except InvalidEventError:
@@ -248,7 +242,7 @@ def _time(text: str | None) -> str | None:
 
 
 def _to_item(job: JobTypeDef, log_item: JobLogTypeDef) -> JobLogItem:
-    """Return the item. Without a time, which the API allows, it has the time of the job's creation."""
+    """Convert a log item. If it has no time, which the API allows, use the time of the job's creation."""
     time = _time(log_item.get("logDateTime")) or format_time(
         parse_time("creationDateTime", job.get("creationDateTime"))
     )
@@ -263,7 +257,7 @@ def _item(job: JobTypeDef, time: str, event: str, data: Mapping[str, Any], *, is
 
 
 def _unlogged_outcomes(job: JobTypeDef, items: Sequence[JobLogItem], end_time: str) -> list[JobLogItem]:
-    """Return items for servers whose final ``launchStatus`` the log does not contain: LAUNCHED or FAILED."""
+    """Return a derived item for each server whose final ``launchStatus`` (LAUNCHED or FAILED) is not in the log."""
     if job.get("type") != "LAUNCH":
         return []
     in_order = sorted(items, key=attrgetter("time"))
@@ -279,14 +273,14 @@ def _unlogged_outcomes(job: JobTypeDef, items: Sequence[JobLogItem], end_time: s
         else:
             continue
         outcome = _item(job, end_time, event, {"sourceServerID": server_id}, is_derived=True)
-        # DRS may set these later: they are not part of the identity.
+        # Not part of the identity, since DRS may set them later.
         mutable = {"state": status, "targetInstanceID": server.get("recoveryInstanceID")}
         outcomes.append(replace(outcome, data={**outcome.data, **mutable}))
     return outcomes
 
 
 def _with_outcome(end: JobLogItem, job: JobTypeDef, items: Collection[JobLogItem]) -> JobLogItem:
-    """Return JOB_END with the outcome: the number of servers that reached the goal of the job."""
+    """Return JOB_END with the outcome of the job, derived from the number of servers that succeeded."""
     goal = GOALS.get(job.get("type", ""))
     launched = {item.server for item in items if item.event_type == "SERVER_LAUNCHED"}
     failed = {item.server for item in items if item.event_type in SERVER_FAILURES} - launched
@@ -312,6 +306,6 @@ def _with_outcome(end: JobLogItem, job: JobTypeDef, items: Collection[JobLogItem
         **end.data,
         "outcome": outcome,
         "participatingServers": [{key: server[key] for key in kept_keys if key in server} for server in servers],  # type: ignore[literal-required]
-        "message": f"{job_label(job)} ended: {count} of {server_count(len(servers))} {reached_goal}",
+        "message": f"{job_label(job)} ended: {count} of {format_server_count(len(servers))} {reached_goal}",
     }
     return replace(end, event_type="JOB_FAILED" if outcome == "FAILED" else "JOB_COMPLETED", data=data)

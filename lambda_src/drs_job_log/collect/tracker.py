@@ -1,4 +1,4 @@
-"""What the collector remembers of a job from pass to pass."""
+"""The state of a job that the collector keeps between passes."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
 
-# An event that is on the bus, and not in the table after this time, is sent again.
+# If the table does not contain an event this long after it was put on the bus, the event is sent again.
 RESEND_AFTER: Final = timedelta(minutes=5)
 
-# If this instance did not read a job for a poll interval and this time, another instance may have sent its events.
+# If this instance did not read a job for a poll interval plus this time, another instance may have sent its events.
 _POLL_GAP: Final = timedelta(seconds=10)
 
 
@@ -31,7 +31,7 @@ class JobTracker:
     stalled
         Servers that were already counted as stalled.
     execution_id
-        The execution in the job's tag, else the job ID.
+        The execution ID in the job's tag. Without the tag, the job ID.
     servers
         The number of servers by state when the log was last read.
     read_at
@@ -64,5 +64,5 @@ class JobTracker:
         return self.final_keys is not None and self.final_keys <= self.stored
 
     def all_sent(self, now: datetime) -> bool:
-        """Whether no further item is expected and no event is to be sent now."""
+        """Whether no further item is expected and ``should_send`` is False for all events."""
         return self.final_keys is not None and not any(self.should_send(key, now) for key in self.final_keys)

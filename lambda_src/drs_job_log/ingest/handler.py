@@ -43,10 +43,10 @@ _DURATION_METRICS: Final[Mapping[str, str]] = {
     "JOB_COMPLETED": "JobDuration",
 }
 
-# A longer duration is an error of the sender, and is not counted.
+# A longer duration is an error of the sender, and is not added to the metrics.
 _MAX_DURATION_SECONDS: Final = 30 * 24 * 3600
 
-# For requests other than storing: two attempts that time out leave enough time to store the batch.
+# For all requests except storing events: if both attempts time out, enough time remains to store the batch.
 _AUXILIARY: Final[Mapping[str, Any]] = {"connect_timeout": 1, "read_timeout": 2, "max_attempts": 2}
 
 logger = Logger()
@@ -76,9 +76,9 @@ def _sns() -> SNSClient:
 settings = config.ingest_settings()
 dynamodb: DynamoDBClient = config.client(
     "dynamodb",
-    # Three attempts that time out end within the function's 30 s, so that the rest of the batch is reported.
+    # If all three attempts time out, the function still has time within its 30 s to report the other records.
     read_timeout=3,
-    # Not "standard": its retry quota runs out when DynamoDB throttles many requests, and events go to the DLQ.
+    # Not "standard": if DynamoDB throttles many requests, its retry quota runs out and events go to the DLQ.
     retry_mode="legacy",
     # DynamoDB validates requests itself. boto3's validation takes a tenth of the CPU time of a batch.
     parameter_validation=False,
@@ -132,7 +132,7 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> PartialItem
     Raises
     ------
     aws_lambda_powertools.utilities.batch.exceptions.BatchProcessingError
-        If each record failed, so that Lambda's Errors metric counts it.
+        If every record failed, so that Lambda's Errors metric counts it.
     """
     notifier.start_invocation(context)
     with processor(event["Records"], ingest):
@@ -143,8 +143,8 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> PartialItem
 def ingest(record: SQSRecord) -> IngestResult:
     """Store the event of one message, with its execution if it is known.
 
-    The follow-up actions (notification, status of the execution) also run for a repeated event: the invocation that
-    stored it may have been cut off before them.
+    The follow-up actions (notification, status of the execution) also run for a repeated event, because the invocation
+    that stored it may have been cut off before them.
 
     Raises
     ------
@@ -198,7 +198,7 @@ def update_execution(end: JobLogEvent, now: datetime) -> StatusUpdate | None:
 
 
 def add_metrics(results: list[IngestResult]) -> None:
-    """Add the results of a batch to the metrics. Sources are metadata, since each dimension is billed as a metric."""
+    """Add the results of a batch to the metrics. Sources are metadata, since each value of a dimension is billed."""
     new = [result for result in results if result.is_new]
     metrics.add_metric("EventsStored", MetricUnit.Count, len(new))
     metrics.add_metric("EventsRepeated", MetricUnit.Count, len(results) - len(new))
@@ -213,7 +213,7 @@ def add_metrics(results: list[IngestResult]) -> None:
 
 
 def _duration(event: JobLogEvent) -> float | None:
-    """Return the duration in seconds of the step that an event ends, or None if it ends none or has no valid value."""
+    """Return the duration in seconds of the step that the event ends. None if there is no step or no valid duration."""
     match event.detail.get("durationSeconds"):
         case bool():
             return None

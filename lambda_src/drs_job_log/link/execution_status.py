@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from drs_job_log.link.executions_table import ExecutionRecord, ExecutionsTable
     from drs_job_log.table import JobLogTable
 
-# Other writers change a record a few times during an update, not continuously.
+# Other writers may change a record during an update, but only a few times.
 _UPDATE_ATTEMPTS: Final = 5
 
 StatusUpdate = Literal["UPDATED", "UNCHANGED", "MISSING"]
@@ -24,7 +24,7 @@ def update_status(
     """Set the status of an execution if this job was its last one to end. A terminal status is never changed.
 
     Call it after the job's end is stored. Both tables are read consistently: if two jobs end at the same time, the call
-    for the one that is stored later sees both. MISSING: the table has no record of the execution with this job.
+    for the job that is stored later sees both ends. Return MISSING if no record of the execution contains the job.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""The executions table of the orchestrator: which execution a job belongs to, and the state of the execution."""
+"""The executions table of the orchestrator: finds the execution of a job, and reads and sets its status."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _deserialize = TypeDeserializer().deserialize
 
 
 class ExecutionsTableError(RuntimeError):
-    """The table does not match its settings, or the record cannot be updated. The message states the remedy."""
+    """The table does not match its settings, or the record cannot be updated. The message states the reason."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,18 +47,18 @@ class ExecutionRecord:
     status
         The status, or None if the item has none.
     waves
-        The job IDs of each wave. A wave that has not started has none.
+        The job IDs of each wave. Empty for a wave that has not started.
     wave_count
-        The number of planned waves. 0: not stated. Infinite: the value is not a number.
-    unchanged
-        The status and waves as read, in the format of the DynamoDB API: the condition for an update.
+        The number of planned waves. 0 if the item does not state it, infinite if the value is not a number.
+    as_read
+        The status and waves as read, in the format of the DynamoDB API. They are the condition for an update.
     """
 
     key: Mapping[str, Any]
     status: str | None
     waves: Sequence[frozenset[str]]
     wave_count: float
-    unchanged: Mapping[str, Any]
+    as_read: Mapping[str, Any]
 
     @property
     def job_ids(self) -> frozenset[str]:
@@ -118,9 +118,9 @@ class ExecutionsTable:
         return executions.pop() if len(executions) == 1 else None
 
     def find_by_scan(self, job_ids: Collection[str], seconds_left: Callable[[], float]) -> dict[str, str]:
-        """Return the executions of these jobs by a scan that ends when no time is left.
+        """Scan the table until no time is left, and return the executions of these jobs by job ID.
 
-        The next scan continues at that point. A job that is in more than one execution is left out.
+        The next scan continues where this one ended. A job that is in more than one execution is omitted.
         """
         settings = self.settings
         attributes = (settings.execution_id_attribute, settings.waves_attribute, settings.job_id_attribute)
@@ -174,13 +174,13 @@ class ExecutionsTable:
                     status=values.get(settings.status_attribute),
                     waves=_waves(values, settings),
                     wave_count=_wave_count(values.get(settings.wave_count_attribute)),
-                    unchanged={name: item.get(name) for name in watched},
+                    as_read={name: item.get(name) for name in watched},
                 )
             )
         return records
 
     def set_status(self, record: ExecutionRecord, status: str, ended_at: datetime) -> bool:
-        """Set the status and end time of a record. Return False, and change nothing, if the record has changed."""
+        """Set the status and end time of a record. If the record has changed, return False."""
         in_seconds = self.settings.end_time_format == "EPOCH_SECONDS"
         new_values = {
             self.settings.status_attribute: {"S": status},
@@ -192,7 +192,7 @@ class ExecutionsTable:
         conditions = ["attribute_exists(#key)"]
         names = {"#key": next(iter(record.key))}
         values = {}
-        for place, (name, value) in enumerate(record.unchanged.items()):
+        for place, (name, value) in enumerate(record.as_read.items()):
             names[f"#was{place}"] = name
             conditions.append(f"#was{place} = :was{place}" if value else f"attribute_not_exists(#was{place})")
             if value:
@@ -221,7 +221,7 @@ class ExecutionsTable:
         return [item for page in pages for item in page["Items"]]
 
     def _execution_ids(self, item: Mapping[str, Any]) -> set[str]:
-        """Return the execution ID of an item as a set, which is empty if the item has no such text."""
+        """Return the execution ID of an item as a set, which is empty if the item has no such string."""
         value = item.get(self.settings.execution_id_attribute, {}).get("S")
         return {value} if value else set()
 
@@ -243,12 +243,12 @@ class ExecutionsTable:
 
 
 def is_terminal(status: object) -> bool:
-    """Whether a status ends an execution, in upper or lower case."""
+    """Whether a status ends an execution. Case does not matter."""
     return str(status).upper() in _TERMINAL
 
 
 def _waves(item: Mapping[str, Any], settings: ExecutionsTableSettings) -> list[frozenset[str]]:
-    """Return the job IDs of each wave of an item. An item without waves is one wave, with its own job ID attribute."""
+    """Return the job IDs of each wave of an item. Without waves, the item itself is one wave."""
     name = settings.job_id_attribute
     waves = item.get(settings.waves_attribute)
     parts = [{name: item.get(name)}] if waves is None else _wave_parts(waves, name)
@@ -256,7 +256,10 @@ def _waves(item: Mapping[str, Any], settings: ExecutionsTableSettings) -> list[f
 
 
 def _wave_parts(waves: Any, job_id_attribute: str) -> list[Any]:
-    """Split the waves: a list, a map by wave name, a map that contains one of these, or JSON text of these."""
+    """Return the waves as a list.
+
+    ``waves`` is a list, a map by wave name, a map that contains one of these, or the JSON text of one of these.
+    """
     match _parse_json(waves):
         case list() as wave_list:
             return wave_list
@@ -270,7 +273,7 @@ def _wave_parts(waves: Any, job_id_attribute: str) -> list[Any]:
 
 
 def _job_ids(value: Any, job_id_attribute: str) -> Iterator[str]:
-    """Yield the texts under the attribute's name at any depth, but not below a map that has the attribute."""
+    """Yield the job IDs under the attribute at any depth. A map that has the attribute is not searched further."""
     match _parse_json(value):
         case dict() as parts if job_id_attribute in parts:
             named = parts[job_id_attribute]
@@ -295,7 +298,7 @@ def _parse_json(value: Any) -> Any:
 
 
 def _wave_count(value: Any) -> float:
-    """Return a number of waves. An unreadable number is infinite: the record is then never complete."""
+    """Return a number of waves. A value that is not a number gives infinity, so that the record is never complete."""
     if value is None:
         return 0
     try:

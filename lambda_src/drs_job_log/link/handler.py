@@ -80,7 +80,7 @@ def parse_event(event: Mapping[str, Any]) -> Collection[str]:
 
 
 def add_metrics(result: LinkResult, *, is_manual: bool) -> None:
-    """Add a run to the metrics. The age is also the heartbeat of the schedule, so a manual run does not send it."""
+    """Add a run to the metrics. The age is also a heartbeat of scheduled runs, so a manual run omits it."""
     if not is_manual:
         metrics.add_metric("OldestUnlinkedEventAge", MetricUnit.Seconds, max(0.0, result.oldest_age.total_seconds()))
     if result.events or is_manual:

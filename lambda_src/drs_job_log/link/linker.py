@@ -9,7 +9,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 from zlib import crc32
 
-from drs_job_log.failures import collect_errors
+from drs_job_log.errors import collect_errors
 from drs_job_log.link.execution_status import update_status
 from drs_job_log.link.resolver import RECORD_GRACE
 from drs_job_log.model.events import time_of_key
@@ -22,12 +22,12 @@ if TYPE_CHECKING:
     from drs_job_log.link.executions_table import ExecutionsTable
     from drs_job_log.table import JobLogTable
 
-# The executions table is scanned for a job at most once in this time. The schedule may invoke slightly earlier: the
-# linker then waits.
+# The minimum time between two scans of the executions table for the same job. The schedule may invoke the linker up to
+# _MAX_EARLY_SECONDS too early. The linker then waits.
 _SCAN_INTERVAL_SECONDS: Final = 60.0
 _MAX_EARLY_SECONDS: Final = 5.0
 
-# For this time after its newest event, a job is looked up every minute.
+# A job is looked up every minute until its newest unlinked event is this old. Then it is looked up once an hour.
 _EAGER_PERIOD: Final = timedelta(hours=1)
 
 # Reserved at the end of a run, to link the jobs that were found.
@@ -35,7 +35,7 @@ _SECONDS_FOR_LINKING: Final = 15
 
 _THREADS: Final = 10
 
-_FAILED: Final = "Linking failed"
+_FAILURE_MESSAGE: Final = "Linking failed"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,8 +76,8 @@ class Linker:
     ) -> LinkResult:
         """Find the executions of all due jobs with unlinked events, and link the events.
 
-        ``job_ids`` are due in any case. A failure affects its own job only. The run may be cut off at any point: an
-        event that is not linked stays in UnlinkedIndex, and the next run finds it there.
+        The jobs in ``job_ids`` are always due. A failure does not stop the other jobs. The run may be cut off at any
+        point: an event that is not linked stays in UnlinkedIndex, and the next run finds it there.
         """
         unlinked = self._table.unlinked()
         oldest = min(map(min, unlinked.values()), default=None)
@@ -89,19 +89,19 @@ class Linker:
         for job_id in sorted(due, key=lambda job_id: crc32(f"{now:%H:%M} {job_id}".encode())):
             if run.seconds_for_lookups <= 0:
                 break
-            with collect_errors(run.failures, job_id, _FAILED):
+            with collect_errors(run.failures, job_id, _FAILURE_MESSAGE):
                 if execution_id := self._look_up(job_id):
                     self._link(run, job_id, execution_id)
                 else:
                     not_found.append(job_id)
         if not_found and self._executions_table and self._executions_table.settings.allow_scan:
             found: dict[str, str] = {}
-            with collect_errors(run.failures, "scan", _FAILED):
+            with collect_errors(run.failures, "scan", _FAILURE_MESSAGE):
                 found = self._scan(self._executions_table, not_found, lambda: run.seconds_for_lookups)
             for job_id, execution_id in found.items():
-                with collect_errors(run.failures, job_id, _FAILED):
+                with collect_errors(run.failures, job_id, _FAILURE_MESSAGE):
                     self._link(run, job_id, execution_id)
-        # A failing job is due every minute, so that its alarm stays on until it is repaired.
+        # A failing job is due in every run, so that the alarm stays on until the cause is fixed.
         self._failing = due if "scan" in run.failures else list(run.failures)
         return LinkResult(
             events=run.events,
@@ -127,7 +127,7 @@ class Linker:
         *others, last = sorted(run.unlinked[job_id])
         run.events += sum(self._threads.map(link, others))
         if self._executions_table and self._executions_table.settings.update_status:
-            # Before the last event is linked: if this fails or is cut off, the unlinked event causes another attempt.
+            # Before the last event is linked: if the update fails or is cut off, the event causes another attempt.
             update = update_status(self._executions_table, self._table, execution_id, job_id)
             if update == "MISSING" and run.now - time_of_key(last) < RECORD_GRACE:
                 return
@@ -137,7 +137,7 @@ class Linker:
     def _scan(
         self, executions_table: ExecutionsTable, job_ids: Collection[str], seconds_left: Callable[[], float]
     ) -> dict[str, str]:
-        """Make one scan for all jobs that no scan of the last minute was for. Return the executions by job."""
+        """Make one scan for the jobs that were not part of a scan in the last minute. Return the executions by job."""
         self._scanned_at = {
             job: at for job, at in self._scanned_at.items() if time.monotonic() - at < _SCAN_INTERVAL_SECONDS
         }
@@ -173,6 +173,7 @@ class _Run:
 def is_due(job_id: str, keys: Collection[str], now: datetime) -> bool:
     """Whether a job with these unlinked events is looked up in this minute.
 
-    Every minute in the first hour after its newest event. Then once an hour, with the jobs spread over the minutes.
+    In the first hour after its newest event, it is looked up every minute. Then it is looked up once an hour, in a
+    minute that depends on the job ID, so that the lookups are spread over the hour.
     """
     return now - time_of_key(max(keys)) < _EAGER_PERIOD or now.minute == crc32(job_id.encode()) % 60

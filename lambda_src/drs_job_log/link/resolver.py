@@ -1,4 +1,4 @@
-"""The execution of an event at the time it is stored."""
+"""Finds the execution of an event when ingest stores the event."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ if TYPE_CHECKING:
 # After a lookup without result, the next lookup of the job waits for this time.
 _NEGATIVE_TTL: Final = timedelta(seconds=30)
 
-# The cache is cleared at this number of jobs. An instance of the function rarely sees as many.
+# The cache is cleared when it exceeds this number of jobs. An instance of the function rarely sees as many.
 _MAX_CACHED_JOBS: Final = 10_000
 
-# The longest time after a job's end until the orchestrator has added the job to the execution's record.
+# The longest expected time from a job's end until the orchestrator adds the job to the execution's record.
 RECORD_GRACE: Final = timedelta(minutes=10)
 
 logger = Logger(child=True)
@@ -49,8 +49,9 @@ class ExecutionResolver:
     def resolve(self, event: JobLogEvent, now: datetime) -> JobLogEvent:
         """Return the event with its execution: its own, else the cached one of its job, else from ``job_id_index``.
 
-        The executions table is queried by its index only, and once for a job, so that the cost of storing an event does
-        not depend on the table's size. If the lookup fails, the event is returned without an execution.
+        The executions table is only queried by its index, and at most once per ``_NEGATIVE_TTL`` for a job, so that the
+        cost of storing an event does not depend on the size of the table. If the query fails, the event is returned
+        without an execution.
         """
         if len(self._jobs) > _MAX_CACHED_JOBS:
             self._jobs = {}

@@ -50,7 +50,7 @@ _MAX_EVENT_ID_BYTES: Final = 1024 - len("2025-11-28T20:30:15.000000Z#")
 
 
 class InvalidEventError(ValueError):
-    """The event can never be stored. The message names the invalid part."""
+    """The event is invalid, so a retry cannot store it. The message names the invalid part."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,7 +87,7 @@ class JobLogEvent:
 
 
 def event_key(time: str, event_id: str) -> str:
-    """Return the ``EventKey``: the identity of an event in its job, and its place in the order of time.
+    """Return the ``EventKey``, which identifies an event in its job and sorts the events of the job by time.
 
     ``time`` has the format of ``format_time``.
     """
@@ -105,10 +105,10 @@ def parse(body: str) -> JobLogEvent:
     Raises
     ------
     InvalidEventError
-        If the text is not such an event, or if an identifier or a time is missing or invalid.
+        If the text is not such an event, or if an identifier, the event type or the time is missing or invalid.
     """
     try:
-        # Decimal keeps all digits of a fraction. NaN and Infinity become texts, since DynamoDB has no such numbers.
+        # Decimal keeps all digits of a fraction. NaN and Infinity become strings, since DynamoDB has no such numbers.
         envelope = json.loads(body, parse_float=Decimal, parse_constant=str)
     except (ValueError, ArithmeticError, RecursionError) as error:
         raise InvalidEventError(f"the body is not valid JSON: {error}") from error
@@ -152,7 +152,7 @@ def parse(body: str) -> JobLogEvent:
 def parse_time(name: str, value: object) -> datetime:
     """Parse an ISO 8601 date and time into an aware time in UTC. A time without an offset is in UTC.
 
-    DRS writes ``2022-12-07T19:15:39.204086+00:00``; its documentation shows ``…Z``. ``name`` is for the error message.
+    DRS sends ``2022-12-07T19:15:39.204086+00:00``. Its documentation shows ``…Z``. ``name`` is for the error message.
 
     Raises
     ------
@@ -198,33 +198,33 @@ def _launch_result_detail(envelope: Mapping[str, Any]) -> dict[str, Any]:
 def _stored_type(detail: Mapping[str, Any]) -> str:
     name = detail.get("eventType")
     if not isinstance(name, str) or not name:
-        raise InvalidEventError(f"detail.eventType must be a non-empty text, not {name!r:.100}")
+        raise InvalidEventError(f"detail.eventType must be a non-empty string, not {name!r:.100}")
     if name == "JOB_END":
         return "JOB_FAILED" if detail.get("outcome") == "FAILED" else "JOB_COMPLETED"
     return EVENT_TYPES.get(name, name)
 
 
 def _first_given(*values: object) -> object:
-    """Return the first value that is neither null nor an empty text."""
+    """Return the first value that is neither None nor an empty string. None if there is none."""
     return next((value for value in values if value is not None and value != ""), None)
 
 
 def _identifier(name: str, value: object, max_bytes: int) -> str:
     if not isinstance(value, str) or not value:
-        raise InvalidEventError(f"{name} must be a non-empty text, not {value!r:.100}")
+        raise InvalidEventError(f"{name} must be a non-empty string, not {value!r:.100}")
     if len(value.encode(errors="backslashreplace")) > max_bytes:
         raise InvalidEventError(f"{name} must be at most {max_bytes} bytes long to fit into a key of the table")
     return value
 
 
 def _optional_text(value: object) -> str | None:
-    """Return a text, or None if it is absent or empty. Any other value becomes its JSON text, so that it is kept."""
+    """Return the string, or None if it is absent or empty. Other values become JSON strings, so that none is lost."""
     given = _first_given(value)
     return given if given is None or isinstance(given, str) else json.dumps(given, default=str, ensure_ascii=False)
 
 
 def _with_bool_is_drill(detail: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Convert ``isDrill`` to a bool. DRS sends "TRUE" or "FALSE"."""
+    """Return the detail with ``isDrill`` as a bool. DRS sends "TRUE" or "FALSE"."""
     bools = {"true": True, "false": False}
     value = detail.get("isDrill")
     return {**detail, "isDrill": bools.get(value.lower(), value)} if isinstance(value, str) else detail

@@ -9,19 +9,19 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from drs_job_log.model.events import JOB_ENDS, SERVER_FAILURES
+from drs_job_log.model.events import JOB_ENDS, SERVER_FAILURES, format_time
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from drs_job_log.model.events import JobLogEvent
 
-# After the last job's end, no further wave is expected once this time has passed.
+# If the last job ended this long ago, no further wave is expected.
 _NEXT_WAVE_GRACE: Final = timedelta(minutes=15)
 
-# After a job's end, its last events may be in the queue, or unlinked, for this time.
+# For this time after a job's end, its last events may still be in the queue or unlinked.
 _INFLIGHT_GRACE: Final = timedelta(minutes=2)
 
 # States of a server in ascending order of finality. Of two events with the same time, the more final one applies.
@@ -29,8 +29,8 @@ _STATES: Final = ("PENDING", "SNAPSHOT", "CONVERSION", "LAUNCHING", "SKIPPED", "
 _FINALITY: Final[Mapping[str | None, int]] = {state: place for place, state in enumerate((None, *_STATES))}
 ACTIVE_STATES: Final = frozenset({"PENDING", "SNAPSHOT", "CONVERSION", "LAUNCHING"})
 
-# Job type → the state that its servers are to reach. It is also DRS's launchStatus. Jobs of other types, such as
-# CREATE_CONVERTED_SNAPSHOT, launch nothing: their servers succeed unless they fail.
+# Job type → the state of a server for which the job succeeded. DRS uses the same values for launchStatus. Jobs of
+# other types, such as CREATE_CONVERTED_SNAPSHOT, launch nothing: a server succeeds unless it fails.
 GOALS: Final[Mapping[str, str]] = {"LAUNCH": "LAUNCHED", "TERMINATE": "TERMINATED"}
 
 # Event type → the new state of the server that the event names. Other events do not change the state.
@@ -42,6 +42,9 @@ STATE_AFTER_EVENT: Final[Mapping[str, str]] = {
     **dict.fromkeys(SERVER_FAILURES, "FAILED"),
     "SERVER_SKIPPED": "SKIPPED",
 }
+
+# After these event types, no further event is expected for a server.
+FINAL_STEPS: Final = SERVER_FAILURES | {"SERVER_LAUNCHED", "SERVER_SKIPPED"}
 
 # State of a server → its key in the API's summary.
 SUMMARY_KEYS: Final[Mapping[str, str]] = {state: state.lower() for state in _STATES} | {
@@ -92,7 +95,7 @@ class JobProgress:
         COMPLETED, PARTIAL or FAILED, derived from the servers. None until an event ends the job. A cancelled job has an
         outcome too.
     ended_at
-        When the job ended. Until then, when it was cancelled.
+        When the job ended. For a cancelled job that has not ended yet, when it was cancelled. Otherwise None.
     """
 
     job_id: str
@@ -112,7 +115,7 @@ class Progress:
 
     @property
     def status(self) -> str:
-        """NO_EVENTS without jobs; IN_PROGRESS while a job runs; the common status of all jobs; else PARTIAL."""
+        """NO_EVENTS without jobs, IN_PROGRESS while a job runs, else the common status or, if they differ, PARTIAL."""
         statuses = {job.status for job in self.jobs}
         if not statuses:
             return "NO_EVENTS"
@@ -132,7 +135,7 @@ class Progress:
 
     @property
     def has_ended(self) -> bool:
-        """Whether there is a job and an event ended each job."""
+        """Whether there is a job, and every job has an event that ends it."""
         return bool(self.jobs) and all(job.outcome for job in self.jobs)
 
     def is_idle(self, now: datetime) -> bool:
@@ -140,7 +143,7 @@ class Progress:
         return self.ended_at is not None and now - self.ended_at >= _NEXT_WAVE_GRACE
 
     def is_complete(self, now: datetime) -> bool:
-        """Whether each job has ended, and so long ago that none of its events is still in the pipeline."""
+        """Whether every job ended so long ago that no event is still in the queue or unlinked."""
         return self.has_ended and self.ended_at is not None and now - self.ended_at >= _INFLIGHT_GRACE
 
 
@@ -168,7 +171,7 @@ def job_state_of(events: Iterable[JobLogEvent]) -> JobState:
 
 
 def combine(job_states: Iterable[JobState]) -> Progress:
-    """Combine the states of jobs to the progress of an execution."""
+    """Combine the states of jobs into the progress of an execution."""
     jobs = sorted(job_states, key=lambda job: (job.started_at, job.id))
     newest: dict[str, _ServerState] = {}
     names: dict[str, str | None] = {}
@@ -185,8 +188,39 @@ def combine(job_states: Iterable[JobState]) -> Progress:
     )
 
 
+class ServerStep(Protocol):
+    """A log item of a job. ``server`` is the ID of its server, ``time`` has the format of ``format_time``."""
+
+    @property
+    def event_type(self) -> str: ...
+
+    @property
+    def server(self) -> str | None: ...
+
+    @property
+    def time(self) -> str: ...
+
+
+def stalled_servers(
+    unfinished: Mapping[str, str | None], steps: Iterable[ServerStep], stalled_after: timedelta, now: datetime
+) -> set[str]:
+    """Return the IDs of the stalled servers: those without a new step for ``stalled_after``.
+
+    ``unfinished`` maps the ID of each unfinished server to the time from which it counts, in the format of
+    ``format_time``. None: from its first step. ``steps`` are the steps of the job, oldest first.
+    """
+    newest = dict(unfinished)
+    for step in steps:
+        if step.event_type in FINAL_STEPS:
+            newest.pop(step.server or "", None)
+        elif step.server in newest:
+            newest[step.server] = step.time
+    limit = format_time(now - stalled_after)
+    return {server for server, time in newest.items() if time is not None and time < limit}
+
+
 def _order(event: JobLogEvent) -> tuple[datetime, int, str]:
-    """Sort by time. At the same time: the job's start, then server events by finality, then the job's end."""
+    """Return the sort key. Events with the same time: the job's start, server events by finality, the job's end."""
     if event.event_type == "JOB_STARTED":
         finality = -1
     elif event.event_type in JOB_ENDS or event.event_type == "JOB_TERMINATED":
@@ -214,9 +248,9 @@ class _ServerState:
 
     @property
     def order(self) -> tuple[bool, datetime, int, str]:
-        """Sort key of a server's jobs: the last one determines the state.
+        """Sort key of a server's states in its jobs. The last one is the current state of the server.
 
-        A job that has not terminated the server yet comes first, since it has changed nothing so far.
+        A TERMINATE job that has not terminated the server yet comes first, since it has not changed the server.
         """
         has_not_terminated = self.job.type == "TERMINATE" and self.state == "PENDING"
         return not has_not_terminated, self.since, _FINALITY[self.state], self.job.id
@@ -271,17 +305,17 @@ class JobState:
                 self.end = event
                 for server in _list(event.detail, "participatingServers"):
                     self._apply_launch_status(server, event)
-                if self.cancelled_at:  # items that DRS logs after the cancellation do not continue either
+                if self.cancelled_at:  # an item after the cancellation may have made a server active again
                     self._terminate_active_servers(event)
 
     def _terminate_active_servers(self, event: JobLogEvent) -> None:
-        """Set active servers to TERMINATED. In a TERMINATE job, they stay as they are."""
+        """Set the state of active servers to TERMINATED. A cancelled TERMINATE job does not change its servers."""
         for server in self.servers.values():
             if server.state in ACTIVE_STATES and self.type != "TERMINATE":
                 server.set_state("TERMINATED", event.timestamp)
 
     def _apply_launch_status(self, participating_server: Any, end: JobLogEvent) -> None:
-        """Apply the ``launchStatus`` of a server at the job's end, as far as the log does not contain it."""
+        """Apply the ``launchStatus`` of a server at the job's end. The log may lack the event for it."""
         server_id = _text(participating_server, "sourceServerID")
         if not server_id:
             return
@@ -297,7 +331,7 @@ class JobState:
 
     @property
     def outcome(self) -> str | None:
-        """The outcome in the end event. If it has none, derived from the number of servers that reached the goal."""
+        """The outcome in the end event. If it has none, it is derived from the states of the servers."""
         if self.end is None:
             return None
         if outcome := _STATUS_OF_OUTCOME.get(_text(self.end.detail, "outcome")):
@@ -323,7 +357,7 @@ class JobState:
 
 
 def _text(detail: Any, name: str) -> str | None:
-    """Return a text of a detail, or None. The sender may have put any JSON value there."""
+    """Return a string of a detail, or None if the value is not a string. Senders can put any JSON value there."""
     value = detail.get(name) if isinstance(detail, Mapping) else None
     return value if isinstance(value, str) else None
 

@@ -14,10 +14,10 @@ _TEXT_BYTES: Final = (128 * 1024, 32 * 1024, 8 * 1024, 2 * 1024, 512)
 def truncate_to_fit(
     item: dict[str, Any], fits: Callable[[dict[str, Any]], bool], truncatable: Collection[str], marker: str
 ) -> dict[str, Any]:
-    """Return the item, or a copy that is truncated until it fits.
+    """Return the item if it fits, otherwise a truncated copy.
 
     Only texts in the values of the ``truncatable`` keys are truncated. The copy has the key ``marker`` with the value
-    True. A copy with very many parts may still not fit: the caller checks the result.
+    True. If the item has very many parts, the copy may still not fit: the caller must check it.
     """
     if fits(item):
         return item

@@ -13,14 +13,14 @@ if TYPE_CHECKING:
 
     from drs_job_log.config import NotificationSettings
 
-# The maximum length of each text, so that the message fits on a phone. The log contains the whole text.
+# The maximum number of characters of each text, so that a phone can show the message. The log has the whole text.
 _MAX_TEXT: Final = 2000
 
 # https://docs.aws.amazon.com/sns/latest/api/API_Publish.html
 _MAX_SUBJECT: Final = 99
 _MAX_ATTRIBUTE: Final = 1000
 
-# Characters that SQS, as a subscriber of the topic, rejects: those that XML does not allow.
+# Characters that XML does not allow. An SQS queue that subscribes to the topic rejects them.
 # https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html
 _INVALID_CHARACTERS: Final = re.compile("[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
@@ -55,7 +55,7 @@ def to_message(event: JobLogEvent, settings: NotificationSettings) -> dict[str, 
 
 
 def _attributes(event: JobLogEvent) -> Mapping[str, str]:
-    """Return the attributes for filter policies. At most ten: a queue with raw delivery accepts no more."""
+    """Return the attributes for filter policies. At most ten, the limit for raw delivery to a queue."""
     is_drill = event.detail.get("isDrill")
     values = {
         "eventType": event.event_type,

@@ -27,14 +27,14 @@ if TYPE_CHECKING:
     from drs_job_log.config import NotificationSettings
     from drs_job_log.table import JobLogTable
 
-# Seconds between the attempts while another invocation sends the same notification. Then the message is retried.
+# Seconds to wait after each attempt while another invocation sends the notification. Then SQS retries the message.
 _IN_PROGRESS_WAITS: Final = (0.3, 0.7, 0)
 
-# A notification needs up to this time if SNS does not respond. With less time left, the whole batch would time out.
+# If SNS does not respond, a notification takes up to this time. With less time left, the whole batch would time out.
 _MIN_SECONDS_TO_NOTIFY: Final = 10
 
-# A message can wait in a dead-letter queue for 14 days. Claims are kept longer.
-_MIN_CLAIM_TTL: Final = timedelta(days=15)
+# Longer than the 14 days for which a message can be in a dead-letter queue.
+_MIN_RECORD_TTL: Final = timedelta(days=15)
 
 logger = Logger(child=True)
 
@@ -46,8 +46,9 @@ class NotificationPendingError(RuntimeError):
 class FailureNotifier:
     """Publishes one notification for each server that fails in a job, although several events may report it.
 
-    Powertools' idempotency utility claims each notification in the notifications table. If an invocation is cut off
-    before it completes the claim, another invocation publishes the notification, possibly a second time. Thread-safe.
+    Powertools' idempotency utility keeps a record of each notification in the notifications table. If an invocation is
+    cut off before it completes the record, another invocation publishes the notification, possibly a second time.
+    Thread-safe.
     """
 
     def __init__(
@@ -62,15 +63,15 @@ class FailureNotifier:
     ) -> None:
         self._settings = settings
         self._count_failure = count_failure
-        self._claim_ttl = max(retention, _MIN_CLAIM_TTL)
+        self._record_ttl = max(retention, _MIN_RECORD_TTL)
         self._sns = sns
         self._table = table
         self._config = IdempotencyConfig(
-            expires_after_seconds=int(self._claim_ttl.total_seconds()),
+            expires_after_seconds=int(self._record_ttl.total_seconds()),
             hash_function="sha256",
             response_hook=lambda *_: None,
         )
-        # Not on first use: two threads could configure it at the same time.
+        # Here and not on first use, when two threads could configure it at the same time.
         persistence_store.configure(self._config, key_prefix="failure")
         self._publish_once = idempotent_function(
             self._publish,
@@ -81,22 +82,22 @@ class FailureNotifier:
         )
 
     def start_invocation(self, context: LambdaContext) -> None:
-        """Start an invocation: when its time is over, another invocation may take over its claims."""
+        """Register the invocation. After its timeout, others can send the notifications that it did not complete."""
         self._config.register_lambda_context(context)
 
     def notify(self, event: JobLogEvent) -> bool:
-        """Send the notification of a stored event. Return False if the event needs none or it was already sent.
+        """Send the notification of a stored event. Return False if none is needed or it was already sent.
 
         Raises
         ------
         NotificationPendingError
             If it is not known yet whether the notification was sent.
         Exception
-            If SNS or the notifications table cannot be reached. It is safe to retry, and may send a second message.
+            If SNS or the notifications table cannot be reached. A retry is safe, but may send a second message.
         """
         if event.event_type not in SERVER_FAILURES:
             return False
-        if datetime.now(UTC) - event.timestamp > self._claim_ttl:
+        if datetime.now(UTC) - event.timestamp > self._record_ttl:
             logger.warning("Failure notification skipped: the event is too old", job_id=event.job_id, key=event.key)
             return False
         context = self._config.lambda_context
@@ -115,7 +116,7 @@ class FailureNotifier:
         raise NotificationPendingError(f"another invocation sends the notification for {server} of {event.job_id}")
 
     def _publish(self, *, server: str, event: JobLogEvent) -> str:  # noqa: ARG002 (the idempotency key)
-        # Before each attempt to publish: the attempt may fail or be cut off.
+        # Before publishing, since that may fail or be cut off.
         self._count_failure()
         if not self._settings.topic_arn:
             return "no topic"

@@ -4,8 +4,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from drs_job_log.collect.job_log import JobLog, durations, read_log, server_counts, stalled_servers, to_detail
+from drs_job_log.collect.job_log import JobLog, durations, read_log, servers_by_state, to_detail, unfinished_servers
 from drs_job_log.model.events import parse
+from drs_job_log.model.progress import stalled_servers
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -318,7 +319,7 @@ def test_servers_are_counted_by_their_state() -> None:
         item("CLEANUP_START", sourceServerID="s-0"),
     ]
 
-    counts = server_counts(running, read_log(running, steps, NOW))
+    counts = servers_by_state(running, read_log(running, steps, NOW))
 
     assert counts == {"pending": 1, "converting": 1, "launching": 1, "failed": 1, "launched": 1}
 
@@ -326,9 +327,9 @@ def test_servers_are_counted_by_their_state() -> None:
 def test_servers_of_a_launch_that_was_cancelled_wait_no_more_and_of_other_jobs_none_are_counted() -> None:
     steps = [item("CONVERSION_START", sourceServerID="s-0"), item("JOB_CANCEL", "2025-11-28T20:36:00+00:00")]
     cancelled = job("PENDING", "PENDING", status="STARTED")
-    assert server_counts(cancelled, read_log(cancelled, steps, NOW)) == {"terminated": 2}
+    assert servers_by_state(cancelled, read_log(cancelled, steps, NOW)) == {"terminated": 2}
     terminating = job("PENDING", status="STARTED", type="TERMINATE")
-    assert server_counts(terminating, read_log(terminating, [], NOW)) == {}
+    assert servers_by_state(terminating, read_log(terminating, [], NOW)) == {}
 
 
 def test_a_bare_job_and_item_make_a_detail_too() -> None:
@@ -376,10 +377,14 @@ def test_a_server_stands_still_while_it_has_steps_to_go() -> None:
         NOW,
     )
 
-    assert stalled_servers(running, log, 45 * MINUTE, NOW) == {"s-0"}
+    assert stalled_servers(unfinished_servers(running), log.items, 45 * MINUTE, NOW) == {"s-0"}
     # s-4 has no item at all: its time counts from the job's creation.
-    assert stalled_servers(running, log, 45 * MINUTE, NOW + 16 * MINUTE) == {"s-0", "s-1", "s-4"}
-    assert stalled_servers(running | {"status": "COMPLETED"}, log, 45 * MINUTE, NOW) == set()
+    assert stalled_servers(unfinished_servers(running), log.items, 45 * MINUTE, NOW + 16 * MINUTE) == {
+        "s-0",
+        "s-1",
+        "s-4",
+    }
+    assert stalled_servers(unfinished_servers(running | {"status": "COMPLETED"}), log.items, 45 * MINUTE, NOW) == set()
 
 
 @given(

@@ -250,7 +250,7 @@ def test_a_record_that_was_deleted_meanwhile_is_not_created(dynamodb: DynamoDBCl
     write(dynamodb, ExecutionId="exec-1", Waves=[{"JobId": "drsjob-1"}])
     table = executions_table(dynamodb)
     (record,) = table.records("exec-1")
-    unwatched = replace(record, unchanged={})
+    unwatched = replace(record, as_read={})
     dynamodb.delete_item(TableName="history", Key={"ExecutionId": {"S": "exec-1"}})
 
     assert not table.set_status(unwatched, "COMPLETED", START)

@@ -41,7 +41,7 @@ def job_label(job: JobTypeDef) -> str:
     return _JOB_LABELS.get(job.get("initiatedBy"), "Job")
 
 
-def server_count(count: int) -> str:
+def format_server_count(count: int) -> str:
     """Return "1 server" or "N servers"."""
     return "1 server" if count == 1 else f"{count} servers"
 
@@ -54,7 +54,7 @@ def event_message(event_type: str, data: Mapping[str, Any], job: JobTypeDef, ser
     match event_type:
         case "JOB_STARTED":
             servers = [server for server in job.get("participatingServers", []) if server.get("sourceServerID")]
-            return f"{job_label(job)} of {server_count(len(servers))} started"
+            return f"{job_label(job)} of {format_server_count(len(servers))} started"
         case "JOB_TERMINATED":
             return f"{job_label(job)} cancelled"
         case "JOB_COMPLETED":  # DRS logged the end, and the job's status is not COMPLETED yet

@@ -1,4 +1,4 @@
-"""Errors that one item of work collects without stopping the others."""
+"""Collects the errors of several subjects, so that one failed subject does not stop the others."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ logger = Logger(child=True)
 
 @contextmanager
 def collect_errors(failures: dict[str, str], subject: str, log_message: str) -> Iterator[None]:
-    """Log an exception and add it to ``failures`` under ``subject``, instead of raising it."""
+    """Log an exception and add it to ``failures`` under ``subject``. The exception is not raised."""
     try:
         yield
     except Exception as error:
