@@ -15,7 +15,7 @@ export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z].*## / { printf "make %-10s  %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-demo: $(READY) ## apply the local example on an embedded AWS, replay two waves and show them (KEEP=1 keeps it running)
+demo: $(READY) ## apply the local example on an AWS emulator (MiniStack), replay two waves and show them (KEEP=1 keeps it running)
 	$(RUN) -m tests.support.demo
 
 check: lint types javascript ## fast checks: format, lint, types, unit tests with few examples, one plan of the defaults
