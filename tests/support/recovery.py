@@ -1,4 +1,4 @@
-"""Events in memory, and the API before them: what the viewer looks at, without any AWS."""
+"""Events in memory and the API that serves them to the viewer, without AWS."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from drs_job_log.model.events import JobLogEvent
 
-# What Lambda tells a handler.
+# The context of an invocation of the API function.
 CONTEXT: Final[Any] = SimpleNamespace(
     function_name="drs-job-log-api",
     memory_limit_in_mb=256,
@@ -25,12 +25,12 @@ CONTEXT: Final[Any] = SimpleNamespace(
 
 
 class Recovery:
-    """The events that happened, in the place of the store of ``drs_job_log.api``.
+    """The events of a test. Replaces the events table of ``drs_job_log.api.handler``.
 
     Parameters
     ----------
     api
-        That module, which reads its environment when it is imported.
+        The module ``drs_job_log.api.handler``. It reads its environment when it is imported.
     """
 
     def __init__(self, api: ModuleType) -> None:
@@ -42,10 +42,10 @@ class Recovery:
 
     @property
     def polls(self) -> int:
-        """How often the viewer has asked."""
+        """The number of requests of the viewer for logs."""
         return len(self.gateway.asked)
 
-    # What the function has of its store.
+    # The methods of JobLogTable that the API function calls.
 
     def events_of_execution(self, execution_id: str) -> list[JobLogEvent]:
         return [event for event in self._events.values() if event.execution_id == execution_id]
