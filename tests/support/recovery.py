@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
+from tests.support.functions import LambdaContext
 from tests.support.gateway import Gateway
 
 if TYPE_CHECKING:
@@ -15,12 +15,9 @@ if TYPE_CHECKING:
     from drs_job_log.model.events import JobLogEvent
 
 # The context of an invocation of the API function.
-CONTEXT: Final[Any] = SimpleNamespace(
+CONTEXT: Final = LambdaContext(
     function_name="drs-job-log-api",
-    memory_limit_in_mb=256,
     invoked_function_arn="arn:aws:lambda:us-east-1:111122223333:function:drs-job-log-api",
-    aws_request_id="request",
-    get_remaining_time_in_millis=lambda: 30_000,
 )
 
 

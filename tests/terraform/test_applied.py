@@ -16,6 +16,7 @@ from pytest_terraform import terraform
 
 from tests.support import hcl
 from tests.support.issuer import Issuer
+from tests.terraform.conftest import ACCOUNT, resources_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,8 +26,6 @@ if TYPE_CHECKING:
     from tests.support.ministack import MiniStack
 
 HERE = Path(__file__).parent / "applied"
-ACCOUNT = "000000000000"
-
 # MiniStack does not return these attributes of a metric alarm, so a second plan sets them again.
 MISSING_IN_MINISTACK = {
     *("actions_enabled", "alarm_actions", "alarm_description", "dimensions", "extended_statistic"),
@@ -51,13 +50,7 @@ def state(applied: TerraformTestApi) -> dict[str, dict[str, Any]]:
     """Return each resource of the module by its address in the module."""
     (module,) = applied.terraform.show()["values"]["root_module"]["child_modules"]
 
-    def resources(module: dict[str, Any]) -> dict[str, dict[str, Any]]:
-        found = {resource["address"]: resource["values"] for resource in module.get("resources", [])}
-        for child in module.get("child_modules", []):
-            found |= resources(child)
-        return found
-
-    return {name.removeprefix("module.drs_job_log."): values for name, values in resources(module).items()}
+    return {name.removeprefix("module.drs_job_log."): values for name, values in resources_of(module).items()}
 
 
 @terraform("applied", scope="module")

@@ -92,7 +92,7 @@ def test_a_repeated_event_changes_nothing(table: JobLogTable, dynamodb: DynamoDB
     assert put(table)
     before = rows(dynamodb)
 
-    assert not put(table, message="told otherwise the second time")
+    assert not put(table, message="another message")
 
     assert rows(dynamodb) == before
 
