@@ -183,7 +183,7 @@ def test_no_event_is_lost_if_responses_are_lost_after_the_write(pipeline: Pipeli
 
     assert pipeline.table.happened["lost"] > scaled(1000)
     count(
-        "answers lost",
+        "responses lost",
         requests=pipeline.table.happened["lost"],
         stored=len(load().rows),
         notifications=notifications.total(),

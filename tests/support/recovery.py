@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from tests.support.functions import LambdaContext
 from tests.support.gateway import Gateway
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from drs_job_log.model.events import JobLogEvent
 
 # The context of an invocation of the API function.
-CONTEXT: Final = LambdaContext(
+CONTEXT: Final[Any] = LambdaContext(
     function_name="drs-job-log-api",
     invoked_function_arn="arn:aws:lambda:us-east-1:111122223333:function:drs-job-log-api",
 )
