@@ -108,7 +108,7 @@ def test_a_job_that_cannot_be_read_is_named_and_fails_the_invocation(deployment:
     assert answer["FunctionError"] == "Unhandled"
     assert bad in answer["Payload"]["errorMessage"]
     eventually(lambda: len(deployment.rows(good)) == 4)
-    deployment.drs.mend()
+    deployment.drs.clear_faults()
     deployment.collect({"jobIds": [bad]})
     eventually(lambda: len(deployment.rows(bad)) == 4)
 

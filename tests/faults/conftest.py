@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.unit.conftest import dynamodb, store, subscriber
+from tests.unit.conftest import dynamodb, subscriber, table
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["dynamodb", "store", "subscriber"]
+__all__ = ["dynamodb", "subscriber", "table"]
 
 
 @pytest.fixture(autouse=True)
-def _no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+def _no_retry_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     """Skip the waits between retries of clients and of the bus."""
     no_time = SimpleNamespace(sleep=lambda _: None, monotonic=time.monotonic)
     monkeypatch.setattr("botocore.endpoint.time", no_time)

@@ -33,19 +33,19 @@ INTERVAL = timedelta(seconds=30)
 
 
 @dataclass
-class Bus:
-    """EventBridge, which refuses each entry at this chance and hands the others on: some again, later, in any order."""
+class FaultyEventBus:
+    """EventBridge that rejects each entry with ``reject_probability`` and queues the others."""
 
-    refusing: float = 0.0
-    refused: int = 0
+    reject_probability: float = 0.0
+    rejected: int = 0
     queue: list[str] = field(default_factory=list)
     chance: random.Random = field(default_factory=lambda: random.Random(1))  # noqa: S311
 
     def put_events(self, Entries: Sequence[dict[str, Any]]) -> dict[str, Any]:  # noqa: N803
         answers: list[dict[str, str]] = []
         for entry in Entries:
-            if self.chance.random() < self.refusing:
-                self.refused += 1
+            if self.chance.random() < self.reject_probability:
+                self.rejected += 1
                 answers.append({"ErrorCode": "ThrottlingException", "ErrorMessage": "Rate exceeded"})
             else:
                 self.queue.append(dumps(job_log(json.loads(entry["Detail"]), source=entry["Source"])))
@@ -55,11 +55,11 @@ class Bus:
 
 @dataclass
 class Recovery:
-    """A recovery in eight jobs, and the collector that reads it."""
+    """A recovery with eight jobs, and the collector that reads them."""
 
     simulator: Simulator
     drs: DrsClient
-    bus: Bus = field(default_factory=Bus)
+    bus: FaultyEventBus = field(default_factory=FaultyEventBus)
     table: Table = field(default_factory=Table)
     delivered: int = 0
     failures: Counter[str] = field(default_factory=Counter)
@@ -73,12 +73,12 @@ class Recovery:
             self.simulator.start(scripts.launch(servers, cleaned=servers[:CLEANED], seed=job))
 
     def cold(self) -> Collector:
-        """A new start of the function."""
+        """Return a new collector, as after a cold start."""
         bus = EventBus(self.bus, "default", "drs.job-log")  # type: ignore[arg-type]
         return Collector([self.drs], self.table, bus, SETTINGS)  # type: ignore[arg-type]
 
     def collect(self) -> None:
-        """A pass; and what is on the bus by then is stored, in any order, a part of it a second time."""
+        """Run a pass. Store the events of the bus in any order, and 10 % of them twice."""
         done = self.collector.collect(PassRequest(), self.now)
         self.failures += Counter(reason.partition(":")[0] for reason in done.failures.values())
         messages = [*self.bus.queue, *self.bus.chance.sample(self.bus.queue, len(self.bus.queue) // 10)]
@@ -90,7 +90,7 @@ class Recovery:
         self.now += INTERVAL
 
     def run(self, cold_starts: int = 0) -> None:
-        """Collect until all jobs are over, and for so long again that what failed is made good."""
+        """Run passes for 40 minutes, until all jobs have ended and all failures are corrected."""
         ends = self.now + timedelta(minutes=40)
         passes = 0
         while self.now < ends:
@@ -100,7 +100,7 @@ class Recovery:
                 self.collector = self.cold()
 
     def check(self) -> None:
-        """Every item is stored once, and nothing else."""
+        """Assert that exactly the items of the jobs are stored, each of them once."""
         for job_id in self.simulator.jobs:
             log = [item["event"] for item in self.simulator.whole_log(job_id)]
             stored = [row["EventType"] for row in self.table.items[job_id].values()]
@@ -127,26 +127,28 @@ def recovery(server: DrsServer, monkeypatch: pytest.MonkeyPatch) -> Recovery:
     return Recovery(server.simulator, drs)
 
 
-def test_the_bus_refuses_half_of_the_entries(recovery: Recovery, count: Callable[..., None]) -> None:
-    recovery.bus.refusing = 0.5
+def test_all_items_are_stored_if_the_bus_rejects_half_of_the_entries(
+    recovery: Recovery, count: Callable[..., None]
+) -> None:
+    recovery.bus.reject_probability = 0.5
 
     recovery.run(cold_starts=7)
 
     recovery.check()
-    assert recovery.bus.refused > ITEMS / 2
+    assert recovery.bus.rejected > ITEMS / 2
     assert recovery.failures["NotPutError"] > 10
-    count("bus refuses half", refused=recovery.bus.refused, delivered=recovery.delivered, stored=ITEMS)
+    count("bus rejects half", rejected=recovery.bus.rejected, delivered=recovery.delivered, stored=ITEMS)
 
 
-def test_drs_is_down_for_minutes(recovery: Recovery, count: Callable[..., None]) -> None:
-    """It fails, throttles and refuses, from the third minute of the jobs to the tenth; then single logs fail."""
+def test_all_items_are_stored_after_an_outage_of_drs(recovery: Recovery, count: Callable[..., None]) -> None:
+    """DRS returns errors and throttles for five minutes. Then it denies access to single logs."""
     for _ in range(6):
         recovery.collect()
     for error in (ApiError("InternalServerException", status=500), ApiError("ThrottlingException", status=429)):
         recovery.simulator.fail("DescribeJobs", *[error] * 10_000)
         for _ in range(5):
             recovery.collect()
-        recovery.simulator.mend()
+        recovery.simulator.clear_faults()
     for number, job_id in enumerate(recovery.simulator.jobs):
         error = ApiError("AccessDeniedException", status=403)
         recovery.simulator.fail(f"DescribeJobLogItems {job_id}", *[error] * (3 * number))

@@ -37,51 +37,51 @@ SERVERS = [server_id(number) for number in range(16)]
 
 @dataclass(frozen=True)
 class Load:
-    """Messages: good ones, by the rows that they are to end as, and poisonous ones."""
+    """Valid messages with the expected rows and failed servers, and invalid messages."""
 
-    good: Sequence[str]
+    valid: Sequence[str]
     rows: frozenset[tuple[str, str]]
     failures: frozenset[tuple[str, str]]
-    poison: Sequence[str]
+    invalid: Sequence[str]
 
 
 @cache
 def load() -> Load:
     """Jobs of 100 events each. Two servers of each job fail, which DRS events report too. 1 % more is invalid."""
     now = datetime.now(UTC).replace(microsecond=0)
-    good: list[str] = []
+    valid: list[str] = []
     for job in range(JOBS):
         failing = {SERVERS[job % 16]: "no rights", SERVERS[(job + 5) % 16]: "no rights either"}
         script = scripts.launch(SERVERS, failing=failing, cleaned=SERVERS[:1], seed=job)
         created = now - timedelta(hours=1)
         details = played.details(script, f"drsjob-{job}", created=created, execution_id=f"exec-{job}")
         assert len(details) == 100
-        good += [dumps(job_log(detail)) for detail in details]
+        valid += [dumps(job_log(detail)) for detail in details]
         for server in failing:
             result = launch_result(state="RECOVERY_LAUNCH_FAILED", **{"job-id": f"drsjob-{job}"})
             arn = f"arn:aws:drs:us-east-1:111122223333:source-server/{server}"
-            good.append(dumps(result | {"id": f"{job} {server}", "resources": [arn], "time": now.isoformat()}))
-    events = [parse(body) for body in good]
-    poison = [
+            valid.append(dumps(result | {"id": f"{job} {server}", "resources": [arn], "time": now.isoformat()}))
+    events = [parse(body) for body in valid]
+    invalid = [
         ["no JSON", dumps(job_log({"jobID": "drsjob-1"})), dumps(job_log({"jobID": "x" * 3000, "eventType": "A"}))][
             n % 3
         ]
         + " " * n
-        for n in range(len(good) // 100)
+        for n in range(len(valid) // 100)
     ]
     return Load(
-        good=good,
+        valid=valid,
         rows=frozenset((event.job_id, event.key) for event in events),
         failures=frozenset(
             (event.job_id, event.source_server_id or "") for event in events if event.event_type in SERVER_FAILURES
         ),
-        poison=poison,
+        invalid=invalid,
     )
 
 
 @dataclass
 class Pipeline:
-    """Queue, function, table and topic."""
+    """The queue, the function, the table and the topic."""
 
     queue: Queue
     events: EventsTable
@@ -90,20 +90,23 @@ class Pipeline:
     topic: Faults
 
     def run(self, load: Load, bodies: Sequence[str] | None = None) -> Counter[tuple[str, str]]:
-        """Hand everything in and see that nothing was lost; return how often each server was told of."""
-        self.queue.drain([*(bodies or load.good), *load.poison])
+        """Process all messages and assert that none is lost. Return the number of notifications of each server."""
+        self.queue.drain([*(bodies or load.valid), *load.invalid])
         return self.check(load)
 
     def check(self, load: Load, dead: Sequence[str] = ()) -> Counter[tuple[str, str]]:
         assert set(self.events.rows) == load.rows
-        assert sorted(self.queue.dead) == sorted([*load.poison, *dead])
+        assert sorted(self.queue.dead) == sorted([*load.invalid, *dead])
         assert self.queue.metrics["ServerFailures"] >= len(load.failures)
-        told = Counter(
-            (notice["MessageAttributes"]["jobId"]["Value"], notice["MessageAttributes"]["sourceServerId"]["Value"])
-            for notice in self.subscriber.take()
+        notifications = Counter(
+            (
+                notification["MessageAttributes"]["jobId"]["Value"],
+                notification["MessageAttributes"]["sourceServerId"]["Value"],
+            )
+            for notification in self.subscriber.take()
         )
-        assert set(told) == load.failures
-        return told
+        assert set(notifications) == load.failures
+        return notifications
 
 
 @pytest.fixture
@@ -127,93 +130,119 @@ def pipeline(subscriber: Subscriber) -> Pipeline:
 
 @pytest.fixture(autouse=True)
 def _short_invocations(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What a killed one had begun to tell, another may tell when its time is over."""
+    """After the time of a killed invocation, another invocation sends its notification."""
     monkeypatch.setattr(LambdaContext, "get_remaining_time_in_millis", lambda _: 300.0)
     monkeypatch.setattr("drs_job_log.notify.notifier._MIN_SECONDS_TO_NOTIFY", 0)
     monkeypatch.setattr("drs_job_log.notify.notifier._IN_PROGRESS_WAITS", (0, 0, 0))
 
 
-def test_nothing_goes_wrong(pipeline: Pipeline, count: Callable[..., None]) -> None:
-    told = pipeline.run(load())
+def test_each_event_is_stored_and_notified_once_without_faults(pipeline: Pipeline, count: Callable[..., None]) -> None:
+    notifications = pipeline.run(load())
 
-    assert set(told.values()) == {1}
-    assert pipeline.queue.metrics["EventsStored"] == len(load().good)
+    assert set(notifications.values()) == {1}
+    assert pipeline.queue.metrics["EventsStored"] == len(load().valid)
     assert pipeline.queue.metrics["ServerFailures"] == len(load().failures)
-    count("no fault", stored=len(load().rows), dead=len(load().poison), notices=told.total())
+    count("no fault", stored=len(load().rows), dead=len(load().invalid), notifications=notifications.total())
 
 
-def test_dynamodb_throttles_three_requests_in_ten(pipeline: Pipeline, count: Callable[..., None]) -> None:
+def test_no_event_is_lost_if_dynamodb_throttles_30_percent_of_requests(
+    pipeline: Pipeline, count: Callable[..., None]
+) -> None:
     pipeline.table.chances = {"throttled": 0.3}
 
-    told = pipeline.run(load())
+    notifications = pipeline.run(load())
 
     assert pipeline.table.happened["throttled"] > scaled(3000)
-    # One that was sent and could not be noted is sent again.
-    count("throttled", requests=pipeline.table.happened["throttled"], stored=len(load().rows), notices=told.total())
+    # A notification is sent again if its status could not be stored.
+    count(
+        "throttled",
+        requests=pipeline.table.happened["throttled"],
+        stored=len(load().rows),
+        notifications=notifications.total(),
+    )
 
 
-def test_dynamodb_is_down_for_a_minute(pipeline: Pipeline, count: Callable[..., None]) -> None:
+def test_no_event_is_lost_if_dynamodb_is_down_for_a_minute(pipeline: Pipeline, count: Callable[..., None]) -> None:
     pipeline.table.outage = (10.0, 70.0)
 
-    told = pipeline.run(load())
+    notifications = pipeline.run(load())
 
     assert pipeline.table.happened["down"] > scaled(1000)
-    count("down for 60 s", requests=pipeline.table.happened["down"], stored=len(load().rows), notices=told.total())
+    count(
+        "down for 60 s",
+        requests=pipeline.table.happened["down"],
+        stored=len(load().rows),
+        notifications=notifications.total(),
+    )
 
 
-def test_answers_are_lost_after_the_write(pipeline: Pipeline, count: Callable[..., None]) -> None:
+def test_no_event_is_lost_if_responses_are_lost_after_the_write(pipeline: Pipeline, count: Callable[..., None]) -> None:
     pipeline.table.chances = {"lost": 0.1}
 
-    told = pipeline.run(load())
+    notifications = pipeline.run(load())
 
     assert pipeline.table.happened["lost"] > scaled(1000)
-    count("answers lost", requests=pipeline.table.happened["lost"], stored=len(load().rows), notices=told.total())
+    count(
+        "responses lost",
+        requests=pipeline.table.happened["lost"],
+        stored=len(load().rows),
+        notifications=notifications.total(),
+    )
 
 
-def test_the_function_is_killed_in_the_midst_of_batches(pipeline: Pipeline, count: Callable[..., None]) -> None:
+def test_no_event_is_lost_if_the_function_is_killed_during_batches(
+    pipeline: Pipeline, count: Callable[..., None]
+) -> None:
     pipeline.table.chances = {"killed": 0.01}
     pipeline.topic.chances = {"killed": 0.1}
 
-    told = pipeline.run(load())
+    notifications = pipeline.run(load())
 
     assert pipeline.queue.killed > scaled(50)
-    count("killed", invocations=pipeline.queue.killed, stored=len(load().rows), notices=told.total())
+    count("killed", invocations=pipeline.queue.killed, stored=len(load().rows), notifications=notifications.total())
 
 
-def test_sns_is_down(pipeline: Pipeline, count: Callable[..., None]) -> None:
-    """For the first two tries of every message; then its answers are lost now and then."""
+def test_no_notification_is_lost_if_sns_is_down(pipeline: Pipeline, count: Callable[..., None]) -> None:
+    """SNS is down for the first two attempts of each message. Then 20 % of its responses are lost."""
     pipeline.topic.outage = (0.0, 320.0)
     pipeline.topic.chances = {"lost": 0.2}
 
-    told = pipeline.run(load())
+    notifications = pipeline.run(load())
 
     assert pipeline.topic.happened["down"] > scaled(200)
-    count("SNS down", requests=pipeline.topic.happened.total(), stored=len(load().rows), notices=told.total())
+    count(
+        "SNS down",
+        requests=pipeline.topic.happened.total(),
+        stored=len(load().rows),
+        notifications=notifications.total(),
+    )
 
 
-def test_sns_is_down_for_longer_than_messages_wait(pipeline: Pipeline, count: Callable[..., None]) -> None:
-    """The events are stored; the failures wait in the dead-letter queue, and are told of by its redrive."""
-    pipeline.topic.outage = (0.0, 5000.0)
-    pipeline.queue.drain([*load().good, *load().poison])
-    assert pipeline.subscriber.take() == []
-    waiting = [body for body in pipeline.queue.dead if body not in load().poison]
-    assert {(event.job_id, event.source_server_id) for event in map(parse, waiting)} == load().failures
-    pipeline.topic.outage = None
-
-    pipeline.queue.dead = [body for body in pipeline.queue.dead if body in load().poison]
-    pipeline.queue.drain(waiting)
-
-    told = pipeline.check(load())
-    assert set(told.values()) == {1}
-    count("SNS down for an hour", redriven=len(waiting), stored=len(load().rows), notices=told.total())
-
-
-def test_every_message_is_delivered_three_times_and_out_of_order(
+def test_no_notification_is_lost_if_sns_is_down_for_longer_than_the_retries(
     pipeline: Pipeline, count: Callable[..., None]
 ) -> None:
-    told = pipeline.run(load(), [body for body in load().good for _ in range(3)])
+    """The events are stored. Failures stay in the dead-letter queue, and the redrive sends their notifications."""
+    pipeline.topic.outage = (0.0, 5000.0)
+    pipeline.queue.drain([*load().valid, *load().invalid])
+    assert pipeline.subscriber.take() == []
+    pending = [body for body in pipeline.queue.dead if body not in load().invalid]
+    assert {(event.job_id, event.source_server_id) for event in map(parse, pending)} == load().failures
+    pipeline.topic.outage = None
 
-    assert set(told.values()) == {1}
-    assert pipeline.queue.metrics["EventsStored"] == len(load().good)
-    assert pipeline.queue.metrics["EventsRepeated"] == 2 * len(load().good)
-    count("three times", delivered=3 * len(load().good), stored=len(load().rows), notices=told.total())
+    pipeline.queue.dead = [body for body in pipeline.queue.dead if body in load().invalid]
+    pipeline.queue.drain(pending)
+
+    notifications = pipeline.check(load())
+    assert set(notifications.values()) == {1}
+    count("SNS down for an hour", redriven=len(pending), stored=len(load().rows), notifications=notifications.total())
+
+
+def test_each_event_is_stored_once_if_messages_are_delivered_three_times_out_of_order(
+    pipeline: Pipeline, count: Callable[..., None]
+) -> None:
+    notifications = pipeline.run(load(), [body for body in load().valid for _ in range(3)])
+
+    assert set(notifications.values()) == {1}
+    assert pipeline.queue.metrics["EventsStored"] == len(load().valid)
+    assert pipeline.queue.metrics["EventsRepeated"] == 2 * len(load().valid)
+    count("three times", delivered=3 * len(load().valid), stored=len(load().rows), notifications=notifications.total())

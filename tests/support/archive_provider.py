@@ -1,7 +1,7 @@
-"""Stand-in for the provider hashicorp/archive, for machines that cannot reach a provider registry.
+"""A replacement of the provider hashicorp/archive, for machines without access to a provider registry.
 
-Has the data source ``archive_file`` with the arguments that the module uses, under the published names and types
-(tests/unit/test_archive_provider.py holds them against those).
+It has the data source ``archive_file`` with the arguments that the module uses. Their names and types are the published
+ones: see tests/unit/support/test_archive_provider.py.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ if TYPE_CHECKING:
     from tf.iface import Config, ReadDataContext, Resource, State
     from tf.utils import Diagnostics
 
-# The archive provider's own choice, so that a zip depends on nothing but its files.
+# The time that the archive provider uses, so that a zip depends only on its files.
 EPOCH = (2049, 1, 1, 0, 0, 0)
 
 
 class ArchiveFile(DataSource):
-    """``data "archive_file"``: a zip of a folder."""
+    """``data "archive_file"``: a zip of a directory."""
 
     def __init__(self, provider: Provider) -> None:
         self.provider = provider
@@ -52,7 +52,7 @@ class ArchiveFile(DataSource):
 
     def read(self, ctx: ReadDataContext, config: Config) -> State | None:
         if config["type"] != "zip" or not config["source_dir"]:
-            ctx.diagnostics.add_error("The stand-in for hashicorp/archive makes zips of a source_dir, and nothing else")
+            ctx.diagnostics.add_error("The replacement of hashicorp/archive supports only type zip with source_dir")
             return None
         content = write_zip(
             Path(config["source_dir"]),
@@ -70,7 +70,7 @@ class ArchiveFile(DataSource):
 
 
 def write_zip(source_dir: Path, output_path: Path, *, excludes: set[str], mode: int) -> bytes:
-    """Zip the files of ``source_dir`` but ``excludes`` (paths relative to it); return the zip's bytes."""
+    """Write a zip of ``source_dir`` without ``excludes`` (relative paths). Return its bytes."""
     output_path.parent.mkdir(parents=True, exist_ok=True)
     with zipfile.ZipFile(output_path, "w") as archive:
         for file in sorted(path for path in source_dir.rglob("*") if path.is_file()):
@@ -85,7 +85,7 @@ def write_zip(source_dir: Path, output_path: Path, *, excludes: set[str], mode: 
 
 
 class ArchiveProvider(Provider):
-    """``hashicorp/archive``: it has no configuration and no resources here."""
+    """The provider ``hashicorp/archive``, without configuration and resources."""
 
     def get_model_prefix(self) -> str:
         return "archive_"
@@ -97,10 +97,10 @@ class ArchiveProvider(Provider):
         return "hashicorp/archive"
 
     def validate_config(self, diags: Diagnostics, config: Config) -> None:
-        """Nothing to configure."""
+        """Do nothing, because the provider has no configuration."""
 
     def configure_provider(self, diags: Diagnostics, config: Config) -> None:
-        """Nothing to configure."""
+        """Do nothing, because the provider has no configuration."""
 
     def get_data_sources(self) -> list[type[DataSource]]:
         return [ArchiveFile]

@@ -1,6 +1,6 @@
-"""The browser that the viewer is tested in: a Chromium or Chrome of this machine.
+"""Finds the browser for the tests of the viewer: Chromium or Chrome on this machine.
 
-Run as a module, which `make test` does, it installs one where there is none.
+If no browser exists, running this file as a module installs one. `make test` does so.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from typing import Final
 from playwright.sync_api import sync_playwright
 
 _NAMES: Final = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-_ELSEWHERE: Final = (Path("/Applications/Google Chrome.app/Contents/MacOS/Google Chrome"),)
+_OTHER_PATHS: Final = (Path("/Applications/Google Chrome.app/Contents/MacOS/Google Chrome"),)
 
-# Whoever runs the tests may be root, in a container, and without a way out.
+# Tests may run as root, in a container and without internet access.
 OPTIONS: Final = ("--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update")
 
-_HOW: Final = """The viewer's tests need Chromium or Chrome, and none could be installed. Install one, for example:
+_INSTRUCTIONS: Final = """The viewer's tests need Chromium or Chrome, and no installation succeeded. Install one:
   Debian and Ubuntu  sudo apt-get install chromium
   Fedora             sudo dnf install chromium
   macOS              brew install --cask google-chrome
@@ -28,9 +28,9 @@ and run `make test` again."""
 
 
 def executable() -> str | None:
-    """Path of the browser; None where there is none."""
+    """Return the path of the browser, or None if there is none."""
     found = [path for name in _NAMES if (path := shutil.which(name))]
-    found += [str(path) for path in _ELSEWHERE if path.exists()]
+    found += [str(path) for path in _OTHER_PATHS if path.exists()]
     if not found:
         with sync_playwright() as playwright:
             path = playwright.chromium.executable_path
@@ -39,7 +39,10 @@ def executable() -> str | None:
 
 
 def install() -> bool:
-    """Install a browser: by Debian's packages where this process may, else Playwright's own build."""
+    """Install a browser and return whether this succeeded.
+
+    Use the Debian package if this process is root on Debian. Otherwise, use the build of Playwright.
+    """
     commands = [[sys.executable, "-m", "playwright", "install", "chromium"]]
     if shutil.which("apt-get") and os.geteuid() == 0:
         apt = ["apt-get", "install", "--yes", "--quiet", "--no-install-recommends", "chromium"]
@@ -53,6 +56,6 @@ def install() -> bool:
 
 if __name__ == "__main__":
     if not executable():
-        print("The viewer's tests need a browser: installing Chromium, a minute or two, once", flush=True)
+        print("The viewer's tests need a browser. Installing Chromium once. This takes one to two minutes.", flush=True)
         if not install():
-            sys.exit(_HOW)
+            sys.exit(_INSTRUCTIONS)

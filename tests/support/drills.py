@@ -11,7 +11,7 @@ from typing import Any, Final
 
 DRILLS: Final = Path(__file__).resolve().parents[1] / "data/drs_drills.json"
 
-# Steps that DRS logs for a server that launches, in their order.
+# Events of a server that launches, in order.
 STEPS: Final = (
     "SNAPSHOT_STARTED",
     "SNAPSHOT_COMPLETED",
@@ -24,7 +24,7 @@ STEPS: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One item of a job's log, with the job (``Job`` of the DRS API) it belongs to."""
+    """A log item and its job (``Job`` of the DRS API)."""
 
     job: dict[str, Any]
     item: dict[str, Any]
@@ -34,7 +34,7 @@ class Item:
         return datetime.fromisoformat(self.item["logDateTime"])
 
     def detail(self, time: datetime | None = None) -> dict[str, Any]:
-        """The item as the detail of an event, as if it had happened at ``time``."""
+        """Return the item as the detail of an event, with ``time`` as its time."""
         data = self.item["eventData"]
         identity = json.dumps([self.job["jobID"], self.item], sort_keys=True)
         detail = {
@@ -56,16 +56,16 @@ class Item:
 
 
 def items() -> list[Item]:
-    """The 28 items of both drills, oldest first."""
+    """Return the 28 items of both drills, oldest first."""
     drills = json.loads(DRILLS.read_text())["drills"]
     return sorted((Item(drill["job"], item) for drill in drills for item in drill["items"]), key=lambda i: i.time)
 
 
 def entry(detail: dict[str, Any], source: str) -> dict[str, Any]:
-    """An entry for EventBridge's PutEvents."""
+    """Return an entry for the PutEvents operation of EventBridge."""
     return {"Source": source, "DetailType": "DRS Job Log", "Detail": json.dumps(detail)}
 
 
 def compressed(items: list[Item], start: datetime, speed: float) -> list[tuple[datetime, Item]]:
-    """When each item is due in a replay that begins at ``start`` and runs ``speed`` times as fast."""
+    """Return the time of each item in a replay that starts at ``start`` and is ``speed`` times faster."""
     return [(start + timedelta(seconds=(i.time - items[0].time).total_seconds() / speed), i) for i in items]

@@ -1,6 +1,6 @@
-"""A simulator of the DRS API: scripted jobs, in real or fast time, over HTTP or within this process.
+"""A simulator of the DRS API: scripted jobs in real or accelerated time, over HTTP or in this process.
 
-Requests and answers are held against botocore's model of DRS.
+Requests and responses are validated against the DRS model of botocore.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 ACCOUNT: Final = "111122223333"
 
-# Names of log items that the model lacks: one that real logs have, one for all that nobody has listed.
+# Events that are missing in the model: one from real logs, and one for all unknown events.
 UNLISTED: Final = ("LAUNCH_END", "SOMETHING_NEW")
 
 _SERVICE: Final = botocore.session.get_session().get_service_model("drs")
@@ -41,7 +41,7 @@ _OPERATIONS: Final = {
 
 
 class ApiError(Exception):
-    """An answer of DRS that is an error."""
+    """An error response of DRS."""
 
     def __init__(self, code: str, message: str = "", *, status: int = 400, retry_after: float | None = None) -> None:
         super().__init__(code, message)
@@ -57,7 +57,7 @@ def throttling(retry_after: float | None = None) -> ApiError:
 
 @dataclass(slots=True)
 class PlayedJob:
-    """A job that plays its script. ``began`` is by the simulator's own clock."""
+    """A job that follows its script. ``began`` is a time of the simulator's ``clock``."""
 
     id: str
     script: Script
@@ -68,22 +68,22 @@ class PlayedJob:
 
 @dataclass
 class Simulator:
-    """DRS.
+    """The state and the operations of the simulated DRS.
 
     Parameters
     ----------
     speed
-        How much faster than its script a job runs; the times in its log are those of the fast job.
+        The factor by which a job runs faster than its script. The log contains the accelerated times.
     page_size
-        Of every answer, at the most.
+        The maximum number of items per page, for all operations.
     clock
-        What time it really is.
+        Returns the current time.
     offset
-        How far DRS's clock, by which it dates, is ahead of that.
+        The difference of the clock of DRS, which sets the times in responses, to ``clock``.
     fractions
         Whether times have a fraction of a second.
     script_of
-        How a job will go that StartRecovery makes of these servers, drill or not.
+        Returns the script of a job that StartRecovery starts, from its server IDs and whether it is a drill.
     """
 
     speed: float = 1
@@ -98,11 +98,11 @@ class Simulator:
     _faults: defaultdict[str, deque[ApiError]] = field(default_factory=lambda: defaultdict(deque))
 
     # -----------------------------------------------------------------------------------------------------------------
-    # What a test does
+    # Used by tests
     # -----------------------------------------------------------------------------------------------------------------
 
     def start(self, script: Script, tags: Mapping[str, str] | None = None, region: str = "us-east-1") -> str:
-        """Start a job; return its id."""
+        """Start a job and return its ID."""
         job = PlayedJob(f"drsjob-{secrets.token_hex(9)[:17]}", script, dict(tags or {}), region, self.clock())
         for item in self.whole_log(job.id, job):
             check(_SERVICE.shape_for("JobLog"), item)
@@ -110,40 +110,43 @@ class Simulator:
         return job.id
 
     def fail(self, operation: str, *errors: ApiError) -> None:
-        """Answer the next calls of an operation (``DescribeJobs``, or ``DescribeJobLogItems drsjob-…``) with errors."""
+        """Return errors for the next calls of ``operation``.
+
+        Examples of operations: ``DescribeJobs``, ``DescribeJobs in eu-west-1``, ``DescribeJobLogItems drsjob-…``.
+        """
         self._faults[operation].extend(errors)
 
-    def mend(self) -> None:
-        """Forget the faults that are still to come."""
+    def clear_faults(self) -> None:
+        """Remove the remaining errors that ``fail`` added."""
         self._faults.clear()
 
     def whole_log(self, job_id: str, job: PlayedJob | None = None) -> list[dict[str, Any]]:
-        """All items that a job's log has in the end."""
+        """Return all items of the complete log of a job."""
         job = job or self.jobs[job_id]
         return [self._item(job, step) for step in job.script.steps]
 
     def appeared(self, job_id: str) -> list[datetime]:
-        """When each item of the job's log appears, really."""
+        """Return the time, by ``clock``, at which each item of the log appears."""
         job = self.jobs[job_id]
         return [job.began + step.after / self.speed for step in job.script.steps]
 
     def is_over(self, job_id: str) -> bool:
-        """Whether the job and its log have ended."""
+        """Return whether the job and its log are complete."""
         job = self.jobs[job_id]
         last = max(job.script.duration, job.script.end or timedelta())
         return self._elapsed(job) >= last
 
     # -----------------------------------------------------------------------------------------------------------------
-    # What DRS does
+    # Operations of DRS
     # -----------------------------------------------------------------------------------------------------------------
 
     def answer(self, operation: OperationModel, request: dict[str, Any], region: str) -> dict[str, Any]:
-        """Answer a request.
+        """Return the response to a request.
 
         Raises
         ------
         ApiError
-            Where DRS answers with an error.
+            If the response of DRS is an error.
         """
         self.calls[operation.name] += 1
         for fault in (operation.name, f"{operation.name} {request.get('jobID')}", f"{operation.name} in {region}"):
@@ -166,7 +169,7 @@ class Simulator:
                 answer = {"job": self._job(self.jobs[self.start(script, request.get("tags"), region)])}
             case other:
                 raise ApiError("ValidationException", f"{other} is not simulated")
-        if operation.name != "DescribeJobLogItems":  # whose items were checked when the job was started
+        if operation.name != "DescribeJobLogItems":  # ``start`` validated the items
             check(operation.output_shape, answer)
         return answer
 
@@ -198,13 +201,13 @@ class Simulator:
         return described | ({"endDateTime": self._date(job, script.end)} if has_ended and script.end else {})
 
     def _statuses(self, job: PlayedJob, *, has_ended: bool) -> dict[str, str]:
-        """Each server's launchStatus: PENDING through snapshot and conversion."""
-        told = {"LAUNCH_START": "IN_PROGRESS", "LAUNCH_END": "LAUNCHED", "LAUNCH_FAILED": "FAILED"}
+        """Return the launchStatus of each server. It is PENDING during snapshot and conversion."""
+        statuses_by_event = {"LAUNCH_START": "IN_PROGRESS", "LAUNCH_END": "LAUNCHED", "LAUNCH_FAILED": "FAILED"}
         elapsed = self._elapsed(job)
         statuses = dict.fromkeys(job.script.servers, "PENDING")
         for step in job.script.steps:
-            if step.after <= elapsed and step.event in told:
-                statuses[step.data["sourceServerID"]] = told[step.event]
+            if step.after <= elapsed and step.event in statuses_by_event:
+                statuses[step.data["sourceServerID"]] = statuses_by_event[step.event]
         return statuses | (job.script.statuses if has_ended else {})  # type: ignore[operator]
 
     def _log(self, job_id: str, region: str, request: Mapping[str, Any]) -> dict[str, Any]:
@@ -216,23 +219,23 @@ class Simulator:
         return page | {"items": [self._item(job, step) for step in page["items"]]}
 
     def _servers(self, filters: Mapping[str, Any]) -> list[dict[str, Any]]:
-        asked = filters.get("sourceServerIDs") or list(self.names)
+        requested = filters.get("sourceServerIDs") or list(self.names)
         return [
             {
                 "sourceServerID": server,
                 "tags": {"Name": self.names[server]} if int(server[-1], 16) % 2 else {},
                 "sourceProperties": {"identificationHints": {"hostname": self.names[server]}},
             }
-            for server in asked
+            for server in requested
             if server in self.names
         ]
 
     def _page(self, items: Sequence[Any], request: Mapping[str, Any]) -> dict[str, Any]:
-        """A page of items; its token is where the next one begins."""
+        """Return a page of items. Its token encodes the start of the next page."""
         try:
             start = int(base64.b64decode(request.get("nextToken", ""), validate=True) or 0)
         except ValueError as error:
-            raise ApiError("ValidationException", "nextToken is none of ours") from error
+            raise ApiError("ValidationException", "nextToken is invalid") from error
         end = start + min(self.page_size, request.get("maxResults", self.page_size))
         more = {"nextToken": base64.b64encode(str(end).encode()).decode()} if end < len(items) else {}
         return {"items": items[start:end]} | more
@@ -244,23 +247,23 @@ class Simulator:
         return {"logDateTime": self._date(job, step.after), "event": step.event, "eventData": dict(step.data)}
 
     def _date(self, job: PlayedJob, after: timedelta) -> str:
-        """A time as DRS writes it: with an offset, and without a fraction that is zero."""
+        """Return a time in the format of DRS: with a UTC offset, and without a fraction that is zero."""
         date = job.began + after / self.speed + self.offset
         return (date if self.fractions else date.replace(microsecond=0)).isoformat()
 
 
 # ---------------------------------------------------------------------------------------------------------------------
-# botocore's model
+# Model of botocore
 # ---------------------------------------------------------------------------------------------------------------------
 
 
 def check(shape: Shape | None, value: Any, name: str = "") -> None:
-    """Hold a value against a shape of the model, its patterns and enums included.
+    """Validate a value against a shape of the model, including patterns and enums.
 
     Raises
     ------
     ValueError
-        Where it does not fit.
+        If the value is invalid.
     """
     if shape is None:
         return
@@ -279,9 +282,9 @@ def check(shape: Shape | None, value: Any, name: str = "") -> None:
         case "string":
             listed = getattr(shape, "enum", [])
             if listed and value not in (*listed, *UNLISTED):
-                raise ValueError(f"{name}: {value!r} is none of {listed}")
+                raise ValueError(f"{name}: {value!r} is not in {listed}")
             pattern = shape.metadata.get("pattern")
-            # The model's pattern of times wants a Z, which real answers do not have.
+            # The pattern of times in the model requires a Z, but real responses have an offset.
             is_time = shape.name == "ISO8601DatetimeString" and re.fullmatch(r".*\+00:00", value)
             if pattern and not is_time and not re.fullmatch(pattern, value):
                 raise ValueError(f"{name}: {value!r} does not match {pattern}")
@@ -293,7 +296,10 @@ def check(shape: Shape | None, value: Any, name: str = "") -> None:
 
 
 class DrsServer:
-    """Serves a simulator, which may be replaced, on a free port of the loopback; a context manager."""
+    """Serves ``simulator`` on a free port of the loopback interface. A context manager.
+
+    A test can replace ``simulator``.
+    """
 
     def __init__(self, simulator: Simulator | None = None) -> None:
         self.simulator = simulator or Simulator()
@@ -351,4 +357,4 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def log_message(self, *_: object) -> None:
-        """Nothing on the terminal."""
+        """Print nothing."""

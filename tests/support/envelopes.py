@@ -1,4 +1,4 @@
-"""EventBridge envelopes, as the queue holds them."""
+"""EventBridge envelopes, as the queue contains them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 
 def job_log(detail: dict[str, Any], **envelope: Any) -> dict[str, Any]:
-    """An envelope of a "DRS Job Log" event."""
+    """Return the envelope of a "DRS Job Log" event."""
     return {
         "version": "0",
         "id": "11111111-2222-3333-4444-555555555555",
@@ -24,7 +24,7 @@ def job_log(detail: dict[str, Any], **envelope: Any) -> dict[str, Any]:
 
 
 def launch_result(**detail: Any) -> dict[str, Any]:
-    """An envelope of a "DRS Source Server Launch Result" event, as DRS sends it."""
+    """Return the envelope of a "DRS Source Server Launch Result" event, as DRS sends it."""
     return job_log(
         {"state": "RECOVERY_LAUNCH_SUCCEEDED", "job-id": "drsjob-1", "is-drill": "FALSE"} | detail,
         **{
@@ -36,7 +36,7 @@ def launch_result(**detail: Any) -> dict[str, Any]:
 
 
 def sqs_records(bodies: list[str], *, first_id: int = 0) -> dict[str, Any]:
-    """A batch of SQS messages, as Lambda hands it to the function."""
+    """Return a batch of SQS messages, as Lambda passes it to the function."""
     return {
         "Records": [
             {
@@ -54,10 +54,10 @@ def sqs_records(bodies: list[str], *, first_id: int = 0) -> dict[str, Any]:
     }
 
 
-# DynamoDB takes no empty name of an attribute.
+# DynamoDB does not allow an empty attribute name.
 names = st.text(min_size=1, max_size=20)
 
-# Any JSON that an event may carry: every text (also halves of emoji), every number, nested and empty.
+# Any JSON: all texts (including lone surrogates), all numbers, nested and empty values.
 json_values = st.recursive(
     st.none()
     | st.booleans()
@@ -71,7 +71,7 @@ json_values = st.recursive(
 
 @st.composite
 def details(draw: st.DrawFn) -> dict[str, Any]:
-    """Details of events that are valid, of few jobs, times and identities, so that some are the same fact."""
+    """Draw a valid event detail. It has few jobs, times and IDs, so that events repeat."""
     extra = draw(st.dictionaries(names, json_values, max_size=3))
     return extra | {
         "jobID": draw(st.sampled_from(["drsjob-1", "drsjob-2"])),
@@ -84,5 +84,5 @@ def details(draw: st.DrawFn) -> dict[str, Any]:
 
 
 def dumps(envelope: dict[str, Any]) -> str:
-    """The envelope as text."""
+    """Return the envelope as JSON."""
     return json.dumps(envelope)

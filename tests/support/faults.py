@@ -166,7 +166,7 @@ class Queue:
             failed: list[Message] = []
             while messages:
                 batch = [messages.pop() for _ in range(min(len(messages), self._chance.randint(5, 10)))]
-                failed += [batch[place] for place in self._hand(batch)]
+                failed += [batch[index] for index in self._invoke(batch)]
                 self.now += SECONDS_OF_A_BATCH
             for message in failed:
                 message.tries += 1
@@ -178,7 +178,7 @@ class Queue:
                     2 * self._context.get_remaining_time_in_millis() / 1000
                 )  # until the time of a killed invocation is over
 
-    def _hand(self, batch: Sequence[Message]) -> list[int]:
+    def _invoke(self, batch: Sequence[Message]) -> list[int]:
         """Invoke the function with a batch. Return the indexes of the failed messages."""
         printed = io.StringIO()
         try:

@@ -1,4 +1,4 @@
-"""What API Gateway does for the api function, in this process: an HTTP API as a WSGI application.
+"""Simulates API Gateway for the API function in this process: an HTTP API as a WSGI application.
 
 https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-integrations-lambda.html
 """
@@ -23,16 +23,16 @@ VIEWER: Final = ("/executions/{executionId}", "/jobs/{jobId}", "/viewer/{file}")
 
 
 class Gateway:
-    """The HTTP API before a handler.
+    """The HTTP API that invokes a handler.
 
     Attributes
     ----------
     fault
-        What requests for logs are answered with, while it is set.
+        If set, the status of responses to requests for logs.
     token
-        What they must bear, where it is set.
+        If set, the bearer token that requests for logs must have.
     asked
-        The queries of all requests for logs so far.
+        The query parameters of all requests for logs.
     """
 
     def __init__(self, handler: Callable[[dict[str, Any]], Mapping[str, Any]]) -> None:
@@ -43,7 +43,7 @@ class Gateway:
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         path = environ["PATH_INFO"].encode("latin-1").decode(errors="replace")
-        route, parameters = matched(path)
+        route, parameters = match_route(path)
         if route in LOGS:
             self.asked.append(dict(parse_qsl(environ.get("QUERY_STRING", ""))))
         if route is None or environ["REQUEST_METHOD"] != "GET":
@@ -85,11 +85,11 @@ class _ThreadingServer(ThreadingMixIn, WSGIServer):
 
 class _QuietHandler(WSGIRequestHandler):
     def log_message(self, *_: object) -> None:
-        """Into nowhere: the terminal is the tests'."""
+        """Print nothing."""
 
 
-def matched(path: str) -> tuple[str | None, dict[str, str]]:
-    """The route that a path is of, and its path parameters; None where it is of none."""
+def match_route(path: str) -> tuple[str | None, dict[str, str]]:
+    """Return the route of a path, or None, and the path parameters."""
     for route in (*LOGS, *VIEWER):
         if found := re.fullmatch(re.sub(r"{(\w+)}", r"(?P<\1>[^/]+)", route), path):
             return route, found.groupdict()
@@ -97,7 +97,7 @@ def matched(path: str) -> tuple[str | None, dict[str, str]]:
 
 
 def error(status: HTTPStatus) -> Mapping[str, Any]:
-    """What API Gateway itself answers."""
+    """Return an error response of API Gateway."""
     return {
         "statusCode": status,
         "headers": {"Content-Type": "application/json"},

@@ -1,4 +1,4 @@
-"""The module's HCL, read as data."""
+"""Reads the HCL files of the module as data."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from tests.support.terraform import ROOT
 
 
 def load(name: str) -> dict[str, Any]:
-    """A file of the root module: blocks as lists of dicts, texts without their quotes."""
+    """Return a file of the root module: blocks as lists of dicts, texts without quotes."""
     with (ROOT / name).open() as file:
         parsed: dict[str, Any] = _plain(hcl2.load(file))
         return parsed
 
 
 def blocks(name: str, kind: str) -> dict[str, dict[str, Any]]:
-    """The labelled blocks of a file, such as its variables, by their label."""
+    """Return the blocks of a kind, such as variables, by label."""
     return {label: body for block in load(name)[kind] for label, body in block.items()}
 
 
 def source_of_type(name: str, variable: str) -> str:
-    """A variable's type as it stands in the file."""
+    """Return the type of a variable as text of the file."""
     text = (ROOT / name).read_text()
     start = text.index("  type ", text.index(f'variable "{variable}" {{'))
     start = text.index("=", start) + 2

@@ -1,4 +1,4 @@
-"""An identity provider on the loopback address: signs tokens, and publishes its keys over HTTPS."""
+"""An identity provider on the loopback address. It signs tokens and publishes its keys over HTTPS."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ _KEY_ID = "1"
 
 
 class Issuer:
-    """As a context manager.
+    """The identity provider, as a context manager.
 
     Attributes
     ----------
     address
-        What its tokens name as ``iss``.
+        The ``iss`` claim of its tokens.
     ca_file
-        The certificate of who made its own: let the ``SSL_CERT_FILE`` of who fetches its keys be this.
+        The CA certificate. Set ``SSL_CERT_FILE`` of the process that reads the keys to this path.
     """
 
     def __init__(self) -> None:
@@ -48,7 +48,7 @@ class Issuer:
                 self.wfile.write(json.dumps(document).encode())
 
             def log_message(self, *_: object) -> None:
-                """Into nowhere: the terminal is the tests'."""
+                """Print nothing."""
 
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self._server.socket = context.wrap_socket(self._server.socket, server_side=True)
@@ -70,7 +70,7 @@ class Issuer:
         self._folder.cleanup()
 
     def token(self, **claims: Any) -> str:
-        """A token of these claims that is valid for ten minutes, unless they say otherwise."""
+        """Return a token with these claims. By default, it is valid for ten minutes."""
         now = int(time.time())
         defaults = {"iss": self.address, "sub": "somebody", "iat": now, "exp": now + 600}
         return jwt.encode(defaults | claims, self._key, algorithm="RS256", headers={"kid": _KEY_ID})

@@ -1,7 +1,7 @@
-"""The metrics of AWS that alarms and dashboard use, and the dimension sets that AWS documents for them.
+"""The AWS metrics of the alarms and the dashboard, with the documented sets of dimensions.
 
-An alarm on a set that is not published never fires and says nothing. The embedded AWS publishes none of them and
-evaluates no alarm faithfully: what it would do says nothing of what AWS does.
+An alarm with an undocumented set of dimensions never fires. The embedded AWS cannot test this, because it publishes no
+AWS metrics and does not evaluate alarms as AWS does.
 """
 
 from __future__ import annotations

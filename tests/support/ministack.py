@@ -107,7 +107,7 @@ class MiniStack:
         return self._folder / "log"
 
     def __enter__(self) -> Self:
-        # For clients in this process: no proxy for the loopback address, and no profile of this machine.
+        # For clients in this process: no proxy for the loopback address, and no AWS profile of this machine.
         os.environ |= {"NO_PROXY": "127.0.0.1,localhost", "no_proxy": "127.0.0.1,localhost"}
         for name in ("AWS_PROFILE", "AWS_DEFAULT_PROFILE"):
             os.environ.pop(name, None)

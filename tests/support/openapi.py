@@ -1,7 +1,7 @@
-"""docs/openapi.yaml, and what schemathesis holds against it.
+"""docs/openapi.yaml and the checks of schemathesis.
 
-Not whether strangers get in (the embedded AWS and the plan tests show that), nor whether another method is answered
-with 405: API Gateway answers 404.
+The checks do not include authorization, which the plan tests and the embedded AWS cover. They do not include status 405
+for other methods, because API Gateway returns 404.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from tests.support.terraform import ROOT
 
 DOCUMENT: Final = ROOT / "docs/openapi.yaml"
 
-# That every answer is of the document's statuses, headers and schemas.
+# Each response has a documented status, headers and schema.
 ANSWERS: Final[list[Any]] = [
     not_a_server_error,
     checks.status_code_conformance,
@@ -24,5 +24,5 @@ ANSWERS: Final[list[Any]] = [
     checks.response_schema_conformance,
 ]
 
-# That what the document calls wrong is refused, and nothing else.
+# The API rejects exactly the requests that the document does not allow.
 REFUSALS: Final[list[Any]] = [checks.negative_data_rejection, checks.positive_data_acceptance]

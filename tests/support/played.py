@@ -1,4 +1,4 @@
-"""Scripted jobs as the events that the collector makes of them, without DRS, bus and queue."""
+"""The events that the collector sends for scripted jobs, without DRS, bus and queue."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ START = datetime(2025, 11, 28, 20, 30, tzinfo=UTC)
 def details(
     script: Script, job_id: str, *, created: datetime = START, execution_id: str | None = "exec-1"
 ) -> list[dict[str, Any]]:
-    """Details of the events of a whole job, oldest first."""
+    """Return the event details of a complete job, oldest first."""
     job: Any = {
         "jobID": job_id,
         "type": script.type,
@@ -39,9 +39,9 @@ def details(
         for step in script.steps
     ]
     log = read_log(job, items, created + timedelta(days=1))
-    return [to_detail(fact, job, {}, durations(job, log), "ExecutionId") for fact in log.items]
+    return [to_detail(item, job, {}, durations(job, log), "ExecutionId") for item in log.items]
 
 
 def events(script: Script, job_id: str, **options: Any) -> list[JobLogEvent]:
-    """The events of a whole job, oldest first (see ``details``)."""
+    """Return the events of a complete job, oldest first. For the options, see ``details``."""
     return [parse(dumps(job_log(detail))) for detail in details(script, job_id, **options)]

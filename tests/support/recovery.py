@@ -1,10 +1,10 @@
-"""Events in memory, and the API before them: what the viewer looks at, without any AWS."""
+"""Events in memory and the API that serves them to the viewer, without AWS."""
 
 from __future__ import annotations
 
-from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, Final
 
+from tests.support.functions import LambdaContext
 from tests.support.gateway import Gateway
 
 if TYPE_CHECKING:
@@ -14,23 +14,20 @@ if TYPE_CHECKING:
 
     from drs_job_log.model.events import JobLogEvent
 
-# What Lambda tells a handler.
-CONTEXT: Final[Any] = SimpleNamespace(
+# The context of an invocation of the API function.
+CONTEXT: Final[Any] = LambdaContext(
     function_name="drs-job-log-api",
-    memory_limit_in_mb=256,
     invoked_function_arn="arn:aws:lambda:us-east-1:111122223333:function:drs-job-log-api",
-    aws_request_id="request",
-    get_remaining_time_in_millis=lambda: 30_000,
 )
 
 
 class Recovery:
-    """The events that happened, in the place of the store of ``drs_job_log.api``.
+    """The events of a test. Replaces the events table of ``drs_job_log.api.handler``.
 
     Parameters
     ----------
     api
-        That module, which reads its environment when it is imported.
+        The module ``drs_job_log.api.handler``. It reads its environment when it is imported.
     """
 
     def __init__(self, api: ModuleType) -> None:
@@ -42,10 +39,10 @@ class Recovery:
 
     @property
     def polls(self) -> int:
-        """How often the viewer has asked."""
+        """The number of requests of the viewer for logs."""
         return len(self.gateway.asked)
 
-    # What the function has of its store.
+    # The methods of JobLogTable that the API function calls.
 
     def events_of_execution(self, execution_id: str) -> list[JobLogEvent]:
         return [event for event in self._events.values() if event.execution_id == execution_id]

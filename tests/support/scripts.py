@@ -1,4 +1,4 @@
-"""Scripts of DRS jobs: what their logs will say, and when. tests/support/drs.py plays them."""
+"""Scripts of DRS jobs: the log items and their times. tests/support/drs.py simulates the jobs."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from tests.support.drills import DRILLS
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-# From a job's end to its JOB_END, in the real drills.
+# Time from the end of a job to its JOB_END item, as in the real drills.
 TAIL: Final = timedelta(milliseconds=26)
 
-# Of a server that launches: from the job's start to each step, in seconds, as in the real drills.
+# Steps of a server that launches, in seconds from the start of the job, as in the real drills.
 LAUNCH: Final = (
     ("SNAPSHOT_START", 0.8),
     ("SNAPSHOT_END", 1.0),
@@ -28,8 +28,8 @@ LAUNCH: Final = (
 CLEANUP: Final = (("CLEANUP_START", 0.5), ("CLEANUP_END", 0.8))
 
 
-# What DRS's names are stored as, written down anew: a test that took them from the product would prove nothing. JOB_END
-# is stored by its outcome.
+# Stored event types of DRS events. Not imported from the product, so that tests detect a change. The type of JOB_END
+# depends on its outcome.
 STORED_AS: Final = {
     "JOB_START": "JOB_STARTED",
     "JOB_CANCEL": "JOB_TERMINATED",
@@ -47,7 +47,7 @@ STORED_AS: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """An item of the log, so long after the job's creation."""
+    """A log item that appears ``after`` the creation of the job."""
 
     after: timedelta
     event: str
@@ -56,7 +56,7 @@ class Step:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Script:
-    """How a job will go. ``steps`` are in the log's order; ``end`` is the status COMPLETED, never where it is None."""
+    """The script of a job. ``steps`` are in log order. At ``end``, the status is COMPLETED (None: never)."""
 
     servers: Sequence[str]
     steps: Sequence[Step]
@@ -71,12 +71,12 @@ class Script:
 
 
 def server_id(number: int) -> str:
-    """A server's id, in DRS's form."""
+    """Return a source server ID in the format of DRS."""
     return f"s-{number:017x}"
 
 
 def instance_id(server: str) -> str:
-    """Id of the instance that a server is launched as."""
+    """Return the ID of the recovery instance of a server."""
     return f"i-{server[2:]}"
 
 
@@ -89,13 +89,17 @@ def launch(
     drill: bool = True,
     seed: int = 1,
 ) -> Script:
-    """A recovery or drill: servers ``failing`` (with their errors) to launch, others ``stuck`` in their conversion."""
+    """Return a recovery or drill.
+
+    Servers in ``failing`` fail to launch, with these errors. Servers in ``stuck`` do not complete their conversion.
+    Servers in ``cleaned`` have CLEANUP items.
+    """
     chance = random.Random(seed)  # noqa: S311
     steps = []
     for number, server in enumerate(servers):
         pace = chance.uniform(0.8, 1.6)
         for event, seconds in (*(CLEANUP if server in cleaned else ()), *LAUNCH):
-            # One server after the other, as in the real drills; and of each, later steps come at its own pace.
+            # Servers start one after another, as in the real drills. Later steps depend on the pace of the server.
             after = number * TAIL + timedelta(seconds=seconds * pace if seconds > 1 else seconds)
             data = {"sourceServerID": server}
             match event:
@@ -120,7 +124,7 @@ def launch(
 
 
 def silent_failure(servers: Sequence[str]) -> Script:
-    """The job that ends COMPLETED with all servers FAILED and nothing in the log about it."""
+    """Return a job that ends COMPLETED with all servers FAILED, without failures in its log."""
     steps = [
         Step(timedelta(seconds=seconds), event, {"sourceServerID": server})
         for server in servers
@@ -131,7 +135,7 @@ def silent_failure(servers: Sequence[str]) -> Script:
 
 
 def cancelled(servers: Sequence[str]) -> Script:
-    """A job that somebody cancelled during the conversion."""
+    """Return a job that is cancelled during the conversion."""
     steps = [
         Step(timedelta(seconds=seconds), event, {"sourceServerID": server})
         for server in servers
@@ -142,7 +146,7 @@ def cancelled(servers: Sequence[str]) -> Script:
 
 
 def terminate(servers: Sequence[str]) -> Script:
-    """A job that terminates recovery instances."""
+    """Return a job that terminates recovery instances."""
     steps = [
         Step(timedelta(seconds=seconds), event, {"sourceServerID": server})
         for server in servers
@@ -161,12 +165,12 @@ def terminate(servers: Sequence[str]) -> Script:
 
 
 def failback(servers: Sequence[str]) -> Script:
-    """A job that launches recovery instances back on their origin."""
+    """Return a failback job."""
     return replace(launch(servers), initiated_by="FAILBACK")
 
 
 def drill(number: int) -> Script:
-    """One of the two real drills, exactly as DRS logged it."""
+    """Return one of the two real drills, exactly as DRS logged it."""
     recorded = json.loads(DRILLS.read_text())["drills"][number]
     job = recorded["job"]
     created = datetime.fromisoformat(job["creationDateTime"])
@@ -183,12 +187,12 @@ def drill(number: int) -> Script:
 
 
 def without_job_end(script: Script) -> Script:
-    """The same, with the last item lost."""
+    """Return the script without its JOB_END item."""
     return replace(script, steps=[step for step in script.steps if step.event != "JOB_END"])
 
 
 def in_order(script: Script) -> Script:
-    """The steps in the order of their times, between JOB_START and, where the job ends, JOB_END."""
+    """Return the script with sorted steps, with JOB_START and, if the job ends, JOB_END."""
     steps = [Step(timedelta(seconds=0.4), "JOB_START"), *sorted(script.steps, key=lambda step: step.after)]
     if script.end is not None:
         steps.append(Step(script.end + TAIL, "JOB_END"))

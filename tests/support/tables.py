@@ -1,4 +1,4 @@
-"""The module's tables, made as storage.tf and notifications.tf have them."""
+"""The tables of the module, with the keys and indexes from storage.tf and notifications.tf."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ if TYPE_CHECKING:
 
 
 def create_events(client: DynamoDBClient, name: str) -> None:
-    """Create the table of events."""
+    """Create the events table."""
     client.create_table(**events(name))
 
 
 def events(name: str) -> Any:
-    """The table of events, as CreateTable and ImportTable take it."""
+    """Return the events table as parameters of CreateTable and ImportTable."""
     (resource,) = hcl.load("storage.tf")["resource"]
     table = resource["aws_dynamodb_table"]["job_log_events"]
     return {
@@ -41,7 +41,7 @@ def events(name: str) -> Any:
 
 
 def create_notices(client: DynamoDBClient, name: str) -> None:
-    """Create the table of notices."""
+    """Create the notifications table."""
     client.create_table(
         TableName=name,
         BillingMode="PAY_PER_REQUEST",

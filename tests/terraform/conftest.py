@@ -55,6 +55,14 @@ def root_module(copy: Path, name: str, stack: MiniStack) -> Terraform:
     return terraform
 
 
+def resources_of(module: dict[str, Any]) -> Planned:
+    """Return the values of all resources of a module and its child modules, by address."""
+    found = {resource["address"]: resource["values"] for resource in module.get("resources", [])}
+    for child in module.get("child_modules", []):
+        found |= resources_of(child)
+    return found
+
+
 @pytest.fixture(scope="session")
 def plan(copy: Path, stack: MiniStack) -> dict[str, Any]:
     terraform = root_module(copy, "variations", stack)
@@ -66,13 +74,7 @@ def plan(copy: Path, stack: MiniStack) -> dict[str, Any]:
 def planned(plan: dict[str, Any]) -> Callable[[str], Planned]:
     """Return a function that returns the resources of a copy of the module by their addresses in the module."""
 
-    def resources(module: dict[str, Any]) -> Planned:
-        found = {resource["address"]: resource["values"] for resource in module.get("resources", [])}
-        for child in module.get("child_modules", []):
-            found |= resources(child)
-        return found
-
-    everything = resources(plan["planned_values"]["root_module"])
+    everything = resources_of(plan["planned_values"]["root_module"])
 
     def of(copy: str) -> Planned:
         prefix = f"module.{copy}."

@@ -1,4 +1,4 @@
-"""The module as it stands after an apply, and a plan after it."""
+"""The module after an apply, and a second plan."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from pytest_terraform import terraform
 
 from tests.support import hcl
 from tests.support.issuer import Issuer
+from tests.terraform.conftest import ACCOUNT, resources_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,10 +26,8 @@ if TYPE_CHECKING:
     from tests.support.ministack import MiniStack
 
 HERE = Path(__file__).parent / "applied"
-ACCOUNT = "000000000000"
-
-# MiniStack's answer about a metric alarm lacks these, so that a plan would set them again: its difference, not ours.
-LACKING = {
+# MiniStack does not return these attributes of a metric alarm, so a second plan sets them again.
+MISSING_IN_MINISTACK = {
     *("actions_enabled", "alarm_actions", "alarm_description", "dimensions", "extended_statistic"),
     *("ok_actions", "period", "statistic", "treat_missing_data"),
 }
@@ -36,7 +35,7 @@ LACKING = {
 
 @pytest.fixture(scope="module", autouse=True)
 def _stack(as_aws: MiniStack) -> Iterator[None]:
-    """Before the apply; afterwards nothing of it is left in the checkout."""
+    """Remove the files of an apply before and after it."""
     assert as_aws.endpoint
     leftovers = [HERE / ".terraform.lock.hcl", HERE / "tf_resources.json"]
     for file in leftovers:
@@ -48,20 +47,14 @@ def _stack(as_aws: MiniStack) -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def state(applied: TerraformTestApi) -> dict[str, dict[str, Any]]:
-    """Every resource of the module, by its address within it."""
+    """Return each resource of the module by its address in the module."""
     (module,) = applied.terraform.show()["values"]["root_module"]["child_modules"]
 
-    def resources(module: dict[str, Any]) -> dict[str, dict[str, Any]]:
-        found = {resource["address"]: resource["values"] for resource in module.get("resources", [])}
-        for child in module.get("child_modules", []):
-            found |= resources(child)
-        return found
-
-    return {name.removeprefix("module.drs_job_log."): values for name, values in resources(module).items()}
+    return {name.removeprefix("module.drs_job_log."): values for name, values in resources_of(module).items()}
 
 
 @terraform("applied", scope="module")
-def test_the_outputs_are_of_what_was_made(
+def test_the_outputs_describe_the_created_resources(
     applied: TerraformTestApi, state: dict[str, dict[str, Any]], stack: MiniStack
 ) -> None:
     outputs = applied.outputs["module"]["value"]
@@ -98,7 +91,7 @@ def test_the_outputs_are_of_what_was_made(
     assert outputs["alarm_arns"]["ingest-errors"].endswith(":alarm:applied-ingest-errors")
 
 
-def test_what_failed_five_times_goes_to_the_processing_dlq(state: dict[str, dict[str, Any]]) -> None:
+def test_messages_move_to_the_processing_dlq_after_five_attempts(state: dict[str, dict[str, Any]]) -> None:
     assert json.loads(state["aws_sqs_queue.ingest"]["redrive_policy"]) == {
         "deadLetterTargetArn": f"arn:aws:sqs:us-east-1:{ACCOUNT}:applied-processing-dlq",
         "maxReceiveCount": 5,
@@ -106,14 +99,14 @@ def test_what_failed_five_times_goes_to_the_processing_dlq(state: dict[str, dict
 
 
 @pytest.mark.parametrize("rule", ["job-log", "launch-results"])
-def test_both_rules_feed_the_queue_and_give_up_to_the_delivery_dlq(state: dict[str, dict[str, Any]], rule: str) -> None:
+def test_both_rules_send_to_the_queue_and_use_the_delivery_dlq(state: dict[str, dict[str, Any]], rule: str) -> None:
     target = state[f'aws_cloudwatch_event_target.queue["{rule}"]']
 
     assert target["arn"] == f"arn:aws:sqs:us-east-1:{ACCOUNT}:applied-ingest"
     assert target["dead_letter_config"] == [{"arn": f"arn:aws:sqs:us-east-1:{ACCOUNT}:applied-delivery-dlq"}]
 
 
-def test_the_queue_policies_name_the_rules_that_were_made(state: dict[str, dict[str, Any]]) -> None:
+def test_the_queue_policies_allow_the_created_rules(state: dict[str, dict[str, Any]]) -> None:
     arns = {state[f'aws_cloudwatch_event_rule.this["{rule}"]']["arn"] for rule in ("job-log", "launch-results")}
 
     for queue in ("ingest", "delivery_dlq"):
@@ -122,10 +115,10 @@ def test_the_queue_policies_name_the_rules_that_were_made(state: dict[str, dict[
         assert allow["Resource"] == state[f"aws_sqs_queue.{queue}"]["arn"]
 
 
-def test_the_role_policy_names_the_table_queue_and_log_group_that_were_made(
+def test_the_ingest_policy_allows_the_created_resources(
     state: dict[str, dict[str, Any]], applied: TerraformTestApi
 ) -> None:
-    history = applied.outputs["execution_history_arn"]["value"]
+    executions_arn = applied.outputs["execution_history_arn"]["value"]
     outputs = applied.outputs["module"]["value"]
     policy = json.loads(state["module.ingest.aws_iam_role_policy.this"]["policy"])
     resources = {statement["Sid"]: statement["Resource"] for statement in policy["Statement"]}
@@ -137,15 +130,15 @@ def test_the_role_policy_names_the_table_queue_and_log_group_that_were_made(
         "PublishFailures": outputs["failure_topic_arn"],
         "ReadEventsOfFailures": state["aws_dynamodb_table.job_log_events"]["arn"],
         "UseKeyOfFailureTopic": outputs["kms_key_arn"],
-        "ReadKeysOfExecutionHistory": history,
-        "FindExecutionsOfJobs": f"{history}/index/by-job",
+        "ReadKeysOfExecutionHistory": executions_arn,
+        "FindExecutionsOfJobs": f"{executions_arn}/index/by-job",
         "UseCustomerKey": state["aws_dynamodb_table.job_log_events"]["server_side_encryption"][0]["kms_key_arn"],
         "WriteLogs": state["module.ingest.aws_cloudwatch_log_group.this"]["arn"] + ":*",
         "WriteTraces": "*",
     }
 
 
-def test_the_collectors_policy_names_the_bus_and_table_that_were_made(
+def test_the_collector_policy_allows_the_created_bus_and_table(
     state: dict[str, dict[str, Any]], stack: MiniStack
 ) -> None:
     policy = json.loads(state["module.collector[0].aws_iam_role_policy.this"]["policy"])
@@ -155,15 +148,15 @@ def test_the_collectors_policy_names_the_bus_and_table_that_were_made(
     assert resources["ReadStoredEvents"] == state["aws_dynamodb_table.job_log_events"]["arn"]
 
 
-def test_the_linkers_policy_names_the_tables_that_were_made(
+def test_the_linker_policy_allows_the_created_tables(
     state: dict[str, dict[str, Any]], applied: TerraformTestApi
 ) -> None:
     policy = json.loads(state["module.linker.aws_iam_role_policy.this"]["policy"])
     resources = {statement["Sid"]: statement["Resource"] for statement in policy["Statement"]}
 
     assert resources["LinkEvents"] == state["aws_dynamodb_table.job_log_events"]["arn"]
-    history = applied.outputs["execution_history_arn"]["value"]
-    assert resources["FindExecutionsOfJobs"] == f"{history}/index/by-job"
+    executions_arn = applied.outputs["execution_history_arn"]["value"]
+    assert resources["FindExecutionsOfJobs"] == f"{executions_arn}/index/by-job"
 
 
 def test_the_schedules_and_the_rule_invoke_their_functions(state: dict[str, dict[str, Any]]) -> None:
@@ -182,7 +175,7 @@ def test_the_schedules_and_the_rule_invoke_their_functions(state: dict[str, dict
     assert group == state["aws_scheduler_schedule_group.this"]["arn"]
 
 
-def test_the_routes_reach_the_function_past_the_authorizer(
+def test_the_routes_invoke_the_function_and_use_the_authorizer(
     state: dict[str, dict[str, Any]], applied: TerraformTestApi
 ) -> None:
     outputs = applied.outputs["module"]["value"]
@@ -192,7 +185,7 @@ def test_the_routes_reach_the_function_past_the_authorizer(
     assert integration["payload_format_version"] == "2.0"
     assert outputs["viewer_url"] == f"{api['api_endpoint']}/executions"
     authorizer = state["aws_apigatewayv2_authorizer.jwt[0]"]["id"]
-    for route, path, by in (
+    for route, path, authorizer_id in (
         ("GET /executions/{executionId}/logs", "executions/*/logs", authorizer),
         ("GET /jobs/{jobId}/logs", "jobs/*/logs", authorizer),
         ("GET /executions/{executionId}", "executions/*", ""),
@@ -201,7 +194,7 @@ def test_the_routes_reach_the_function_past_the_authorizer(
     ):
         values = state[f'aws_apigatewayv2_route.this["{route}"]']
         assert values["target"] == f"integrations/{integration['id']}"
-        assert (values["authorizer_id"] or "") == by
+        assert (values["authorizer_id"] or "") == authorizer_id
         permission = state[f'aws_lambda_permission.api["{route}"]']
         assert permission["source_arn"] == f"{api['execution_arn']}/*/GET/{path}"
         assert permission["principal"] == "apigateway.amazonaws.com"
@@ -218,7 +211,7 @@ def test_the_routes_reach_the_function_past_the_authorizer(
         ({"scope": "profile"}, 403),
     ],
 )
-def test_only_tokens_of_the_issuer_for_the_audience_and_a_scope_get_in(
+def test_only_tokens_with_the_issuer_audience_and_scope_are_accepted(
     applied: TerraformTestApi, stack: MiniStack, issuer: Issuer, claims: dict[str, Any], status: int
 ) -> None:
     url = f"{stack.url(applied.outputs['module']['value']['api_endpoint'])}/jobs/drsjob-1/logs"
@@ -230,7 +223,7 @@ def test_only_tokens_of_the_issuer_for_the_audience_and_a_scope_get_in(
     assert status == 200 or list(answer.json()) == ["message"]
 
 
-def test_everybody_may_open_the_page_but_not_what_it_shows(applied: TerraformTestApi, stack: MiniStack) -> None:
+def test_the_viewer_is_public_and_logs_require_a_token(applied: TerraformTestApi, stack: MiniStack) -> None:
     url = stack.url(applied.outputs["module"]["value"]["api_endpoint"])
 
     for path in ("jobs/drsjob-1", "executions/exec-1", "viewer/drs-job-log.js"):
@@ -238,20 +231,16 @@ def test_everybody_may_open_the_page_but_not_what_it_shows(applied: TerraformTes
     assert requests.get(f"{url}/executions/exec-1/logs", timeout=30).status_code == 401
 
 
-def test_neither_no_token_nor_somebody_elses_gets_in(
-    applied: TerraformTestApi, stack: MiniStack, issuer: Issuer
-) -> None:
+def test_missing_and_forged_tokens_are_rejected(applied: TerraformTestApi, stack: MiniStack, issuer: Issuer) -> None:
     url = f"{stack.url(applied.outputs['module']['value']['api_endpoint'])}/jobs/drsjob-1/logs"
-    with Issuer() as somebody:
-        forged = somebody.token(iss=issuer.address, aud="recovery", scope="logs.read")
+    with Issuer() as other_issuer:
+        forged = other_issuer.token(iss=issuer.address, aud="recovery", scope="logs.read")
 
     for headers in ({}, {"Authorization": f"Bearer {forged}"}, {"Authorization": "Bearer"}):
         assert requests.get(url, headers=headers, timeout=30).status_code == 401
 
 
-def test_the_alarm_of_the_apis_own_errors_watches_the_api_that_was_made(
-    state: dict[str, dict[str, Any]], stack: MiniStack
-) -> None:
+def test_the_alarms_of_the_api_monitor_the_created_api(state: dict[str, dict[str, Any]], stack: MiniStack) -> None:
     alarms = stack.client("cloudwatch").describe_alarms(AlarmNames=["applied-api-5xx", "applied-api-latency"])
 
     assert len(alarms["MetricAlarms"]) == 2
@@ -259,38 +248,36 @@ def test_the_alarm_of_the_apis_own_errors_watches_the_api_that_was_made(
         assert alarm["Dimensions"] == [{"Name": "ApiId", "Value": state["aws_apigatewayv2_api.this[0]"]["id"]}]
 
 
-def test_the_alarms_of_alarms_name_those_that_were_made(state: dict[str, dict[str, Any]]) -> None:
-    made = {values["alarm_name"] for address, values in state.items() if "aws_cloudwatch_metric_alarm." in address}
+def test_the_composite_alarms_contain_the_created_alarms(state: dict[str, dict[str, Any]]) -> None:
+    created = {values["alarm_name"] for address, values in state.items() if "aws_cloudwatch_metric_alarm." in address}
 
     rules = [values["alarm_rule"] for address, values in state.items() if "aws_cloudwatch_composite_alarm." in address]
     named = [name for rule in rules for name in re.findall(r'ALARM\("([^"]+)"\)', rule)]
-    assert sorted(named) == sorted(made - {"applied-unlinked-events"})
+    assert sorted(named) == sorted(created - {"applied-unlinked-events"})
 
 
-def test_the_dashboard_shows_the_functions_queues_api_and_alarms_that_were_made(
-    state: dict[str, dict[str, Any]], applied: TerraformTestApi
-) -> None:
+def test_the_dashboard_shows_the_created_resources(state: dict[str, dict[str, Any]], applied: TerraformTestApi) -> None:
     assert applied.outputs["module"]["value"]["dashboard_name"] == "applied-us-east-1"
     body = state["aws_cloudwatch_dashboard.this[0]"]["dashboard_body"]
-    made = {name for address, values in state.items() for name in shown_as(address, values)}
+    created = {name for address, values in state.items() for name in metric_dimension_values(address, values)}
 
     widgets = [widget["properties"] for widget in json.loads(body)["widgets"]]
     lines = [line for widget in widgets for line in widget.get("metrics", [])]
     shown = {line[place] for line in lines for place in range(3, len(line) - 1, 2)}
-    assert shown <= made
+    assert shown <= created
     assert {"applied-ingest", "applied-api", state["aws_apigatewayv2_api.this[0]"]["id"]} <= shown
     alarms = {arn for widget in widgets for arn in widget.get("alarms", [])}
     assert alarms <= set(applied.outputs["module"]["value"]["alarm_arns"].values())
     assert len(alarms) > 20
 
 
-def shown_as(address: str, values: dict[str, Any]) -> list[str]:
-    """By what a metric's dimension names a resource."""
+def metric_dimension_values(address: str, values: dict[str, Any]) -> list[str]:
+    """Return the values of metric dimensions that identify a resource."""
     kinds = {"aws_lambda_function": "function_name", "aws_sqs_queue": "name", "aws_apigatewayv2_api": "id"}
     return ["applied", *(values[name] for kind, name in kinds.items() if f"{kind}." in address)]
 
 
-def test_the_archives_keep_what_their_rules_take(
+def test_the_archives_have_the_patterns_of_their_rules(
     state: dict[str, dict[str, Any]], applied: TerraformTestApi, stack: MiniStack
 ) -> None:
     arns = applied.outputs["module"]["value"]["archive_arns"]
@@ -303,20 +290,20 @@ def test_the_archives_keep_what_their_rules_take(
         assert json.loads(archive["EventPattern"]) == json.loads(rule["event_pattern"])
 
 
-def test_the_queue_feeds_the_function(state: dict[str, dict[str, Any]]) -> None:
+def test_the_queue_invokes_the_function(state: dict[str, dict[str, Any]]) -> None:
     mapping = state["aws_lambda_event_source_mapping.ingest"]
 
     assert mapping["event_source_arn"] == state["aws_sqs_queue.ingest"]["arn"]
     assert mapping["function_arn"] == state["module.ingest.aws_lambda_function.this"]["arn"]
 
 
-def test_the_function_logs_into_the_group_made_for_it(state: dict[str, dict[str, Any]]) -> None:
+def test_the_function_uses_the_created_log_group(state: dict[str, dict[str, Any]]) -> None:
     logging = state["module.ingest.aws_lambda_function.this"]["logging_config"][0]
 
     assert logging["log_group"] == state["module.ingest.aws_cloudwatch_log_group.this"]["name"]
 
 
-def test_a_plan_after_the_apply_is_empty_but_for_what_the_embedded_aws_forgets(applied: TerraformTestApi) -> None:
+def test_a_second_plan_is_empty_except_for_differences_of_the_embedded_aws(applied: TerraformTestApi) -> None:
     runner = applied.terraform
     plan_file = Path(runner.work_dir) / "again"
     runner.plan(plan_file)
@@ -334,9 +321,9 @@ def test_a_plan_after_the_apply_is_empty_but_for_what_the_embedded_aws_forgets(a
         for change in plan["resource_changes"]
         if change["change"]["actions"] != ["no-op"]
     }
-    # Nor does it know what every JWT authorizer of an HTTP API has.
+    # MiniStack does not return the payload format of a JWT authorizer.
     assert differences.pop("aws_apigatewayv2_authorizer.jwt[0]") == {"authorizer_payload_format_version"}
-    # Of an alarm of alarms it knows nothing at all: what a plan would do to it says nothing.
+    # MiniStack does not return composite alarms, so their differences mean nothing.
     composites = [address for address in differences if "aws_cloudwatch_composite_alarm." in address]
     assert len(composites) == 2
     for address in composites:
@@ -344,4 +331,4 @@ def test_a_plan_after_the_apply_is_empty_but_for_what_the_embedded_aws_forgets(a
     alarms = {address for address in differences if "aws_cloudwatch_metric_alarm." in address}
     assert set(differences) == alarms
     assert len(alarms) == 29
-    assert set().union(*differences.values()) == LACKING
+    assert set().union(*differences.values()) == MISSING_IN_MINISTACK

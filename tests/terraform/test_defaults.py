@@ -1,4 +1,4 @@
-"""One plan of the shortest block, for `make check`."""
+"""One plan of the basic example, for `make check`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Alarms, dashboard, notices, archive and key, as they are planned."""
+"""The plan of alarms, dashboard, failure notifications, archives and the KMS key."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ RUNBOOKS = ROOT / "docs/runbooks"
 # Alarms
 # ---------------------------------------------------------------------------------------------------------------------
 
-OWN = {"service": "drs-job-log"}
+SERVICE = {"service": "drs-job-log"}
 TABLE = {"TableName": "drs-job-log-events"}
 
 # name: namespace, metric, dimensions, statistic, comparison, threshold, evaluation periods, period
@@ -41,7 +41,7 @@ ALARMS = {
         *("AWS/SQS", "ApproximateAgeOfOldestMessage", {"QueueName": "drs-job-log-ingest"}),
         *("Maximum", ">=", 300, 1, 60),
     ),
-    "event-lag": ("DRSJobLog", "EventLag", OWN, "p50", ">=", 5000, 3, 60),
+    "event-lag": ("DRSJobLog", "EventLag", SERVICE, "p50", ">=", 5000, 3, 60),
     "table-write-throttles": (
         *("AWS/DynamoDB", "ThrottledRequests", TABLE | {"Operation": "PutItem"}),
         *("Sum", ">=", 10, 1, 60),
@@ -70,10 +70,10 @@ ALARMS = {
     ),
     "api-5xx": ("AWS/ApiGateway", "5xx", None, "Sum", ">=", 5, 1, 300),
     "api-latency": ("AWS/ApiGateway", "Latency", None, "p90", ">=", 500, 5, 60),
-    "server-failed": ("DRSJobLog", "ServerFailures", OWN, "Sum", ">=", 1, 1, 60),
-    "server-stalled": ("DRSJobLog", "ServersStalled", OWN, "Sum", ">=", 1, 1, 60),
-    "collector-heartbeat": ("DRSJobLog", "CollectorHeartbeat", OWN, "Sum", "<", 1, 5, 60),
-    "linker-heartbeat": ("DRSJobLog", "OldestUnlinkedEventAge", OWN, "SampleCount", "<", 1, 5, 60),
+    "server-failed": ("DRSJobLog", "ServerFailures", SERVICE, "Sum", ">=", 1, 1, 60),
+    "server-stalled": ("DRSJobLog", "ServersStalled", SERVICE, "Sum", ">=", 1, 1, 60),
+    "collector-heartbeat": ("DRSJobLog", "CollectorHeartbeat", SERVICE, "Sum", "<", 1, 5, 60),
+    "linker-heartbeat": ("DRSJobLog", "OldestUnlinkedEventAge", SERVICE, "SampleCount", "<", 1, 5, 60),
     **{
         f"{task}-{kind}": ("AWS/Lambda", metric, {"FunctionName": f"drs-job-log-{task}"}, *how)
         for task, milliseconds in {"ingest": 28500, "collector": 63000, "linker": 52250}.items()
@@ -82,7 +82,7 @@ ALARMS = {
             ("throttles", "Throttles", ("Sum", ">=", 1, 1, 300)),
             ("duration", "Duration", ("Maximum", ">=", milliseconds, 1, 60)),
         )
-        # It has a limit of its own, which is there to throttle it.
+        # The reserved concurrency of the collector throttles it intentionally.
         if (task, kind) != ("collector", "throttles")
     },
 }
@@ -102,10 +102,10 @@ def composites(resources: Planned) -> dict[str, dict[str, Any]]:
     }
 
 
-def test_alarms_watch_what_they_say(planned: Callable[[str], Planned]) -> None:
+def test_the_default_alarms(planned: Callable[[str], Planned]) -> None:
     assert {
         alarm["alarm_name"].removeprefix("drs-job-log-"): (
-            # AWS chooses the API's id, its metrics' one dimension: test_applied.py has it.
+            # AWS creates the ID of the API, the only dimension of its metrics. test_applied.py tests it.
             *(alarm["namespace"], alarm["metric_name"], alarm.get("dimensions")),
             *(alarm["statistic"] or alarm["extended_statistic"], COMPARISONS[alarm["comparison_operator"]]),
             *(alarm["threshold"], alarm["evaluation_periods"], alarm["period"]),
@@ -114,14 +114,14 @@ def test_alarms_watch_what_they_say(planned: Callable[[str], Planned]) -> None:
     } == ALARMS
 
 
-def test_thresholds_are_the_users(planned: Callable[[str], Planned]) -> None:
+def test_alarms_have_the_configured_thresholds(planned: Callable[[str], Planned]) -> None:
     thresholds = {
         alarm["alarm_name"].removeprefix("other-"): alarm["threshold"] for alarm in alarms(planned("everything"))
     }
 
     assert {name: thresholds[name] for name in thresholds if "rule" not in name and "dlq" not in name} == {
-        "queue-age": 965,  # the visibility timeout, a minute, and the window in which a batch is gathered
-        "event-lag": 32000,  # the window, and the poll interval over 3 s
+        "queue-age": 965,  # the visibility timeout, a minute and the batching window
+        "event-lag": 32000,  # the batching window and a poll interval longer than 3 s
         "unlinked-events": 900,
         "table-write-throttles": 4,
         "table-read-throttles": 4,
@@ -140,9 +140,7 @@ def test_thresholds_are_the_users(planned: Callable[[str], Planned]) -> None:
 
 
 @pytest.mark.parametrize("copy_name", ["default", "everything"])
-def test_alarms_of_aws_metrics_have_dimensions_that_aws_documents(
-    planned: Callable[[str], Planned], copy_name: str
-) -> None:
+def test_alarms_of_aws_metrics_have_documented_dimensions(planned: Callable[[str], Planned], copy_name: str) -> None:
     of_aws = [alarm for alarm in alarms(planned(copy_name)) if alarm["namespace"].startswith("AWS/")]
 
     assert len(of_aws) > 15
@@ -151,7 +149,7 @@ def test_alarms_of_aws_metrics_have_dimensions_that_aws_documents(
         assert set(alarm.get("dimensions", {"ApiId": ""})) in documented, alarm["alarm_name"]
 
 
-def test_alarms_of_rules_have_the_dimensions_of_their_bus(planned: Callable[[str], Planned]) -> None:
+def test_alarms_of_rules_have_the_dimension_of_a_custom_bus(planned: Callable[[str], Planned]) -> None:
     dimensions = {
         alarm["alarm_name"]: alarm["dimensions"]
         for alarm in alarms(planned("everything"))
@@ -165,7 +163,7 @@ def test_alarms_of_rules_have_the_dimensions_of_their_bus(planned: Callable[[str
     }
 
 
-def test_without_data_alarms_are_silent_but_those_of_dead_letters_stay_and_the_heartbeats_fires(
+def test_missing_data_breaches_heartbeats_only(
     planned: Callable[[str], Planned],
 ) -> None:
     treatment = {alarm["alarm_name"]: alarm["treat_missing_data"] for alarm in alarms(planned("default"))}
@@ -179,23 +177,23 @@ def test_without_data_alarms_are_silent_but_those_of_dead_letters_stay_and_the_h
     assert treatment == dict.fromkeys(treatment, "notBreaching") | others
 
 
-def test_alarms_tell_when_they_fire_and_when_it_is_over_unless_it_never_is(
+def test_alarms_have_actions_and_ok_actions_if_they_can_end(
     planned: Callable[[str], Planned],
 ) -> None:
     action = f"arn:aws:sns:us-east-1:{ACCOUNT}:on-call"
 
-    never_over = {"server-failed", "server-stalled"} | {
+    without_end = {"server-failed", "server-stalled"} | {
         f"{rule}-rule-{kind}"
         for rule in ("job-log", "launch-results")
         for kind in ("failed-invocations", "sent-to-dlq", "events-lost")
     }
     for alarm in alarms(planned("everything")):
         assert alarm["alarm_actions"] == [action]
-        over = alarm["alarm_name"].removeprefix("other-") not in never_over
-        assert (alarm["ok_actions"] or []) == [action] * over, alarm["alarm_name"]
+        can_end = alarm["alarm_name"].removeprefix("other-") not in without_end
+        assert (alarm["ok_actions"] or []) == [action] * can_end, alarm["alarm_name"]
 
 
-def test_two_alarms_are_for_two_pagers_and_name_all_others_between_them(planned: Callable[[str], Planned]) -> None:
+def test_two_composite_alarms_contain_all_alarms(planned: Callable[[str], Planned]) -> None:
     resources = planned("everything")
     pipeline = composites(resources)["other-pipeline-unhealthy"]
     recovery = composites(resources)["other-recovery-needs-a-person"]
@@ -205,16 +203,16 @@ def test_two_alarms_are_for_two_pagers_and_name_all_others_between_them(planned:
         for name, alarm in composites(resources).items()
     }
     assert set(named["other-recovery-needs-a-person"]) == RECOVERY
-    # One job that nobody links must not keep the pager from telling of anything else.
-    apart = ["unlinked-events"]
-    assert sorted(named["other-pipeline-unhealthy"] + named["other-recovery-needs-a-person"] + apart) == sorted(
+    # An unlinked job must not hide other problems of the pipeline.
+    excluded = ["unlinked-events"]
+    assert sorted(named["other-pipeline-unhealthy"] + named["other-recovery-needs-a-person"] + excluded) == sorted(
         alarm["alarm_name"].removeprefix("other-") for alarm in alarms(resources)
     )
     assert pipeline["alarm_rule"].startswith('ALARM("other-api-5xx") OR ALARM("other-api-latency") OR ')
     assert len(pipeline["alarm_rule"]) < 10240
-    platform, leader = (f"arn:aws:sns:us-east-1:{ACCOUNT}:{name}" for name in ("platform", "recovery"))
-    assert (pipeline["alarm_actions"], pipeline["ok_actions"]) == ([platform], [platform])
-    assert (recovery["alarm_actions"], recovery["ok_actions"] or []) == ([leader], [])
+    platform_team, recovery_lead = (f"arn:aws:sns:us-east-1:{ACCOUNT}:{name}" for name in ("platform", "recovery"))
+    assert (pipeline["alarm_actions"], pipeline["ok_actions"]) == ([platform_team], [platform_team])
+    assert (recovery["alarm_actions"], recovery["ok_actions"] or []) == ([recovery_lead], [])
 
 
 @pytest.mark.parametrize(
@@ -224,7 +222,7 @@ def test_two_alarms_are_for_two_pagers_and_name_all_others_between_them(planned:
         ("without_api", {"api-5xx", "api-latency"}),
     ],
 )
-def test_what_is_left_out_has_no_alarms(planned: Callable[[str], Planned], copy_name: str, absent: set[str]) -> None:
+def test_disabled_functions_have_no_alarms(planned: Callable[[str], Planned], copy_name: str, absent: set[str]) -> None:
     resources = planned(copy_name)
     prefix = resources["aws_sqs_queue.ingest"]["name"].removesuffix("ingest")
 
@@ -235,7 +233,7 @@ def test_what_is_left_out_has_no_alarms(planned: Callable[[str], Planned], copy_
     assert set(re.findall(rf'"{prefix}([a-z0-9-]+)"', rules)) == there
 
 
-def test_unlinked_events_are_an_alarm_where_links_are_expected(planned: Callable[[str], Planned]) -> None:
+def test_unlinked_events_have_an_alarm_if_there_is_an_executions_table(planned: Callable[[str], Planned]) -> None:
     def threshold(copy_name: str) -> list[float]:
         return [alarm["threshold"] for alarm in alarms(planned(copy_name)) if "unlinked" in alarm["alarm_name"]]
 
@@ -243,15 +241,15 @@ def test_unlinked_events_are_an_alarm_where_links_are_expected(planned: Callable
     assert threshold("read_only_history") == [3600]
 
 
-def test_a_topic_of_the_users_has_alarms_of_theirs(planned: Callable[[str], Planned]) -> None:
+def test_an_existing_topic_has_no_alarms(planned: Callable[[str], Planned]) -> None:
     assert [alarm for alarm in alarms(planned("everything")) if alarm["namespace"] == "AWS/SNS"] == []
 
 
-def test_an_alarm_of_alarms_that_tells_nobody_is_none(planned: Callable[[str], Planned]) -> None:
+def test_there_are_no_composite_alarms_without_actions(planned: Callable[[str], Planned]) -> None:
     assert composites(planned("default")) == {}
 
 
-def test_alarms_can_be_left_out(planned: Callable[[str], Planned]) -> None:
+def test_alarms_can_be_disabled(planned: Callable[[str], Planned]) -> None:
     assert alarms(planned("without_alarms")) == []
     assert composites(planned("without_alarms")) == {}
 
@@ -261,22 +259,22 @@ def test_alarms_can_be_left_out(planned: Callable[[str], Planned]) -> None:
 # ---------------------------------------------------------------------------------------------------------------------
 
 
-def linked(resources: Planned, base: str) -> set[str]:
-    """Names of the runbooks that the descriptions of alarms end with."""
+def runbooks(resources: Planned, base: str) -> set[str]:
+    """Return the names of the runbooks at the end of the alarm descriptions."""
     descriptions = [alarm["alarm_description"] for alarm in [*alarms(resources), *composites(resources).values()]]
     assert len(descriptions) > 20
     return {description.rpartition(f"What to do: {base}/")[2] for description in descriptions}
 
 
-def test_each_alarm_links_its_runbook(planned: Callable[[str], Planned]) -> None:
+def test_each_alarm_has_a_link_to_its_runbook(planned: Callable[[str], Planned]) -> None:
     pages = {page.name for page in RUNBOOKS.glob("*.md")}
 
-    assert linked(planned("default"), "docs/runbooks") <= pages
-    assert linked(planned("everything"), "https://wiki.example.com/drs") <= pages
+    assert runbooks(planned("default"), "docs/runbooks") <= pages
+    assert runbooks(planned("everything"), "https://wiki.example.com/drs") <= pages
 
 
-def test_each_runbook_is_linked_by_an_alarm_or_by_the_index(planned: Callable[[str], Planned]) -> None:
-    linked_somewhere = linked(planned("default"), "docs/runbooks") | linked(
+def test_each_runbook_is_linked_from_an_alarm_or_the_index(planned: Callable[[str], Planned]) -> None:
+    linked_somewhere = runbooks(planned("default"), "docs/runbooks") | runbooks(
         planned("everything"), "https://wiki.example.com/drs"
     )
     index = (RUNBOOKS / "README.md").read_text()
@@ -300,14 +298,14 @@ def test_each_runbook_has_the_same_sections() -> None:
 
 
 def widgets(resources: Planned) -> list[dict[str, Any]]:
-    """Widgets of a copy without the API, whose id, which AWS chooses, would leave nothing of the body to plan."""
+    """Return the widgets of a copy without the API. The ID of an API is unknown in a plan, and so is the dashboard."""
     body = json.loads(resources["aws_cloudwatch_dashboard.this[0]"]["dashboard_body"])
     found: list[dict[str, Any]] = body["widgets"]
     return found
 
 
 def lines(resources: Planned) -> Iterator[tuple[str, str, dict[str, str], dict[str, Any]]]:
-    """Each line of a graph: namespace, metric, dimensions, rendering."""
+    """Yield each line of a graph: namespace, metric, dimensions, rendering."""
     for widget in widgets(resources):
         for namespace, metric, *dimensions, rendering in widget["properties"].get("metrics", []):
             yield namespace, metric, dict(zip(dimensions[::2], dimensions[1::2], strict=True)), rendering
@@ -332,7 +330,7 @@ def test_the_dashboard_shows_recoveries_first_and_the_pipeline_below(planned: Ca
     ]
 
 
-def test_every_line_of_the_dashboard_is_called_something_and_is_of_a_metric_that_there_is(
+def test_each_line_of_the_dashboard_has_a_label_and_an_existing_metric(
     planned: Callable[[str], Planned],
 ) -> None:
     found = list(lines(planned("without_api")))
@@ -341,13 +339,13 @@ def test_every_line_of_the_dashboard_is_called_something_and_is_of_a_metric_that
     for namespace, metric, dimensions, rendering in found:
         assert rendering["label"]
         assert rendering["stat"] in {"Average", "Maximum", "Sum", "p50", "p99"}
-        if namespace != "DRSJobLog":  # whose metrics the end-to-end tests hold against what was sent
+        if namespace != "DRSJobLog":  # the end-to-end tests test the metrics of the module
             assert set(dimensions) in AWS_DIMENSIONS[namespace, metric]
         else:
             assert dimensions == {"service": "without"}
 
 
-def test_the_dashboard_is_as_cloudwatch_takes_it(planned: Callable[[str], Planned]) -> None:
+def test_the_dashboard_has_valid_widgets(planned: Callable[[str], Planned]) -> None:
     resources = planned("without_api")
 
     for widget in widgets(resources):
@@ -368,20 +366,20 @@ def test_the_dashboard_is_as_cloudwatch_takes_it(planned: Callable[[str], Planne
                 assert properties["view"] in {"timeSeries", "singleValue"}
             case other:
                 raise AssertionError(other)
-    # Dashboards belong to the account: a copy in another Region needs another name.
+    # Dashboard names are unique in an account, so the name contains the Region.
     assert resources["aws_cloudwatch_dashboard.this[0]"]["dashboard_name"] == "without-us-east-1"
 
 
-def test_the_dashboard_can_be_left_out(planned: Callable[[str], Planned]) -> None:
+def test_the_dashboard_can_be_disabled(planned: Callable[[str], Planned]) -> None:
     assert "aws_cloudwatch_dashboard.this[0]" not in planned("without_alarms")
 
 
 # ---------------------------------------------------------------------------------------------------------------------
-# Notices
+# Failure notifications
 # ---------------------------------------------------------------------------------------------------------------------
 
 
-def test_failures_go_to_an_encrypted_topic_that_takes_nothing_in_the_clear(planned: Callable[[str], Planned]) -> None:
+def test_failure_notifications_use_an_encrypted_topic_that_requires_tls(planned: Callable[[str], Planned]) -> None:
     topic = planned("default")["aws_sns_topic.failures[0]"]
 
     assert (topic["name"], topic["kms_master_key_id"]) == ("drs-job-log-failures", "alias/aws/sns")
@@ -397,7 +395,7 @@ def test_failures_go_to_an_encrypted_topic_that_takes_nothing_in_the_clear(plann
     ]
 
 
-def test_what_was_told_is_kept_for_as_long_as_it_matters(planned: Callable[[str], Planned]) -> None:
+def test_the_notifications_table_has_a_ttl_and_the_key(planned: Callable[[str], Planned]) -> None:
     table = planned("default")["aws_dynamodb_table.notices"]
     assert (table["name"], table["hash_key"], table["billing_mode"]) == ("drs-job-log-notices", "id", "PAY_PER_REQUEST")
     assert (table["ttl"][0]["attribute_name"], table["ttl"][0]["enabled"]) == ("expiration", True)
@@ -406,7 +404,7 @@ def test_what_was_told_is_kept_for_as_long_as_it_matters(planned: Callable[[str]
     ]
 
 
-def test_failures_go_to_the_users_own_topic(planned: Callable[[str], Planned]) -> None:
+def test_failure_notifications_can_use_an_existing_topic(planned: Callable[[str], Planned]) -> None:
     resources = planned("everything")
 
     assert "aws_sns_topic.failures[0]" not in resources
@@ -425,7 +423,7 @@ def test_failures_go_to_the_users_own_topic(planned: Callable[[str], Planned]) -
     }
 
 
-def test_without_notices_nobody_is_told_but_failures_are_counted(planned: Callable[[str], Planned]) -> None:
+def test_failure_notifications_can_be_disabled(planned: Callable[[str], Planned]) -> None:
     resources = planned("without_alarms")
 
     assert [address for address in resources if "sns" in address] == []
@@ -436,11 +434,11 @@ def test_without_notices_nobody_is_told_but_failures_are_counted(planned: Callab
 
 
 # ---------------------------------------------------------------------------------------------------------------------
-# Archive
+# Archives
 # ---------------------------------------------------------------------------------------------------------------------
 
 
-def test_what_the_rules_take_is_archived_where_the_user_wants_it(planned: Callable[[str], Planned]) -> None:
+def test_archives_have_the_patterns_of_the_rules(planned: Callable[[str], Planned]) -> None:
     def archives(copy_name: str) -> dict[str, dict[str, Any]]:
         return {
             values["name"]: values for address, values in planned(copy_name).items() if "event_archive.this" in address
@@ -464,11 +462,11 @@ def test_what_the_rules_take_is_archived_where_the_user_wants_it(planned: Callab
 
 
 # ---------------------------------------------------------------------------------------------------------------------
-# A key of the module's own
+# KMS key of the module
 # ---------------------------------------------------------------------------------------------------------------------
 
 
-def test_a_key_of_the_modules_own_admits_eventbridge_and_the_modules_logs(planned: Callable[[str], Planned]) -> None:
+def test_the_key_policy_allows_eventbridge_and_the_log_groups_of_the_module(planned: Callable[[str], Planned]) -> None:
     key = planned("own_key")["aws_kms_key.this[0]"]
 
     assert (key["enable_key_rotation"], key["deletion_window_in_days"]) == (True, 30)
@@ -507,7 +505,7 @@ def test_a_key_of_the_modules_own_admits_eventbridge_and_the_modules_logs(planne
     assert planned("own_key")["aws_kms_alias.this[0]"]["name"] == "alias/own-key"
 
 
-def test_the_key_that_is_documented_is_the_one_that_is_made(planned: Callable[[str], Planned]) -> None:
+def test_the_documented_key_policy_is_the_policy_of_the_module(planned: Callable[[str], Planned]) -> None:
     blocks = re.findall("```json\n(.*?)```", (ROOT / "docs/encryption.md").read_text(), re.DOTALL)
     (documented,) = [block for block in blocks if '"Version"' in block]
 
@@ -525,6 +523,6 @@ def test_the_key_that_is_documented_is_the_one_that_is_made(planned: Callable[[s
     assert plain(documented) == plain(planned("own_key")["aws_kms_key.this[0]"]["policy"])
 
 
-def test_no_other_copy_makes_a_key(planned: Callable[[str], Planned]) -> None:
+def test_no_key_is_created_by_default(planned: Callable[[str], Planned]) -> None:
     for copy_name in ("default", "everything"):
         assert [address for address in planned(copy_name) if "kms" in address] == []

@@ -21,7 +21,7 @@ SQS = f"arn:aws:sqs:us-east-1:{ACCOUNT}"
 EVENTS = f"arn:aws:events:us-east-1:{ACCOUNT}:rule"
 KEY = f"arn:aws:kms:us-east-1:{ACCOUNT}:key/11111111-2222-3333-4444-555555555555"
 
-# Longest names that AWS takes.
+# Maximum name lengths of AWS.
 LIMITS = {
     ("aws_apigatewayv2_api", "name"): 128,
     ("aws_cloudwatch_event_rule", "name"): 64,
@@ -37,7 +37,7 @@ LIMITS = {
 
 
 def names(resources: Planned) -> dict[str, tuple[str, int]]:
-    """Each resource's name and the longest that AWS takes, by address."""
+    """Return the name of each resource and its maximum length, by address."""
     return {
         address: (values[attribute], limit)
         for address, values in resources.items()
@@ -67,7 +67,7 @@ def queue_policy(arn: str, rules: str | list[str] | None) -> dict[str, Any]:
 
 
 def role_policy(resources: Planned, function: str = "ingest") -> dict[str, Any]:
-    """The statements of a function's role, by their Sid, actions sorted."""
+    """Return the statements of a function's role by Sid, with sorted actions."""
     policy = json.loads(resources[f"module.{function}.aws_iam_role_policy.this"]["policy"])
     for statement in policy["Statement"]:
         actions = statement["Action"]
@@ -80,7 +80,7 @@ def role_policy(resources: Planned, function: str = "ingest") -> dict[str, Any]:
 # ---------------------------------------------------------------------------------------------------------------------
 
 
-def test_one_rule_on_the_default_bus_takes_both_kinds_of_event(planned: Callable[[str], Planned]) -> None:
+def test_one_rule_on_the_default_bus_matches_both_types_of_events(planned: Callable[[str], Planned]) -> None:
     resources = planned("default")
 
     (rule,) = [values for address, values in resources.items() if "aws_cloudwatch_event_rule.this" in address]
@@ -97,7 +97,7 @@ def test_one_rule_on_the_default_bus_takes_both_kinds_of_event(planned: Callable
     }
 
 
-def test_beside_a_custom_bus_launch_results_come_from_the_default_bus_too(planned: Callable[[str], Planned]) -> None:
+def test_launch_results_are_read_from_the_default_bus_if_the_bus_is_custom(planned: Callable[[str], Planned]) -> None:
     resources = planned("everything")
 
     job_log = resources['aws_cloudwatch_event_rule.this["job-log"]']
@@ -112,7 +112,7 @@ def test_beside_a_custom_bus_launch_results_come_from_the_default_bus_too(planne
 
 
 @pytest.mark.parametrize(("copy_name", "buses"), [("default", {"default"}), ("everything", {"recovery", "default"})])
-def test_targets_retry_for_a_day_and_then_give_up_to_the_delivery_dlq(
+def test_targets_retry_for_a_day_and_then_use_the_delivery_dlq(
     planned: Callable[[str], Planned], copy_name: str, buses: set[str]
 ) -> None:
     targets = [values for address, values in planned(copy_name).items() if "event_target.queue" in address]
@@ -143,7 +143,7 @@ def test_only_the_rules_may_send_to_the_queues_and_only_over_tls(
     assert policy("processing_dlq") == queue_policy(f"{SQS}:{prefix}-processing-dlq", None)
 
 
-def test_queues_keep_events_for_14_days_encrypted(planned: Callable[[str], Planned]) -> None:
+def test_queues_are_encrypted_and_keep_messages_for_14_days(planned: Callable[[str], Planned]) -> None:
     for queue in ("ingest", "processing_dlq", "delivery_dlq"):
         values = planned("default")[f"aws_sqs_queue.{queue}"]
         assert values["message_retention_seconds"] == 14 * 24 * 3600
@@ -153,7 +153,7 @@ def test_queues_keep_events_for_14_days_encrypted(planned: Callable[[str], Plann
         assert values["kms_master_key_id"] == KEY
 
 
-def test_each_queue_says_whose_dead_letters_it_takes(planned: Callable[[str], Planned]) -> None:
+def test_redrive_is_allowed_from_the_ingest_queue_only(planned: Callable[[str], Planned]) -> None:
     resources = planned("default")
 
     def redrive_allow_policy(queue: str) -> Any:
@@ -177,7 +177,7 @@ def test_the_visibility_timeout_is_derived_and_can_be_larger(planned: Callable[[
 # ---------------------------------------------------------------------------------------------------------------------
 
 
-def test_the_table(planned: Callable[[str], Planned]) -> None:
+def test_the_events_table_with_defaults(planned: Callable[[str], Planned]) -> None:
     table = planned("default")["aws_dynamodb_table.job_log_events"]
 
     assert (table["name"], table["hash_key"], table["range_key"]) == ("drs-job-log-events", "JobId", "EventKey")
@@ -193,11 +193,11 @@ def test_the_table(planned: Callable[[str], Planned]) -> None:
         ("UnlinkedIndex", "UnlinkedJobId", "EventKey", "KEYS_ONLY"),
         ("LateIndex", "ExecutionId", "LateAt", "ALL"),
     }
-    # Said aloud, so that a table that had a customer's key goes back from it.
+    # Explicit, so that a table with a customer managed key changes back.
     assert [sse["enabled"] for sse in table["server_side_encryption"]] == [False]
 
 
-def test_the_table_by_choice(planned: Callable[[str], Planned]) -> None:
+def test_the_events_table_with_options(planned: Callable[[str], Planned]) -> None:
     table = planned("everything")["aws_dynamodb_table.job_log_events"]
 
     assert table["deletion_protection_enabled"] is False
@@ -210,7 +210,7 @@ def test_the_table_by_choice(planned: Callable[[str], Planned]) -> None:
 # ---------------------------------------------------------------------------------------------------------------------
 
 
-def test_the_function(planned: Callable[[str], Planned]) -> None:
+def test_ingest_with_defaults(planned: Callable[[str], Planned]) -> None:
     function = planned("default")["module.ingest.aws_lambda_function.this"]
 
     assert function["function_name"] == "drs-job-log-ingest"
@@ -244,7 +244,7 @@ def test_the_function(planned: Callable[[str], Planned]) -> None:
     ]
 
 
-def test_the_function_by_choice(planned: Callable[[str], Planned]) -> None:
+def test_ingest_with_options(planned: Callable[[str], Planned]) -> None:
     resources = planned("everything")
 
     function = resources["module.ingest.aws_lambda_function.this"]
@@ -261,13 +261,13 @@ def test_the_function_by_choice(planned: Callable[[str], Planned]) -> None:
     assert (role["permissions_boundary"], role["path"]) == (f"arn:aws:iam::{ACCOUNT}:policy/boundary", "/platform/")
 
 
-def test_the_function_has_its_log_group_with_retention(planned: Callable[[str], Planned]) -> None:
+def test_the_log_group_has_a_retention(planned: Callable[[str], Planned]) -> None:
     log_group = planned("default")["module.ingest.aws_cloudwatch_log_group.this"]
 
     assert (log_group["name"], log_group["retention_in_days"]) == ("/aws/lambda/drs-job-log-ingest", 30)
 
 
-def test_the_role_may_do_what_the_function_does_and_nothing_else(planned: Callable[[str], Planned]) -> None:
+def test_the_ingest_role_has_only_the_necessary_permissions(planned: Callable[[str], Planned]) -> None:
     resources = planned("default")
 
     assert role_policy(resources) == {
@@ -307,7 +307,7 @@ def test_the_role_may_do_what_the_function_does_and_nothing_else(planned: Callab
     ]
 
 
-def test_the_role_may_use_a_customer_key_through_table_and_queues_only(planned: Callable[[str], Planned]) -> None:
+def test_the_ingest_role_can_use_the_key_only_via_dynamodb_and_sqs(planned: Callable[[str], Planned]) -> None:
     policy = role_policy(planned("everything"))
 
     assert policy["UseCustomerKey"] == {
@@ -324,7 +324,7 @@ def test_the_role_may_use_a_customer_key_through_table_and_queues_only(planned: 
 
 
 @pytest.mark.parametrize(("copy_name", "window", "concurrency"), [("default", 0, 10), ("everything", 5, 50)])
-def test_the_queue_is_read_in_batches_whose_records_fail_alone(
+def test_the_queue_is_read_in_batches_with_partial_failures(
     planned: Callable[[str], Planned], copy_name: str, window: int, concurrency: int
 ) -> None:
     mapping = planned(copy_name)["aws_lambda_event_source_mapping.ingest"]
@@ -339,7 +339,7 @@ def test_the_queue_is_read_in_batches_whose_records_fail_alone(
 # ---------------------------------------------------------------------------------------------------------------------
 
 
-def test_the_collector(planned: Callable[[str], Planned]) -> None:
+def test_the_collector_with_defaults(planned: Callable[[str], Planned]) -> None:
     function = planned("default")["module.collector[0].aws_lambda_function.this"]
 
     assert function["function_name"] == "drs-job-log-collector"
@@ -361,7 +361,7 @@ def test_the_collector(planned: Callable[[str], Planned]) -> None:
     }
 
 
-def test_the_collector_by_choice(planned: Callable[[str], Planned]) -> None:
+def test_the_collector_with_options(planned: Callable[[str], Planned]) -> None:
     function = planned("everything")["module.collector[0].aws_lambda_function.this"]
 
     variables = function["environment"][0]["variables"]
@@ -386,7 +386,7 @@ def test_the_collector_by_choice(planned: Callable[[str], Planned]) -> None:
         "TEAM": "platform",
     }
     assert function["timeout"] == 56
-    assert function["reserved_concurrent_executions"] == -1  # none
+    assert function["reserved_concurrent_executions"] == -1  # no reserved concurrency
 
 
 def put_events(bus: str, source: str) -> dict[str, Any]:
@@ -401,7 +401,7 @@ def put_events(bus: str, source: str) -> dict[str, Any]:
     }
 
 
-def test_the_collectors_role_may_do_what_it_does_and_nothing_else(planned: Callable[[str], Planned]) -> None:
+def test_the_collector_role_has_only_the_necessary_permissions(planned: Callable[[str], Planned]) -> None:
     assert role_policy(planned("default"), "collector[0]") == {
         "ReadJobs": {
             "Effect": "Allow",
@@ -427,7 +427,7 @@ def test_the_collectors_role_may_do_what_it_does_and_nothing_else(planned: Calla
     }
 
 
-def test_the_collector_may_assume_the_roles_of_its_targets_and_read_this_account_only_where_it_is_one(
+def test_the_collector_role_can_read_its_targets_only(
     planned: Callable[[str], Planned],
 ) -> None:
     assume = {
@@ -455,9 +455,7 @@ def test_the_collector_may_assume_the_roles_of_its_targets_and_read_this_account
 
 
 @pytest.mark.parametrize("task", ["collector", "linker"])
-def test_what_runs_by_the_clock_is_invoked_every_minute_and_not_again_when_it_fails(
-    planned: Callable[[str], Planned], task: str
-) -> None:
+def test_schedules_invoke_functions_every_minute_without_retries(planned: Callable[[str], Planned], task: str) -> None:
     resources = planned("default")
 
     schedule = resources[f'aws_scheduler_schedule.this["{task}"]']
@@ -479,7 +477,7 @@ def test_what_runs_by_the_clock_is_invoked_every_minute_and_not_again_when_it_fa
         ("without_collector", "without-collector-linker"),
     ],
 )
-def test_the_scheduler_may_invoke_what_runs_by_the_clock(
+def test_the_scheduler_role_can_invoke_the_scheduled_functions(
     planned: Callable[[str], Planned], copy_name: str, functions: list[str] | str
 ) -> None:
     (statement,) = json.loads(planned(copy_name)["aws_iam_role_policy.scheduler"]["policy"])["Statement"]
@@ -493,7 +491,7 @@ def test_the_scheduler_may_invoke_what_runs_by_the_clock(
     }
 
 
-def test_the_scheduler_acts_for_schedules_of_this_module_only(planned: Callable[[str], Planned]) -> None:
+def test_the_scheduler_role_trusts_the_schedules_of_this_module_only(planned: Callable[[str], Planned]) -> None:
     resources = planned("default")
 
     role = resources["aws_iam_role.scheduler"]
@@ -513,13 +511,13 @@ def test_the_scheduler_acts_for_schedules_of_this_module_only(planned: Callable[
 
 
 @pytest.mark.parametrize(("copy_name", "prefix"), [("default", "drs-job-log"), ("everything", "other")])
-def test_drs_jobs_and_launch_results_wake_the_collector(
+def test_drs_jobs_and_launch_results_invoke_the_collector(
     planned: Callable[[str], Planned], copy_name: str, prefix: str
 ) -> None:
     resources = planned(copy_name)
 
     rule = resources["aws_cloudwatch_event_rule.wake[0]"]
-    assert rule["event_bus_name"] == "default"  # whatever the bus of the module: AWS has no other
+    assert rule["event_bus_name"] == "default"  # AWS services send events to the default bus only
     assert json.loads(rule["event_pattern"]) == {
         "$or": [
             {
@@ -542,7 +540,7 @@ def test_drs_jobs_and_launch_results_wake_the_collector(
     )
 
 
-def test_without_the_collector_nothing_of_it_is_there(planned: Callable[[str], Planned]) -> None:
+def test_the_collector_has_no_resources_if_it_is_disabled(planned: Callable[[str], Planned]) -> None:
     resources = planned("without_collector")
 
     assert [address for address in resources if "collector" in address] == []
@@ -554,7 +552,7 @@ def test_without_the_collector_nothing_of_it_is_there(planned: Callable[[str], P
 # Executions
 # ---------------------------------------------------------------------------------------------------------------------
 
-HISTORY = f"arn:aws:dynamodb:us-east-1:{ACCOUNT}:table/executions"
+EXECUTIONS_TABLE = f"arn:aws:dynamodb:us-east-1:{ACCOUNT}:table/executions"
 SETTINGS = {
     "executionIdAttribute": "executionId",
     "wavesAttribute": "waves",
@@ -570,7 +568,9 @@ SETTINGS = {
 
 
 @pytest.mark.parametrize("function", ["ingest", "linker"])
-def test_the_functions_know_the_platforms_table(planned: Callable[[str], Planned], function: str) -> None:
+def test_the_functions_have_the_settings_of_the_executions_table(
+    planned: Callable[[str], Planned], function: str
+) -> None:
     def environment(copy_name: str) -> dict[str, str]:
         address = f"module.{function}.aws_lambda_function.this"
         variables: dict[str, str] = planned(copy_name)[address]["environment"][0]["variables"]
@@ -598,7 +598,7 @@ def allow(actions: list[str], resource: str | list[str], condition: dict[str, An
     return statement | ({"Condition": condition} if condition else {})
 
 
-def test_the_linkers_role_may_do_what_it_does_and_nothing_else(planned: Callable[[str], Planned]) -> None:
+def test_the_linker_role_has_only_the_necessary_permissions(planned: Callable[[str], Planned]) -> None:
     table = f"arn:aws:dynamodb:us-east-1:{ACCOUNT}:table/drs-job-log-events"
 
     assert role_policy(planned("default"), "linker") == {
@@ -611,35 +611,37 @@ def test_the_linkers_role_may_do_what_it_does_and_nothing_else(planned: Callable
     }
 
 
-def test_the_platforms_table_is_read_and_only_where_the_user_says_so_scanned_or_written(
+def test_the_executions_table_is_scanned_or_updated_only_if_enabled(
     planned: Callable[[str], Planned],
 ) -> None:
-    def of_history(copy_name: str, function: str) -> dict[str, Any]:
+    def of_executions_table(copy_name: str, function: str) -> dict[str, Any]:
         policy = role_policy(planned(copy_name), function)
         return {sid: statement for sid, statement in policy.items() if "Execution" in sid}
 
     via = {"StringLike": {"kms:ViaService": "dynamodb.us-east-1.*"}}
     both = {
-        "ReadKeysOfExecutionHistory": allow(["dynamodb:DescribeTable"], HISTORY),
-        "FindExecutionsOfJobs": allow(["dynamodb:Query"], f"{HISTORY}/index/by-job"),
-        "SetExecutionStatus": allow(["dynamodb:Query", "dynamodb:UpdateItem"], HISTORY),
+        "ReadKeysOfExecutionHistory": allow(["dynamodb:DescribeTable"], EXECUTIONS_TABLE),
+        "FindExecutionsOfJobs": allow(["dynamodb:Query"], f"{EXECUTIONS_TABLE}/index/by-job"),
+        "SetExecutionStatus": allow(["dynamodb:Query", "dynamodb:UpdateItem"], EXECUTIONS_TABLE),
         "UseKeyOfExecutionHistory": allow(
             ["kms:Decrypt", "kms:DescribeKey", "kms:Encrypt", "kms:GenerateDataKey*", "kms:ReEncrypt*"], KEY, via
         ),
     }
-    assert of_history("everything", "linker") == both | {"ScanExecutionHistory": allow(["dynamodb:Scan"], HISTORY)}
-    assert of_history("everything", "ingest") == both | {
+    assert of_executions_table("everything", "linker") == both | {
+        "ScanExecutionHistory": allow(["dynamodb:Scan"], EXECUTIONS_TABLE)
+    }
+    assert of_executions_table("everything", "ingest") == both | {
         "FinishExecutions": allow(
             ["dynamodb:Query", "dynamodb:UpdateItem"], f"arn:aws:dynamodb:us-east-1:{ACCOUNT}:table/other-events"
         )
     }
     for function in ("ingest", "linker"):
-        assert of_history("default", function) == {}
-        assert of_history("read_only_history", function) == {}  # the API alone asks it
+        assert of_executions_table("default", function) == {}
+        assert of_executions_table("read_only_history", function) == {}  # only the API reads it
     scanned = {"UseKeyOfExecutionHistory": allow(["kms:Decrypt", "kms:DescribeKey"], KEY, via)}
-    assert of_history("scanned_history", "ingest") == scanned
-    assert of_history("scanned_history", "linker") == scanned | {
-        "ScanExecutionHistory": allow(["dynamodb:Scan"], HISTORY)
+    assert of_executions_table("scanned_history", "ingest") == scanned
+    assert of_executions_table("scanned_history", "linker") == scanned | {
+        "ScanExecutionHistory": allow(["dynamodb:Scan"], EXECUTIONS_TABLE)
     }
 
 
@@ -655,11 +657,11 @@ VIEWER = ["GET /executions/{executionId}", "GET /jobs/{jobId}", "GET /viewer/{fi
     ("copy_name", "logs", "viewer"),
     [
         ("default", ("AWS_IAM", None), ("AWS_IAM", None)),
-        ("everything", ("JWT", ["logs.read"]), ("NONE", None)),  # pages are opened without a token, and hold nothing
+        ("everything", ("JWT", ["logs.read"]), ("NONE", None)),  # the pages are public and contain no data
         ("open_api", ("NONE", None), None),
     ],
 )
-def test_every_route_is_as_closed_as_the_user_says(
+def test_routes_have_the_configured_authorization(
     planned: Callable[[str], Planned], copy_name: str, logs: tuple[str, Any], viewer: tuple[str, Any] | None
 ) -> None:
     routes = {
@@ -671,7 +673,7 @@ def test_every_route_is_as_closed_as_the_user_says(
     assert routes == dict.fromkeys(LOGS, logs) | (dict.fromkeys(VIEWER, viewer) if viewer else {})
 
 
-def test_each_route_may_invoke_the_function(planned: Callable[[str], Planned]) -> None:
+def test_each_route_can_invoke_the_function(planned: Callable[[str], Planned]) -> None:
     resources = planned("default")
 
     statements = [
@@ -686,7 +688,7 @@ def test_each_route_may_invoke_the_function(planned: Callable[[str], Planned]) -
     ]
 
 
-def test_tokens_are_of_the_users_issuer_and_audience(planned: Callable[[str], Planned]) -> None:
+def test_the_authorizer_has_the_configured_issuer_and_audience(planned: Callable[[str], Planned]) -> None:
     authorizer = planned("everything")["aws_apigatewayv2_authorizer.jwt[0]"]
 
     assert authorizer["jwt_configuration"] == [{"issuer": "https://login.example.com", "audience": ["recovery"]}]
@@ -694,7 +696,7 @@ def test_tokens_are_of_the_users_issuer_and_audience(planned: Callable[[str], Pl
     assert "aws_apigatewayv2_authorizer.jwt[0]" not in planned("default")
 
 
-def test_pages_of_other_origins_may_call_only_where_the_user_names_them(planned: Callable[[str], Planned]) -> None:
+def test_cors_allows_the_configured_origins_only(planned: Callable[[str], Planned]) -> None:
     assert planned("default")["aws_apigatewayv2_api.this[0]"]["cors_configuration"] == []
     (cors,) = planned("everything")["aws_apigatewayv2_api.this[0]"]["cors_configuration"]
     assert (cors["allow_origins"], cors["allow_methods"]) == (["https://recovery.example.com"], ["GET"])
@@ -715,7 +717,7 @@ def test_requests_are_throttled_and_logged(planned: Callable[[str], Planned]) ->
     assert (group["name"], group["retention_in_days"], group["kms_key_id"]) == ("/aws/vendedlogs/apis/other", 90, KEY)
 
 
-def test_the_apis_role_may_only_read(planned: Callable[[str], Planned]) -> None:
+def test_the_api_role_can_only_read(planned: Callable[[str], Planned]) -> None:
     table = f"arn:aws:dynamodb:us-east-1:{ACCOUNT}:table"
 
     assert role_policy(planned("default"), "api[0]") == {
@@ -733,14 +735,14 @@ def test_the_apis_role_may_only_read(planned: Callable[[str], Planned]) -> None:
         ),
     }
     policy = role_policy(planned("everything"), "api[0]")
-    assert policy["ReadExecutionHistory"] == allow(["dynamodb:Query"], HISTORY)
+    assert policy["ReadExecutionHistory"] == allow(["dynamodb:Query"], EXECUTIONS_TABLE)
     assert {action for statement in policy.values() for action in statement["Action"]} == {
         *("dynamodb:Query", "kms:Decrypt", "kms:DescribeKey", "logs:CreateLogStream", "logs:PutLogEvents"),
         *("xray:PutTelemetryRecords", "xray:PutTraceSegments"),
     }
 
 
-def test_the_api_knows_its_tables(planned: Callable[[str], Planned]) -> None:
+def test_the_api_has_the_names_of_its_tables(planned: Callable[[str], Planned]) -> None:
     def environment(copy_name: str) -> dict[str, str]:
         function = planned(copy_name)["module.api[0].aws_lambda_function.this"]
         variables: dict[str, str] = function["environment"][0]["variables"]
@@ -754,14 +756,14 @@ def test_the_api_knows_its_tables(planned: Callable[[str], Planned]) -> None:
     assert environment("everything")["EXECUTION_HISTORY_TABLE"] == "executions"
 
 
-def test_the_api_may_be_kept_from_starving_the_pipeline(planned: Callable[[str], Planned]) -> None:
+def test_the_concurrency_of_the_api_can_be_limited(planned: Callable[[str], Planned]) -> None:
     address = "module.api[0].aws_lambda_function.this"
 
     assert planned("default")[address]["reserved_concurrent_executions"] == -1
     assert planned("everything")[address]["reserved_concurrent_executions"] == 5
 
 
-def test_without_the_api_nothing_of_it_is_there(planned: Callable[[str], Planned]) -> None:
+def test_the_api_has_no_resources_if_it_is_disabled(planned: Callable[[str], Planned]) -> None:
     resources = planned("without_api")
 
     assert [address for address in resources if "api" in address] == []
@@ -773,8 +775,8 @@ def test_without_the_api_nothing_of_it_is_there(planned: Callable[[str], Planned
 # ---------------------------------------------------------------------------------------------------------------------
 
 
-def test_the_zip_holds_the_sources_and_nothing_else(plan: dict[str, Any], copy: Path) -> None:
-    assert plan  # the zip is written while planning
+def test_the_zip_contains_exactly_the_sources(plan: dict[str, Any], copy: Path) -> None:
+    assert plan  # the plan writes the zip
     sources = {
         path.relative_to(ROOT / "lambda_src").as_posix()
         for path in (ROOT / "lambda_src/drs_job_log").rglob("*.*")
@@ -787,13 +789,13 @@ def test_the_zip_holds_the_sources_and_nothing_else(plan: dict[str, Any], copy: 
         assert {info.external_attr >> 16 & 0o777 for info in package.infolist()} == {0o644}
 
 
-def test_the_hash_is_of_the_sources(planned: Callable[[str], Planned]) -> None:
-    digests = {
+def test_the_code_hash_is_computed_from_the_sources(planned: Callable[[str], Planned]) -> None:
+    hashes = {
         path.relative_to(ROOT / "lambda_src").as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
         for path in (ROOT / "lambda_src/drs_job_log").rglob("*.*")
         if path.suffix != ".pyc"
     }
-    text = json.dumps(digests, sort_keys=True, separators=(",", ":"))
+    text = json.dumps(hashes, sort_keys=True, separators=(",", ":"))
 
     function = planned("default")["module.ingest.aws_lambda_function.this"]
     assert function["source_code_hash"] == base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
@@ -817,7 +819,7 @@ def test_a_prebuilt_package(planned: Callable[[str], Planned]) -> None:
 
 
 @pytest.mark.parametrize("copy_name", ["default", "everything", "long_name_a"])
-def test_names_fit(planned: Callable[[str], Planned], copy_name: str) -> None:
+def test_names_are_within_the_limits_of_aws(planned: Callable[[str], Planned], copy_name: str) -> None:
     named = names(planned(copy_name))
 
     assert len(named) > 10
@@ -836,14 +838,14 @@ def test_no_two_copies_share_a_name(planned: Callable[[str], Planned]) -> None:
     copies = [planned(copy) for copy in ("default", "everything", "long_name_a", "long_name_b")]
     all_names = [name for resources in copies for name, _ in names(resources).values()]
 
-    # A queue and a function may have the same name: compare within each kind.
+    # A queue and a function can have the same name, so compare names of the same kind.
     for kind, _ in LIMITS:
         of_kind = [name for r in copies for address, (name, _) in names(r).items() if f"{kind}." in address]
         assert len(of_kind) == len(set(of_kind)), kind
     assert len(all_names) > 40
 
 
-def test_everything_is_tagged(planned: Callable[[str], Planned]) -> None:
+def test_all_resources_have_the_tags(planned: Callable[[str], Planned]) -> None:
     tagged = {address: values["tags"] for address, values in planned("everything").items() if "tags" in values}
 
     assert len(tagged) > 15
@@ -863,7 +865,7 @@ def test_everything_is_tagged(planned: Callable[[str], Planned]) -> None:
         ("iso", "aws-iso", "us-iso-east-1", f"{ACCOUNT}:layer:powertools:1"),
     ],
 )
-def test_other_partitions(
+def test_all_arns_have_the_partition_of_the_region(
     planned: Callable[[str], Planned], copy_name: str, partition: str, region: str, layer: str
 ) -> None:
     resources = planned(copy_name)

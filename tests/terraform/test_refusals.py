@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from tests.support.ministack import MiniStack
 
-REFUSED = {
+REJECTED = {
     "name_with_a_space": "name must begin with a letter",
     "name_empty": "name must begin with a letter",
     "name_begins_with_a_digit": "name must begin with a letter",
@@ -86,7 +86,7 @@ REFUSED = {
     "notifications_viewer_with_a_slash": "notifications.viewer_url must be a URL without",
     "alarm_actions_a_name": "alarm_actions must be a list of at most five ARNs",
 }
-REFUSED_LATE = [
+REJECTED_BY_PRECONDITIONS = [
     "functions.environment must not set RETENTION_DAYS",
     "Set functions.powertools_layer.arn to your own copy",
     "collector.targets must not contain the same account and Region twice",
@@ -105,57 +105,55 @@ def combinations(copy: Path, stack: MiniStack) -> list[dict[str, Any]]:
 
 
 @pytest.fixture(scope="module")
-def late_refusals(copy: Path, stack: MiniStack) -> list[dict[str, Any]]:
+def precondition_refusals(copy: Path, stack: MiniStack) -> list[dict[str, Any]]:
     return root_module(copy, "preconditions", stack).refusals()
 
 
-@pytest.mark.parametrize(("case", "said"), REFUSED.items())
-def test_a_wrong_input_is_refused_with_the_mend(refusals: list[dict[str, Any]], case: str, said: str) -> None:
-    told = [diagnostic["detail"] for diagnostic in refusals if diagnostic["snippet"]["context"] == f'module "{case}"']
+@pytest.mark.parametrize(("case", "message"), REJECTED.items())
+def test_an_invalid_input_is_rejected_with_the_remedy(refusals: list[dict[str, Any]], case: str, message: str) -> None:
+    errors = [diagnostic["detail"] for diagnostic in refusals if diagnostic["snippet"]["context"] == f'module "{case}"']
 
-    assert len(told) == 1, told
-    assert said in told[0]
-
-
-def test_no_other_input_is_refused(refusals: list[dict[str, Any]]) -> None:
-    assert {diagnostic["snippet"]["context"] for diagnostic in refusals} == {f'module "{case}"' for case in REFUSED}
+    assert len(errors) == 1, errors
+    assert message in errors[0]
 
 
-def test_inputs_that_do_not_fit_together_are_refused(late_refusals: list[dict[str, Any]]) -> None:
-    # By one function or by each; Terraform adds which rule of a variable it was.
-    told = {diagnostic["detail"].split("\n")[0] for diagnostic in late_refusals}
+def test_no_other_input_is_rejected(refusals: list[dict[str, Any]]) -> None:
+    assert {diagnostic["snippet"]["context"] for diagnostic in refusals} == {f'module "{case}"' for case in REJECTED}
 
-    assert len(told) == len(REFUSED_LATE)
-    assert all(any(said in detail for detail in told) for said in REFUSED_LATE)
+
+def test_preconditions_reject_invalid_combinations(precondition_refusals: list[dict[str, Any]]) -> None:
+    # One function or all functions report an error. Terraform adds a line with the rule of a variable.
+    errors = {diagnostic["detail"].split("\n")[0] for diagnostic in precondition_refusals}
+
+    assert len(errors) == len(REJECTED_BY_PRECONDITIONS)
+    assert all(any(message in detail for detail in errors) for message in REJECTED_BY_PRECONDITIONS)
 
 
 @pytest.mark.parametrize(
-    ("case", "said"),
+    ("case", "message"),
     [
         ("layer_dropped_without_a_package", "requires a package that contains Powertools"),
         ("key_given_and_made", "create_kms_key and kms_key_arn are mutually exclusive"),
         ("lookback_longer_than_retention", "retention_days = 48, because the events table keeps no older events"),
     ],
 )
-def test_inputs_that_are_wrong_beside_others_are_refused(
-    combinations: list[dict[str, Any]], case: str, said: str
-) -> None:
-    (told,) = [d["detail"] for d in combinations if d["snippet"]["context"] == f'module "{case}"']
+def test_validations_reject_invalid_combinations(combinations: list[dict[str, Any]], case: str, message: str) -> None:
+    (error,) = [d["detail"] for d in combinations if d["snippet"]["context"] == f'module "{case}"']
 
-    assert said in told
+    assert message in error
     assert len(combinations) == 3
 
 
-def test_each_validation_of_the_module_refuses_something(
-    refusals: list[dict[str, Any]], combinations: list[dict[str, Any]], late_refusals: list[dict[str, Any]]
+def test_each_validation_of_the_module_rejects_an_input(
+    refusals: list[dict[str, Any]], combinations: list[dict[str, Any]], precondition_refusals: list[dict[str, Any]]
 ) -> None:
-    told = "\n".join(diagnostic["detail"] for diagnostic in refusals + combinations + late_refusals)
+    errors = "\n".join(diagnostic["detail"] for diagnostic in refusals + combinations + precondition_refusals)
     rules = [
-        # Up to an interpolation, whose value is another one in each case.
+        # The text before the first interpolation, because its value differs.
         re.split(r"\$\{", rule["error_message"])[0]
         for variable in hcl.blocks("variables.tf", "variable").values()
         for rule in variable.get("validation", [])
     ]
 
     assert len(rules) > 20
-    assert [rule for rule in rules if rule not in told] == []
+    assert [rule for rule in rules if rule not in errors] == []

@@ -1,4 +1,4 @@
-"""checkov, which holds the module and its examples against what is known to be unsafe."""
+"""checkov: a security scan of the module and its examples."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 
 from tests.support.terraform import ROOT
 
-# In an environment of its own: it pins a boto3 that is not ours.
+# In a separate environment, because it pins another version of boto3.
 CHECKOV = ["-m", "uv", "tool", "run", "--quiet", "--from", "checkov==3.3.30", "checkov"]
 
 
@@ -35,20 +35,20 @@ def report() -> dict[str, Any]:
     return found
 
 
-def test_checkov_finds_nothing(report: dict[str, Any]) -> None:
+def test_checkov_reports_no_failed_checks(report: dict[str, Any]) -> None:
     assert [
         (check["check_id"], check["check_name"], check["resource"]) for check in report["results"]["failed_checks"]
     ] == []
 
 
-def test_checkov_read_everything(report: dict[str, Any]) -> None:
-    assert report["summary"]["parsing_errors"] == 0  # it ends well also where it could not read a file
+def test_checkov_reads_all_files(report: dict[str, Any]) -> None:
+    assert report["summary"]["parsing_errors"] == 0  # checkov succeeds even if it cannot read a file
     assert report["summary"]["passed"] > 250
     read = {check["file_path"] for check in report["results"]["passed_checks"]}
     assert {"/storage.tf", "/modules/function/main.tf", "/examples/complete/main.tf"} <= read
 
 
-def test_each_skip_says_why_at_its_line() -> None:
+def test_each_skip_has_a_reason() -> None:
     skips = [
         line
         for file in ROOT.rglob("*.tf")

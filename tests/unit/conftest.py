@@ -1,4 +1,4 @@
-"""moto in this process, with the module's own tables."""
+"""An in-process AWS (moto) with the tables of the module."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from tests.support.functions import ENVIRONMENT
 
-# Before the handlers are imported, since they read their environment then.
+# The handlers read their environment when they are imported, so it must be set first.
 os.environ |= ENVIRONMENT | {
     "AWS_ACCESS_KEY_ID": "test",
     "AWS_SECRET_ACCESS_KEY": "test",
@@ -31,46 +31,46 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
 TABLE = os.environ["JOB_LOG_EVENTS_TABLE"]
-NOTICES = os.environ["NOTICES_TABLE"]
+NOTIFICATIONS_TABLE = os.environ["NOTICES_TABLE"]
 RETENTION = timedelta(days=30)
 
 
 @pytest.fixture
 def dynamodb() -> Iterator[DynamoDBClient]:
-    """A client of an in-process DynamoDB that has the module's tables."""
+    """A client of an in-process DynamoDB that contains the tables of the module."""
     with mock_aws():
         client = boto3.client("dynamodb")
         tables.create_events(client, TABLE)
-        tables.create_notices(client, NOTICES)
+        tables.create_notices(client, NOTIFICATIONS_TABLE)
         yield client
 
 
 @pytest.fixture
-def store(dynamodb: DynamoDBClient) -> JobLogTable:
+def table(dynamodb: DynamoDBClient) -> JobLogTable:
     return JobLogTable(dynamodb, TABLE)
 
 
 @dataclass(frozen=True)
 class Subscriber:
-    """A queue that a topic delivers to."""
+    """A queue that is subscribed to a topic."""
 
     topic_arn: str
     queue_url: str
 
     def take(self) -> list[dict[str, Any]]:
-        """Take what has come: what was published, in its order."""
+        """Receive and delete all published messages, in order."""
         sqs = boto3.client("sqs")
-        taken: list[dict[str, Any]] = []
+        received: list[dict[str, Any]] = []
         while messages := sqs.receive_message(QueueUrl=self.queue_url, MaxNumberOfMessages=10).get("Messages"):
             for message in messages:
-                taken.append(json.loads(message["Body"]))
+                received.append(json.loads(message["Body"]))
                 sqs.delete_message(QueueUrl=self.queue_url, ReceiptHandle=message["ReceiptHandle"])
-        return taken
+        return received
 
 
 @pytest.fixture
 def subscriber(dynamodb: DynamoDBClient) -> Subscriber:
-    """Of a topic for failure notices, in the same in-process AWS."""
+    """The subscriber of a topic for failure notifications, in the same in-process AWS."""
     assert dynamodb
     topic = boto3.client("sns").create_topic(Name="failures")["TopicArn"]
     sqs = boto3.client("sqs")

@@ -1,4 +1,4 @@
-"""Environment variables to settings, and that each handler uses its settings."""
+"""Environment variables are converted to settings, and each handler uses its settings."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ EXECUTIONS_TABLE_SETTINGS = ExecutionsTableSettings(
 
 
 # ---------------------------------------------------------------------------------------------------------------------
-# Environment variables to settings
+# Environment variables
 # ---------------------------------------------------------------------------------------------------------------------
 
 
@@ -150,7 +150,7 @@ def test_without_targets_the_collector_reads_its_own_account_and_region(text: st
 
 
 # ---------------------------------------------------------------------------------------------------------------------
-# Settings to handlers
+# Handlers
 # ---------------------------------------------------------------------------------------------------------------------
 
 

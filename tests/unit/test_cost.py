@@ -99,7 +99,7 @@ def test_the_alarms_are_those_of_the_default_plan() -> None:
         if "possible_composite_alarms" in local
     )
 
-    assert len(test_observability.ALARMS) == cost.ALARMS  # that test compares them with the plan
+    assert len(test_observability.ALARMS) == cost.ALARMS  # test_observability.py compares them with the plan
     assert len(composite) == cost.COMPOSITE_ALARMS
 
 

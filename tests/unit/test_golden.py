@@ -1,4 +1,4 @@
-"""Golden values: what a change of the structure must not change.
+"""Golden values that a restructuring must not change.
 
 Event IDs identify rows that users have already stored. The clients' timeouts and retries decide whether a batch fits
 into the functions' timeouts. Each test goes through the real handler and its real clients.
@@ -63,7 +63,7 @@ EVENT_KEYS = {
     ],
 }
 
-HISTORY = {
+EXECUTIONS_TABLE = {
     "EXECUTION_HISTORY_TABLE": "history",
     "EXECUTION_HISTORY_SETTINGS": json.dumps(
         {
@@ -121,7 +121,10 @@ def test_event_keys_of_the_real_drills() -> None:
 
 @pytest.fixture
 def clients(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ...]]:
-    """Each client that is created: service, connect and read timeout, retry mode, attempts, parameter validation."""
+    """Return a list of all created clients.
+
+    Each entry contains: service, connect and read timeout, retry mode, attempts, parameter validation, connections.
+    """
     created: list[tuple[Any, ...]] = []
     create = botocore.client.ClientCreator.create_client
 
@@ -149,7 +152,7 @@ def clients(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ...]]:
 def test_clients_of_ingest(clients: list[tuple[Any, ...]]) -> None:
     topic = boto3.client("sns").create_topic(Name="failures")["TopicArn"]
     clients.clear()
-    module = cold_start("ingest", FAILURE_TOPIC_ARN=topic, **HISTORY)
+    module = cold_start("ingest", FAILURE_TOPIC_ARN=topic, **EXECUTIONS_TABLE)
 
     now = datetime.now(UTC).isoformat()
     failed = message(eventType="LAUNCH_FAILED", sourceServerID="s-1", executionId="e", logDateTime=now)
@@ -183,7 +186,7 @@ def test_clients_of_the_collector(
 @pytest.mark.usefixtures("dynamodb")
 def test_clients_of_the_linker(clients: list[tuple[Any, ...]]) -> None:
     clients.clear()
-    cold_start("linker", **HISTORY).lambda_handler({}, LambdaContext())
+    cold_start("linker", **EXECUTIONS_TABLE).lambda_handler({}, LambdaContext())
 
     assert clients == [("dynamodb", 2, 5, "standard", 3, True, 10)]
 
@@ -192,7 +195,7 @@ def test_clients_of_the_linker(clients: list[tuple[Any, ...]]) -> None:
 def test_clients_of_the_api(clients: list[tuple[Any, ...]]) -> None:
     clients.clear()
     request = {"routeKey": "GET /jobs/{jobId}/logs", "pathParameters": {"jobId": "drsjob-1"}}
-    assert cold_start("api", **HISTORY).lambda_handler(request, LambdaContext())["statusCode"] == 200
+    assert cold_start("api", **EXECUTIONS_TABLE).lambda_handler(request, LambdaContext())["statusCode"] == 200
 
     assert clients == [("dynamodb", 1, 3, "standard", 3, True, 10)]
 

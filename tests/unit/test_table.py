@@ -36,11 +36,11 @@ DETAIL = {
 NOW = datetime(2025, 11, 28, 20, 30, 16, tzinfo=UTC)
 
 
-def put(store: JobLogTable, **changes: Any) -> bool:
-    return store.put(parse(dumps(job_log(DETAIL | changes))), RETENTION)
+def put(table: JobLogTable, **changes: Any) -> bool:
+    return table.put(parse(dumps(job_log(DETAIL | changes))), RETENTION)
 
 
-def test_an_event_becomes_an_item() -> None:
+def test_an_event_is_converted_to_an_item() -> None:
     assert to_item(parse(dumps(job_log(DETAIL))), ingested_at=NOW, retention=RETENTION) == {
         "JobId": "drsjob-1",
         "EventKey": "2025-11-28T20:30:15.000000Z#fact-1",
@@ -61,10 +61,10 @@ def test_an_event_becomes_an_item() -> None:
 
 
 def test_an_unlinked_event_is_in_the_unlinked_index_and_a_linked_one_is_not(
-    store: JobLogTable, dynamodb: DynamoDBClient
+    table: JobLogTable, dynamodb: DynamoDBClient
 ) -> None:
-    put(store, eventId="linked")
-    put(store, eventId="unlinked", executionId=None)
+    put(table, eventId="linked")
+    put(table, eventId="unlinked", executionId=None)
 
     assert [row["EventKey"] for row in rows(dynamodb, IndexName="UnlinkedIndex")] == [
         "2025-11-28T20:30:15.000000Z#unlinked"
@@ -72,75 +72,77 @@ def test_an_unlinked_event_is_in_the_unlinked_index_and_a_linked_one_is_not(
     assert [row["EventId"] for row in rows(dynamodb, IndexName="ExecutionIdIndex")] == ["linked"]
 
 
-def test_two_facts_of_the_same_second_are_two_rows(store: JobLogTable, dynamodb: DynamoDBClient) -> None:
-    assert put(store, eventId="one")
-    assert put(store, eventId="two")
+def test_two_events_of_the_same_second_are_two_rows(table: JobLogTable, dynamodb: DynamoDBClient) -> None:
+    assert put(table, eventId="one")
+    assert put(table, eventId="two")
 
     assert {row["EventId"] for row in rows(dynamodb)} == {"one", "two"}
 
 
-def test_a_repeat_is_known_by_its_code_whatever_class_the_error_is(
-    store: JobLogTable, dynamodb: DynamoDBClient, monkeypatch: pytest.MonkeyPatch
+def test_a_repeated_event_is_detected_by_the_error_code(
+    table: JobLogTable, dynamodb: DynamoDBClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     error = ClientError({"Error": {"Code": "ConditionalCheckFailedException"}}, "PutItem")
     monkeypatch.setattr(dynamodb, "put_item", Mock(side_effect=error))
 
-    assert not put(store)
+    assert not put(table)
 
 
-def test_a_repeat_is_no_failure_and_changes_nothing(store: JobLogTable, dynamodb: DynamoDBClient) -> None:
-    assert put(store)
+def test_a_repeated_event_changes_nothing(table: JobLogTable, dynamodb: DynamoDBClient) -> None:
+    assert put(table)
     before = rows(dynamodb)
 
-    assert not put(store, message="told otherwise the second time")
+    assert not put(table, message="another message")
 
     assert rows(dynamodb) == before
 
 
-def test_a_zero_is_a_zero_whatever_its_exponent(store: JobLogTable, dynamodb: DynamoDBClient) -> None:
-    store.put(parse(dumps(job_log(DETAIL | {"value": 1.5})).replace("1.5", "0e126")), RETENTION)
+def test_zero_is_stored_with_any_exponent(table: JobLogTable, dynamodb: DynamoDBClient) -> None:
+    table.put(parse(dumps(job_log(DETAIL | {"value": 1.5})).replace("1.5", "0e126")), RETENTION)
 
     (row,) = rows(dynamodb)
     assert row["EventData"]["value"] == 0
 
 
 @pytest.mark.slow
-def test_many_small_parts_that_fit_are_stored_whole(store: JobLogTable, dynamodb: DynamoDBClient) -> None:
-    put(store, parts=[None] * 20_000, numbers=list(range(30_000)))
+def test_an_event_with_many_small_parts_is_stored_without_truncation(
+    table: JobLogTable, dynamodb: DynamoDBClient
+) -> None:
+    put(table, parts=[None] * 20_000, numbers=list(range(30_000)))
 
     (row,) = rows(dynamodb)
     assert "Truncated" not in row
     assert len(row["EventData"]["numbers"]) == 30_000
 
 
-def test_what_is_nested_too_deep_is_kept_as_its_json(store: JobLogTable, dynamodb: DynamoDBClient) -> None:
+def test_values_nested_too_deeply_are_stored_as_json(table: JobLogTable, dynamodb: DynamoDBClient) -> None:
     nested: Any = 1.5
     for _ in range(200):
         nested = [nested]
 
-    put(store, nested=nested)
+    put(table, nested=nested)
 
     (row,) = rows(dynamodb)
-    kept, depth = row["EventData"]["nested"], 1
-    while isinstance(kept, list):
-        (kept,), depth = kept, depth + 1
+    value, depth = row["EventData"]["nested"], 1
+    while isinstance(value, list):
+        (value,), depth = value, depth + 1
     assert depth <= 32
-    assert kept.replace('"', "") == "[" * (200 - depth + 1) + "1.5" + "]" * (200 - depth + 1)
+    assert value.replace('"', "") == "[" * (200 - depth + 1) + "1.5" + "]" * (200 - depth + 1)
 
 
-def test_the_last_year_has_a_ttl_too(store: JobLogTable, dynamodb: DynamoDBClient) -> None:
-    put(store, logDateTime="9999-12-31T00:00:00Z")
+def test_an_event_of_the_year_9999_is_stored(table: JobLogTable, dynamodb: DynamoDBClient) -> None:
+    put(table, logDateTime="9999-12-31T00:00:00Z")
 
     assert len(rows(dynamodb)) == 1
 
 
-def test_a_put_that_dynamodb_refuses_raises(dynamodb: DynamoDBClient) -> None:
+def test_a_put_raises_if_dynamodb_rejects_it(dynamodb: DynamoDBClient) -> None:
     with pytest.raises(dynamodb.exceptions.ResourceNotFoundException):
         put(JobLogTable(dynamodb, "no-such-table"))
 
 
 @pytest.mark.parametrize(
-    ("value", "kept"),
+    ("value", "expected"),
     [
         (0.1, Decimal("0.1")),
         (1e-130, Decimal("1E-130")),
@@ -160,11 +162,13 @@ def test_a_put_that_dynamodb_refuses_raises(dynamodb: DynamoDBClient) -> None:
         ({"ü": [None, True, {"deep": [1]}]}, {"ü": [None, True, {"deep": [1]}]}),
     ],
 )
-def test_values_survive(store: JobLogTable, dynamodb: DynamoDBClient, value: Any, kept: Any) -> None:
-    put(store, value=value)
+def test_values_are_stored_without_loss(
+    table: JobLogTable, dynamodb: DynamoDBClient, value: Any, expected: Any
+) -> None:
+    put(table, value=value)
 
     (row,) = rows(dynamodb)
-    assert row["EventData"]["value"] == kept
+    assert row["EventData"]["value"] == expected
     assert "Truncated" not in row
 
 
@@ -177,10 +181,10 @@ def test_values_survive(store: JobLogTable, dynamodb: DynamoDBClient, value: Any
         {"parts": ["p" * 3000] * 200},
     ],
 )
-def test_an_event_too_large_is_stored_with_its_longest_texts_cut(
-    store: JobLogTable, dynamodb: DynamoDBClient, texts: dict[str, Any]
+def test_an_event_that_exceeds_the_item_size_is_stored_with_truncated_texts(
+    table: JobLogTable, dynamodb: DynamoDBClient, texts: dict[str, Any]
 ) -> None:
-    put(store, **texts)
+    put(table, **texts)
 
     (row,) = rows(dynamodb)
     assert row["Truncated"] is True
@@ -192,19 +196,19 @@ def test_an_event_too_large_is_stored_with_its_longest_texts_cut(
         assert texts["error"].startswith(row["Error"])
 
 
-def test_an_event_that_no_cut_makes_fit_is_refused(store: JobLogTable) -> None:
+def test_an_event_with_too_many_parts_is_rejected(table: JobLogTable) -> None:
     with pytest.raises(InvalidEventError, match="too many parts"):
-        put(store, parts=["x" * 500] * 900)
+        put(table, parts=["x" * 500] * 900)
 
 
 @given(st.dictionaries(names, json_values, max_size=6))
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
-def test_dynamodb_takes_whatever_json_an_event_carries(
-    store: JobLogTable, dynamodb: DynamoDBClient, extra: dict[str, Any]
+def test_dynamodb_accepts_any_json_of_an_event(
+    table: JobLogTable, dynamodb: DynamoDBClient, extra: dict[str, Any]
 ) -> None:
     event_id = uuid.uuid4().hex
 
-    assert put(store, eventId=event_id, extra=extra)
+    assert put(table, eventId=event_id, extra=extra)
 
     key = {"JobId": {"S": "drsjob-1"}, "EventKey": {"S": f"2025-11-28T20:30:15.000000Z#{event_id}"}}
     stored = dynamodb.get_item(TableName=TABLE, Key=key)["Item"]["EventData"]["M"]
@@ -213,22 +217,22 @@ def test_dynamodb_takes_whatever_json_an_event_carries(
 
 @given(st.data())
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
-def test_any_order_and_any_repeats_give_the_same_rows(
-    store: JobLogTable, dynamodb: DynamoDBClient, data: st.DataObject
+def test_the_rows_do_not_depend_on_order_or_repeats(
+    table: JobLogTable, dynamodb: DynamoDBClient, data: st.DataObject
 ) -> None:
     for row in rows(dynamodb):
         dynamodb.delete_item(TableName=TABLE, Key={name: {"S": row[name]} for name in ("JobId", "EventKey")})
-    facts = [parse(dumps(job_log(detail))) for detail in data.draw(st.lists(details(), min_size=1, max_size=8))]
-    repeats = data.draw(st.permutations(facts + data.draw(st.lists(st.sampled_from(facts), max_size=8))))
+    events = [parse(dumps(job_log(detail))) for detail in data.draw(st.lists(details(), min_size=1, max_size=8))]
+    deliveries = data.draw(st.permutations(events + data.draw(st.lists(st.sampled_from(events), max_size=8))))
 
-    new = [fact for fact in repeats if store.put(fact, RETENTION)]
+    new = [event for event in deliveries if table.put(event, RETENTION)]
 
-    identities = {(fact.job_id, fact.key) for fact in facts}
+    identities = {(event.job_id, event.key) for event in events}
     assert {(row["JobId"], row["EventKey"]) for row in rows(dynamodb)} == identities
     assert len(new) == len(identities)
 
 
-def test_ttl_counts_from_the_event_and_not_from_today() -> None:
+def test_the_ttl_starts_at_the_time_of_the_event() -> None:
     event = parse(dumps(job_log(DETAIL)))
 
     assert to_item(event, ingested_at=NOW + timedelta(days=9), retention=timedelta(days=1))["TTL"] == int(
@@ -241,27 +245,27 @@ def test_ttl_counts_from_the_event_and_not_from_today() -> None:
 # ---------------------------------------------------------------------------------------------------------------------
 
 
-def test_a_missing_event_is_neither_linked_nor_queued(store: JobLogTable, dynamodb: DynamoDBClient) -> None:
-    assert not store.link("drsjob-1", "missing", "exec-1")
-    store.requeue_for_linker("drsjob-1", "missing")
+def test_a_missing_event_is_neither_linked_nor_queued(table: JobLogTable, dynamodb: DynamoDBClient) -> None:
+    assert not table.link("drsjob-1", "missing", "exec-1")
+    table.requeue_for_linker("drsjob-1", "missing")
 
     assert rows(dynamodb) == []
 
 
-def test_a_linked_event_is_not_linked_again(store: JobLogTable, dynamodb: DynamoDBClient) -> None:
-    put(store)
+def test_a_linked_event_is_not_linked_again(table: JobLogTable, dynamodb: DynamoDBClient) -> None:
+    put(table)
     (before,) = rows(dynamodb)
 
-    assert not store.link("drsjob-1", before["EventKey"], "exec-2")
+    assert not table.link("drsjob-1", before["EventKey"], "exec-2")
 
     assert rows(dynamodb) == [before]
 
 
-def test_keys_are_read_consistently(store: JobLogTable, dynamodb: DynamoDBClient) -> None:
+def test_keys_are_read_with_strong_consistency(table: JobLogTable, dynamodb: DynamoDBClient) -> None:
     """An eventually consistent read may miss events that were just stored, and the collector sends them again."""
     queries: list[dict[str, Any]] = []
     dynamodb.meta.events.register("provide-client-params.dynamodb.Query", lambda params, **_: queries.append(params))
 
-    store.keys("drsjob-1")
+    table.keys("drsjob-1")
 
     assert [query["ConsistentRead"] for query in queries] == [True]

@@ -1,4 +1,4 @@
-"""The viewer's page in a real browser, before the api function in this process."""
+"""The page of the viewer in a real browser, with the API function in this process."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ NOW = datetime.now(UTC)
 def events_of(
     script: scripts.Script, *, ago: timedelta, job_id: str = "drsjob-1", execution_id: str = "exec-1"
 ) -> list[JobLogEvent]:
-    """The events of a job that began so long ago, with the servers' names."""
+    """Return the events of a job that started ``ago``, with server names."""
     events = played.events(script, job_id, created=NOW - ago, execution_id=execution_id)
     names = dict(zip(SERVERS, NAMES, strict=True))
     return [replace(event, source_server_name=names.get(event.source_server_id or "")) for event in events]
@@ -54,57 +54,57 @@ def recovery(monkeypatch: pytest.MonkeyPatch) -> Recovery:
 
 @pytest.fixture
 def address(recovery: Recovery) -> Iterator[str]:
-    """Where the API is served."""
+    """The URL of the API."""
     with GatewayServer(recovery.gateway) as server:
         yield server.address
 
 
 @pytest.fixture
 def context(browser: Browser) -> Iterator[BrowserContext]:
-    """A viewer in Berlin, whose page must never complain."""
-    complaints: list[str] = []
+    """A browser context with the time zone of Berlin. An error of the page fails the test."""
+    errors: list[str] = []
     context = browser.new_context(timezone_id="Europe/Berlin", locale="en-GB")
-    context.on("weberror", lambda error: complaints.append(str(error.error)))
+    context.on("weberror", lambda error: errors.append(str(error.error)))
     context.on(
         "console",
-        # The browser itself notes each answer that is an error.
+        # The browser logs each error response.
         lambda line: (
-            complaints.append(line.text)
+            errors.append(line.text)
             if line.type == "error" and not line.text.startswith("Failed to load resource")
             else None
         ),
     )
     yield context
     context.close()
-    assert complaints == []
+    assert errors == []
 
 
 class Viewer:
-    """A page of the viewer, whose clock stands still until a test moves it on."""
+    """A page of the viewer. Its clock is paused, and tests advance it."""
 
     def __init__(self, page: Page, recovery: Recovery) -> None:
         self.page = page
         self._recovery = recovery
 
     def find(self, selector: str) -> Locator:
-        """What a selector finds, within the component too."""
+        """Return a locator, which also finds elements in the component."""
         return self.page.locator(selector)
 
     def move_on(self, seconds: float) -> None:
         self.page.clock.run_for(seconds * 1000)
 
     def seconds_to_poll(self) -> int:
-        """Move on until it has asked; return how long that took it."""
+        """Advance the clock until the page polls. Return the seconds."""
         before = self._recovery.polls
         for seconds in range(200):
             if self._recovery.polls > before:
                 return seconds
             self.move_on(1)
             self.page.wait_for_timeout(20)
-        raise AssertionError("it asks no more")
+        raise AssertionError("the page stopped polling")
 
     def poll(self, times: int = 1) -> None:
-        """Let it ask so often, whenever it does, and be answered."""
+        """Advance the clock until the page has polled ``times`` times."""
         for _ in range(times):
             self.seconds_to_poll()
 

@@ -35,7 +35,7 @@ MIXED = scripts.launch(SERVERS[2:], failing={SERVERS[3]: "no rights"})
 
 
 def get(name: str, value: str, **parameters: str) -> tuple[int, dict[str, Any]]:
-    """Ask as API Gateway does, with payload format 2.0."""
+    """Send a request as API Gateway does, with payload format 2.0."""
     event = {"version": "2.0", "routeKey": ROUTES[name], "pathParameters": {name: value}} | (
         {"queryStringParameters": parameters} if parameters else {}
     )
@@ -52,21 +52,21 @@ def execution(value: str = "exec-1", **parameters: str) -> dict[str, Any]:
 
 
 @pytest.fixture(autouse=True)
-def _use_store(store: JobLogTable, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(api, "logs", EventLogCache(store))
+def _use_table(table: JobLogTable, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(api, "logs", EventLogCache(table))
     monkeypatch.setattr(api, "executions_table", None)
 
 
 @pytest.fixture
-def _two_waves(store: JobLogTable) -> None:
-    """An execution of two waves, the second of which had a failed server, that ended within the last hour."""
+def _two_waves(table: JobLogTable) -> None:
+    """An execution with two waves that ended within the last hour. A server of the second wave failed."""
     for script, job_id, minutes in ((GOOD, "drsjob-1", 60), (MIXED, "drsjob-2", 30)):
         for event in played.events(script, job_id, created=NOW - timedelta(minutes=minutes)):
-            store.put(event, RETENTION)
+            table.put(event, RETENTION)
 
 
 @pytest.mark.usefixtures("_two_waves")
-def test_an_execution_is_answered_exactly_so() -> None:
+def test_the_log_of_an_execution_has_all_attributes() -> None:
     body = execution(limit="1000")
 
     assert list(body) == ["executionId", "status", "settled", "logs", "summary", "servers", "jobs", "nextToken"]
@@ -112,7 +112,7 @@ def test_an_execution_is_answered_exactly_so() -> None:
 
 
 @pytest.mark.usefixtures("_two_waves")
-def test_a_job_is_answered_alike() -> None:
+def test_the_log_of_a_job_has_its_servers_and_status() -> None:
     status, body = get("jobId", "drsjob-2")
 
     assert status == 200
@@ -125,7 +125,7 @@ def test_a_job_is_answered_alike() -> None:
 
 @pytest.mark.parametrize("name", ["executionId", "jobId"])
 @pytest.mark.parametrize("value", ["unknown", "a/b", "été 🚒", "x" * 2048])
-def test_what_nobody_knows_has_no_events(name: str, value: str) -> None:
+def test_an_unknown_id_has_no_events(name: str, value: str) -> None:
     status, body = get(name, value)
 
     assert (status, body["status"], body["settled"], body["logs"], body["nextToken"]) == (
@@ -137,7 +137,7 @@ def test_what_nobody_knows_has_no_events(name: str, value: str) -> None:
 @pytest.mark.slow
 @pytest.mark.usefixtures("_two_waves")
 @pytest.mark.parametrize("limit", [1, 3, 27, 28, 100])
-def test_pages_together_are_the_log_each_event_once(limit: int) -> None:
+def test_the_pages_contain_each_event_once(limit: int) -> None:
     everything = execution(limit="1000")
     entries, token = [], {}
     for _ in everything["logs"]:
@@ -155,7 +155,7 @@ def test_pages_together_are_the_log_each_event_once(limit: int) -> None:
 
 
 @pytest.mark.usefixtures("_two_waves")
-def test_since_answers_what_happened_then_or_later_and_progress_of_all() -> None:
+def test_since_filters_events_but_not_progress() -> None:
     everything = execution(limit="1000")
     then = everything["logs"][20]["timestamp"]
 
@@ -167,14 +167,14 @@ def test_since_answers_what_happened_then_or_later_and_progress_of_all() -> None
 
 
 @pytest.mark.parametrize(
-    ("parameters", "said"),
+    ("parameters", "message"),
     [
         ({"limit": "0"}, "limit must be a whole number from 1 to 1000, not '0'"),
         ({"limit": "-1"}, "limit must be a whole number"),
         ({"limit": "1001"}, "limit must be a whole number"),
         ({"limit": "abc"}, "limit must be a whole number"),
         ({"limit": ""}, "limit must be a whole number"),
-        ({"limit": "1,2"}, "limit must be a whole number"),  # given twice
+        ({"limit": "1,2"}, "limit must be a whole number"),  # set twice
         ({"limit": "٣"}, "limit must be a whole number"),
         ({"since": "soon"}, "since must be an ISO 8601 time like 2025-11-28T20:30:15Z, not 'soon'"),
         ({"since": ""}, "since must be an ISO 8601 time"),
@@ -184,15 +184,15 @@ def test_since_answers_what_happened_then_or_later_and_progress_of_all() -> None
         ({"nextToken": "bm8"}, "nextToken must be an unchanged"),
     ],
 )
-def test_bad_parameters_are_refused_with_what_is_wrong(parameters: dict[str, str], said: str) -> None:
+def test_invalid_parameters_are_rejected_with_the_reason(parameters: dict[str, str], message: str) -> None:
     for name in ("executionId", "jobId"):
         status, body = get(name, "exec-1", **parameters)
         assert (status, list(body)) == (400, ["message"])
-        assert said in body["message"]
+        assert message in body["message"]
 
 
 @pytest.mark.parametrize("value", ["", "x" * 2049, "é" * 1025, "x" * 10_240, "\ud800"])
-def test_ids_that_cannot_be_are_refused(value: str) -> None:
+def test_invalid_ids_are_rejected(value: str) -> None:
     for name in ("executionId", "jobId"):
         status, body = get(name, value)
         assert (status, list(body)) == (400, ["message"])
@@ -200,10 +200,10 @@ def test_ids_that_cannot_be_are_refused(value: str) -> None:
 
 
 @pytest.mark.usefixtures("_two_waves")
-def test_a_token_of_another_log_or_changed_anywhere_is_refused() -> None:
+def test_a_changed_token_or_the_token_of_another_log_is_rejected() -> None:
     token = execution(limit="3")["nextToken"]
     forged = base64.urlsafe_b64encode(b'["2025-11-28T20:30:15.000000Z","drsjob-1","x"]').decode()
-    changed = [token[:place] + ("A" if token[place] != "A" else "B") + token[place + 1 :] for place in range(0, 60, 7)]
+    changed = [token[:start] + ("A" if token[start] != "A" else "B") + token[start + 1 :] for start in range(0, 60, 7)]
 
     for bad in (token[:-1], token[1:], token + "AAAA", forged, *changed):
         assert get("executionId", "exec-1", nextToken=bad)[0] == 400, bad
@@ -212,9 +212,7 @@ def test_a_token_of_another_log_or_changed_anywhere_is_refused() -> None:
 
 
 @given(st.tuples(st.text(), st.text(), st.text()), st.text(), st.text())
-def test_a_token_is_read_as_it_was_written_and_by_its_own_log_only(
-    position: tuple[str, str, str], subject: str, other: str
-) -> None:
+def test_a_token_is_valid_for_its_own_log_only(position: tuple[str, str, str], subject: str, other: str) -> None:
     token = create_token(position, subject)
 
     assert parse_token(token, subject) == position
@@ -224,12 +222,12 @@ def test_a_token_is_read_as_it_was_written_and_by_its_own_log_only(
 
 
 @pytest.mark.parametrize("position", [[1, 2, 3], ["9", [], {}], [None] * 3, ["2025", "drsjob-1"], {}, None, 5])
-def test_a_token_with_a_right_digest_and_no_position_is_refused(position: Any) -> None:
+def test_a_token_with_a_valid_digest_and_an_invalid_position_is_rejected(position: Any) -> None:
     with pytest.raises(BadRequestError):
         parse_token(create_token(position, "exec-1"), "exec-1")
 
 
-def test_a_token_of_deep_json_is_refused() -> None:
+def test_a_token_with_deeply_nested_json_is_rejected() -> None:
     text = "[" * 100_000
     token = base64.urlsafe_b64encode(f"{_digest(text, 'exec-1')}{text}".encode()).decode().rstrip("=")
 
@@ -238,26 +236,28 @@ def test_a_token_of_deep_json_is_refused() -> None:
 
 
 @given(st.text(max_size=200))
-def test_no_token_of_anybodys_is_an_error_of_ours(token: str) -> None:
+def test_any_invalid_token_is_a_bad_request(token: str) -> None:
     with pytest.raises(BadRequestError):
         parse_token(token, "exec-1")
 
 
-def test_bad_requests_are_not_logged_as_errors_of_ours(capsys: pytest.CaptureFixture[str]) -> None:
+def test_bad_requests_are_not_logged_as_errors(capsys: pytest.CaptureFixture[str]) -> None:
     get("executionId", "x" * 10_240, limit="abc")
 
     assert capsys.readouterr().out == ""
 
 
 # ---------------------------------------------------------------------------------------------------------------------
-# Settled
+# Settled logs
 # ---------------------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(("minutes", "settled"), [(20, False), (60, True)])
-def test_without_a_platforms_table_time_settles_an_execution(store: JobLogTable, minutes: int, settled: bool) -> None:
+def test_an_execution_is_settled_by_time_if_there_is_no_executions_table(
+    table: JobLogTable, minutes: int, settled: bool
+) -> None:
     for event in played.events(GOOD, "drsjob-1", created=datetime.now(UTC) - timedelta(minutes=minutes)):
-        store.put(event, RETENTION)
+        table.put(event, RETENTION)
 
     body = execution()
 
@@ -266,19 +266,19 @@ def test_without_a_platforms_table_time_settles_an_execution(store: JobLogTable,
 
 @pytest.mark.usefixtures("_two_waves")
 @pytest.mark.parametrize(
-    ("platform", "status", "settled"),
+    ("recorded_status", "status", "settled"),
     [("POLLING", "IN_PROGRESS", False), ("PARTIAL", "PARTIAL", True), (None, "PARTIAL", None)],
 )
-def test_between_two_waves_the_platform_knows_whether_another_comes(
+def test_the_executions_table_decides_whether_an_execution_is_settled(
     dynamodb: DynamoDBClient,
     monkeypatch: pytest.MonkeyPatch,
-    platform: str | None,
+    recorded_status: str | None,
     status: str,
     settled: bool | None,
 ) -> None:
     create(dynamodb, "ExecutionId")
-    if platform:
-        write(dynamodb, ExecutionId="exec-1", Status=platform)
+    if recorded_status:
+        write(dynamodb, ExecutionId="exec-1", Status=recorded_status)
     monkeypatch.setattr(api, "executions_table", executions_table(dynamodb))
 
     body = execution()
@@ -288,48 +288,48 @@ def test_between_two_waves_the_platform_knows_whether_another_comes(
 
 
 @pytest.mark.parametrize(("seconds", "settled"), [(60, False), (150, True)])
-def test_nothing_is_settled_while_events_may_be_on_their_way(
-    store: JobLogTable, dynamodb: DynamoDBClient, monkeypatch: pytest.MonkeyPatch, seconds: int, settled: bool
+def test_nothing_is_settled_while_events_can_be_in_transit(
+    table: JobLogTable, dynamodb: DynamoDBClient, monkeypatch: pytest.MonkeyPatch, seconds: int, settled: bool
 ) -> None:
-    """Though the job has ended, and the platform's table says so."""
+    """The job has ended, and the executions table has a terminal status."""
     create(dynamodb, "ExecutionId")
     write(dynamodb, ExecutionId="exec-1", Status="PARTIAL")
     monkeypatch.setattr(api, "executions_table", executions_table(dynamodb))
     *_, end = played.events(MIXED, "drsjob-1")
     created = datetime.now(UTC) - timedelta(seconds=seconds) - (end.timestamp - played.START)
     for event in played.events(MIXED, "drsjob-1", created=created):
-        store.put(event, RETENTION)
+        table.put(event, RETENTION)
 
     assert execution()["settled"] is settled
     assert get("jobId", "drsjob-1")[1]["settled"] is settled
 
 
-def test_a_cancelled_job_without_an_end_is_settled_by_time(store: JobLogTable) -> None:
+def test_a_cancelled_job_without_an_end_is_settled_after_15_minutes(table: JobLogTable) -> None:
     *before, _ = played.events(scripts.cancelled(SERVERS[:1]), "drsjob-1", created=NOW - timedelta(minutes=20))
     for event in before:
-        store.put(event, RETENTION)
+        table.put(event, RETENTION)
 
     assert get("jobId", "drsjob-1")[1]["settled"] is True
 
 
 @pytest.mark.usefixtures("_two_waves")
-def test_an_execution_that_is_over_but_for_an_end_is_not_settled(
-    store: JobLogTable, dynamodb: DynamoDBClient, monkeypatch: pytest.MonkeyPatch
+def test_an_execution_is_not_settled_if_a_job_has_no_end(
+    table: JobLogTable, dynamodb: DynamoDBClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     create(dynamodb, "ExecutionId")
     write(dynamodb, ExecutionId="exec-1", Status="CANCELLED")
     monkeypatch.setattr(api, "executions_table", executions_table(dynamodb))
     for event in played.events(GOOD, "drsjob-3", created=NOW - timedelta(minutes=5))[:4]:
-        store.put(event, RETENTION)
+        table.put(event, RETENTION)
 
     assert execution()["settled"] is False
 
 
 @pytest.mark.usefixtures("_two_waves")
-def test_a_platforms_table_that_cannot_be_asked_settles_nothing(
+def test_nothing_is_settled_if_the_executions_table_is_unreadable(
     dynamodb: DynamoDBClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(api, "executions_table", executions_table(dynamodb))  # a table that is not there
+    monkeypatch.setattr(api, "executions_table", executions_table(dynamodb))  # the table does not exist
 
     body = execution()
 
@@ -337,15 +337,15 @@ def test_a_platforms_table_that_cannot_be_asked_settles_nothing(
 
 
 # ---------------------------------------------------------------------------------------------------------------------
-# Large
+# Page limits
 # ---------------------------------------------------------------------------------------------------------------------
 
 
-def test_events_of_one_moment_stand_on_pages_of_one_each_once(store: JobLogTable) -> None:
+def test_pages_of_one_event_contain_each_event_of_the_same_time_once(table: JobLogTable) -> None:
     (event, *_) = played.events(GOOD, "drsjob-1")
     for job_id in ("drsjob-1", "drsjob-2"):
         for number in range(3):
-            store.put(replace(event, job_id=job_id, event_id=f"event-{number}"), RETENTION)
+            table.put(replace(event, job_id=job_id, event_id=f"event-{number}"), RETENTION)
 
     seen, token = [], {}
     for _ in range(6):
@@ -357,12 +357,10 @@ def test_events_of_one_moment_stand_on_pages_of_one_each_once(store: JobLogTable
     assert seen == [(f"drsjob-{job}", f"event-{number}") for job in (1, 2) for number in range(3)]
 
 
-def test_a_single_event_that_is_over_a_pages_bytes_is_a_page(
-    store: JobLogTable, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_event_larger_than_the_page_size_is_a_page(table: JobLogTable, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(views, "_MAX_LOGS_BYTES", 10)
     for event in played.events(GOOD, "drsjob-1")[:2]:
-        store.put(event, timedelta(days=5000))
+        table.put(event, timedelta(days=5000))
 
     page = execution()
 
@@ -370,40 +368,42 @@ def test_a_single_event_that_is_over_a_pages_bytes_is_a_page(
 
 
 # ---------------------------------------------------------------------------------------------------------------------
-# What the warm function remembers
+# Cache of a warm function
 # ---------------------------------------------------------------------------------------------------------------------
 
 
-def test_a_warm_function_answers_as_a_cold_one(store: JobLogTable, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_warm_function_returns_the_same_log_as_a_cold_one(
+    table: JobLogTable, monkeypatch: pytest.MonkeyPatch
+) -> None:
     events = played.events(MIXED, "drsjob-1", created=datetime.now(UTC) - timedelta(minutes=2))
 
-    for place in range(0, len(events), 3):
-        for event in events[place : place + 3]:
-            store.put(event, RETENTION)
+    for start in range(0, len(events), 3):
+        for event in events[start : start + 3]:
+            table.put(event, RETENTION)
         warm = execution()
         with monkeypatch.context() as cold:
-            cold.setattr(api, "logs", EventLogCache(store))
+            cold.setattr(api, "logs", EventLogCache(table))
             assert execution() == warm
-        assert len(warm["logs"]) == min(place + 3, len(events))
+        assert len(warm["logs"]) == min(start + 3, len(events))
 
 
-def test_a_settled_answer_is_of_all_that_there_is(
-    store: JobLogTable, dynamodb: DynamoDBClient, monkeypatch: pytest.MonkeyPatch
+def test_a_settled_log_is_based_on_a_full_read(
+    table: JobLogTable, dynamodb: DynamoDBClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now = datetime.now(UTC)
     slow, *events, end = played.events(GOOD, "drsjob-1", created=now - timedelta(hours=1))
     for event in events:
-        store.put(event, RETENTION)
+        table.put(event, RETENTION)
     assert not api.get_execution("exec-1", Query(), now)["settled"]
-    # One that the index was too slow with: nothing tells that it came late.
+    # The index was too slow for this event, and the event has no LateAt.
     item = to_item(slow, ingested_at=slow.timestamp, retention=RETENTION)
     serialize = TypeSerializer().serialize
     dynamodb.put_item(TableName=TABLE, Item={name: serialize(value) for name, value in item.items()})
     later = now + timedelta(seconds=10)
     assert len(api.get_execution("exec-1", Query(), later)["logs"]) == len(events)
-    store.put(end, RETENTION)
-    wholes = Mock(wraps=store.events_of_execution)
-    monkeypatch.setattr(store, "events_of_execution", wholes)
+    table.put(end, RETENTION)
+    full_reads = Mock(wraps=table.events_of_execution)
+    monkeypatch.setattr(table, "events_of_execution", full_reads)
 
     read, after = 0, ("", "", "")
     while True:
@@ -415,15 +415,15 @@ def test_a_settled_answer_is_of_all_that_there_is(
         after = parse_token(body["nextToken"], "exec-1")
 
     assert read == len(events) + 2
-    assert wholes.call_count == 1  # for all pages of one answer
+    assert full_reads.call_count == 1  # for all pages of one log
 
 
-def test_what_a_whole_read_shows_may_unsettle_it(store: JobLogTable, dynamodb: DynamoDBClient) -> None:
+def test_a_full_read_can_change_settled_to_false(table: JobLogTable, dynamodb: DynamoDBClient) -> None:
     now = datetime.now(UTC)
     for event in played.events(GOOD, "drsjob-1", created=now - timedelta(hours=1)):
-        store.put(event, RETENTION)
+        table.put(event, RETENTION)
     assert api.get_execution("exec-1", Query(), now)["settled"]
-    # A second wave, with which the index was too slow.
+    # The index was too slow for the second wave.
     start, *_ = played.events(MIXED, "drsjob-2", created=now - timedelta(minutes=5))
     item = to_item(start, ingested_at=start.timestamp, retention=RETENTION)
     serialize = TypeSerializer().serialize

@@ -1,4 +1,4 @@
-"""The API held against docs/openapi.yaml, in both directions: what it answers, and what it refuses."""
+"""Checks the API against docs/openapi.yaml: its responses, and the requests that it rejects."""
 
 from __future__ import annotations
 
@@ -30,45 +30,45 @@ schema.app = Gateway(lambda event: api.lambda_handler(event, CONTEXT))
 
 
 @pytest.fixture(autouse=True, scope="module")
-def _store() -> Iterator[None]:
+def _table() -> Iterator[None]:
     servers = [scripts.server_id(number) for number in range(3)]
     with mock_aws(), pytest.MonkeyPatch.context() as patch:
         client = boto3.client("dynamodb")
         tables.create_events(client, TABLE)
-        store = JobLogTable(client, TABLE)
+        table = JobLogTable(client, TABLE)
         script = scripts.launch(servers, failing={servers[0]: "<img src=x onerror=alert(1)>"})
         for event in played.events(script, "drsjob-1", created=datetime.now(UTC) - timedelta(hours=1)):
-            store.put(event, RETENTION)
-        patch.setattr(api, "logs", EventLogCache(store))
+            table.put(event, RETENTION)
+        patch.setattr(api, "logs", EventLogCache(table))
         patch.setattr(api, "executions_table", None)
         yield
 
 
-def test_the_document_has_the_routes_of_the_api_and_no_other() -> None:
+def test_the_document_has_exactly_the_routes_of_the_api() -> None:
     assert set(schema) == set(LOGS)
 
 
 RUNS = settings(deadline=None, suppress_health_check=list(HealthCheck))
 
 
-# A test each: pytest-xdist takes tests of one name for one.
+# Two tests, because pytest-xdist does not distinguish tests with the same name.
 @schema.include(path=LOGS[0]).parametrize()
 @RUNS
-def test_whatever_is_asked_of_an_execution_is_answered_as_the_document_says(case: schemathesis.Case) -> None:
-    ask(case)
+def test_responses_for_an_execution_conform_to_the_document(case: schemathesis.Case) -> None:
+    send(case)
 
 
 @schema.include(path=LOGS[1]).parametrize()
 @RUNS
-def test_whatever_is_asked_of_a_job_is_answered_as_the_document_says(case: schemathesis.Case) -> None:
-    ask(case)
+def test_responses_for_a_job_conform_to_the_document(case: schemathesis.Case) -> None:
+    send(case)
 
 
-def ask(case: schemathesis.Case) -> None:
-    """Ask; what the document says is wrong is to be refused."""
+def send(case: schemathesis.Case) -> None:
+    """Send a request and check the response. The API must reject a request that the document does not allow."""
     is_valid = case.meta is not None and case.meta.generation.mode.is_positive
     if is_valid and "nextToken" in case.query:
-        # A text is no token unless an answer gave it.
+        # Only a token from a response is valid.
         case.path_parameters = {name: KNOWN[name] for name in case.path_parameters}
         case.query["nextToken"] = first_page(case.operation.path)["nextToken"]
     case.call_and_validate(checks=ANSWERS + REFUSALS)

@@ -1,4 +1,4 @@
-"""The size of answers."""
+"""The size of responses."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ NOW = datetime.now(UTC)
 MAX_LAMBDA_RESPONSE = 6 * 1024 * 1024
 
 
-def test_answers_fit_into_a_lambda_response_and_together_contain_each_event() -> None:
+def test_pages_fit_into_a_lambda_response_and_contain_each_event_once() -> None:
     """The longest error texts that DRS allows, with characters that JSON escapes twice."""
     servers = [scripts.server_id(number) for number in range(60)]
     script = scripts.launch(servers, failing=dict.fromkeys(servers, '"' * 65_536))

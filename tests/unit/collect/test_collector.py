@@ -1,4 +1,4 @@
-"""The collector against the DRS simulator, a bus that fails, a queue that repeats, and a table."""
+"""The collector with the DRS simulator, a bus that fails, a queue that delivers twice, and a table."""
 
 from __future__ import annotations
 
@@ -50,12 +50,12 @@ SETTINGS = CollectorSettings(
 )
 
 
-class Crash(BaseException):
+class KilledError(BaseException):
     """The function is killed."""
 
 
 class Table:
-    """As JobLogTable has it, in this process (what it does on DynamoDB, test_store.py proves)."""
+    """JobLogTable in memory. tests/unit/test_table.py tests it on DynamoDB."""
 
     def __init__(self) -> None:
         self.items: dict[str, dict[str, dict[str, Any]]] = {}
@@ -72,7 +72,7 @@ class Table:
 
 @dataclass
 class World:
-    """Everything around a collector: DRS, the bus with what is on its way, the table, and time."""
+    """The environment of a collector: DRS, the event bus with its pending messages, the table and the time."""
 
     simulator: Simulator
     drs: list[DrsClient]
@@ -87,17 +87,17 @@ class World:
         self.collector = self.cold()
 
     def cold(self) -> Collector:
-        """A new start of the function."""
+        """Return a new collector, as after a cold start."""
         bus = EventBus(self, "default", "drs.job-log")  # type: ignore[arg-type]
         return Collector(self.drs, self.table, bus, SETTINGS)  # type: ignore[arg-type]
 
     def put_events(self, Entries: Sequence[dict[str, Any]]) -> dict[str, Any]:  # noqa: N803
-        """EventBridge, with the next fault: a crash before or after, entries failed, the request refused."""
+        """Simulate EventBridge, with the next fault: killed before or after, entries failed, or request refused."""
         assert 0 < len(Entries) <= 10
         assert sum(len(json.dumps(entry)) for entry in Entries) <= 256 * 1024 + 50 * len(Entries)
         fault = self.faults.pop(0) if self.faults else ""
-        if fault == "crash before":
-            raise Crash
+        if fault == "killed before":
+            raise KilledError
         if fault == "refused":
             raise ConnectionError
         answers: list[dict[str, str]] = []
@@ -108,15 +108,15 @@ class World:
                 self.queue.append(dumps(job_log(json.loads(entry["Detail"]), source=entry["Source"])))
                 answers.append({"EventId": "1"})
         self.puts.append(list(Entries))
-        if fault == "crash after":
-            raise Crash
+        if fault == "killed after":
+            raise KilledError
         return {"FailedEntryCount": sum("ErrorCode" in answer for answer in answers), "Entries": answers}
 
     def collect(self, request: PassRequest = PassRequest()) -> PassResult:  # noqa: B008
         return self.collector.collect(request, self.now)
 
     def deliver(self, messages: Sequence[str] | None = None) -> None:
-        """Store what is in the queue, as ingest does."""
+        """Store the messages, by default all pending ones, as ingest does."""
         for message in self.queue if messages is None else messages:
             self.table.put(parse(message), RETENTION)
         if messages is None:
@@ -157,12 +157,12 @@ def make_world(server: DrsServer, drs: DrsClient) -> Callable[..., World]:
 
 
 # ---------------------------------------------------------------------------------------------------------------------
-# Any script, any interleaving
+# Any script and any order of actions and faults
 # ---------------------------------------------------------------------------------------------------------------------
 
-# What may become of a server: its items, its launchStatus at the end, and what the collector has to add.
+# Possible outcomes of a server: its items, its final launchStatus, and the event that the collector must add.
 STEPS = ["SNAPSHOT_START", "SNAPSHOT_END", "CONVERSION_START", "CONVERSION_END", "LAUNCH_START"]
-FATES: list[tuple[list[str], str, str | None]] = [
+OUTCOMES: list[tuple[list[str], str, str | None]] = [
     ([*STEPS, "LAUNCH_END"], "LAUNCHED", None),
     (["CLEANUP_START", "CLEANUP_END", *STEPS, "LAUNCH_END"], "LAUNCHED", None),
     ([*STEPS, "LAUNCH_FAILED"], "FAILED", None),
@@ -183,7 +183,7 @@ FATES: list[tuple[list[str], str, str | None]] = [
 
 @dataclass(frozen=True)
 class Case:
-    """A script and what has to be stored of it."""
+    """A script, the events that the collector must add, and the type of its last event."""
 
     script: Script
     added: frozenset[tuple[str, str]]
@@ -197,13 +197,15 @@ def cases(draw: st.DrawFn) -> Case:
     statuses: dict[str, str] = {}
     added = set()
     for number in range(draw(st.integers(1, 4))):
-        events, status, addition = draw(st.sampled_from(FATES))
+        events, status, addition = draw(st.sampled_from(OUTCOMES))
         server = server_id(number)
         statuses[server] = status
         if addition:
             added.add((addition, server))
-        moments = sorted(draw(st.lists(times, min_size=len(events), max_size=len(events))))
-        steps += [Step(after, event, {"sourceServerID": server}) for after, event in zip(moments, events, strict=True)]
+        times_of_server = sorted(draw(st.lists(times, min_size=len(events), max_size=len(events))))
+        steps += [
+            Step(after, event, {"sourceServerID": server}) for after, event in zip(times_of_server, events, strict=True)
+        ]
     if draw(st.booleans()):
         steps.append(Step(draw(times), "JOB_CANCEL"))
     script = scripts.in_order(
@@ -216,7 +218,7 @@ def cases(draw: st.DrawFn) -> Case:
 
 
 def expected(world: World, job_id: str, case: Case) -> set[tuple[str, str, str | None]]:
-    """The rows that a case has to end in: time, type, server."""
+    """Return the expected rows of a case: time, type, server."""
     log = world.simulator.whole_log(job_id)
     found = {
         (
@@ -240,7 +242,7 @@ ACTIONS = st.one_of(
     st.just("collect"),
     st.floats(0, 120).map(lambda seconds: timedelta(seconds=seconds)),
     st.sampled_from(["cold", "deliver some", "deliver all"]),
-    st.sampled_from(["crash before", "crash after", "half failed", "all failed", "refused"]),
+    st.sampled_from(["killed before", "killed after", "half failed", "all failed", "refused"]),
     st.sampled_from(["DescribeJobs", "DescribeJobLogItems", "DescribeSourceServers"]),
 )
 
@@ -254,7 +256,7 @@ ACTIONS = st.one_of(
     seed=st.integers(0, 1000),
 )
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
-def test_whatever_happens_the_rows_are_the_scripts_and_a_further_pass_emits_nothing(
+def test_each_item_is_stored_once_under_any_faults_and_then_nothing_is_sent(
     *,
     make_world: Callable[..., World],
     monkeypatch: pytest.MonkeyPatch,
@@ -275,13 +277,13 @@ def test_whatever_happens_the_rows_are_the_scripts_and_a_further_pass_emits_noth
             case "collect":
                 try:
                     world.collect()
-                except Crash:
+                except KilledError:
                     world.collector = world.cold()
             case timedelta():
                 world.now += action
             case "cold":
                 world.collector = world.cold()
-            case "deliver some":  # in any order, some again later
+            case "deliver some":  # in any order, and some of them again later
                 world.deliver(chance.sample(world.queue, chance.randint(0, len(world.queue))))
             case "deliver all":
                 world.deliver()
@@ -290,9 +292,9 @@ def test_whatever_happens_the_rows_are_the_scripts_and_a_further_pass_emits_noth
             case fault:
                 world.faults.append(fault)
 
-    # In the end all is well again, for long enough.
+    # Without faults, all events are stored in time.
     world.faults.clear()
-    world.simulator.mend()
+    world.simulator.clear_faults()
     for wait in (11 * MINUTE, 11 * MINUTE, 6 * MINUTE):
         world.now += wait
         assert world.collect().failures == {}
@@ -310,12 +312,12 @@ def test_whatever_happens_the_rows_are_the_scripts_and_a_further_pass_emits_noth
 
 
 # ---------------------------------------------------------------------------------------------------------------------
-# What it finds
+# Jobs and log items
 # ---------------------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("number", [0, 1])
-def test_a_real_drill_is_told_as_drs_logged_it(make_world: Callable[..., World], number: int) -> None:
+def test_a_real_drill_is_stored_as_drs_logged_it(make_world: Callable[..., World], number: int) -> None:
     script = scripts.drill(number)
     world = make_world(names={script.servers[0]: "prod-web-01"})
     job_id = world.simulator.start(script, {"ExecutionId": "exec-1"})
@@ -346,14 +348,14 @@ def test_a_real_drill_is_told_as_drs_logged_it(make_world: Callable[..., World],
     assert launched[script.servers[0]]["Ec2InstanceId"].startswith("i-0")
 
 
-def test_the_item_behind_the_jobs_end_is_not_missed(make_world: Callable[..., World]) -> None:
+def test_the_last_item_after_the_end_of_the_job_is_collected(make_world: Callable[..., World]) -> None:
     world = make_world()
     script = scripts.silent_failure([server_id(1)])
     job_id = world.simulator.start(script)
     assert script.end
     world.now += script.end + scripts.TAIL / 2
 
-    assert world.collect().running_jobs  # COMPLETED, but not the whole log
+    assert world.collect().running_jobs  # COMPLETED, but JOB_END is missing
     world.now += 3 * SECOND
     assert not world.collect().running_jobs
 
@@ -366,7 +368,7 @@ def test_the_item_behind_the_jobs_end_is_not_missed(make_world: Callable[..., Wo
     assert failed["EventData"]["state"] == "FAILED"
 
 
-def test_an_outage_of_hours_ends_with_the_same_rows(make_world: Callable[..., World]) -> None:
+def test_all_items_are_stored_after_an_outage_of_hours(make_world: Callable[..., World]) -> None:
     world = make_world()
     job_id = world.simulator.start(scripts.launch([server_id(number) for number in range(50)]))
     world.now += timedelta(hours=20)
@@ -377,7 +379,7 @@ def test_an_outage_of_hours_ends_with_the_same_rows(make_world: Callable[..., Wo
     assert len(world.rows(job_id)) == 302
 
 
-def test_a_job_that_began_before_the_look_back_and_still_runs_is_collected_cold_and_warm(
+def test_a_running_job_older_than_the_lookback_is_collected(
     make_world: Callable[..., World],
 ) -> None:
     world = make_world()
@@ -395,8 +397,8 @@ def test_a_job_that_began_before_the_look_back_and_still_runs_is_collected_cold_
     assert world.collect().emitted == 1
 
 
-@pytest.mark.parametrize("mishap", ["none", "log unreadable", "events lost"])
-def test_the_end_of_a_job_older_than_the_look_back_is_not_missed(make_world: Callable[..., World], mishap: str) -> None:
+@pytest.mark.parametrize("fault", ["none", "log unreadable", "events lost"])
+def test_the_end_of_a_job_older_than_the_lookback_is_collected(make_world: Callable[..., World], fault: str) -> None:
     world = make_world()
     job_id = world.simulator.start(scripts.launch([server_id(1), server_id(2)], stuck=[server_id(2)]))
     world.now += timedelta(hours=30)
@@ -408,12 +410,12 @@ def test_the_end_of_a_job_older_than_the_look_back_is_not_missed(make_world: Cal
     statuses = {server_id(1): "LAUNCHED", server_id(2): "FAILED"}
     job.script = dataclasses.replace(job.script, steps=steps, end=end, statuses=statuses)
 
-    if mishap == "log unreadable":
+    if fault == "log unreadable":
         world.simulator.fail(f"DescribeJobLogItems {job_id}", ApiError("AccessDeniedException", status=403))
-    world.collect()  # COMPLETED, and JOB_END is yet to come
+    world.collect()  # COMPLETED, but JOB_END is missing
     world.now += 3 * SECOND
     world.collect()
-    if mishap == "events lost":
+    if fault == "events lost":
         world.queue.clear()
     for _ in range(3):
         world.deliver()
@@ -423,10 +425,10 @@ def test_the_end_of_a_job_older_than_the_look_back_is_not_missed(make_world: Cal
     assert [row["EventType"] for row in world.rows(job_id)][-2:] == ["SERVER_LAUNCH_FAILED", "JOB_COMPLETED"]
     world.simulator.calls.clear()
     world.collect()
-    assert world.simulator.calls == {"DescribeJobs": 1}  # and then it is forgotten
+    assert world.simulator.calls == {"DescribeJobs": 1}  # the job is no longer tracked
 
 
-def test_what_is_older_than_the_retention_is_not_told_again(make_world: Callable[..., World]) -> None:
+def test_items_older_than_the_retention_are_not_sent(make_world: Callable[..., World]) -> None:
     world = make_world()
     world.simulator.start(scripts.launch([server_id(1)], stuck=[server_id(1)]))
     world.now += timedelta(days=31)
@@ -434,7 +436,7 @@ def test_what_is_older_than_the_retention_is_not_told_again(make_world: Callable
     assert world.collect().emitted == 0
 
 
-def test_a_job_that_two_pages_list_is_one_job(
+def test_a_job_on_two_pages_is_collected_once(
     make_world: Callable[..., World], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     world = make_world()
@@ -446,7 +448,7 @@ def test_a_job_that_two_pages_list_is_one_job(
     assert world.collect().emitted == 14
 
 
-def test_an_error_text_as_long_as_drs_allows_reaches_the_table(make_world: Callable[..., World]) -> None:
+def test_the_longest_error_text_of_drs_is_stored(make_world: Callable[..., World]) -> None:
     world = make_world()
     errors = {server_id(1): "e" * 65536, server_id(2): "\x00" * 65536, server_id(3): "é" * 65536}
     job_id = world.simulator.start(scripts.launch(list(errors), failing=errors))
@@ -465,11 +467,13 @@ def test_an_error_text_as_long_as_drs_allows_reaches_the_table(make_world: Calla
 
 
 # ---------------------------------------------------------------------------------------------------------------------
-# What it costs
+# Costs
 # ---------------------------------------------------------------------------------------------------------------------
 
 
-def test_a_pass_costs_one_describe_jobs_and_the_pages_of_each_running_log(make_world: Callable[..., World]) -> None:
+def test_a_pass_calls_describe_jobs_once_and_reads_the_pages_of_each_running_log(
+    make_world: Callable[..., World],
+) -> None:
     world = make_world(page_size=50)
     for first in range(0, 200, 10):
         servers = [server_id(number) for number in range(first, first + 10)]
@@ -482,24 +486,24 @@ def test_a_pass_costs_one_describe_jobs_and_the_pages_of_each_running_log(make_w
         world.collect()
         return {**world.simulator.calls, "Query": world.table.queries}
 
-    # Cold: all is new, and the servers have no known names yet.
+    # Cold start: all events are new, and no server names are cached.
     assert cost() == {"DescribeJobs": 1, "DescribeJobLogItems": 40, "DescribeSourceServers": 20, "Query": 20}
     world.deliver()
     world.now += 3 * SECOND
     assert cost() == {"DescribeJobs": 1, "DescribeJobLogItems": 40, "Query": 0}
-    # Cold, with nothing new: the names are remembered by the clients, which this test keeps.
+    # Cold start without new events. The clients, which this test keeps, cache the names.
     world.collector = world.cold()
     assert cost() == {"DescribeJobs": 1, "DescribeJobLogItems": 40, "Query": 20}
 
 
-def test_a_job_that_is_over_and_stored_costs_nothing(make_world: Callable[..., World]) -> None:
+def test_a_finished_and_stored_job_costs_no_calls(make_world: Callable[..., World]) -> None:
     world = make_world()
     world.simulator.start(scripts.drill(0))
     world.now += 15 * MINUTE
     world.collect()
     world.deliver()
     world.now += 6 * MINUTE
-    world.collect()  # sees it stored
+    world.collect()  # all events are stored
 
     world.simulator.calls.clear()
     world.table.queries = 0
@@ -510,7 +514,7 @@ def test_a_job_that_is_over_and_stored_costs_nothing(make_world: Callable[..., W
     assert (world.simulator.calls, world.table.queries) == ({"DescribeJobs": 100}, 0)
 
 
-def test_what_was_emitted_and_is_not_stored_is_emitted_again_after_minutes_and_not_before(
+def test_an_unstored_event_is_sent_again_after_five_minutes(
     make_world: Callable[..., World],
 ) -> None:
     world = make_world()
@@ -525,7 +529,7 @@ def test_what_was_emitted_and_is_not_stored_is_emitted_again_after_minutes_and_n
     assert emitted == [14, *[0] * 99, 14]
 
 
-def test_batches_are_full(make_world: Callable[..., World]) -> None:
+def test_events_of_several_jobs_share_full_batches(make_world: Callable[..., World]) -> None:
     world = make_world()
     for first in range(0, 60, 3):
         world.simulator.start(scripts.launch([server_id(number) for number in range(first, first + 3)]))
@@ -537,28 +541,28 @@ def test_batches_are_full(make_world: Callable[..., World]) -> None:
 
 
 # ---------------------------------------------------------------------------------------------------------------------
-# What fails, fails alone
+# Failures
 # ---------------------------------------------------------------------------------------------------------------------
 
 
-def test_a_job_that_fails_leaves_the_others_and_is_named(make_world: Callable[..., World]) -> None:
+def test_a_failed_job_is_reported_and_does_not_affect_other_jobs(make_world: Callable[..., World]) -> None:
     world = make_world()
     bad, good = world.simulator.start(scripts.drill(0)), world.simulator.start(scripts.drill(1))
     world.now += 15 * MINUTE
     world.simulator.fail(f"DescribeJobLogItems {bad}", ApiError("ResourceNotFoundException", status=404))
 
     first = world.collect()
-    again = world.collect()
+    second = world.collect()
 
-    assert (first.emitted, again.emitted) == (14, 14)
+    assert (first.emitted, second.emitted) == (14, 14)
     assert list(first.failures) == [f"{bad} in DRS in this Region"]
     assert "ResourceNotFoundException" in first.failures[f"{bad} in DRS in this Region"]
-    assert again.failures == {}
+    assert second.failures == {}
     world.deliver()
     assert len(world.rows(good)) == len(world.rows(bad)) == 14
 
 
-def test_servers_without_names_are_told_all_the_same(make_world: Callable[..., World]) -> None:
+def test_events_are_sent_without_server_names_if_they_are_unreadable(make_world: Callable[..., World]) -> None:
     world = make_world()
     world.simulator.start(scripts.drill(0))
     world.now += 15 * MINUTE
@@ -570,7 +574,7 @@ def test_servers_without_names_are_told_all_the_same(make_world: Callable[..., W
     assert "AccessDeniedException" in next(iter(done.failures.values()))
 
 
-def test_entries_that_eventbridge_fails_are_put_again_and_in_the_end_left_to_the_next_pass(
+def test_failed_entries_are_retried_and_then_left_to_the_next_pass(
     make_world: Callable[..., World], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("drs_job_log.collect.event_bus.time.sleep", lambda _: None)
@@ -588,7 +592,7 @@ def test_entries_that_eventbridge_fails_are_put_again_and_in_the_end_left_to_the
     assert len(world.rows(job_id)) == 14
 
 
-def test_what_there_is_no_time_for_the_next_pass_does(make_world: Callable[..., World]) -> None:
+def test_the_next_pass_collects_the_jobs_for_which_no_time_was_left(make_world: Callable[..., World]) -> None:
     world = make_world()
     for _ in range(5):
         world.simulator.start(scripts.drill(0))
@@ -603,34 +607,36 @@ def test_what_there_is_no_time_for_the_next_pass_does(make_world: Callable[..., 
     assert then.failures == {}
 
 
-def test_a_log_that_hangs_does_not_hold_back_what_was_read(
+def test_a_blocked_log_does_not_delay_other_jobs(
     make_world: Callable[..., World], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     world = make_world()
-    hanging, good = world.simulator.start(scripts.drill(0)), world.simulator.start(scripts.drill(1))
+    blocked, good = world.simulator.start(scripts.drill(0)), world.simulator.start(scripts.drill(1))
     world.now += 15 * MINUTE
     release = threading.Event()
     log = world.drs[0].log
 
     def slow_log(job_id: str) -> list[Any]:
-        if job_id == hanging:
+        if job_id == blocked:
             release.wait(30)
         return log(job_id)
 
     monkeypatch.setattr(world.drs[0], "log", slow_log)
-    ends = time.monotonic() + 4  # of which three are for writing
+    ends = time.monotonic() + 4  # three of the four seconds are reserved for writing
 
     done = world.collector.collect(PassRequest(), world.now, lambda: ends - time.monotonic())
     release.set()
 
-    assert list(done.failures) == [f"{hanging} in DRS in this Region"]
-    assert "the operation took too long" in done.failures[f"{hanging} in DRS in this Region"]
+    assert list(done.failures) == [f"{blocked} in DRS in this Region"]
+    assert "the operation took too long" in done.failures[f"{blocked} in DRS in this Region"]
     world.deliver()
     assert len(world.rows(good)) == 14
 
 
-def test_what_is_put_and_never_stored_is_a_failure_until_it_is(make_world: Callable[..., World]) -> None:
-    """A rule that somebody switched off: the bus takes all, and nothing comes of it."""
+def test_events_that_are_sent_and_not_stored_are_a_failure_until_they_are_stored(
+    make_world: Callable[..., World],
+) -> None:
+    """If the EventBridge rule is disabled, the bus accepts the events, but no event is stored."""
     world = make_world()
     job_id = world.simulator.start(scripts.drill(0))
     world.now += timedelta(hours=1)
@@ -649,7 +655,7 @@ def test_what_is_put_and_never_stored_is_a_failure_until_it_is(make_world: Calla
     assert len(world.rows(job_id)) == 14
 
 
-def test_what_was_never_stored_is_given_up_when_the_table_would_not_keep_it_any_more(
+def test_unstored_events_are_no_failure_after_the_retention(
     make_world: Callable[..., World],
 ) -> None:
     world = make_world()
@@ -674,7 +680,7 @@ def test_an_account_without_drs_has_no_jobs(make_world: Callable[..., World]) ->
     assert (done.jobs, done.running_jobs, done.failures) == (0, 0, {})
 
 
-def test_a_pass_tells_how_far_the_servers_of_running_jobs_are(make_world: Callable[..., World]) -> None:
+def test_a_pass_counts_the_servers_of_running_jobs_by_state(make_world: Callable[..., World]) -> None:
     world = make_world()
     for tags in ({"ExecutionId": "exec-1"}, {"ExecutionId": "exec-1"}, {}, {}):
         world.simulator.start(scripts.launch([server_id(1), server_id(2)]), tags)
@@ -687,13 +693,13 @@ def test_a_pass_tells_how_far_the_servers_of_running_jobs_are(make_world: Callab
     assert (done.jobs, done.running_jobs, done.running_executions) == (5, 4, 3)
     assert done.servers == {"converting": 8}
     world.simulator.fail("DescribeJobs", ApiError("AccessDeniedException", status=403))
-    assert world.collect().servers == done.servers  # as DRS said last
+    assert world.collect().servers == done.servers  # from the last successful pass
     world.now += timedelta(hours=1)
     done = world.collect()
     assert (done.running_jobs, done.running_executions, done.servers) == (0, 0, {})
 
 
-def test_a_target_that_cannot_be_asked_leaves_the_other_and_keeps_being_asked_while_its_job_runs(
+def test_an_unreadable_target_does_not_affect_other_targets(
     make_world: Callable[..., World], server: DrsServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL_DRS", server.endpoint)
@@ -728,7 +734,7 @@ def test_after_a_gap_between_polls_the_events_of_another_instance_are_not_sent_a
     world.deliver()
     paused, world.collector = world.collector, world.cold()
     world.now += 5 * MINUTE
-    world.collect()  # the other instance sends the items of these minutes
+    world.collect()  # the other instance sends the items of the five minutes
     world.deliver()
     before = world.emitted
 
@@ -738,7 +744,7 @@ def test_after_a_gap_between_polls_the_events_of_another_instance_are_not_sent_a
     assert world.emitted == before
 
 
-def test_work_that_no_time_is_left_for_is_cancelled(
+def test_reads_are_cancelled_if_no_time_is_left(
     make_world: Callable[..., World], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     world = make_world()
@@ -761,15 +767,15 @@ def test_work_that_no_time_is_left_for_is_cancelled(
     world.collector._readers.shutdown(wait=True)
 
     assert len(done.failures) == 30
-    assert len(read) == 10  # one for each thread; the others were cancelled
+    assert len(read) == 10  # one per thread, the others were cancelled
 
 
 # ---------------------------------------------------------------------------------------------------------------------
-# Servers that stand still
+# Stalled servers
 # ---------------------------------------------------------------------------------------------------------------------
 
 
-def test_a_server_that_stands_still_is_counted_once(make_world: Callable[..., World]) -> None:
+def test_a_stalled_server_is_counted_once(make_world: Callable[..., World]) -> None:
     world = make_world()
     servers = [server_id(number) for number in range(3)]
     world.simulator.start(scripts.launch(servers, stuck=servers[:2]))
@@ -786,25 +792,25 @@ def test_a_server_that_stands_still_is_counted_once(make_world: Callable[..., Wo
 
 
 # ---------------------------------------------------------------------------------------------------------------------
-# By hand
+# Manual requests
 # ---------------------------------------------------------------------------------------------------------------------
 
 
-def test_by_hand_what_is_remembered_does_not_count(make_world: Callable[..., World]) -> None:
+def test_a_manual_request_ignores_the_state_of_earlier_passes(make_world: Callable[..., World]) -> None:
     world = make_world()
     job_id = world.simulator.start(scripts.drill(0))
     world.now += 15 * MINUTE
     world.collect()
     world.deliver()
     world.now += 6 * MINUTE
-    world.collect()  # all stored, and settled
+    world.collect()  # all events are stored
     del world.table.items[job_id][world.rows(job_id)[3]["EventKey"]]  # a row is lost
 
     assert world.collect().emitted == 0
     assert world.collect(PassRequest(job_ids=(job_id,))).emitted == 1
 
 
-def test_jobs_asked_for_by_hand_are_read_again_whatever_their_age(make_world: Callable[..., World]) -> None:
+def test_requested_jobs_are_collected_at_any_age(make_world: Callable[..., World]) -> None:
     world = make_world()
     job_id, other = world.simulator.start(scripts.drill(0)), world.simulator.start(scripts.drill(1))
     world.now += timedelta(days=10)

@@ -41,7 +41,7 @@ def test_all_pages_are_read(drs: DrsClient, simulator: Simulator) -> None:
     assert simulator.calls["DescribeJobLogItems"] == 5
 
 
-def test_jobs_are_asked_for_by_id_or_by_time(drs: DrsClient, simulator: Simulator) -> None:
+def test_jobs_are_filtered_by_id_or_by_time(drs: DrsClient, simulator: Simulator) -> None:
     old, new = simulator.start(scripts.drill(0)), simulator.start(scripts.drill(0))
     simulator.jobs[old].began -= timedelta(hours=2)
 
@@ -49,19 +49,19 @@ def test_jobs_are_asked_for_by_id_or_by_time(drs: DrsClient, simulator: Simulato
     assert [job["jobID"] for job in drs.jobs(since=datetime.now(UTC) - timedelta(hours=1))] == [new]
 
 
-def test_names_are_tags_or_else_host_names_and_asked_for_once(drs: DrsClient, simulator: Simulator) -> None:
+def test_server_names_are_name_tags_or_host_names_and_are_cached(drs: DrsClient, simulator: Simulator) -> None:
     simulator.page_size = 1000
     simulator.names = {server_id(number): f"web-{number}" for number in range(250)}
     ids = [server_id(number) for number in range(260)]
 
     assert drs.names(ids) == simulator.names
-    assert simulator.calls == {"DescribeSourceServers": 2}  # 200 ids each at most
+    assert simulator.calls == {"DescribeSourceServers": 2}  # at most 200 IDs per request
     assert drs.names(ids[200:]) == {server_id(number): f"web-{number}" for number in range(200, 250)}
     assert simulator.calls == {"DescribeSourceServers": 2}
 
 
 @pytest.mark.slow
-def test_a_short_retry_after_is_waited_for(
+def test_a_short_retry_after_is_respected(
     drs: DrsClient, simulator: Simulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     waits: list[float] = []
@@ -75,7 +75,7 @@ def test_a_short_retry_after_is_waited_for(
 
 
 @pytest.mark.slow
-def test_a_short_retry_after_is_honored_for_three_attempts(
+def test_throttled_requests_fail_after_three_attempts(
     drs: DrsClient, simulator: Simulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("botocore.endpoint.time.sleep", lambda _: None)
@@ -87,7 +87,7 @@ def test_a_short_retry_after_is_honored_for_three_attempts(
     assert simulator.calls == {"DescribeJobs": 3}
 
 
-def test_after_a_long_retry_after_drs_is_left_alone_so_long(
+def test_no_requests_are_sent_during_a_long_retry_after(
     drs: DrsClient, simulator: Simulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     simulator.fail("DescribeJobs", throttling(retry_after=60))
@@ -104,14 +104,14 @@ def test_after_a_long_retry_after_drs_is_left_alone_so_long(
     assert drs.jobs() == []
 
 
-def test_throttling_without_advice_is_left_to_botocore(drs: DrsClient, simulator: Simulator) -> None:
+def test_botocore_retries_throttling_without_retry_after(drs: DrsClient, simulator: Simulator) -> None:
     simulator.fail("DescribeJobs", throttling())
 
     assert drs.jobs() == []
     assert simulator.calls == {"DescribeJobs": 2}
 
 
-def test_an_account_where_drs_was_never_set_up_has_no_jobs(drs: DrsClient, simulator: Simulator) -> None:
+def test_an_account_without_drs_has_no_jobs(drs: DrsClient, simulator: Simulator) -> None:
     simulator.fail("DescribeJobs", ApiError("UninitializedAccountException"), ApiError("AccessDeniedException"))
 
     assert drs.jobs() == []
@@ -120,9 +120,7 @@ def test_an_account_where_drs_was_never_set_up_has_no_jobs(drs: DrsClient, simul
 
 
 @mock_aws
-def test_a_role_is_assumed_with_its_external_id_and_again_before_it_expires(
-    simulator: Simulator, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_role_is_assumed_and_renewed_before_it_expires(simulator: Simulator, monkeypatch: pytest.MonkeyPatch) -> None:
     requests = []
     target = Target("eu-west-1", "arn:aws:iam::111122223333:role/drs-reader", "secret")
     with DrsServer(simulator) as server:

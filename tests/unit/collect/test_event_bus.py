@@ -21,8 +21,8 @@ class Entry:
     text: str
 
 
-class Bridge:
-    """EventBridge, that fails entries as told: for each request, the places that fail."""
+class FakeEventBridge:
+    """EventBridge that fails the entries with these indexes, for each request."""
 
     def __init__(self, *failing: set[int]) -> None:
         self.failing = list(failing)
@@ -33,8 +33,8 @@ class Bridge:
         self.requests.append(Entries)
         return {
             "Entries": [
-                {"ErrorCode": "InternalFailure"} if place in failing else {"EventId": "1"}
-                for place in range(len(Entries))
+                {"ErrorCode": "InternalFailure"} if index in failing else {"EventId": "1"}
+                for index in range(len(Entries))
             ]
         }
 
@@ -46,8 +46,8 @@ def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     return waits
 
 
-def test_an_event_goes_out_signed_and_typed() -> None:
-    bridge = Bridge()
+def test_an_event_has_bus_source_and_detail_type() -> None:
+    bridge = FakeEventBridge()
 
     assert EventBus(bridge, "recovery", "drs.job-log").put(['{"jobID": "1"}']) == {}  # type: ignore[arg-type]
 
@@ -63,8 +63,8 @@ def test_an_event_goes_out_signed_and_typed() -> None:
     ]
 
 
-def test_only_failed_entries_are_put_again_each_time_later(waits: list[float]) -> None:
-    bridge = Bridge({0, 2}, {1})
+def test_failed_entries_are_retried_with_increasing_waits(waits: list[float]) -> None:
+    bridge = FakeEventBridge({0, 2}, {1})
 
     assert EventBus(bridge, "default", "s").put(["a", "b", "c"]) == {}  # type: ignore[arg-type]
 
@@ -77,8 +77,8 @@ def test_only_failed_entries_are_put_again_each_time_later(waits: list[float]) -
     assert len(waits) == 2
 
 
-def test_entries_that_go_on_failing_are_told_by_their_place() -> None:
-    bridge = Bridge({1, 2}, {0, 1}, {0, 1}, {0, 1})
+def test_permanently_failed_entries_are_returned_by_index() -> None:
+    bridge = FakeEventBridge({1, 2}, {0, 1}, {0, 1}, {0, 1})
 
     failed = EventBus(bridge, "default", "s").put(["a", "b", "c"])  # type: ignore[arg-type]
 
@@ -88,12 +88,12 @@ def test_entries_that_go_on_failing_are_told_by_their_place() -> None:
 
 @settings(deadline=None)
 @given(st.lists(st.integers(1, 240 * 1024).map("x".__mul__), max_size=60))
-def test_batches_keep_the_order_and_the_limits_and_are_full(texts: list[str]) -> None:
-    made = [[entry.text for entry in batch] for batch in batches(map(Entry, texts))]
+def test_batches_are_in_order_full_and_within_the_limits(texts: list[str]) -> None:
+    batched = [[entry.text for entry in batch] for batch in batches(map(Entry, texts))]
 
-    assert [text for batch in made for text in batch] == texts
-    assert all(1 <= len(batch) <= 10 and len("".join(batch)) <= 250 * 1024 for batch in made)
-    for batch, following in pairwise(made):
+    assert [text for batch in batched for text in batch] == texts
+    assert all(1 <= len(batch) <= 10 and len("".join(batch)) <= 250 * 1024 for batch in batched)
+    for batch, following in pairwise(batched):
         assert len(batch) == 10 or len("".join(batch)) + len(following[0]) > 250 * 1024
 
 
@@ -109,7 +109,7 @@ def test_batches_keep_the_order_and_the_limits_and_are_full(texts: list[str]) ->
     )
 )
 @settings(deadline=None)
-def test_whatever_the_texts_the_event_fits_and_stays_the_same_fact(extra: dict[str, Any]) -> None:
+def test_a_truncated_event_fits_and_keeps_its_key(extra: dict[str, Any]) -> None:
     detail = IDENTITY | extra
 
     text = to_text(detail)
@@ -117,21 +117,21 @@ def test_whatever_the_texts_the_event_fits_and_stays_the_same_fact(extra: dict[s
     assert len(text.encode()) <= 240 * 1024
     event = parse(dumps(job_log(json.loads(text))))
     assert event.key == parse(dumps(job_log(IDENTITY))).key
-    cut = json.loads(text)
-    assert cut == detail or cut["truncated"] is True
+    truncated = json.loads(text)
+    assert truncated == detail or truncated["truncated"] is True
 
 
-def test_an_event_of_too_many_parts_goes_out_without_them() -> None:
+def test_an_event_with_too_many_parts_keeps_only_its_important_attributes() -> None:
     text = to_text(IDENTITY | {"error": "AuthFailure", "volumes": {str(number): "x" * 20 for number in range(20_000)}})
 
     assert json.loads(text) == IDENTITY | {"error": "AuthFailure", "truncated": True}
 
 
-def test_the_longest_texts_are_cut_and_the_short_ones_are_not() -> None:
+def test_only_the_longest_texts_are_truncated() -> None:
     detail = IDENTITY | {"error": "e" * 300_000, "message": "m" * 1000, "volumes": {"vol-1": ["v" * 1000]}}
 
-    cut = json.loads(to_text(detail))
+    truncated = json.loads(to_text(detail))
 
-    assert cut.pop("error") == "e" * 131072
-    assert cut.pop("truncated") is True
-    assert cut == {key: value for key, value in detail.items() if key != "error"}
+    assert truncated.pop("error") == "e" * 131072
+    assert truncated.pop("truncated") is True
+    assert truncated == {key: value for key, value in detail.items() if key != "error"}

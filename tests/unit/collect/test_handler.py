@@ -37,7 +37,7 @@ def done(**changes: Any) -> PassResult:
 
 @dataclass
 class Clock(LambdaContext):
-    """Time that only sleeping and collecting take."""
+    """A context and clock that only `sleep` and passes advance."""
 
     now: float = 0.0
     timeout: float = 63.0
@@ -79,12 +79,12 @@ def play(monkeypatch: pytest.MonkeyPatch) -> Callable[..., FakeCollector]:
     return play
 
 
-def test_when_nothing_runs_one_pass_is_all(play: Callable[..., FakeCollector]) -> None:
+def test_the_function_ends_after_one_pass_if_no_job_runs(play: Callable[..., FakeCollector]) -> None:
     assert play({}, lambda _: done()).requests == [PassRequest()]
 
 
 @pytest.mark.parametrize("event", [{}, CLOUD_TRAIL])
-def test_while_a_job_runs_a_pass_begins_every_three_seconds_until_the_next_minute(
+def test_a_pass_starts_every_three_seconds_while_a_job_runs(
     play: Callable[..., FakeCollector], event: dict[str, Any]
 ) -> None:
     fake = play(event, lambda _: done(running_jobs=1))
@@ -92,11 +92,11 @@ def test_while_a_job_runs_a_pass_begins_every_three_seconds_until_the_next_minut
     assert fake.began == [3 * number for number in range(20)]
 
 
-def test_when_the_job_is_over_so_is_the_invocation(play: Callable[..., FakeCollector]) -> None:
+def test_the_function_ends_with_the_last_job(play: Callable[..., FakeCollector]) -> None:
     assert len(play({}, lambda number: done(running_jobs=int(number < 5))).requests) == 5
 
 
-def test_a_pass_that_takes_longer_than_the_interval_is_followed_at_once(play: Callable[..., FakeCollector]) -> None:
+def test_the_next_pass_starts_immediately_after_a_long_pass(play: Callable[..., FakeCollector]) -> None:
     fake = play({}, lambda _: done(running_jobs=1), seconds=10)
 
     assert fake.began == [0, 10, 20, 30, 40, 50]
@@ -109,13 +109,13 @@ def test_a_pass_that_takes_longer_than_the_interval_is_followed_at_once(play: Ca
         ({"jobIds": [JOB, JOB[:-1] + "0"]}, PassRequest(job_ids=(JOB, JOB[:-1] + "0"))),
     ],
 )
-def test_launch_results_and_requests_by_hand_are_one_pass(
+def test_launch_results_and_manual_requests_start_a_single_pass(
     play: Callable[..., FakeCollector], event: dict[str, Any], request_: PassRequest
 ) -> None:
     assert play(event, lambda _: done(running_jobs=1)).requests == [request_]
 
 
-def test_since_is_a_time(play: Callable[..., FakeCollector]) -> None:
+def test_since_is_parsed_as_a_time(play: Callable[..., FakeCollector]) -> None:
     (request,) = play({"since": "2025-11-28T20:30:15Z"}, lambda _: done()).requests
 
     assert request.since is not None
@@ -123,7 +123,7 @@ def test_since_is_a_time(play: Callable[..., FakeCollector]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("event", "said"),
+    ("event", "message"),
     [
         ({"jobIds": []}, "the event must be {} for all due jobs"),
         ({"jobIds": JOB}, "the event must be {}"),
@@ -135,21 +135,21 @@ def test_since_is_a_time(play: Callable[..., FakeCollector]) -> None:
         ({"since": None}, "since must be an ISO 8601 time"),
     ],
 )
-def test_an_event_that_is_none_is_refused_with_the_mend(event: dict[str, Any], said: str) -> None:
-    with pytest.raises(ValueError, match=re.escape(said)):
+def test_an_invalid_event_is_rejected_with_the_remedy(event: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(message)):
         collector.lambda_handler(event, Clock())
 
 
-def test_what_the_last_pass_could_not_collect_fails_the_invocation(play: Callable[..., FakeCollector]) -> None:
+def test_a_failure_of_the_last_pass_is_an_error_of_the_function(play: Callable[..., FakeCollector]) -> None:
     with pytest.raises(collector.CollectionError, match="DRS in eu-west-1: AccessDenied"):
         play({}, lambda _: done(failures={"DRS in eu-west-1": "AccessDenied"}))
 
 
-def test_what_a_later_pass_made_good_does_not(play: Callable[..., FakeCollector]) -> None:
+def test_a_failure_that_a_later_pass_corrects_is_no_error(play: Callable[..., FakeCollector]) -> None:
     play({}, lambda number: done(running_jobs=int(number < 2), failures={"a": "b"} if number < 2 else {}))
 
 
-def test_metrics_tell_of_whole_passes_failures_and_servers_that_stand_still(
+def test_metrics_count_passes_failures_and_stalled_servers(
     play: Callable[..., FakeCollector], capsys: pytest.CaptureFixture[str]
 ) -> None:
     play(
@@ -189,31 +189,29 @@ def test_metrics_tell_of_whole_passes_failures_and_servers_that_stand_still(
     assert [metrics[f"Servers{state}"] for state in states] == [[7], [0], [0], [3], [0]]
 
 
-def test_when_nothing_runs_only_what_is_always_told_is_told(
+def test_server_metrics_are_absent_if_no_job_runs(
     play: Callable[..., FakeCollector], capsys: pytest.CaptureFixture[str]
 ) -> None:
     play({}, lambda _: done())
 
     (metrics,) = [json.loads(line) for line in capsys.readouterr().out.splitlines() if '"_aws"' in line]
-    (told,) = metrics["_aws"]["CloudWatchMetrics"]
-    assert [metric["Name"] for metric in told["Metrics"]] == ["CollectorHeartbeat", "RunningJobs", "RunningExecutions"]
+    (group,) = metrics["_aws"]["CloudWatchMetrics"]
+    assert [metric["Name"] for metric in group["Metrics"]] == ["CollectorHeartbeat", "RunningJobs", "RunningExecutions"]
     assert metrics["RunningJobs"] == [0]
 
 
-def test_what_is_read_by_hand_is_no_heartbeat_and_counts_no_server_again(
+def test_a_manual_request_sends_no_heartbeat_and_no_server_metrics(
     play: Callable[..., FakeCollector], capsys: pytest.CaptureFixture[str]
 ) -> None:
     play({"jobIds": [JOB]}, lambda _: done(running_jobs=1, stalled=1))
 
     (metrics,) = [json.loads(line) for line in capsys.readouterr().out.splitlines() if '"_aws"' in line]
-    (told,) = metrics["_aws"]["CloudWatchMetrics"]
-    assert told["Metrics"] == [{"Name": "CollectorFailures", "Unit": "Count"}]
+    (group,) = metrics["_aws"]["CloudWatchMetrics"]
+    assert group["Metrics"] == [{"Name": "CollectorFailures", "Unit": "Count"}]
     assert metrics["EventsEmitted"] == 2
 
 
-def test_metrics_tell_of_an_invocation_that_failed(
-    play: Callable[..., FakeCollector], capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_metrics_count_a_failed_pass(play: Callable[..., FakeCollector], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(collector.CollectionError):
         play({}, lambda _: done(failures={"a": "b"}))
 

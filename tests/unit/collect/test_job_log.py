@@ -32,20 +32,20 @@ def job(*statuses: str, **changes: Any) -> Any:
     } | changes
 
 
-def item(event: str, time: str = "2025-11-28T20:35:00+00:00", **data: Any) -> Any:
+def log_item(event: str, time: str = "2025-11-28T20:35:00+00:00", **data: Any) -> Any:
     return {"event": event, "logDateTime": time, "eventData": data}
 
 
-END = item("JOB_END", "2025-11-28T20:40:00.026000+00:00")
+END = log_item("JOB_END", "2025-11-28T20:40:00.026000+00:00")
 
 
 def types(job: Any, *items: Any, now: datetime = NOW) -> list[str]:
-    return [fact.event_type for fact in read_log(job, items, now).items]
+    return [item.event_type for item in read_log(job, items, now).items]
 
 
 def only_detail(job: Any, *items: Any, names: dict[str, str] | None = None) -> dict[str, Any]:
-    (fact,) = read_log(job, items, NOW).items
-    return to_detail(fact, job, names or {}, {}, "ExecutionId")
+    (item,) = read_log(job, items, NOW).items
+    return to_detail(item, job, names or {}, {}, "ExecutionId")
 
 
 @pytest.mark.parametrize(
@@ -56,7 +56,7 @@ def only_detail(job: Any, *items: Any, names: dict[str, str] | None = None) -> d
         ("LAUNCH", ["FAILED", "FAILED"], [], "JOB_FAILED", "FAILED", "Recovery ended: 0 of 2 servers launched"),
         ("LAUNCH", ["PENDING"], [], "JOB_FAILED", "FAILED", "Recovery ended: 0 of 1 server launched"),
         ("LAUNCH", [], [], "JOB_COMPLETED", "SUCCEEDED", "Recovery ended: 0 of 0 servers launched"),
-        # Launched, and terminated by a later job before anybody looked.
+        # Launched, and terminated by a later job before the collector read this job.
         ("LAUNCH", ["TERMINATED"], ["s-0"], "JOB_COMPLETED", "SUCCEEDED", "Recovery ended: 1 of 1 server launched"),
         ("LAUNCH", ["FAILED"], ["s-0"], "JOB_FAILED", "FAILED", "Recovery ended: 0 of 1 server launched"),
         ("TERMINATE", ["TERMINATED"], [], "JOB_COMPLETED", "SUCCEEDED", "Recovery ended: 1 of 1 server terminated"),
@@ -72,11 +72,11 @@ def only_detail(job: Any, *items: Any, names: dict[str, str] | None = None) -> d
         ("CREATE_CONVERTED_SNAPSHOT", ["FAILED"], [], "JOB_FAILED", "FAILED", "Recovery ended: 0 of 1 server done"),
     ],
 )
-def test_a_jobs_end_tells_what_its_servers_came_to(
+def test_the_end_of_a_job_has_the_outcome_of_its_servers(
     *, job_type: str, statuses: list[str], logged: list[str], event_type: str, outcome: str, message: str
 ) -> None:
     ended = job(*statuses, type=job_type)
-    launched = [item("LAUNCH_END", sourceServerID=server) for server in logged]
+    launched = [log_item("LAUNCH_END", sourceServerID=server) for server in logged]
 
     end = read_log(ended, [*launched, END], NOW).items[-1]
 
@@ -102,44 +102,44 @@ def test_a_jobs_end_tells_what_its_servers_came_to(
         ("TERMINATED", [], []),
     ],
 )
-def test_what_drs_does_not_log_of_a_server_is_told_at_the_jobs_end(
+def test_a_server_outcome_missing_in_the_log_is_added_at_the_end_of_the_job(
     status: str, logged: list[str], added: list[str]
 ) -> None:
-    items = [item(event, f"2025-11-28T20:3{n}:00Z", sourceServerID="s-0") for n, event in enumerate(logged)]
+    items = [log_item(event, f"2025-11-28T20:3{n}:00Z", sourceServerID="s-0") for n, event in enumerate(logged)]
 
-    facts = read_log(job(status), [*items, END], NOW).items[len(items) : -1]
+    items_read = read_log(job(status), [*items, END], NOW).items[len(items) : -1]
 
-    assert [fact.event_type for fact in facts] == added
-    assert {(fact.time, fact.server) for fact in facts} <= {("2025-11-28T20:40:00.000000Z", "s-0")}
+    assert [item.event_type for item in items_read] == added
+    assert {(item.time, item.server) for item in items_read} <= {("2025-11-28T20:40:00.000000Z", "s-0")}
 
 
-def test_only_a_launch_can_fail_to_launch() -> None:
+def test_no_launch_failure_is_added_to_other_job_types() -> None:
     assert types(job("FAILED", type="TERMINATE"), END) == ["JOB_FAILED"]
 
 
-def test_the_end_waits_for_how_the_servers_fared() -> None:
+def test_the_end_of_a_job_is_delayed_until_its_status_is_final() -> None:
     running = job("IN_PROGRESS", status="STARTED", endDateTime=None)
-    launched = item("LAUNCH_END", sourceServerID="s-0")
+    launched = log_item("LAUNCH_END", sourceServerID="s-0")
     soon = datetime(2025, 11, 28, 20, 40, 1, tzinfo=UTC)
 
     assert types(running, launched, END, now=soon) == ["SERVER_LAUNCHED"]
-    # If the status never comes, the log is told as it is, and nothing is said of the servers.
+    # If the status does not become final, the log is sent without the outcome of the servers.
     log = read_log(running, [launched, END], soon + 10 * MINUTE)
-    assert [fact.event_type for fact in log.items] == ["SERVER_LAUNCHED", "JOB_COMPLETED"]
+    assert [item.event_type for item in log.items] == ["SERVER_LAUNCHED", "JOB_COMPLETED"]
     assert not log.is_complete
     detail = to_detail(log.items[-1], running, {}, {}, "ExecutionId")
     assert "outcome" not in detail
     assert detail["message"] == "Recovery ended"
 
 
-def test_without_the_time_of_the_end_it_waits_for_one() -> None:
+def test_the_end_of_a_job_without_an_end_time_is_delayed() -> None:
     timeless = job("FAILED", endDateTime=None)
     logged = datetime(2025, 11, 28, 20, 40, 0, 26000, tzinfo=UTC)
 
     assert read_log(timeless, [], NOW) == JobLog([], is_complete=False)
     assert read_log(timeless, [END], logged + 9 * MINUTE) == JobLog([], is_complete=False)
     log = read_log(timeless, [END], logged + 10 * MINUTE)
-    assert {fact.event_type for fact in log.items} == {"SERVER_LAUNCH_FAILED", "JOB_FAILED"}
+    assert {item.event_type for item in log.items} == {"SERVER_LAUNCH_FAILED", "JOB_FAILED"}
     assert log.is_complete
 
 
@@ -154,25 +154,25 @@ def test_without_the_time_of_the_end_it_waits_for_one() -> None:
         ([{"sourceServerID": "s-0", "launchStatus": "LAUNCHED"}], {"s-1": "LAUNCH_FAILED"}, "PARTIAL"),
     ],
 )
-def test_servers_that_only_the_log_names_count(
+def test_servers_that_only_the_log_contains_count(
     servers: list[dict[str, str]], logged: dict[str, str], outcome: str
 ) -> None:
     ended = job(participatingServers=servers)
-    items = [item(event, sourceServerID=server) for server, event in logged.items()]
+    items = [log_item(event, sourceServerID=server) for server, event in logged.items()]
 
     end = read_log(ended, [*items, END], NOW).items[-1]
 
     assert end.data["outcome"] == outcome
 
 
-def test_a_completed_job_without_its_end_in_the_log_gets_one_after_ten_minutes() -> None:
+def test_a_missing_job_end_is_added_after_ten_minutes() -> None:
     ended = datetime(2025, 11, 28, 20, 40, tzinfo=UTC)
 
     assert types(job("LAUNCHED"), now=ended + 10 * MINUTE - timedelta(seconds=1)) == []
     assert types(job("LAUNCHED"), now=ended + 10 * MINUTE) == ["SERVER_LAUNCHED", "JOB_COMPLETED"]
 
 
-def test_what_is_added_is_the_same_fact_whenever_it_is_seen() -> None:
+def test_added_items_have_the_same_key_at_any_time() -> None:
     early = read_log(job("FAILED"), [END], NOW).items
     late = read_log(
         job(
@@ -183,56 +183,56 @@ def test_what_is_added_is_the_same_fact_whenever_it_is_seen() -> None:
         NOW + timedelta(days=1),
     ).items
 
-    assert [fact.key for fact in early] == [fact.key for fact in late]
+    assert [item.key for item in early] == [item.key for item in late]
     assert len(early) == 2
 
 
 @pytest.mark.parametrize(
-    "same", ["2025-11-28T20:35:00Z", "2025-11-28T20:35:00.000000+00:00", "2025-11-28T21:35:00+01:00"]
+    "text", ["2025-11-28T20:35:00Z", "2025-11-28T20:35:00.000000+00:00", "2025-11-28T21:35:00+01:00"]
 )
-def test_a_time_written_otherwise_is_the_same_fact(same: str) -> None:
+def test_the_format_of_the_time_does_not_change_the_key(text: str) -> None:
     running = job("PENDING", status="STARTED")
 
-    facts = read_log(running, [item("SNAPSHOT_START"), item("SNAPSHOT_START", same)], NOW).items
+    items_read = read_log(running, [log_item("SNAPSHOT_START"), log_item("SNAPSHOT_START", text)], NOW).items
 
-    assert [fact.time for fact in facts] == ["2025-11-28T20:35:00.000000Z"]
+    assert [item.time for item in items_read] == ["2025-11-28T20:35:00.000000Z"]
 
 
 @pytest.mark.parametrize(
     "other",
     [
-        item("SNAPSHOT_END", sourceServerID="s-0"),
-        item("SNAPSHOT_START", sourceServerID="s-1"),
-        item("SNAPSHOT_START", "2025-11-28T20:35:00.000001Z", sourceServerID="s-0"),
-        item("SNAPSHOT_START", sourceServerID="s-0", rawError="AuthFailure"),
+        log_item("SNAPSHOT_END", sourceServerID="s-0"),
+        log_item("SNAPSHOT_START", sourceServerID="s-1"),
+        log_item("SNAPSHOT_START", "2025-11-28T20:35:00.000001Z", sourceServerID="s-0"),
+        log_item("SNAPSHOT_START", sourceServerID="s-0", rawError="AuthFailure"),
     ],
 )
-def test_items_that_differ_in_anything_are_two_facts(other: Any) -> None:
+def test_items_with_any_difference_are_two_items(other: Any) -> None:
     running = job("PENDING", status="STARTED")
 
-    assert len(types(running, item("SNAPSHOT_START", sourceServerID="s-0"), other)) == 2
+    assert len(types(running, log_item("SNAPSHOT_START", sourceServerID="s-0"), other)) == 2
 
 
-def test_a_newer_model_of_drs_makes_no_other_fact_of_an_item() -> None:
+def test_new_attributes_of_the_drs_api_do_not_change_the_key() -> None:
     running = job("PENDING", status="STARTED")
 
-    newer = item("SNAPSHOT_START", attemptCount=1, somethingThatBotocoreLearns={"a": 1})
+    newer = log_item("SNAPSHOT_START", attemptCount=1, somethingThatBotocoreLearns={"a": 1})
 
-    (fact,) = read_log(running, [item("SNAPSHOT_START"), newer], NOW).items
-    assert fact.data["attemptCount"] == 1
+    (item,) = read_log(running, [log_item("SNAPSHOT_START"), newer], NOW).items
+    assert item.data["attemptCount"] == 1
 
 
-def test_an_item_without_a_time_gets_its_jobs() -> None:
+def test_an_item_without_a_time_has_the_creation_time_of_its_job() -> None:
     running = job("PENDING", status="STARTED")
 
-    (fact,) = read_log(running, [{"event": "SNAPSHOT_START"}], NOW).items
+    (item,) = read_log(running, [{"event": "SNAPSHOT_START"}], NOW).items
 
-    assert fact.time == "2025-11-28T20:30:00.000000Z"
+    assert item.time == "2025-11-28T20:30:00.000000Z"
 
 
-def test_a_detail_has_all_that_is_known() -> None:
+def test_the_detail_contains_all_known_attributes() -> None:
     running = job("IN_PROGRESS", "PENDING", status="STARTED")
-    failed = item(
+    failed = log_item(
         "LAUNCH_FAILED",
         sourceServerID="s-0",
         conversionServerID="i-c",
@@ -268,30 +268,30 @@ def test_a_detail_has_all_that_is_known() -> None:
     }
 
 
-START = item("JOB_START", "2025-11-28T20:30:00.500000+00:00")
+START = log_item("JOB_START", "2025-11-28T20:30:00.500000+00:00")
 
 
-def took(job: Any, *items: Any) -> dict[str, float]:
-    """Seconds by the event that ends a step; one of each kind at most."""
+def durations_by_type(job: Any, *items: Any) -> dict[str, float]:
+    """Return the seconds of each step by the type of the event that ends it, at most one event per type."""
     log = read_log(job, items, NOW)
-    types = {fact.key: fact.event_type for fact in log.items}
+    types = {item.key: item.event_type for item in log.items}
     return {types[key]: seconds for key, seconds in durations(job, log).items()}
 
 
-def test_a_steps_end_tells_how_long_the_server_took_and_the_jobs_end_how_long_all_did() -> None:
+def test_the_ends_of_steps_and_jobs_have_durations() -> None:
     steps = [
-        item("SNAPSHOT_START", "2025-11-28T20:31:00+00:00", sourceServerID="s-0"),
-        item("SNAPSHOT_END", "2025-11-28T20:31:00.250000+00:00", sourceServerID="s-0"),
-        item("CONVERSION_START", "2025-11-28T20:31:30+00:00", sourceServerID="s-1"),  # another server's
-        item("CONVERSION_START", "2025-11-28T20:32:00+00:00", sourceServerID="s-0"),
-        item("CONVERSION_FAIL", "2025-11-28T20:33:00+00:00", sourceServerID="s-0"),
-        item("CONVERSION_START", "2025-11-28T20:34:00+00:00", sourceServerID="s-0"),  # the second attempt
-        item("CONVERSION_END", "2025-11-28T20:37:00+00:00", sourceServerID="s-0"),
-        item("LAUNCH_START", "2025-11-28T20:37:00+00:00", sourceServerID="s-0"),
-        item("LAUNCH_END", "2025-11-28T20:39:30+00:00", sourceServerID="s-0"),
+        log_item("SNAPSHOT_START", "2025-11-28T20:31:00+00:00", sourceServerID="s-0"),
+        log_item("SNAPSHOT_END", "2025-11-28T20:31:00.250000+00:00", sourceServerID="s-0"),
+        log_item("CONVERSION_START", "2025-11-28T20:31:30+00:00", sourceServerID="s-1"),  # of another server
+        log_item("CONVERSION_START", "2025-11-28T20:32:00+00:00", sourceServerID="s-0"),
+        log_item("CONVERSION_FAIL", "2025-11-28T20:33:00+00:00", sourceServerID="s-0"),
+        log_item("CONVERSION_START", "2025-11-28T20:34:00+00:00", sourceServerID="s-0"),  # the second attempt
+        log_item("CONVERSION_END", "2025-11-28T20:37:00+00:00", sourceServerID="s-0"),
+        log_item("LAUNCH_START", "2025-11-28T20:37:00+00:00", sourceServerID="s-0"),
+        log_item("LAUNCH_END", "2025-11-28T20:39:30+00:00", sourceServerID="s-0"),
     ]
 
-    assert took(job("LAUNCHED", "LAUNCHED"), START, *steps, END) == {
+    assert durations_by_type(job("LAUNCHED", "LAUNCHED"), START, *steps, END) == {
         "SNAPSHOT_COMPLETED": 0.25,
         "CONVERSION_COMPLETED": 180,
         "SERVER_LAUNCHED": 150,
@@ -299,24 +299,24 @@ def test_a_steps_end_tells_how_long_the_server_took_and_the_jobs_end_how_long_al
     }
 
 
-def test_what_nobody_measured_has_no_duration() -> None:
-    launching = item("LAUNCH_START", "2025-11-28T20:31:00+00:00", sourceServerID="s-0")
-    # Launched by what DRS says at the job's end: when is not known.
-    assert took(job("LAUNCHED"), START, launching, END) == {"JOB_COMPLETED": 600.026}
-    without_beginning = item("LAUNCH_END", "2025-11-28T20:39:30+00:00", sourceServerID="s-0")
-    assert took(job("LAUNCHED", creationDateTime=None), without_beginning, END) == {}
-    assert took(job("TERMINATED", type="TERMINATE"), START, END) == {}
+def test_a_step_with_unknown_times_has_no_duration() -> None:
+    launching = log_item("LAUNCH_START", "2025-11-28T20:31:00+00:00", sourceServerID="s-0")
+    # The launch is known only from the final launchStatus, so its time is unknown.
+    assert durations_by_type(job("LAUNCHED"), START, launching, END) == {"JOB_COMPLETED": 600.026}
+    without_beginning = log_item("LAUNCH_END", "2025-11-28T20:39:30+00:00", sourceServerID="s-0")
+    assert durations_by_type(job("LAUNCHED", creationDateTime=None), without_beginning, END) == {}
+    assert durations_by_type(job("TERMINATED", type="TERMINATE"), START, END) == {}
 
 
 def test_servers_are_counted_by_their_state() -> None:
     running = job(*["PENDING"] * 5, status="STARTED")
     steps = [
-        item("SNAPSHOT_START", sourceServerID="s-1"),
-        item("CONVERSION_START", sourceServerID="s-2"),
-        item("LAUNCH_START", sourceServerID="s-2"),
-        item("CONVERSION_FAIL", sourceServerID="s-3"),
-        item("LAUNCH_END", sourceServerID="s-4"),
-        item("CLEANUP_START", sourceServerID="s-0"),
+        log_item("SNAPSHOT_START", sourceServerID="s-1"),
+        log_item("CONVERSION_START", sourceServerID="s-2"),
+        log_item("LAUNCH_START", sourceServerID="s-2"),
+        log_item("CONVERSION_FAIL", sourceServerID="s-3"),
+        log_item("LAUNCH_END", sourceServerID="s-4"),
+        log_item("CLEANUP_START", sourceServerID="s-0"),
     ]
 
     counts = servers_by_state(running, read_log(running, steps, NOW))
@@ -324,15 +324,15 @@ def test_servers_are_counted_by_their_state() -> None:
     assert counts == {"pending": 1, "converting": 1, "launching": 1, "failed": 1, "launched": 1}
 
 
-def test_servers_of_a_launch_that_was_cancelled_wait_no_more_and_of_other_jobs_none_are_counted() -> None:
-    steps = [item("CONVERSION_START", sourceServerID="s-0"), item("JOB_CANCEL", "2025-11-28T20:36:00+00:00")]
+def test_servers_of_a_cancelled_launch_are_terminated_and_other_jobs_have_no_counts() -> None:
+    steps = [log_item("CONVERSION_START", sourceServerID="s-0"), log_item("JOB_CANCEL", "2025-11-28T20:36:00+00:00")]
     cancelled = job("PENDING", "PENDING", status="STARTED")
     assert servers_by_state(cancelled, read_log(cancelled, steps, NOW)) == {"terminated": 2}
     terminating = job("PENDING", status="STARTED", type="TERMINATE")
     assert servers_by_state(terminating, read_log(terminating, [], NOW)) == {}
 
 
-def test_a_bare_job_and_item_make_a_detail_too() -> None:
+def test_a_job_and_item_without_optional_attributes_have_a_detail() -> None:
     bare: Any = {"jobID": "drsjob-1"}
 
     detail = only_detail(bare, {"logDateTime": "2025-11-28T20:35:00Z"})
@@ -357,34 +357,33 @@ def test_a_bare_job_and_item_make_a_detail_too() -> None:
         ("UPDATE_LAUNCH_TEMPLATE_START", "START_DRILL", "Update launch template start: server prod-web-01"),
     ],
 )
-def test_messages_are_what_a_person_would_write(event: str, initiated_by: str, message: str) -> None:
+def test_messages_are_readable_sentences(event: str, initiated_by: str, message: str) -> None:
     running = job("PENDING", "PENDING", status="STARTED", initiatedBy=initiated_by)
     data = {} if event.startswith("JOB") else {"sourceServerID": "s-0"}
 
-    assert only_detail(running, item(event, **data), names={"s-0": "prod-web-01"})["message"] == message
+    assert only_detail(running, log_item(event, **data), names={"s-0": "prod-web-01"})["message"] == message
 
 
-def test_a_server_stands_still_while_it_has_steps_to_go() -> None:
+def test_only_a_server_with_remaining_steps_can_stall() -> None:
     running = job("PENDING", "PENDING", "PENDING", "LAUNCHED", "PENDING", status="STARTED")
     log = read_log(
         running,
         [
-            item("CONVERSION_START", "2025-11-28T20:00:00Z", sourceServerID="s-0"),
-            item("CONVERSION_START", "2025-11-28T20:30:00Z", sourceServerID="s-1"),
-            item("CONVERSION_FAIL", "2025-11-28T20:00:00Z", sourceServerID="s-2"),
-            item("LAUNCH_END", "2025-11-28T20:00:00Z", sourceServerID="s-3"),
+            log_item("CONVERSION_START", "2025-11-28T20:00:00Z", sourceServerID="s-0"),
+            log_item("CONVERSION_START", "2025-11-28T20:30:00Z", sourceServerID="s-1"),
+            log_item("CONVERSION_FAIL", "2025-11-28T20:00:00Z", sourceServerID="s-2"),
+            log_item("LAUNCH_END", "2025-11-28T20:00:00Z", sourceServerID="s-3"),
         ],
         NOW,
     )
 
-    assert stalled_servers(unfinished_servers(running), log.items, 45 * MINUTE, NOW) == {"s-0"}
-    # s-4 has no item at all: its time counts from the job's creation.
-    assert stalled_servers(unfinished_servers(running), log.items, 45 * MINUTE, NOW + 16 * MINUTE) == {
-        "s-0",
-        "s-1",
-        "s-4",
-    }
-    assert stalled_servers(unfinished_servers(running | {"status": "COMPLETED"}), log.items, 45 * MINUTE, NOW) == set()
+    def stalled(now: datetime, **changes: str) -> set[str]:
+        return stalled_servers(unfinished_servers(running | changes), log.items, 45 * MINUTE, now)
+
+    assert stalled(NOW) == {"s-0"}
+    # s-4 has no item, so its time starts at the creation of the job.
+    assert stalled(NOW + 16 * MINUTE) == {"s-0", "s-1", "s-4"}
+    assert stalled(NOW, status="COMPLETED") == set()
 
 
 @given(
@@ -394,10 +393,8 @@ def test_a_server_stands_still_while_it_has_steps_to_go() -> None:
     st.sampled_from(["LAUNCH_FAILED", "JOB_START", "SOMETHING_NEW"]),
     st.datetimes(datetime(2020, 1, 1), datetime(2030, 1, 1), timezones=st.just(UTC)),
 )
-def test_the_row_of_a_fact_has_the_key_that_the_collector_looks_for(
-    data: dict[str, str], event: str, time: datetime
-) -> None:
+def test_the_stored_event_has_the_key_of_its_item(data: dict[str, str], event: str, time: datetime) -> None:
     running = job("PENDING", status="STARTED")
-    (fact,) = read_log(running, [item(event, time.isoformat(), **data)], NOW).items
+    (item,) = read_log(running, [log_item(event, time.isoformat(), **data)], NOW).items
 
-    assert parse(dumps(job_log(to_detail(fact, running, {}, {}, "ExecutionId")))).key == fact.key
+    assert parse(dumps(job_log(to_detail(item, running, {}, {}, "ExecutionId")))).key == item.key

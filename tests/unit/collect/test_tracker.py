@@ -27,7 +27,7 @@ def test_an_event_is_sent_unless_it_is_stored_or_was_sent_within_five_minutes() 
 @pytest.mark.parametrize(
     ("tracker", "expected"),
     [
-        (JobTracker(), True),  # never read: another instance may have sent everything
+        (JobTracker(), True),  # never read: another instance may have sent all events
         (JobTracker(read_at=ago(seconds=13)), False),
         (JobTracker(read_at=ago(seconds=13.1)), True),  # a gap between two polls
         (JobTracker(read_at=ago(seconds=3), emitted={"key": ago(minutes=6)}), True),

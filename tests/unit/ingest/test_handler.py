@@ -32,7 +32,7 @@ def body(event_id: str, **changes: Any) -> str:
 
 
 def run(bodies: list[str], first_id: int = 0) -> list[str]:
-    """Hand a batch to the function; return the message ids that it reports as failed."""
+    """Invoke the function with a batch. Return the IDs of the failed messages."""
     answer = ingest.lambda_handler(sqs_records(bodies, first_id=first_id), LambdaContext())
     return [failure["itemIdentifier"] for failure in answer["batchItemFailures"]]
 
@@ -44,7 +44,7 @@ def _cold_start(dynamodb: DynamoDBClient) -> None:
 
 
 def emitted(capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
-    """The metrics of the one batch that was handed to the function; failures, which have lines of their own, summed."""
+    """Return the metrics of one batch. Sum the server failures, which are on separate lines."""
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines() if '"_aws"' in line]
     failures = [line for line in lines if "ServerFailures" in line]
     metrics: dict[str, Any] = next((line for line in lines if line not in failures), {})
@@ -56,14 +56,16 @@ def emitted(capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
 
 
 @pytest.mark.filterwarnings("ignore:No application metrics to publish")
-def test_a_bad_record_fails_alone(dynamodb: DynamoDBClient) -> None:
+def test_an_invalid_record_does_not_affect_other_records(dynamodb: DynamoDBClient) -> None:
     failed = run([body("a"), "no JSON", body("b"), body("c", logDateTime="soon"), body("d")])
 
     assert sorted(failed) == ["message-1", "message-3"]
     assert {row["EventId"] for row in rows(dynamodb)} == {"a", "b", "d"}
 
 
-def test_a_record_that_dynamodb_refuses_fails_alone(dynamodb: DynamoDBClient, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_record_that_dynamodb_rejects_does_not_affect_other_records(
+    dynamodb: DynamoDBClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
     put = ingest.table.put
 
     def put_or_throttle(event: JobLogEvent, retention: timedelta) -> bool:
@@ -78,23 +80,23 @@ def test_a_record_that_dynamodb_refuses_fails_alone(dynamodb: DynamoDBClient, mo
 
 
 @pytest.mark.filterwarnings("ignore:No application metrics to publish")
-def test_a_batch_that_fails_whole_is_an_error_of_the_function() -> None:
+def test_a_batch_without_a_valid_record_is_an_error_of_the_function() -> None:
     with pytest.raises(BatchProcessingError):
         run(["no JSON", "{}"])
 
 
-def test_the_same_fact_ten_times_in_one_batch_and_in_a_redrive_is_one_row(dynamodb: DynamoDBClient) -> None:
+def test_a_repeated_event_is_stored_once(dynamodb: DynamoDBClient) -> None:
     assert run([body("a")] * 10) == []
     assert run([body("a")] * 10, first_id=100) == []
 
     assert len(rows(dynamodb)) == 1
 
 
-def test_the_puts_of_a_batch_overlap(monkeypatch: pytest.MonkeyPatch) -> None:
-    everyone = threading.Barrier(10, timeout=30)
+def test_the_records_of_a_batch_are_stored_concurrently(monkeypatch: pytest.MonkeyPatch) -> None:
+    barrier = threading.Barrier(10, timeout=30)
 
     def put(*_: object) -> bool:
-        everyone.wait()  # breaks unless all ten are in here at once
+        barrier.wait()  # times out unless all ten threads wait here
         return True
 
     monkeypatch.setattr(ingest.table, "put", put)
@@ -102,7 +104,7 @@ def test_the_puts_of_a_batch_overlap(monkeypatch: pytest.MonkeyPatch) -> None:
     assert run([body(str(number)) for number in range(10)]) == []
 
 
-def test_metrics_tell_what_was_stored(capsys: pytest.CaptureFixture[str]) -> None:
+def test_metrics_count_stored_events(capsys: pytest.CaptureFixture[str]) -> None:
     run([body("a"), body("a"), body("b", executionId="exec-1"), "no JSON"])
 
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
@@ -127,7 +129,7 @@ def test_metrics_tell_what_was_stored(capsys: pytest.CaptureFixture[str]) -> Non
     assert metrics["EventsBySource"] == {"drs.job-log": 2}
 
 
-def test_a_rejected_record_is_logged_with_its_reason_and_without_its_text(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_rejected_record_is_logged_with_the_reason_and_without_its_content(monkeypatch: pytest.MonkeyPatch) -> None:
     log = io.StringIO()
     monkeypatch.setattr(ingest.logger.registered_handler, "stream", log)
 
@@ -151,7 +153,7 @@ def failed(event_id: str, server: str = "s-1", **changes: Any) -> str:
     return body(event_id, eventType="LAUNCH_FAILED", sourceServerID=server, logDateTime=now, **changes)
 
 
-def test_a_failed_server_is_told_and_counted_once_however_many_report_it(
+def test_a_failed_server_is_notified_and_counted_once(
     subscriber: Subscriber, capsys: pytest.CaptureFixture[str]
 ) -> None:
     cold_start("ingest", FAILURE_TOPIC_ARN=subscriber.topic_arn)
@@ -164,7 +166,7 @@ def test_a_failed_server_is_told_and_counted_once_however_many_report_it(
     assert len(subscriber.take()) == 2
 
 
-def test_a_notice_that_fails_is_no_lost_event_and_is_sent_when_the_record_comes_again(
+def test_an_event_is_stored_if_its_notification_fails_and_a_retry_sends_it(
     dynamodb: DynamoDBClient,
     subscriber: Subscriber,
     monkeypatch: pytest.MonkeyPatch,
@@ -177,7 +179,7 @@ def test_a_notice_that_fails_is_no_lost_event_and_is_sent_when_the_record_comes_
 
     assert run(bodies) == ["message-1"]
     assert len(rows(dynamodb)) == 3
-    assert emitted(capsys)["ServerFailures"] == [1]  # for then only the alarm tells
+    assert emitted(capsys)["ServerFailures"] == [1]  # the alarm is the only notification
     (line,) = [json.loads(line) for line in log.getvalue().splitlines()]
     assert (line["message"], line["job_id"]) == ("Event stored, but a follow-up action failed", "drsjob-1")
 
@@ -196,7 +198,7 @@ def test_a_notice_that_fails_is_no_lost_event_and_is_sent_when_the_record_comes_
         ("JOB_END", "JobDuration"),
     ],
 )
-def test_how_long_a_step_took_is_told_when_its_end_is_stored_and_not_again(
+def test_the_duration_of_a_step_is_counted_once(
     capsys: pytest.CaptureFixture[str], event_type: str, metric: str
 ) -> None:
     bodies = [body("a", eventType=event_type, durationSeconds=12.25), body("b", eventType=event_type)]
@@ -204,14 +206,14 @@ def test_how_long_a_step_took_is_told_when_its_end_is_stored_and_not_again(
     run(bodies)
     metrics = emitted(capsys)
     assert metrics[metric] == [12.25]
-    (told,) = metrics["_aws"]["CloudWatchMetrics"]
-    assert {"Name": metric, "Unit": "Seconds"} in told["Metrics"]
+    (group,) = metrics["_aws"]["CloudWatchMetrics"]
+    assert {"Name": metric, "Unit": "Seconds"} in group["Metrics"]
     run(bodies)
     assert metric not in emitted(capsys)
 
 
 @pytest.mark.parametrize("seconds", [-1, "12", None, True, [12], 1e300, float("nan")])
-def test_what_is_no_duration_is_stored_and_not_counted(capsys: pytest.CaptureFixture[str], seconds: Any) -> None:
+def test_an_invalid_duration_is_stored_and_not_counted(capsys: pytest.CaptureFixture[str], seconds: Any) -> None:
     assert run([body("a", eventType="LAUNCH_END", durationSeconds=seconds)]) == []
 
     metrics = emitted(capsys)
@@ -219,23 +221,23 @@ def test_what_is_no_duration_is_stored_and_not_counted(capsys: pytest.CaptureFix
     assert "LaunchDuration" not in metrics
 
 
-def test_a_job_that_failed_does_not_lower_how_long_jobs_take(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_duration_of_a_failed_job_is_not_counted(capsys: pytest.CaptureFixture[str]) -> None:
     run([body("a", eventType="JOB_END", outcome="FAILED", durationSeconds=12)])
 
     assert "JobDuration" not in emitted(capsys)
 
 
-def test_a_failure_counts_though_the_batch_is_cut_off_after_it_was_told(
+def test_a_failure_is_counted_if_the_batch_is_interrupted_after_the_notification(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     class KilledError(BaseException):
         pass
 
-    def killed(*_: object) -> None:
+    def kill(*_: object) -> None:
         raise KilledError
 
     with monkeypatch.context() as patch:
-        patch.setattr(ingest, "IngestResult", killed)
+        patch.setattr(ingest, "IngestResult", kill)
         with pytest.raises(KilledError):
             run([failed("a")])
 
@@ -244,7 +246,7 @@ def test_a_failure_counts_though_the_batch_is_cut_off_after_it_was_told(
     assert "ServerFailures" not in emitted(capsys)
 
 
-def test_what_ends_no_step_has_no_duration(capsys: pytest.CaptureFixture[str]) -> None:
+def test_other_events_have_no_duration(capsys: pytest.CaptureFixture[str]) -> None:
     run([body("a", eventType="CLEANUP_END", durationSeconds=12)])
 
     assert [name for name in emitted(capsys) if "Duration" in name] == []
@@ -255,7 +257,7 @@ def test_what_ends_no_step_has_no_duration(capsys: pytest.CaptureFixture[str]) -
     st.data(),
 )
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
-def test_whatever_the_batches_the_rows_are_the_good_facts_and_the_failures_the_bad_records(
+def test_valid_events_are_stored_and_invalid_records_fail_in_any_batches(
     dynamodb: DynamoDBClient, bodies: list[str], data: st.DataObject
 ) -> None:
     for row in rows(dynamodb):
@@ -270,14 +272,16 @@ def test_whatever_the_batches_the_rows_are_the_good_facts_and_the_failures_the_b
             failed += [f"message-{start + number}" for number in range(len(batch))]
         start += len(batch)
 
-    facts = [ingest.parse(text) for text in bodies if text != "no JSON"]
-    assert {(row["JobId"], row["EventKey"]) for row in rows(dynamodb)} == {(fact.job_id, fact.key) for fact in facts}
+    events = [ingest.parse(text) for text in bodies if text != "no JSON"]
+    assert {(row["JobId"], row["EventKey"]) for row in rows(dynamodb)} == {
+        (event.job_id, event.key) for event in events
+    }
     assert set(failed) == {f"message-{number}" for number, text in enumerate(bodies) if text == "no JSON"}
 
 
 @pytest.fixture
-def platform(dynamodb: DynamoDBClient) -> DynamoDBClient:
-    """A platform whose execution exec-1 has two waves, and that leaves its status to the module."""
+def executions(dynamodb: DynamoDBClient) -> DynamoDBClient:
+    """An executions table with exec-1, which has two waves. The module updates its status."""
     create(dynamodb, "ExecutionId", index="JobId")
     write(dynamodb, ExecutionId="exec-1", Status="RUNNING", Waves=[{"JobId": "drsjob-1"}, {"JobId": "drsjob-2"}])
     cold_start(
@@ -296,44 +300,44 @@ def bodies_of(script: Any, job_id: str, execution_id: str = "exec-1") -> list[st
 
 
 @pytest.mark.filterwarnings("ignore:No application metrics to publish")
-def test_the_last_jobs_end_ends_the_execution(platform: DynamoDBClient) -> None:
+def test_the_end_of_the_last_job_ends_the_execution(executions: DynamoDBClient) -> None:
     assert run(bodies_of(GOOD, "drsjob-1")) == []
-    assert records(platform)[0]["Status"] == "RUNNING"
+    assert records(executions)[0]["Status"] == "RUNNING"
 
     assert run(bodies_of(BAD, "drsjob-2")) == []
-    assert records(platform)[0]["Status"] == "PARTIAL"
+    assert records(executions)[0]["Status"] == "PARTIAL"
 
 
 @pytest.mark.filterwarnings("ignore:No application metrics to publish")
-def test_an_end_whose_execution_could_not_be_set_is_stored_fails_alone_and_makes_it_good_when_repeated(
-    platform: DynamoDBClient, monkeypatch: pytest.MonkeyPatch
+def test_a_failed_status_update_is_retried_with_the_last_event(
+    executions: DynamoDBClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run(bodies_of(GOOD, "drsjob-1"))
     bodies = bodies_of(GOOD, "drsjob-2")
     with monkeypatch.context() as patch:
         patch.setattr(ingest.executions_table, "records", lambda _: 1 / 0)
         assert run(bodies) == [f"message-{len(bodies) - 1}"]
-    assert len(rows(platform)) == 2 * len(bodies)
+    assert len(rows(executions)) == 2 * len(bodies)
 
     assert run(bodies[-1:]) == []
-    assert records(platform)[0]["Status"] == "COMPLETED"
+    assert records(executions)[0]["Status"] == "COMPLETED"
 
 
 @pytest.mark.filterwarnings("ignore:No application metrics to publish")
-def test_an_end_that_comes_before_the_platform_wrote_its_job_down_is_left_to_the_linker(
-    platform: DynamoDBClient, capsys: pytest.CaptureFixture[str]
+def test_the_linker_handles_a_job_that_the_orchestrator_has_not_stored(
+    executions: DynamoDBClient, capsys: pytest.CaptureFixture[str]
 ) -> None:
     details = played.details(BAD, "drsjob-late", created=datetime.now(UTC) - timedelta(minutes=1))
 
     assert run([dumps(job_log(detail)) for detail in details]) == []
 
-    (marked,) = [row for row in rows(platform) if "UnlinkedJobId" in row]
+    (marked,) = [row for row in rows(executions) if "UnlinkedJobId" in row]
     assert (marked["EventType"], marked["ExecutionId"]) == ("JOB_FAILED", "exec-1")
     assert "ExecutionsMissing" not in emitted(capsys)
 
 
-@pytest.mark.usefixtures("platform")
-def test_a_missing_execution_is_a_metric_and_no_failure(capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.usefixtures("executions")
+def test_a_missing_execution_is_counted_and_is_no_failure(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(bodies_of(BAD, "drsjob-1", "exec-unknown")) == []
 
     assert emitted(capsys)["ExecutionsMissing"] == [1]

@@ -28,7 +28,7 @@ def event(number: int = 0, job_id: str = "drsjob-1", execution_id: str | None = 
 
 @pytest.fixture
 def requests(dynamodb: DynamoDBClient) -> Counter[str]:
-    """How often each operation was called of late."""
+    """The number of calls of each DynamoDB operation."""
     counted = Counter[str]()
     dynamodb.meta.events.register("before-call.dynamodb", lambda model, **_: counted.update([model.name]))
     return counted
@@ -36,11 +36,11 @@ def requests(dynamodb: DynamoDBClient) -> Counter[str]:
 
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """Monotonic seconds, which sleeping moves on."""
+    """A monotonic clock that only `sleep` advances."""
     seconds = [1000.0]
 
-    def sleep(more: float) -> None:
-        seconds[0] += more
+    def sleep(duration: float) -> None:
+        seconds[0] += duration
 
     monkeypatch.setattr(linking.time, "monotonic", lambda: seconds[0])
     monkeypatch.setattr(linking.time, "sleep", sleep)

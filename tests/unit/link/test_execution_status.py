@@ -33,9 +33,9 @@ if TYPE_CHECKING:
     from tests.support import scripts
 
 
-def store_job(store: JobLogTable, script: scripts.Script, job_id: str, *, all_but_the_end: bool = False) -> None:
+def store_job(table: JobLogTable, script: scripts.Script, job_id: str, *, all_but_the_end: bool = False) -> None:
     for event in events(script, job_id)[: -1 if all_but_the_end else None]:
-        store.put(event, RETENTION * 1000)
+        table.put(event, RETENTION * 1000)
 
 
 @pytest.mark.parametrize(
@@ -51,9 +51,9 @@ def store_job(store: JobLogTable, script: scripts.Script, job_id: str, *, all_bu
         ([CANCELLED], "FAILED"),
     ],
 )
-def test_an_execution_ends_with_its_last_wave_as_its_servers_did(  # noqa: PLR0917
+def test_the_last_wave_sets_the_status_and_the_end_time(  # noqa: PLR0917
     dynamodb: DynamoDBClient,
-    store: JobLogTable,
+    table: JobLogTable,
     settings: dict[str, Any],
     range_key: tuple[str, ...],
     waves: list[scripts.Script],
@@ -70,14 +70,14 @@ def test_an_execution_ends_with_its_last_wave_as_its_servers_did(  # noqa: PLR09
         "other": "untouched",
     }
     write(dynamodb, **record)
-    table = executions_table(dynamodb, **settings)
+    executions = executions_table(dynamodb, **settings)
     for wave, job in zip(waves[:-1], jobs, strict=False):
-        store_job(store, wave, job)
-        assert update_status(table, store, "exec-1", job) == "UNCHANGED"
-    store_job(store, waves[-1], jobs[-1])
+        store_job(table, wave, job)
+        assert update_status(executions, table, "exec-1", job) == "UNCHANGED"
+    store_job(table, waves[-1], jobs[-1])
     assert records(dynamodb) == [record]
 
-    assert update_status(table, store, "exec-1", jobs[-1]) == "UPDATED"
+    assert update_status(executions, table, "exec-1", jobs[-1]) == "UPDATED"
 
     ended = max(event.timestamp for wave, job in zip(waves, jobs, strict=True) for event in events(wave, job))
     (after,) = records(dynamodb)
@@ -85,13 +85,13 @@ def test_an_execution_ends_with_its_last_wave_as_its_servers_did(  # noqa: PLR09
     assert after == record | {names.status_attribute: status, names.end_time_attribute: end_time}
 
 
-def test_the_end_time_can_be_in_seconds(dynamodb: DynamoDBClient, store: JobLogTable) -> None:
+def test_the_end_time_can_be_epoch_seconds(dynamodb: DynamoDBClient, table: JobLogTable) -> None:
     create(dynamodb, "ExecutionId")
     write(dynamodb, ExecutionId="exec-1", Status="RUNNING", Waves=[{"JobId": "drsjob-1"}])
-    store_job(store, BAD, "drsjob-1")
+    store_job(table, BAD, "drsjob-1")
 
     update_status(
-        executions_table(dynamodb, update_status=True, end_time_format="EPOCH_SECONDS"), store, "exec-1", "drsjob-1"
+        executions_table(dynamodb, update_status=True, end_time_format="EPOCH_SECONDS"), table, "exec-1", "drsjob-1"
     )
 
     assert records(dynamodb)[0]["EndTime"] == int(START.timestamp()) + 30
@@ -100,12 +100,12 @@ def test_the_end_time_can_be_in_seconds(dynamodb: DynamoDBClient, store: JobLogT
 @pytest.mark.parametrize(
     "status", ["COMPLETED", "PARTIAL", "FAILED", "CANCELLED", "Cancelled", "CANCELED", "TERMINATED", "TIMED_OUT"]
 )
-def test_a_terminal_status_is_never_overwritten(dynamodb: DynamoDBClient, store: JobLogTable, status: str) -> None:
+def test_a_terminal_status_is_never_overwritten(dynamodb: DynamoDBClient, table: JobLogTable, status: str) -> None:
     create(dynamodb, "ExecutionId")
     write(dynamodb, ExecutionId="exec-1", Status=status, Waves=[{"JobId": "drsjob-1"}])
-    store_job(store, BAD, "drsjob-1")
+    store_job(table, BAD, "drsjob-1")
 
-    assert update_status(executions_table(dynamodb), store, "exec-1", "drsjob-1") == "UNCHANGED"
+    assert update_status(executions_table(dynamodb), table, "exec-1", "drsjob-1") == "UNCHANGED"
     assert records(dynamodb)[0]["Status"] == status
 
 
@@ -115,54 +115,54 @@ def test_a_terminal_status_is_never_overwritten(dynamodb: DynamoDBClient, store:
         {"Waves": [{"JobId": "drsjob-1"}, {"WaveName": "not begun"}]},
         {"Waves": [{"JobId": "drsjob-1"}, {"JobId": "drsjob-2"}]},
         {"Waves": [{"JobId": ["drsjob-1", "drsjob-2"]}]},
-        # Public platforms append a wave when it begins, and say beforehand how many there will be.
+        # Some public orchestrators append a wave when it starts, and store the number of waves in advance.
         {"Waves": [{"JobId": "drsjob-1"}], "TotalWaves": 3},
         {"Waves": [{"JobId": "drsjob-1"}], "TotalWaves": "3"},
         {"Waves": [{"JobId": "drsjob-1"}], "TotalWaves": "three"},
         {"Waves": [{"JobId": "drsjob-1"}], "TotalWaves": {"N": 2}},
     ],
 )
-def test_an_execution_is_not_over_when_its_first_wave_is(
-    dynamodb: DynamoDBClient, store: JobLogTable, record: dict[str, Any]
+def test_the_status_is_unchanged_if_another_wave_has_not_ended(
+    dynamodb: DynamoDBClient, table: JobLogTable, record: dict[str, Any]
 ) -> None:
     create(dynamodb, "ExecutionId")
     write(dynamodb, ExecutionId="exec-1", Status="POLLING", **record)
-    store_job(store, GOOD, "drsjob-1")
-    store_job(store, GOOD, "drsjob-2", all_but_the_end=True)
+    store_job(table, GOOD, "drsjob-1")
+    store_job(table, GOOD, "drsjob-2", all_but_the_end=True)
 
-    assert update_status(executions_table(dynamodb), store, "exec-1", "drsjob-1") == "UNCHANGED"
+    assert update_status(executions_table(dynamodb), table, "exec-1", "drsjob-1") == "UNCHANGED"
     assert records(dynamodb)[0]["Status"] == "POLLING"
 
 
 @pytest.mark.parametrize(
     "waves",
     [
-        [{"JobId": "drsjob-1", "Servers": [{"JobId": "ssm-123"}]}],  # of something else
+        [{"JobId": "drsjob-1", "Servers": [{"JobId": "ssm-123"}]}],  # job of another service
         {"one": {"Servers": ["s-1"], "Result": {"JobId": "drsjob-1"}}},
         {"Waves": [{"JobId": "drsjob-1"}], "Text": "of no wave", "Names": ["one"]},
     ],
 )
-def test_what_stands_beside_a_waves_job_is_not_waited_for(
-    dynamodb: DynamoDBClient, store: JobLogTable, waves: Any
+def test_other_attributes_of_a_wave_do_not_delay_the_status(
+    dynamodb: DynamoDBClient, table: JobLogTable, waves: Any
 ) -> None:
     create(dynamodb, "ExecutionId")
     write(dynamodb, ExecutionId="exec-1", Status="POLLING", Waves=waves)
-    store_job(store, GOOD, "drsjob-1")
+    store_job(table, GOOD, "drsjob-1")
 
-    assert update_status(executions_table(dynamodb), store, "exec-1", "drsjob-1") == "UPDATED"
+    assert update_status(executions_table(dynamodb), table, "exec-1", "drsjob-1") == "UPDATED"
 
 
-def test_the_tables_are_read_as_they_are_now(dynamodb: DynamoDBClient, store: JobLogTable) -> None:
-    """On which it rests that of two jobs that end at once the later one sees the other; moto is always consistent."""
+def test_the_tables_are_read_with_strong_consistency(dynamodb: DynamoDBClient, table: JobLogTable) -> None:
+    """If two jobs end at the same time, the later update must read both. moto is always consistent."""
     create(dynamodb, "ExecutionId")
     write(dynamodb, ExecutionId="exec-1", Status="POLLING", Waves=[{"JobId": "drsjob-1"}])
-    store_job(store, GOOD, "drsjob-1")
-    asked: list[Any] = []
-    dynamodb.meta.events.register("provide-client-params.dynamodb.Query", lambda params, **_: asked.append(params))
+    store_job(table, GOOD, "drsjob-1")
+    queries: list[Any] = []
+    dynamodb.meta.events.register("provide-client-params.dynamodb.Query", lambda params, **_: queries.append(params))
 
-    update_status(executions_table(dynamodb), store, "exec-1", "drsjob-1")
+    update_status(executions_table(dynamodb), table, "exec-1", "drsjob-1")
 
-    assert [(query["TableName"], query["ConsistentRead"]) for query in asked] == [("history", True), (TABLE, True)]
+    assert [(query["TableName"], query["ConsistentRead"]) for query in queries] == [("history", True), (TABLE, True)]
 
 
 @pytest.mark.parametrize(
@@ -171,88 +171,88 @@ def test_the_tables_are_read_as_they_are_now(dynamodb: DynamoDBClient, store: Jo
         None,
         {"Waves": []},
         {"Waves": [{"JobId": "drsjob-2"}]},
-        # Waves, or a job, under names that the settings do not have.
+        # Waves or a job in attributes that the settings do not name.
         {"WaveList": [{"JobId": "drsjob-1"}, {"WaveName": "not begun"}]},
         {"CurrentWave": {"JobId": "drsjob-1"}},
     ],
 )
-def test_an_execution_that_is_not_there_is_missing_and_not_made(
-    dynamodb: DynamoDBClient, store: JobLogTable, record: dict[str, Any] | None
+def test_a_missing_execution_is_reported_and_not_created(
+    dynamodb: DynamoDBClient, table: JobLogTable, record: dict[str, Any] | None
 ) -> None:
     create(dynamodb, "ExecutionId")
     if record:
         write(dynamodb, ExecutionId="exec-1", **record)
-    store_job(store, BAD, "drsjob-1")
+    store_job(table, BAD, "drsjob-1")
     before = records(dynamodb)
 
-    assert update_status(executions_table(dynamodb), store, "exec-1", "drsjob-1") == "MISSING"
+    assert update_status(executions_table(dynamodb), table, "exec-1", "drsjob-1") == "MISSING"
     assert records(dynamodb) == before
 
 
-def test_of_two_jobs_that_end_at_once_both_may_set_the_status(dynamodb: DynamoDBClient, store: JobLogTable) -> None:
-    """Both are stored before either looks: both see both, one sets it, the other finds it set."""
+def test_only_one_of_two_concurrent_updates_succeeds(dynamodb: DynamoDBClient, table: JobLogTable) -> None:
+    """Both jobs are stored before the first update, so both updates read both jobs."""
     create(dynamodb, "ExecutionId")
     write(dynamodb, ExecutionId="exec-1", Status="RUNNING", Waves=[{"JobId": "drsjob-1"}, {"JobId": "drsjob-2"}])
-    store_job(store, GOOD, "drsjob-1")
-    store_job(store, MIXED, "drsjob-2")
+    store_job(table, GOOD, "drsjob-1")
+    store_job(table, MIXED, "drsjob-2")
     first, second = executions_table(dynamodb), executions_table(dynamodb)
-    (as_read_by_both,) = first.records("exec-1")
+    (read_by_both,) = first.records("exec-1")
 
-    assert update_status(first, store, "exec-1", "drsjob-1") == "UPDATED"
-    assert not second.set_status(as_read_by_both, "FAILED", START)
-    assert update_status(second, store, "exec-1", "drsjob-2") == "UNCHANGED"
+    assert update_status(first, table, "exec-1", "drsjob-1") == "UPDATED"
+    assert not second.set_status(read_by_both, "FAILED", START)
+    assert update_status(second, table, "exec-1", "drsjob-2") == "UNCHANGED"
     assert records(dynamodb)[0]["Status"] == "PARTIAL"
 
 
 @pytest.mark.parametrize(
     "change", [{"Waves": [{"JobId": "drsjob-1"}, {}]}, {"Status": "CANCELLED"}, {"Status": "CANCELLED", "Waves": []}]
 )
-def test_a_record_that_changes_meanwhile_is_looked_at_again(
-    dynamodb: DynamoDBClient, store: JobLogTable, monkeypatch: pytest.MonkeyPatch, change: dict[str, Any]
+def test_the_record_is_read_again_if_it_changed(
+    dynamodb: DynamoDBClient, table: JobLogTable, monkeypatch: pytest.MonkeyPatch, change: dict[str, Any]
 ) -> None:
     create(dynamodb, "ExecutionId")
     before = {"ExecutionId": "exec-1", "Waves": [{"JobId": "drsjob-1"}]}
     write(dynamodb, **before)
-    store_job(store, BAD, "drsjob-1")
-    table = executions_table(dynamodb)
-    set_status = table.set_status
+    store_job(table, BAD, "drsjob-1")
+    executions = executions_table(dynamodb)
+    set_status = executions.set_status
 
-    def after_somebody_else(*arguments: Any) -> bool:
+    def after_another_writer(*arguments: Any) -> bool:
         write(dynamodb, **(before | change))
         return set_status(*arguments)
 
-    monkeypatch.setattr(table, "set_status", after_somebody_else)
+    monkeypatch.setattr(executions, "set_status", after_another_writer)
 
-    assert update_status(table, store, "exec-1", "drsjob-1") in {"UNCHANGED", "MISSING"}
+    assert update_status(executions, table, "exec-1", "drsjob-1") in {"UNCHANGED", "MISSING"}
     assert records(dynamodb) == [before | change]
 
 
-def test_a_record_that_others_never_leave_alone_is_a_failure(
-    dynamodb: DynamoDBClient, store: JobLogTable, monkeypatch: pytest.MonkeyPatch
+def test_the_update_fails_if_the_record_changes_at_each_attempt(
+    dynamodb: DynamoDBClient, table: JobLogTable, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     create(dynamodb, "ExecutionId")
     write(dynamodb, ExecutionId="exec-1", Waves=[{"JobId": "drsjob-1"}])
-    store_job(store, BAD, "drsjob-1")
-    table = executions_table(dynamodb)
-    monkeypatch.setattr(table, "set_status", lambda *_: False)
+    store_job(table, BAD, "drsjob-1")
+    executions = executions_table(dynamodb)
+    monkeypatch.setattr(executions, "set_status", lambda *_: False)
 
     with pytest.raises(ExecutionsTableError, match="another writer changed"):
-        update_status(table, store, "exec-1", "drsjob-1")
+        update_status(executions, table, "exec-1", "drsjob-1")
 
 
-def test_a_table_that_is_not_there_is_a_failure(dynamodb: DynamoDBClient, store: JobLogTable) -> None:
+def test_the_update_fails_if_the_executions_table_does_not_exist(dynamodb: DynamoDBClient, table: JobLogTable) -> None:
     with pytest.raises(ClientError):
-        update_status(executions_table(dynamodb), store, "exec-1", "drsjob-1")
+        update_status(executions_table(dynamodb), table, "exec-1", "drsjob-1")
 
 
-def test_a_record_that_was_deleted_meanwhile_is_not_created(dynamodb: DynamoDBClient) -> None:
+def test_a_deleted_record_is_not_created_again(dynamodb: DynamoDBClient) -> None:
     create(dynamodb, "ExecutionId")
     write(dynamodb, ExecutionId="exec-1", Waves=[{"JobId": "drsjob-1"}])
-    table = executions_table(dynamodb)
-    (record,) = table.records("exec-1")
-    unwatched = replace(record, as_read={})
+    executions = executions_table(dynamodb)
+    (record,) = executions.records("exec-1")
+    unconditional = replace(record, as_read={})
     dynamodb.delete_item(TableName="history", Key={"ExecutionId": {"S": "exec-1"}})
 
-    assert not table.set_status(unwatched, "COMPLETED", START)
+    assert not executions.set_status(unconditional, "COMPLETED", START)
 
     assert records(dynamodb) == []

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 # ---------------------------------------------------------------------------------------------------------------------
-# Whose job is it
+# Executions of jobs
 # ---------------------------------------------------------------------------------------------------------------------
 
 WAVES = {
@@ -36,21 +36,21 @@ WAVES = {
 
 
 @pytest.mark.parametrize("waves", WAVES.values(), ids=WAVES.keys())
-def test_a_job_is_found_by_a_scan_in_whatever_form_waves_have(dynamodb: DynamoDBClient, waves: Any) -> None:
+def test_a_scan_finds_a_job_in_each_form_of_waves(dynamodb: DynamoDBClient, waves: Any) -> None:
     create(dynamodb, "ExecutionId", "PlanId")
     write(dynamodb, ExecutionId="exec-1", PlanId="plan", Waves=waves)
     write(dynamodb, ExecutionId="exec-2", PlanId="plan", Waves=[{"JobId": "drsjob-2"}])
-    table = executions_table(dynamodb)
+    executions = executions_table(dynamodb)
 
-    assert table.find_by_scan(["drsjob-1", "drsjob-3"], lambda: 1) == {"drsjob-1": "exec-1"}
-    (record,) = table.records("exec-1")
+    assert executions.find_by_scan(["drsjob-1", "drsjob-3"], lambda: 1) == {"drsjob-1": "exec-1"}
+    (record,) = executions.records("exec-1")
     assert len(record.waves) == 2
     assert "drsjob-1" in record.job_ids
     assert not record.names_every_job
 
 
 @pytest.mark.parametrize("waves", [None, "", "no JSON", "[", 7, [], {}, [None], "[" * 100_000])
-def test_waves_that_are_none_name_no_job(dynamodb: DynamoDBClient, waves: Any) -> None:
+def test_invalid_waves_contain_no_job(dynamodb: DynamoDBClient, waves: Any) -> None:
     create(dynamodb, "ExecutionId")
     write(dynamodb, ExecutionId="exec-1", Waves=waves)
 
@@ -59,7 +59,7 @@ def test_waves_that_are_none_name_no_job(dynamodb: DynamoDBClient, waves: Any) -
     assert (record.job_ids, record.names_every_job) == (frozenset(), False)
 
 
-def test_a_record_without_waves_is_one(dynamodb: DynamoDBClient) -> None:
+def test_a_record_without_waves_is_a_single_wave(dynamodb: DynamoDBClient) -> None:
     create(dynamodb, "ExecutionId")
     write(dynamodb, ExecutionId="exec-1", JobId="drsjob-1")
 
@@ -67,7 +67,7 @@ def test_a_record_without_waves_is_one(dynamodb: DynamoDBClient) -> None:
     assert executions_table(dynamodb).records("exec-1")[0].names_every_job
 
 
-def test_a_scan_reads_all_pages_and_goes_on_where_it_was_cut_off(dynamodb: DynamoDBClient) -> None:
+def test_a_scan_reads_all_pages_and_continues_after_an_interruption(dynamodb: DynamoDBClient) -> None:
     create(dynamodb, "ExecutionId")
     for number in range(40):
         waves = [{"JobId": f"drsjob-{number}", "Text": "x" * 65_000}]
@@ -76,38 +76,38 @@ def test_a_scan_reads_all_pages_and_goes_on_where_it_was_cut_off(dynamodb: Dynam
 
     assert executions_table(dynamodb).find_by_scan(wanted, lambda: 1) == wanted
 
-    table, once = executions_table(dynamodb), iter([1, 0])
-    first = table.find_by_scan(wanted, lambda: next(once))
+    executions, once = executions_table(dynamodb), iter([1, 0])
+    first = executions.find_by_scan(wanted, lambda: next(once))
     assert 0 < len(first) < 40
-    rest = table.find_by_scan(wanted, lambda: 1)
+    rest = executions.find_by_scan(wanted, lambda: 1)
     assert first | rest == wanted
     assert not first.keys() & rest.keys()
 
 
 @pytest.mark.parametrize(("settings", "attribute"), [(CAPITALS, "JobId"), (SMALL, "currentJob")])
-def test_a_job_is_found_by_the_index_whatever_its_key_is_called(
+def test_a_job_is_found_by_an_index_with_any_key_name(
     dynamodb: DynamoDBClient, settings: dict[str, Any], attribute: str
 ) -> None:
     names = ExecutionsTableSettings(table_name="history", **settings)
     create(dynamodb, names.execution_id_attribute, "PlanId", index=attribute)
     write(dynamodb, **{names.execution_id_attribute: "exec-1", "PlanId": "plan", attribute: "drsjob-1"})
-    table = executions_table(dynamodb, **settings, job_id_index="by-job")
+    executions = executions_table(dynamodb, **settings, job_id_index="by-job")
 
-    assert table.find_by_index("drsjob-1") == "exec-1"
-    assert table.find_by_index("drsjob-2") is None
+    assert executions.find_by_index("drsjob-1") == "exec-1"
+    assert executions.find_by_index("drsjob-2") is None
 
 
 def test_a_job_of_two_executions_is_linked_to_neither(dynamodb: DynamoDBClient) -> None:
     create(dynamodb, "ExecutionId", index="JobId")
     for execution in ("exec-1", "exec-2"):
         write(dynamodb, ExecutionId=execution, JobId="drsjob-1", Waves=[{"JobId": "drsjob-1"}])
-    table = executions_table(dynamodb, job_id_index="by-job")
+    executions = executions_table(dynamodb, job_id_index="by-job")
 
-    assert table.find_by_index("drsjob-1") is None
-    assert table.find_by_scan(["drsjob-1"], lambda: 1) == {}
+    assert executions.find_by_index("drsjob-1") is None
+    assert executions.find_by_scan(["drsjob-1"], lambda: 1) == {}
 
 
-def test_an_index_without_the_executions_id_is_named(dynamodb: DynamoDBClient) -> None:
+def test_an_index_that_does_not_project_the_execution_id_is_an_error(dynamodb: DynamoDBClient) -> None:
     create(dynamodb, "PlanId", index="JobId")
     write(dynamodb, PlanId="plan", ExecutionId="exec-1", JobId="drsjob-1")
 
@@ -117,7 +117,7 @@ def test_an_index_without_the_executions_id_is_named(dynamodb: DynamoDBClient) -
         executions_table(dynamodb, job_id_index="by-job").find_by_index("drsjob-1")
 
 
-def test_an_index_that_is_not_there_is_named(dynamodb: DynamoDBClient) -> None:
+def test_a_missing_index_is_an_error(dynamodb: DynamoDBClient) -> None:
     create(dynamodb, "ExecutionId")
 
     with pytest.raises(
@@ -126,7 +126,7 @@ def test_an_index_that_is_not_there_is_named(dynamodb: DynamoDBClient) -> None:
         executions_table(dynamodb, job_id_index="by-job").find_by_index("drsjob-1")
 
 
-def test_an_execution_id_that_is_not_the_key_is_named(dynamodb: DynamoDBClient) -> None:
+def test_an_execution_id_that_is_not_the_partition_key_is_an_error(dynamodb: DynamoDBClient) -> None:
     create(dynamodb, "PlanId")
 
     with pytest.raises(
@@ -147,7 +147,7 @@ def test_an_execution_id_that_is_not_the_key_is_named(dynamodb: DynamoDBClient) 
         (["FAILED", "PARTIAL"], True),
     ],
 )
-def test_the_platform_says_whether_an_execution_is_over(
+def test_an_execution_is_over_if_each_record_has_a_terminal_status(
     dynamodb: DynamoDBClient, statuses: list[str | None], is_over: bool | None
 ) -> None:
     create(dynamodb, "ExecutionId", "PlanId")

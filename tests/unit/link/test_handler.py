@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 @dataclass
 class Context(LambdaContext):
-    """The context of an invocation with this time left."""
+    """The context of an invocation with ``milliseconds`` left."""
 
     milliseconds: float = 50_000.0
 
@@ -46,9 +46,9 @@ def run(event: dict[str, Any], milliseconds: float = 50_000.0) -> dict[str, int]
     return result
 
 
-def test_a_run_adds_its_metrics(store: JobLogTable, capsys: pytest.CaptureFixture[str]) -> None:
-    store.put(replace(event(), timestamp=NOW - timedelta(minutes=5)), RETENTION)
-    store.put(event(1, execution_id="exec-1"), RETENTION)
+def test_a_run_adds_its_metrics(table: JobLogTable, capsys: pytest.CaptureFixture[str]) -> None:
+    table.put(replace(event(), timestamp=NOW - timedelta(minutes=5)), RETENTION)
+    table.put(event(1, execution_id="exec-1"), RETENTION)
 
     assert run({}) == {"events": 1, "finished": 0}
 
@@ -57,8 +57,8 @@ def test_a_run_adds_its_metrics(store: JobLogTable, capsys: pytest.CaptureFixtur
     assert 300 <= line["OldestUnlinkedEventAge"][0] < 3600
 
 
-def test_a_manual_run_sends_no_heartbeat(store: JobLogTable, capsys: pytest.CaptureFixture[str]) -> None:
-    store.put(event(), RETENTION)
+def test_a_manual_run_sends_no_heartbeat(table: JobLogTable, capsys: pytest.CaptureFixture[str]) -> None:
+    table.put(event(), RETENTION)
 
     run({"jobIds": ["drsjob-1"]})
 
@@ -68,16 +68,16 @@ def test_a_manual_run_sends_no_heartbeat(store: JobLogTable, capsys: pytest.Capt
 
 
 @pytest.mark.filterwarnings("ignore:No application metrics to publish")
-def test_a_requested_job_is_due_at_any_age(store: JobLogTable, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_requested_job_is_due_at_any_age(table: JobLogTable, monkeypatch: pytest.MonkeyPatch) -> None:
     old = datetime.now(UTC) - timedelta(hours=2)
     for job_id in ("drsjob-1", "drsjob-2"):
-        store.put(replace(event(0, job_id), timestamp=old), RETENTION)
-        store.put(event(1, job_id, execution_id="exec-1"), RETENTION)
+        table.put(replace(event(0, job_id), timestamp=old), RETENTION)
+        table.put(event(1, job_id, execution_id="exec-1"), RETENTION)
     monkeypatch.setattr(linking, "is_due", lambda *_: False)
 
     assert run({})["events"] == 0
     assert run({"jobIds": ["drsjob-1"]})["events"] == 1
-    assert list(store.unlinked()) == ["drsjob-2"]
+    assert list(table.unlinked()) == ["drsjob-2"]
 
 
 @pytest.mark.parametrize("event", [{"jobIds": []}, {"jobIds": [7]}, {"jobIDs": ["drsjob-1"]}, {"jobIds": "drsjob-1"}])
@@ -86,12 +86,10 @@ def test_an_invalid_event_is_rejected_with_the_remedy(event: dict[str, Any]) -> 
         run(event)
 
 
-def test_a_failure_is_an_error_of_the_function(store: JobLogTable, dynamodb: DynamoDBClient) -> None:
+def test_a_failure_is_an_error_of_the_function(table: JobLogTable, dynamodb: DynamoDBClient) -> None:
     assert dynamodb
-    store.put(event(), RETENTION)
-    cold_start(
-        "linker", EXECUTION_HISTORY_TABLE="missing", EXECUTION_HISTORY_SETTINGS='{"jobIdIndex": "by-job"}'
-    )  # a table that does not exist
+    table.put(event(), RETENTION)
+    cold_start("linker", EXECUTION_HISTORY_TABLE="missing", EXECUTION_HISTORY_SETTINGS='{"jobIdIndex": "by-job"}')
 
     with pytest.raises(linker.LinkError, match=r"drsjob-1: ResourceNotFoundException"):
         run({})

@@ -28,7 +28,7 @@ DETAIL = {
 }
 
 
-def test_a_job_log_event_is_read_whole() -> None:
+def test_a_job_log_event_is_parsed_completely() -> None:
     event = parse(dumps(job_log(DETAIL)))
 
     assert event.job_id == "drsjob-1"
@@ -46,7 +46,7 @@ def test_a_job_log_event_is_read_whole() -> None:
     assert event.key == "2022-12-07T19:24:27.973064Z#fact-1"
 
 
-def test_what_is_missing_comes_from_the_envelope() -> None:
+def test_missing_attributes_are_taken_from_the_envelope() -> None:
     event = parse(dumps(job_log({"jobID": "drsjob-1", "eventType": "JOB_START", "eventId": "", "executionId": ""})))
 
     assert event.key == "2025-11-28T20:30:15.000000Z#11111111-2222-3333-4444-555555555555"
@@ -62,7 +62,7 @@ def test_what_is_missing_comes_from_the_envelope() -> None:
         ("RECOVERY_LAUNCH_SOMETHING_NEW", "RECOVERY_LAUNCH_SOMETHING_NEW"),
     ],
 )
-def test_a_launch_result_is_a_job_log_event(state: str, stored: str) -> None:
+def test_a_launch_result_is_parsed_as_a_job_log_event(state: str, stored: str) -> None:
     event = parse(dumps(launch_result(state=state)))
 
     assert event.event_type == stored
@@ -92,7 +92,7 @@ def test_a_launch_result_is_a_job_log_event(state: str, stored: str) -> None:
         ("NOBODY_LISTED_THIS", "NOBODY_LISTED_THIS"),
     ],
 )
-def test_vocabulary(drs: str, stored: str) -> None:
+def test_event_types_are_normalized(drs: str, stored: str) -> None:
     assert parse(dumps(job_log(DETAIL | {"eventType": drs}))).event_type == stored
     assert parse(dumps(job_log(DETAIL | {"eventType": stored}))).event_type == stored
 
@@ -101,12 +101,12 @@ def test_vocabulary(drs: str, stored: str) -> None:
     ("outcome", "stored"),
     [(None, "JOB_COMPLETED"), ("SUCCEEDED", "JOB_COMPLETED"), ("PARTIAL", "JOB_COMPLETED"), ("FAILED", "JOB_FAILED")],
 )
-def test_job_end_tells_its_outcome(outcome: str | None, stored: str) -> None:
+def test_the_type_of_a_job_end_depends_on_its_outcome(outcome: str | None, stored: str) -> None:
     assert parse(dumps(job_log(DETAIL | {"eventType": "JOB_END", "outcome": outcome}))).event_type == stored
 
 
 @pytest.mark.parametrize(
-    ("body", "said"),
+    ("body", "message"),
     [
         ("{", "not valid JSON"),
         ("", "not valid JSON"),
@@ -135,8 +135,8 @@ def test_job_end_tells_its_outcome(outcome: str | None, stored: str) -> None:
         (dumps(launch_result(state=None)), "detail.eventType must be a non-empty string"),
     ],
 )
-def test_an_invalid_event_says_what_is_wrong(body: str, said: str) -> None:
-    with pytest.raises(InvalidEventError, match=said):
+def test_an_invalid_event_is_rejected_with_the_reason(body: str, message: str) -> None:
+    with pytest.raises(InvalidEventError, match=message):
         parse(body)
 
 
@@ -152,19 +152,19 @@ def test_an_invalid_event_says_what_is_wrong(body: str, said: str) -> None:
         "2022-12-07T20:15:39,204086+01",
     ],
 )
-def test_every_way_to_write_a_time_is_the_same_time(text: str) -> None:
+def test_all_formats_of_a_time_give_the_same_time(text: str) -> None:
     assert format_time(parse_time("time", text)) == "2022-12-07T19:15:39.204086Z"
 
 
 @pytest.mark.parametrize(
-    ("text", "kept"),
+    ("text", "expected"),
     [
         ("2022-12-07T19:15:39+00:00", "2022-12-07T19:15:39.000000Z"),
         ("2022-12-07T19:15Z", "2022-12-07T19:15:00.000000Z"),
     ],
 )
-def test_what_is_missing_of_a_time_is_zero(text: str, kept: str) -> None:
-    assert format_time(parse_time("time", text)) == kept
+def test_missing_parts_of_a_time_are_zero(text: str, expected: str) -> None:
+    assert format_time(parse_time("time", text)) == expected
 
 
 @pytest.mark.parametrize(
@@ -174,13 +174,13 @@ def test_what_is_missing_of_a_time_is_zero(text: str, kept: str) -> None:
         *("2022-12-07T25:00:00Z", "0001-01-01T00:00:00+23:59", "٢٠٢٢-12-07T19:15:39Z", 1670440539, None, True),
     ],
 )
-def test_no_time_is_refused(value: object) -> None:
+def test_an_invalid_time_is_rejected(value: object) -> None:
     with pytest.raises(InvalidEventError, match="time must be an ISO 8601 time"):
         parse_time("time", value)
 
 
 @given(st.datetimes(min_value=datetime(1000, 1, 2), max_value=datetime(9999, 12, 30)), st.integers(-1439, 1439))
-def test_times_keep_their_order_as_text(naive: datetime, offset: int) -> None:
+def test_formatted_times_sort_chronologically(naive: datetime, offset: int) -> None:
     time = naive.replace(tzinfo=timezone(timedelta(minutes=offset)))
 
     text = format_time(parse_time("time", time.isoformat()))
@@ -190,12 +190,14 @@ def test_times_keep_their_order_as_text(naive: datetime, offset: int) -> None:
     assert text < format_time(time + timedelta(microseconds=1))
 
 
-@pytest.mark.parametrize(("given_value", "kept"), [("TRUE", True), ("False", False), (True, True), ("maybe", "maybe")])
-def test_is_drill_is_a_bool_where_it_can_be(given_value: object, kept: object) -> None:
-    assert parse(dumps(job_log(DETAIL | {"isDrill": given_value}))).detail["isDrill"] == kept
+@pytest.mark.parametrize(
+    ("given_value", "expected"), [("TRUE", True), ("False", False), (True, True), ("maybe", "maybe")]
+)
+def test_is_drill_is_converted_to_a_bool_if_possible(given_value: object, expected: object) -> None:
+    assert parse(dumps(job_log(DETAIL | {"isDrill": given_value}))).detail["isDrill"] == expected
 
 
-def test_texts_that_came_as_something_else_are_kept() -> None:
+def test_values_that_should_be_texts_are_converted_to_text() -> None:
     event = parse(dumps(job_log(DETAIL | {"error": {"code": 1.5, "why": "ü"}, "message": 7})))
 
     assert event.error == '{"code": "1.5", "why": "ü"}'
@@ -203,7 +205,7 @@ def test_texts_that_came_as_something_else_are_kept() -> None:
 
 
 @given(details())
-def test_every_valid_event_is_read(detail: dict[str, Any]) -> None:
+def test_any_valid_event_is_parsed(detail: dict[str, Any]) -> None:
     event = parse(dumps(job_log(detail)))
 
     assert event.job_id == detail["jobID"]
@@ -212,12 +214,12 @@ def test_every_valid_event_is_read(detail: dict[str, Any]) -> None:
 
 
 @given(st.text() | st.recursive(st.none() | st.text(), lambda part: st.dictionaries(st.text(), part)).map(json.dumps))
-def test_garbage_is_refused_and_nothing_else(body: str) -> None:
+def test_any_invalid_text_raises_an_invalid_event_error(body: str) -> None:
     with pytest.raises(InvalidEventError):
         parse(body)
 
 
-def test_the_real_drills_are_read() -> None:
+def test_the_real_drills_are_parsed() -> None:
     events = [parse(dumps(job_log(item.detail()))) for item in items()]
 
     assert len({(event.job_id, event.key) for event in events}) == 28

@@ -58,32 +58,32 @@ def states(progress: Progress) -> dict[str, str]:
 
 
 # ---------------------------------------------------------------------------------------------------------------------
-# Any events
+# Properties of any events
 # ---------------------------------------------------------------------------------------------------------------------
 
 
 @given(st.lists(st.sampled_from(EVERYTHING)), st.randoms())
-def test_order_and_repeats_change_nothing(some: list[JobLogEvent], random: Any) -> None:
-    again = some + random.choices(some, k=len(some)) if some else []
-    random.shuffle(again)
+def test_progress_does_not_depend_on_order_or_repeats(sample: list[JobLogEvent], random: Any) -> None:
+    repeated = sample + random.choices(sample, k=len(sample)) if sample else []
+    random.shuffle(repeated)
 
-    assert progress_of(again) == progress_of(some)
+    assert progress_of(repeated) == progress_of(sample)
 
 
 @given(st.lists(st.sampled_from(EVERYTHING)))
-def test_counts_add_up(some: list[JobLogEvent]) -> None:
-    progress = progress_of(some)
+def test_the_counts_of_server_states_add_up(sample: list[JobLogEvent]) -> None:
+    progress = progress_of(sample)
 
     total = progress.summary.pop("totalServers")
     assert total == len({server.source_server_id for server in progress.servers})
     assert sum(count for name, count in progress.summary.items() if name != "totalServers") == total
-    assert {job.job_id for job in progress.jobs} == {one.job_id for one in some}
-    named = {one.source_server_id for one in some if one.source_server_id}
+    assert {job.job_id for job in progress.jobs} == {one.job_id for one in sample}
+    named = {one.source_server_id for one in sample if one.source_server_id}
     assert named <= {server.source_server_id for server in progress.servers}
 
 
 @given(st.data())
-def test_a_job_is_told_alike_whatever_other_jobs_there_are(data: st.DataObject) -> None:
+def test_the_state_of_a_job_does_not_depend_on_other_jobs(data: st.DataObject) -> None:
     number = data.draw(st.integers(0, len(WAVES) - 1))
     others = data.draw(st.lists(st.sampled_from(EVERYTHING)))
     of_job = [one for one in EVERYTHING if one.job_id == f"drsjob-{number}"]
@@ -94,12 +94,10 @@ def test_a_job_is_told_alike_whatever_other_jobs_there_are(data: st.DataObject) 
 
 
 @given(st.lists(st.sampled_from(EVERYTHING), min_size=1), st.data())
-def test_a_split_over_two_jobs_of_different_servers_is_the_sum_of_both(
-    some: list[JobLogEvent], data: st.DataObject
-) -> None:
-    """Waves of other servers do not touch each other."""
-    first = [one for one in some if one.job_id == "drsjob-0"]
-    second = [one for one in some if one.job_id == "drsjob-1"]
+def test_progress_of_two_jobs_is_the_sum_of_both(sample: list[JobLogEvent], data: st.DataObject) -> None:
+    """Waves with different servers do not affect each other."""
+    first = [one for one in sample if one.job_id == "drsjob-0"]
+    second = [one for one in sample if one.job_id == "drsjob-1"]
 
     both = progress_of(data.draw(st.permutations(first + second)))
 
@@ -135,22 +133,22 @@ def test_a_split_over_two_jobs_of_different_servers_is_the_sum_of_both(
         ("SOMETHING_NEW", "PENDING"),
     ],
 )
-def test_the_newest_event_tells_the_state(event_type: str, state: str) -> None:
+def test_the_newest_event_sets_the_state_of_a_server(event_type: str, state: str) -> None:
     assert only_server(event(event_type)).state == state
 
 
-def test_at_equal_times_the_more_final_state_counts() -> None:
+def test_the_more_final_state_applies_at_equal_times() -> None:
     assert only_server(event("LAUNCH_END"), event("LAUNCH_FAILED"), event("LAUNCH_START")).state == "FAILED"
     assert only_server(event("LAUNCH_END"), event("LAUNCH_START")).state == "LAUNCHED"
 
 
-def test_what_comes_later_counts_though_it_is_less_final() -> None:
+def test_a_later_event_applies_even_if_it_is_less_final() -> None:
     server = only_server(event("SNAPSHOT_FAIL", 1, error="no space"), event("USING_PREVIOUS_SNAPSHOT", 2))
 
     assert (server.state, server.since, server.error) == ("SNAPSHOT", START + 2 * MINUTE, None)
 
 
-def test_a_failure_is_since_it_was_first_told_with_the_error_that_any_source_told() -> None:
+def test_a_failure_has_its_first_time_and_the_error_of_any_event() -> None:
     failed = event("LAUNCH_FAILED", 5, error="no rights")
     launch_result = event("SERVER_LAUNCH_FAILED", 5.1)
 
@@ -160,7 +158,7 @@ def test_a_failure_is_since_it_was_first_told_with_the_error_that_any_source_tol
     assert only_server(failed, event("LAUNCH_FAILED", 6, error="no rights at all")).error == "no rights at all"
 
 
-def test_servers_of_the_job_are_there_before_anything_happens_to_them() -> None:
+def test_servers_of_a_job_are_pending_before_their_first_event() -> None:
     progress = progress_of([event("JOB_START", server=None, sourceServerIDs=["s-1", "s-2"]), event("LAUNCH_END", 1)])
 
     assert states(progress) == {"s-1": "LAUNCHED", "s-2": "PENDING"}
@@ -176,7 +174,7 @@ def test_servers_of_the_job_are_there_before_anything_happens_to_them() -> None:
     }
 
 
-def test_names_and_instances_are_the_newest_that_are_known() -> None:
+def test_the_newest_name_and_instance_of_a_server_apply() -> None:
     server = only_server(
         event("LAUNCH_END", 3, ec2InstanceID="i-2"),
         event("LAUNCH_START", 2, sourceServerName="prod-web-01", ec2InstanceID="i-1"),
@@ -186,7 +184,7 @@ def test_names_and_instances_are_the_newest_that_are_known() -> None:
     assert (server.server_name, server.ec2_instance_id) == ("prod-web-01", "i-2")
 
 
-def test_what_drs_says_at_the_end_counts_where_its_event_is_missing() -> None:
+def test_the_final_launch_status_applies_if_the_event_is_missing() -> None:
     end = event(
         "JOB_END",
         9,
@@ -205,12 +203,12 @@ def test_what_drs_says_at_the_end_counts_where_its_event_is_missing() -> None:
     assert progress.servers[0].ec2_instance_id == "i-1"
 
 
-def test_a_server_is_tried_again_in_a_later_wave() -> None:
+def test_a_later_wave_can_recover_a_failed_server() -> None:
     first = events(scripts.launch(SERVERS[:1], failing={SERVERS[0]: "no rights"}), "drsjob-1")
-    again = events(scripts.launch(SERVERS[:1]), "drsjob-2", created=START + timedelta(hours=1))
+    repeated = events(scripts.launch(SERVERS[:1]), "drsjob-2", created=START + timedelta(hours=1))
 
-    assert [(s.state, s.job_id) for s in progress_of(first + again[:1]).servers] == [("PENDING", "drsjob-2")]
-    assert [(s.state, s.error) for s in progress_of(first + again).servers] == [("LAUNCHED", None)]
+    assert [(s.state, s.job_id) for s in progress_of(first + repeated[:1]).servers] == [("PENDING", "drsjob-2")]
+    assert [(s.state, s.error) for s in progress_of(first + repeated).servers] == [("LAUNCHED", None)]
 
 
 def test_a_server_is_launched_until_it_is_terminated() -> None:
@@ -222,11 +220,11 @@ def test_a_server_is_launched_until_it_is_terminated() -> None:
 
 
 @pytest.mark.parametrize(
-    "odd", [{"sourceServerIDs": "s-1"}, {"sourceServerIDs": [1]}, {"jobType": []}, {"isDrill": []}, {"outcome": {}}]
+    "invalid", [{"sourceServerIDs": "s-1"}, {"sourceServerIDs": [1]}, {"jobType": []}, {"isDrill": []}, {"outcome": {}}]
 )
 @pytest.mark.parametrize("event_type", ["JOB_START", "JOB_END"])
-def test_details_of_strangers_harm_nothing(event_type: str, odd: dict[str, Any]) -> None:
-    assert progress_of([event(event_type, server=None, participatingServers=["s-1", {}], **odd)]).servers == []
+def test_invalid_details_are_ignored(event_type: str, invalid: dict[str, Any]) -> None:
+    assert progress_of([event(event_type, server=None, participatingServers=["s-1", {}], **invalid)]).servers == []
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -234,7 +232,7 @@ def test_details_of_strangers_harm_nothing(event_type: str, odd: dict[str, Any])
 # ---------------------------------------------------------------------------------------------------------------------
 
 
-def test_without_events_there_is_nothing() -> None:
+def test_progress_without_events_is_empty() -> None:
     progress = progress_of([])
 
     assert (progress.status, progress.has_ended, progress.is_idle(START)) == ("NO_EVENTS", False, False)
@@ -251,7 +249,7 @@ def test_without_events_there_is_nothing() -> None:
         (WAVES[5], "IN_PROGRESS", None, {"CONVERSION"}),
     ],
 )
-def test_a_job_is_what_its_servers_came_to(
+def test_the_status_of_a_job_is_derived_from_its_servers(
     script: scripts.Script, status: str, outcome: str | None, state: set[str]
 ) -> None:
     progress = progress_of(events(script, "drsjob-1"))
@@ -275,17 +273,17 @@ def test_a_job_is_what_its_servers_came_to(
         ("JOB_COMPLETED", ["CLEANUP_END"], "TERMINATE", "FAILED"),
     ],
 )
-def test_an_end_without_an_outcome_is_what_the_servers_are(
+def test_the_status_is_derived_from_the_servers_if_the_end_has_no_outcome(
     end: str, servers: list[str], job_type: str | None, status: str
 ) -> None:
-    told = [event(name, 1, f"s-{number}") for number, name in enumerate(servers)]
+    logged = [event(name, 1, f"s-{number}") for number, name in enumerate(servers)]
 
-    (job,) = progress_of([*told, event(end, 2, None, jobType=job_type)]).jobs
+    (job,) = progress_of([*logged, event(end, 2, None, jobType=job_type)]).jobs
 
     assert job.status == status
 
 
-def test_what_is_logged_of_a_server_after_a_cancel_does_not_bring_it_back() -> None:
+def test_a_server_stays_terminated_if_events_follow_the_cancellation() -> None:
     end = event("JOB_END", 3, None, outcome="FAILED")
     progress = progress_of(
         [event("CONVERSION_START", 1), event("JOB_CANCEL", 2, None), event("CONVERSION_END", 2.01), end]
@@ -294,7 +292,7 @@ def test_what_is_logged_of_a_server_after_a_cancel_does_not_bring_it_back() -> N
     assert (progress.status, states(progress)) == ("TERMINATED", {"s-1": "TERMINATED"})
 
 
-def test_a_cancel_leaves_what_is_launched() -> None:
+def test_a_cancellation_does_not_change_launched_servers() -> None:
     progress = progress_of([event("LAUNCH_END", 1), event("JOB_CANCEL", 2, None)])
 
     assert states(progress) == {"s-1": "LAUNCHED"}
@@ -309,7 +307,7 @@ def test_a_cancelled_termination_terminates_nothing() -> None:
     assert states(progress) == {"s-1": "LAUNCHED"}
 
 
-def test_a_jobs_start_and_its_cancel_stand_outside_what_is_of_the_same_moment() -> None:
+def test_start_and_cancellation_enclose_other_events_of_the_same_time() -> None:
     start = event("JOB_START", 1, None, sourceServerIDs=["s-1", "s-2"], eventId="z")
     launched = event("LAUNCH_END", 1, eventId="m")
     cancel = event("JOB_CANCEL", 1, None, eventId="a")
@@ -317,20 +315,20 @@ def test_a_jobs_start_and_its_cancel_stand_outside_what_is_of_the_same_moment() 
     assert states(progress_of([cancel, launched, start])) == {"s-1": "LAUNCHED", "s-2": "TERMINATED"}
 
 
-def test_a_server_is_as_its_job_with_the_newest_change_tells_not_the_one_that_began_last() -> None:
+def test_the_job_with_the_newest_event_sets_the_state_of_a_server() -> None:
     earlier = [event("JOB_START", 0, None, job="drsjob-1"), event("LAUNCH_END", 9, job="drsjob-1")]
     later = [event("JOB_START", 1, None, job="drsjob-2"), event("SNAPSHOT_START", 2, job="drsjob-2")]
 
     assert only_server(*earlier, *later).job_id == "drsjob-1"
 
 
-def test_jobs_stand_in_the_order_of_their_starts() -> None:
+def test_jobs_are_sorted_by_start() -> None:
     progress = progress_of([event("JOB_START", 2, None, job="drsjob-a"), event("JOB_START", 1, None, job="drsjob-b")])
 
     assert [job.job_id for job in progress.jobs] == ["drsjob-b", "drsjob-a"]
 
 
-def test_an_instance_is_known_after_it_was_terminated_too() -> None:
+def test_the_instance_is_known_after_its_termination() -> None:
     launched = events(scripts.launch(SERVERS[:1]), "drsjob-1")
     terminated = events(scripts.terminate(SERVERS[:1]), "drsjob-2", created=START + timedelta(hours=1))
 
@@ -339,7 +337,7 @@ def test_an_instance_is_known_after_it_was_terminated_too() -> None:
     assert (server.state, server.ec2_instance_id) == ("TERMINATED", scripts.instance_id(SERVERS[0]))
 
 
-def test_a_cancelled_job_stays_terminated_though_its_end_follows() -> None:
+def test_a_cancelled_job_stays_terminated_if_its_end_follows() -> None:
     cancel = event("JOB_CANCEL", 1, None)
     end = event("JOB_END", 2, None, outcome="FAILED")
 
@@ -360,13 +358,13 @@ def test_a_cancelled_job_stays_terminated_though_its_end_follows() -> None:
         ([WAVES[0], WAVES[5]], "IN_PROGRESS"),
     ],
 )
-def test_an_execution_is_what_its_jobs_agree_on(waves: list[scripts.Script], status: str) -> None:
+def test_the_status_of_an_execution_is_derived_from_its_jobs(waves: list[scripts.Script], status: str) -> None:
     both = [one for number, wave in enumerate(waves) for one in events(wave, f"drsjob-{number}")]
 
     assert progress_of(both).status == status
 
 
-def test_an_execution_is_quiet_fifteen_minutes_after_its_last_job() -> None:
+def test_an_execution_is_idle_fifteen_minutes_after_its_last_job() -> None:
     progress = progress_of([event("JOB_END", 0, None, "drsjob-1"), event("JOB_END", 5, None, "drsjob-2")])
 
     assert not progress.is_idle(START + 19.9 * MINUTE)
@@ -377,7 +375,7 @@ def test_an_execution_is_quiet_fifteen_minutes_after_its_last_job() -> None:
 
 
 @pytest.mark.parametrize("number", [0, 1])
-def test_the_real_drills_fold_to_what_drs_itself_reported(number: int) -> None:
+def test_progress_of_the_real_drills_matches_the_launch_status_of_drs(number: int) -> None:
     reported = json.loads(DRILLS.read_text())["drills"][number]["job"]
 
     progress = progress_of(events(scripts.drill(number), reported["jobID"]))

@@ -8,8 +8,8 @@ from tests.support.archive_provider import ArchiveFile, write_zip
 if TYPE_CHECKING:
     from pathlib import Path
 
-# The data source archive_file of hashicorp/archive 2.7.1, as its published bindings have it (PyPI
-# cdktf-cdktf-provider-archive 11.0.1): type, and whether it is required, optional or computed.
+# Attributes of the data source archive_file of hashicorp/archive 2.7.1, from its published bindings (PyPI package
+# cdktf-cdktf-provider-archive 11.0.1): type, and required, optional or computed.
 PUBLISHED = {
     "exclude_symlink_directories": ("bool", "optional"),
     "excludes": ("set(string)", "optional"),
@@ -32,7 +32,7 @@ PUBLISHED = {
 WIRE_TYPES = {b'"string"': "string", b'"number"': "number", b'["set","string"]': "set(string)"}
 
 
-def test_the_stand_in_has_the_published_names_and_types() -> None:
+def test_the_provider_has_the_published_names_and_types() -> None:
     attributes = {
         attribute.name: (
             WIRE_TYPES[attribute.type.tf_type()],
@@ -44,7 +44,7 @@ def test_the_stand_in_has_the_published_names_and_types() -> None:
     assert attributes.items() <= PUBLISHED.items()
 
 
-def test_a_zip_depends_on_nothing_but_its_files(tmp_path: Path) -> None:
+def test_a_zip_depends_only_on_its_files(tmp_path: Path) -> None:
     for folder in ("one", "two"):
         (tmp_path / folder / "package").mkdir(parents=True)
         for name in ("b.py", "a.py") if folder == "one" else ("a.py", "b.py"):

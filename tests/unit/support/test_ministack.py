@@ -9,8 +9,8 @@ if TYPE_CHECKING:
     import pytest
 
 
-def test_a_port_that_another_process_took_meanwhile_is_left_to_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Two that share a process would find each other's resources."""
+def test_another_port_is_used_if_a_process_takes_the_port(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two instances with the same port would share their resources."""
     with MiniStack() as first:
         taken = int(first.endpoint.rpartition(":")[2])
         ports = iter([taken, ministack._free_port()])
