@@ -9,6 +9,9 @@ RUN := $(VENV)/bin/python
 READY := $(VENV)/ready
 NODE_READY := node_modules/ready
 
+# Its import takes as long as several hundred unit tests, in each process.
+WITHOUT_SCHEMATHESIS := -p no:schemathesis --ignore tests/unit/api/test_openapi.py
+
 # npm and its scripts use the Node.js of the virtual environment.
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
@@ -19,7 +22,7 @@ demo: $(READY) ## apply the local example on an AWS emulator (MiniStack), replay
 	$(RUN) -m tests.support.demo
 
 check: lint types javascript ## fast checks: format, lint, types, unit tests with few examples, one plan of the defaults
-	TEST_PROFILE=check $(RUN) -m pytest -q -n 2 -m "not slow" tests/unit tests/terraform/test_defaults.py
+	TEST_PROFILE=check $(RUN) -m pytest -q -n 2 -m "not slow" $(WITHOUT_SCHEMATHESIS) tests/terraform/test_defaults.py tests/unit
 
 test: lint types javascript browser ## everything: checks, unit, plan, fault, browser and end-to-end tests, short benchmarks
 	$(RUN) -m pytest -n 6

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import textwrap
+from functools import cache
 from typing import Any
 
 import hcl2
@@ -10,6 +11,7 @@ import hcl2
 from tests.support.terraform import ROOT
 
 
+@cache
 def load(name: str) -> dict[str, Any]:
     """Return a file of the root module: blocks as lists of dicts, texts without quotes."""
     with (ROOT / name).open() as file:
