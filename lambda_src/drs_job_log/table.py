@@ -246,6 +246,11 @@ def conditional_write(write: Callable[..., object], **request: Any) -> bool:
     return True
 
 
+def to_python(item: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the Python values of an item in the format of the DynamoDB API."""
+    return {name: _deserialize(value) for name, value in item.items()}
+
+
 def from_item(item: Mapping[str, Any]) -> JobLogEvent:
     """Return the event of an item in the format of the DynamoDB API. Attributes outside the projection are absent."""
 
@@ -298,8 +303,8 @@ def to_item(event: JobLogEvent, *, ingested_at: datetime, retention: timedelta) 
         "TTL": int(event.timestamp.timestamp() + retention.total_seconds()),
     }
     item = {name: _storable(value) for name, value in attributes.items() if value is not None}
-    fitting = truncate_to_fit(item, _fits, _TRUNCATABLE, "Truncated")
-    if fitting is not item and not _fits(fitting):
+    fitting = truncate_to_fit(item, _fits_item, _TRUNCATABLE, "Truncated")
+    if fitting is not item and not _fits_item(fitting):
         raise InvalidEventError("detail has too many parts for an item of 400 KB, even with truncated texts")
     return fitting
 
@@ -333,7 +338,7 @@ def _number(value: int | Decimal) -> Decimal | str:
     return number if -130 <= number.adjusted() <= 125 else str(value)
 
 
-def _fits(item: dict[str, Any]) -> bool:
+def _fits_item(item: dict[str, Any]) -> bool:
     return _size(item) <= _MAX_ITEM_BYTES
 
 

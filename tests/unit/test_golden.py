@@ -63,35 +63,7 @@ EVENT_KEYS = {
     ],
 }
 
-EXECUTIONS_TABLE = {
-    "EXECUTION_HISTORY_TABLE": "history",
-    "EXECUTION_HISTORY_SETTINGS": json.dumps(
-        {
-            "executionIdAttribute": "executionId",
-            "wavesAttribute": "waves",
-            "waveCountAttribute": "waveCount",
-            "jobIdAttribute": "jobId",
-            "statusAttribute": "status",
-            "endTimeAttribute": "endTime",
-            "endTimeFormat": "EPOCH_SECONDS",
-            "jobIdIndex": "by-job",
-            "allowScan": True,
-            "updateStatus": True,
-        }
-    ),
-}
-HISTORY_SETTINGS = {
-    "execution_id_attribute": "executionId",
-    "waves_attribute": "waves",
-    "wave_count_attribute": "waveCount",
-    "job_id_attribute": "jobId",
-    "status_attribute": "status",
-    "end_time_attribute": "endTime",
-    "end_time_format": "EPOCH_SECONDS",
-    "job_id_index": "by-job",
-    "allow_scan": True,
-    "update_status": True,
-}
+EXECUTIONS_TABLE = {"EXECUTION_HISTORY_TABLE": "history"}
 
 
 def message(**detail: Any) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from drs_job_log.model.events import InvalidEventError, format_time, parse_time
+from drs_job_log.model.json_text import to_json
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -78,7 +79,7 @@ def create_token(position: Position, resource_id: str) -> str:
     The digest detects a token that was truncated, changed or created for another log. It is not a secret, because a
     token gives no access to anything that the caller cannot read without it.
     """
-    text = _dumps(position)
+    text = to_json(position)
     return base64.urlsafe_b64encode(f"{_digest(text, resource_id)}{text}".encode()).decode().rstrip("=")
 
 
@@ -106,8 +107,4 @@ def parse_token(token: str, resource_id: str) -> Position:
 
 
 def _digest(text: str, resource_id: str) -> str:
-    return hashlib.sha256(_dumps([resource_id, text]).encode()).hexdigest()[:16]
-
-
-def _dumps(value: object) -> str:
-    return json.dumps(value, separators=(",", ":"))
+    return hashlib.sha256(to_json([resource_id, text]).encode()).hexdigest()[:16]

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any, Final
 
 from drs_job_log.api.parameters import create_token
 from drs_job_log.model.events import format_time
+from drs_job_log.model.json_text import to_json
 from drs_job_log.model.truncate import truncate_to_fit
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def _view(log: EventLog, query: Query, resource_id: str) -> dict[str, Any]:
     size = 0
     for _, event in rest[: query.limit]:
         entry = _log_entry(event)
-        size += len(_dumps(entry))
+        size += len(to_json(entry))
         if page and size > _MAX_LOGS_BYTES:
             break
         page.append(entry)
@@ -56,7 +56,7 @@ def _view(log: EventLog, query: Query, resource_id: str) -> dict[str, Any]:
     return {
         "logs": page,
         "summary": log.progress.summary,
-        "servers": _servers(log.progress),
+        "servers": _server_entries(log.progress),
         "jobs": [
             {
                 "jobId": job.job_id,
@@ -85,7 +85,7 @@ def _log_entry(event: JobLogEvent) -> dict[str, Any]:
     }
 
 
-def _servers(progress: Progress) -> list[dict[str, Any]]:
+def _server_entries(progress: Progress) -> list[dict[str, Any]]:
     return [
         {
             "sourceServerId": server.source_server_id,
@@ -109,19 +109,15 @@ def log_response(body: Mapping[str, Any]) -> dict[str, Any]:
     if len(response["body"]) <= _MAX_LOGS_BYTES + _MAX_SERVERS_BYTES:
         return response
     servers = {"servers": body["servers"]}
-    truncated = truncate_to_fit(servers, lambda item: len(_dumps(item)) <= _MAX_SERVERS_BYTES, servers, "truncated")
+    truncated = truncate_to_fit(servers, lambda item: len(to_json(item)) <= _MAX_SERVERS_BYTES, servers, "truncated")
     return json_response(200, {**body, "servers": truncated["servers"]})
 
 
 def json_response(status: int, body: Mapping[str, Any]) -> dict[str, Any]:
     """Return a JSON response (see ``response``)."""
-    return response(status, _HEADERS, _dumps(body))
+    return response(status, _HEADERS, to_json(body))
 
 
 def response(status: int, headers: Mapping[str, str], body: str) -> dict[str, Any]:
     """Return a response in API Gateway's payload format 2.0."""
     return {"statusCode": status, "headers": headers, "body": body}
-
-
-def _dumps(value: Any) -> str:
-    return json.dumps(value, separators=(",", ":"))

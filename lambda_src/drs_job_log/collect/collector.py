@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     Item = TypeVar("Item")
     Result = TypeVar("Result")
 
-_THREADS: Final = 10
+_POOL_SIZE: Final = 10
 
 # Extends the listed period, so that a job created exactly at its start is listed.
 _LIST_MARGIN: Final = timedelta(minutes=1)
@@ -47,7 +47,7 @@ _LIST_MARGIN: Final = timedelta(minutes=1)
 _SECONDS_FOR_PUTS: Final = 3.0
 _SECONDS_FOR_METRICS: Final = 1.0
 
-_FAILURE_MESSAGE: Final = "Collection failed"
+_COLLECTION_FAILED: Final = "Collection failed"
 
 logger = Logger(child=True)
 
@@ -143,8 +143,8 @@ class Collector:
         self._settings = settings
         # By target, then by job ID.
         self._trackers: dict[DrsClient, dict[str, JobTracker]] = {}
-        self._readers = ThreadPoolExecutor(_THREADS)
-        self._writers = ThreadPoolExecutor(_THREADS)
+        self._readers = ThreadPoolExecutor(_POOL_SIZE)
+        self._writers = ThreadPoolExecutor(_POOL_SIZE)
 
     def collect(
         self, request: PassRequest, now: datetime, seconds_left: Callable[[], float] = lambda: 900.0
@@ -250,7 +250,7 @@ class Collector:
             tracker.stored = self._table.keys(job["jobID"])
             new = [item for item in new if item.key not in tracker.stored]
         if not_stored := tracker.resent.intersection(item.key for item in items) - tracker.stored:
-            with collect_errors(failures, f"events of {tracked}", _FAILURE_MESSAGE):
+            with collect_errors(failures, f"events of {tracked}", _COLLECTION_FAILED):
                 raise NotStoredError(
                     f"{len(not_stored)} events were put on the bus twice, {RESEND_AFTER.seconds // 60} minutes apart, "
                     "and are not in the table: check the rule, the queue and ingest. The collector sends them again"
@@ -270,7 +270,7 @@ class Collector:
         names: Mapping[str, str] = {}
         if new:
             with collect_errors(
-                failures, f"server names of {tracked}", _FAILURE_MESSAGE
+                failures, f"server names of {tracked}", _COLLECTION_FAILED
             ):  # events can be sent without names
                 names = tracked.drs.names(server_ids(job))
         seconds = durations(job, log) if new else {}
@@ -312,10 +312,10 @@ def _run_all(
     futures = {threads.submit(run, item): item for item in items}
     try:
         for future in as_completed(futures, timeout=max(0.0, seconds_left())):
-            with collect_errors(failures, name(futures.pop(future)), _FAILURE_MESSAGE):
+            with collect_errors(failures, name(futures.pop(future)), _COLLECTION_FAILED):
                 yield future.result()
     except TimeoutError:
         for future, item in futures.items():
             future.cancel()
-            with collect_errors(failures, name(item), _FAILURE_MESSAGE):
+            with collect_errors(failures, name(item), _COLLECTION_FAILED):
                 raise OutOfTimeError("the operation took too long. The next pass repeats it") from None

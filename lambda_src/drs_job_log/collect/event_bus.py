@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import random
 import time
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 
+from drs_job_log.model.json_text import to_json
 from drs_job_log.model.truncate import truncate_to_fit
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ _MAX_DETAIL_BYTES: Final = 240 * 1024
 _MAX_ENTRIES: Final = 10
 
 # These keys are never truncated, so that the event keeps its identity.
-_IDENTITY_KEYS: Final = frozenset({"jobID", "eventType", "eventId", "logDateTime", "executionId", "sourceServerID"})
+_NEVER_TRUNCATED: Final = frozenset({"jobID", "eventType", "eventId", "logDateTime", "executionId", "sourceServerID"})
 
 _PUT_ATTEMPTS: Final = 4
 _BACK_OFF_SECONDS: Final = 0.2
@@ -70,10 +70,10 @@ class EventBus:
 
 def to_text(detail: Mapping[str, Any]) -> str:
     """Return the JSON text of a detail. A detail that is too large is truncated and has ``truncated`` set to true."""
-    truncated = truncate_to_fit(dict(detail), _fits, detail.keys() - _IDENTITY_KEYS, "truncated")
-    if not _fits(truncated):  # too many parts: drop the nested values
+    truncated = truncate_to_fit(dict(detail), _fits_bus, detail.keys() - _NEVER_TRUNCATED, "truncated")
+    if not _fits_bus(truncated):  # too many parts: drop the nested values
         truncated = {name: value for name, value in truncated.items() if not isinstance(value, dict | list)}
-    return _dumps(truncated)
+    return to_json(truncated)
 
 
 class HasText(Protocol):
@@ -100,10 +100,5 @@ def batches(entries: Iterable[AnyEntry]) -> Iterator[list[AnyEntry]]:
         yield batch
 
 
-def _fits(detail: dict[str, Any]) -> bool:
-    return len(_dumps(detail)) <= _MAX_DETAIL_BYTES
-
-
-def _dumps(detail: dict[str, Any]) -> str:
-    # ASCII output: one character is one byte, and no component needs to handle invalid Unicode.
-    return json.dumps(detail, separators=(",", ":"))
+def _fits_bus(detail: dict[str, Any]) -> bool:
+    return len(to_json(detail)) <= _MAX_DETAIL_BYTES

@@ -8,10 +8,8 @@ from dataclasses import dataclass
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Final, Self
 
-from boto3.dynamodb.types import TypeDeserializer
-
 from drs_job_log.model.events import format_time
-from drs_job_log.table import conditional_write
+from drs_job_log.table import conditional_write, to_python
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -28,8 +26,6 @@ _TERMINAL: Final = frozenset(
         *("CANCELED", "TERMINATED", "SUCCEEDED", "ABORTED", "TIMED_OUT", "TIMEOUT", "ERROR"),
     }
 )
-
-_deserialize = TypeDeserializer().deserialize
 
 
 class ExecutionsTableError(RuntimeError):
@@ -135,7 +131,7 @@ class ExecutionsTable:
                 **position,
             )
             for item in page["Items"]:
-                named = frozenset[str]().union(*_waves(_to_python(item), settings))
+                named = frozenset[str]().union(*_waves(to_python(item), settings))
                 for job_id in named.intersection(job_ids):
                     found.setdefault(job_id, set()).update(self._execution_ids(item))
             self._scan_position = page.get("LastEvaluatedKey")
@@ -147,7 +143,7 @@ class ExecutionsTable:
         """Whether all records of the execution have a terminal status. None if the table has no record."""
         status = self.settings.status_attribute
         items = self._query(execution_id, ProjectionExpression="#status", names={"#status": status})
-        return all(is_terminal(_to_python(item).get(status)) for item in items) if items else None
+        return all(is_terminal(to_python(item).get(status)) for item in items) if items else None
 
     def records(self, execution_id: str) -> list[ExecutionRecord]:
         """Return the records of an execution, with a consistent read.
@@ -166,7 +162,7 @@ class ExecutionsTable:
             )
         records = []
         for item in self._query(execution_id, ConsistentRead=True, names={}):
-            values = _to_python(item)
+            values = to_python(item)
             watched = (settings.status_attribute, settings.waves_attribute)
             records.append(
                 ExecutionRecord(
@@ -305,7 +301,3 @@ def _wave_count(value: Any) -> float:
         return int(value)
     except (TypeError, ValueError):
         return math.inf
-
-
-def _to_python(item: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: _deserialize(value) for name, value in item.items()}

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
 # Reserved at the end of an invocation, for requests in progress and the metrics.
-_SECONDS_FOR_METRICS: Final = 8
+_SECONDS_TO_FINISH: Final = 8
 
 logger = Logger()
 metrics = Metrics()
@@ -51,7 +51,7 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, i
     job_ids = parse_event(event)
     result = linker.run(
         datetime.now(UTC),
-        lambda: context.get_remaining_time_in_millis() / 1000 - _SECONDS_FOR_METRICS,
+        lambda: context.get_remaining_time_in_millis() / 1000 - _SECONDS_TO_FINISH,
         job_ids=job_ids,
     )
     add_metrics(result, is_manual=bool(job_ids))

@@ -33,9 +33,9 @@ _EAGER_PERIOD: Final = timedelta(hours=1)
 # Reserved at the end of a run, to link the jobs that were found.
 _SECONDS_FOR_LINKING: Final = 15
 
-_THREADS: Final = 10
+_LINK_THREADS: Final = 10
 
-_FAILURE_MESSAGE: Final = "Linking failed"
+_LINKING_FAILED: Final = "Linking failed"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,7 +69,7 @@ class Linker:
         self._executions_table = executions_table
         self._failing: Collection[str] = ()
         self._scanned_at: dict[str, float] = {}
-        self._threads = ThreadPoolExecutor(_THREADS)
+        self._threads = ThreadPoolExecutor(_LINK_THREADS)
 
     def run(
         self, now: datetime, seconds_left: Callable[[], float] = lambda: 900.0, job_ids: Collection[str] = ()
@@ -89,17 +89,17 @@ class Linker:
         for job_id in sorted(due, key=lambda job_id: crc32(f"{now:%H:%M} {job_id}".encode())):
             if run.seconds_for_lookups <= 0:
                 break
-            with collect_errors(run.failures, job_id, _FAILURE_MESSAGE):
+            with collect_errors(run.failures, job_id, _LINKING_FAILED):
                 if execution_id := self._look_up(job_id):
                     self._link(run, job_id, execution_id)
                 else:
                     not_found.append(job_id)
         if not_found and self._executions_table and self._executions_table.settings.allow_scan:
             found: dict[str, str] = {}
-            with collect_errors(run.failures, "scan", _FAILURE_MESSAGE):
+            with collect_errors(run.failures, "scan", _LINKING_FAILED):
                 found = self._scan(self._executions_table, not_found, lambda: run.seconds_for_lookups)
             for job_id, execution_id in found.items():
-                with collect_errors(run.failures, job_id, _FAILURE_MESSAGE):
+                with collect_errors(run.failures, job_id, _LINKING_FAILED):
                     self._link(run, job_id, execution_id)
         # A failing job is due in every run, so that the alarm stays on until the cause is fixed.
         self._failing = due if "scan" in run.failures else list(run.failures)
