@@ -2,7 +2,7 @@
 # `make test` before you commit.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo check test bench lint types javascript browser unit terraform faults viewer e2e docs format lock clean
+.PHONY: help demo check test bench lint types javascript browser unit terraform faults viewer e2e docs screenshots format lock clean
 
 VENV := .venv
 RUN := $(VENV)/bin/python
@@ -54,6 +54,9 @@ viewer: browser ## the tests of the viewer in a browser
 docs: $(READY) ## generate the tables in README.md and docs/
 	$(RUN) -m tests.support.readme
 	$(RUN) -m benchmarks --pages
+
+screenshots: browser ## take the screenshots of the viewer in docs/
+	PYTHONPATH=lambda_src AWS_DEFAULT_REGION=us-east-1 $(RUN) -m tests.support.screenshots
 
 format: $(READY) $(NODE_READY) ## format HCL, Python and JavaScript
 	terraform fmt -recursive .
