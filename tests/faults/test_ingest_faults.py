@@ -12,6 +12,7 @@ from collections import Counter
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -136,6 +137,14 @@ def _short_invocations(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("drs_job_log.notify.notifier._IN_PROGRESS_WAITS", (0, 0, 0))
 
 
+@pytest.fixture
+def _no_killed_invocations(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Claims do not expire, so that a slow machine causes no second notification, and the queue need not wait."""
+    monkeypatch.setattr(LambdaContext, "get_remaining_time_in_millis", lambda _: 30_000.0)
+    monkeypatch.setattr("tests.support.faults.time", SimpleNamespace(sleep=lambda _: None))
+
+
+@pytest.mark.usefixtures("_no_killed_invocations")
 def test_each_event_is_stored_and_notified_once_without_faults(pipeline: Pipeline, count: Callable[..., None]) -> None:
     notifications = pipeline.run(load())
 
@@ -218,6 +227,7 @@ def test_no_notification_is_lost_if_sns_is_down(pipeline: Pipeline, count: Calla
     )
 
 
+@pytest.mark.usefixtures("_no_killed_invocations")
 def test_no_notification_is_lost_if_sns_is_down_for_longer_than_the_retries(
     pipeline: Pipeline, count: Callable[..., None]
 ) -> None:
@@ -237,6 +247,7 @@ def test_no_notification_is_lost_if_sns_is_down_for_longer_than_the_retries(
     count("SNS down for an hour", redriven=len(pending), stored=len(load().rows), notifications=notifications.total())
 
 
+@pytest.mark.usefixtures("_no_killed_invocations")
 def test_each_event_is_stored_once_if_messages_are_delivered_three_times_out_of_order(
     pipeline: Pipeline, count: Callable[..., None]
 ) -> None:
