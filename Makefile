@@ -78,7 +78,7 @@ $(READY): requirements-dev.txt
 	test -n "$$python" || { echo "Install Python 3.11 or later with its venv module"; exit 1; }; \
 	echo "Creating $(VENV) with $$($$python --version). This takes about a minute and is done once."; \
 	$$python -m venv --clear $(VENV)
-	$(RUN) -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	$(RUN) -m pip install -qq --disable-pip-version-check -r requirements-dev.txt
 	@touch $@
 
 $(NODE_READY): $(READY) package.json package-lock.json
