@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from playwright.sync_api import Browser
 
-settings.register_profile("tests", max_examples=EXAMPLES)
+settings.register_profile("tests", max_examples=EXAMPLES, deadline=None)  # these machines are shared
 settings.load_profile("tests")
 
 # The longest files first, so that none of them ends last. Most of the first four is waiting for applies and schedules.

@@ -7,7 +7,7 @@ import json
 import re
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
 
 import requests
@@ -29,6 +29,9 @@ if TYPE_CHECKING:
     from requests import PreparedRequest
 
     from tests.support.drs import Simulator
+
+# The provider sometimes repeats a request that succeeded, which is no error of the module.
+_APPLY_ATTEMPTS: Final = 3
 
 _serialize = TypeSerializer().serialize
 _deserialize = TypeDeserializer().deserialize
@@ -217,18 +220,17 @@ def deployed(
 
 
 def apply(terraform: Terraform, stack: MiniStack) -> None:
-    """Apply. If the embedded AWS reports that a resource exists already, reset it and apply again.
-
-    On a busy machine, the provider sometimes repeats a request that succeeded.
-    """
-    try:
-        terraform.apply()
-    except TerraformError as error:
-        if not re.search("already ?exist", str(error), re.IGNORECASE):
-            raise
-        stack.reset()
-        (terraform.folder / "terraform.tfstate").unlink()
-        terraform.apply()
+    """Apply. If the embedded AWS reports that a resource exists already, reset it and apply again."""
+    for attempt in range(1, _APPLY_ATTEMPTS + 1):
+        try:
+            terraform.apply()
+        except TerraformError as error:
+            if attempt == _APPLY_ATTEMPTS or not re.search("already ?exist", str(error), re.IGNORECASE):
+                raise
+            stack.reset()
+            (terraform.folder / "terraform.tfstate").unlink()
+        else:
+            return
 
 
 def eventually(check: Callable[[], bool], *, seconds: float = 60) -> None:

@@ -48,12 +48,14 @@ class EventsTable:
         self.name = name
         self.rows: dict[tuple[str, str], dict[str, Any]] = {}
         self._lock = threading.Lock()
+        self._moto = threading.Lock()
 
     def __call__(self, event_name: str, request: AWSPreparedRequest) -> AWSResponse | None:
         """Answer a request for this table. Pass all others to moto."""
         asked = json.loads(request.body or b"{}") if event_name.startswith("before-send.dynamodb.") else {}
         if asked.get("TableName") != self.name:
-            answer: AWSResponse | None = botocore_stubber(event_name, request)
+            with self._moto:  # moto checks a condition and writes the item in two steps; DynamoDB does both in one
+                answer: AWSResponse | None = botocore_stubber(event_name, request)
             return answer
         match event_name.rpartition(".")[2]:
             case "PutItem":
