@@ -26,7 +26,6 @@ check: lint types javascript ## fast checks: format, lint, types, unit tests wit
 
 test: lint types javascript browser ## everything: checks, unit, plan, fault, browser and end-to-end tests, short benchmarks
 	$(RUN) -m pytest -n 6
-	$(RUN) -m pytest tests/benchmarks # after the other tests, because both are slower in parallel
 
 bench: $(READY) ## measure the figures of docs/performance.md, about ten minutes
 	$(RUN) -m benchmarks

@@ -25,7 +25,7 @@ settings.load_profile("tests")
 # Plans, which need the CPU, run at the same time.
 ORDER = [
     *("e2e/test_faults.py", "e2e/test_documented_commands.py", "e2e/test_drs_jobs.py", "e2e/test_waves.py"),
-    "e2e/test_least_privilege.py",
+    *("benchmarks", "e2e/test_least_privilege.py"),
     *("terraform/test_plan.py", "terraform/test_observability.py", "terraform/test_refusals.py"),
     *("e2e/test_pipeline.py", "e2e", "terraform/test_applied.py", "viewer", "faults", "terraform", "unit"),
 ]
