@@ -21,13 +21,13 @@ if TYPE_CHECKING:
 settings.register_profile("tests", max_examples=EXAMPLES, deadline=None)  # these machines are shared
 settings.load_profile("tests")
 
-# The longest files first, so that none of them ends last. Most of the first four is waiting for applies and schedules.
-# Plans, which need the CPU, run at the same time.
+# The files that apply the module first: most of their time is waiting for applies and schedules. Then the files that need
+# the CPU, the longest first, so that none of them ends last.
 ORDER = [
-    *("e2e/test_faults.py", "e2e/test_documented_commands.py", "e2e/test_drs_jobs.py", "e2e/test_waves.py"),
-    *("benchmarks", "e2e/test_least_privilege.py"),
+    *("e2e/test_faults.py", "e2e/test_documented_commands.py", "terraform/test_applied.py", "e2e/test_drs_jobs.py"),
+    *("e2e/test_waves.py", "e2e/test_least_privilege.py", "benchmarks", "e2e/test_pipeline.py", "e2e"),
     *("terraform/test_plan.py", "terraform/test_observability.py", "terraform/test_refusals.py"),
-    *("e2e/test_pipeline.py", "e2e", "terraform/test_applied.py", "viewer", "faults", "terraform", "unit"),
+    *("terraform", "viewer", "faults", "unit"),
 ]
 
 # These files share one plan, so that one worker runs both.
