@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 settings.register_profile("tests", max_examples=EXAMPLES, deadline=None)  # these machines are shared
 settings.load_profile("tests")
 
-# The files that apply the module first: most of their time is waiting for applies and schedules. Then the files that need
-# the CPU, the longest first, so that none of them ends last.
+# The files that apply the module first, since they wait for applies and schedules most of the time. Then the files that
+# need the CPU, the longest first, so that none of them ends last.
 ORDER = [
     *("e2e/test_faults.py", "e2e/test_documented_commands.py", "terraform/test_applied.py", "e2e/test_drs_jobs.py"),
     *("e2e/test_waves.py", "e2e/test_least_privilege.py", "benchmarks", "e2e/test_pipeline.py", "e2e"),
