@@ -20,7 +20,7 @@ from drs_job_log.collect.event_bus import EventBus
 from drs_job_log.config import CollectorSettings, Target
 from drs_job_log.model.events import format_time, parse
 from drs_job_log.table import to_item
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from tests.support import scripts
@@ -247,6 +247,14 @@ ACTIONS = st.one_of(
 )
 
 
+@example(
+    cases=[Case(scripts.launch([server_id(0)]), frozenset(), "JOB_COMPLETED")],
+    actions=[MINUTE, "collect", 3 * MINUTE, 3 * MINUTE, "collect"],  # events are sent twice and not delivered
+    page_size=5,
+    fractions=True,
+    offset=0,
+    seed=0,
+)
 @given(
     cases=st.lists(cases(), min_size=1, max_size=2),
     actions=st.lists(ACTIONS, max_size=25),
@@ -295,6 +303,7 @@ def test_each_item_is_stored_once_under_any_faults_and_then_nothing_is_sent(
     # Without faults, all events are stored in time.
     world.faults.clear()
     world.simulator.clear_faults()
+    world.deliver()
     for wait in (11 * MINUTE, 11 * MINUTE, 6 * MINUTE):
         world.now += wait
         assert world.collect().failures == {}
