@@ -269,9 +269,8 @@ class Collector:
 
         names: Mapping[str, str] = {}
         if new:
-            with collect_errors(
-                failures, f"server names of {tracked}", _COLLECTION_FAILED
-            ):  # events can be sent without names
+            # Events can be sent without names.
+            with collect_errors(failures, f"server names of {tracked}", _COLLECTION_FAILED):
                 names = tracked.drs.names(server_ids(job))
         seconds = durations(job, log) if new else {}
         details = [to_detail(item, job, names, seconds, self._settings.execution_id_tag) for item in new]
