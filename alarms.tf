@@ -152,6 +152,19 @@ locals {
         treat_missing_data = "notBreaching"
       }
     },
+    var.execution_history == null ? {} : {
+      executions-table-rejected = {
+        description        = "The module cannot use the executions table, because it does not match the input execution_history. The module does not read or set the status of executions, or does not find the executions of jobs."
+        runbook            = "executions-table-rejected"
+        namespace          = local.module_metrics.namespace
+        metric_name        = "ExecutionsTableRejected"
+        dimensions         = local.module_metrics.dimensions
+        statistic          = "Sum"
+        threshold          = 1
+        periods            = 1
+        treat_missing_data = "notBreaching"
+      }
+    },
     local.create_failure_topic ? {
       notices-undelivered = {
         description        = "SNS failed to deliver a failure notification to a subscriber."
@@ -197,7 +210,7 @@ locals {
   recovery_alarms = merge(
     {
       server-failed = {
-        description        = "A server failed to recover. The failure notification and the viewer show the server and the reason. This alarm returns to OK after a minute, although the server still needs attention."
+        description        = "A server or a network failed to recover. The failure notification and the viewer show it and the reason. This alarm returns to OK after a minute, although the server or network still needs attention."
         runbook            = "server-failed"
         namespace          = local.module_metrics.namespace
         metric_name        = "ServerFailures"
@@ -210,7 +223,7 @@ locals {
     },
     var.collector.enabled ? {
       server-stalled = {
-        description        = "A server of a running DRS job had no new log item for ${var.collector.stalled_after_minutes} minutes. This alarm returns to OK after a minute, even if the server is still stalled."
+        description        = "A server or a network of a running DRS job had no new log item for ${var.collector.stalled_after_minutes} minutes. This alarm returns to OK after a minute, even if it is still stalled."
         runbook            = "server-stalled"
         namespace          = local.module_metrics.namespace
         metric_name        = "ServersStalled"
@@ -321,7 +334,7 @@ locals {
       actions = var.alarms.pipeline_actions
     }
     recovery-needs-a-person = {
-      description = "A recovery needs a person. A server failed or stalled."
+      description = "A recovery needs a person. A server or a network failed or stalled."
       runbook     = "recovery-needs-a-person"
       alarms      = keys(local.recovery_alarms)
       actions     = var.alarms.recovery_actions

@@ -20,6 +20,7 @@ locals {
         jobIdIndex           = var.execution_history.job_id_index
         allowScan            = var.execution_history.allow_scan
         updateStatus         = var.execution_history.update_status
+        runningStatuses      = var.execution_history.running_statuses
       } : name => value if value != null
     })
   }
@@ -27,15 +28,6 @@ locals {
 
 # Permissions that ingest and the linker share.
 data "aws_iam_policy_document" "execution_history" {
-  dynamic "statement" {
-    for_each = local.executions_table_has_index || local.executions_table_is_updated ? [1] : []
-
-    content {
-      sid       = "ReadKeysOfExecutionHistory"
-      actions   = ["dynamodb:DescribeTable"]
-      resources = [local.executions_table_arn]
-    }
-  }
   dynamic "statement" {
     for_each = local.executions_table_has_index ? [1] : []
 

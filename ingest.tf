@@ -13,6 +13,7 @@ module "ingest" {
     local.shared_environment,
     local.executions_table_environment,
     {
+      EVENT_SOURCE   = var.event_source
       NOTICES_TABLE  = local.notifications_table_name
       RETENTION_DAYS = tostring(var.retention_days)
       RUNBOOKS       = local.runbooks
@@ -45,6 +46,15 @@ data "aws_iam_policy_document" "ingest" {
     resources = [local.notifications_table_arn]
   }
   dynamic "statement" {
+    for_each = local.executions_table_has_index || local.executions_table_is_updated ? [1] : []
+
+    content {
+      sid       = "ReadKeysOfExecutionHistory"
+      actions   = ["dynamodb:DescribeTable"]
+      resources = [local.executions_table_arn]
+    }
+  }
+  dynamic "statement" {
     for_each = var.notifications.enabled ? [1] : []
 
     content {
@@ -53,7 +63,7 @@ data "aws_iam_policy_document" "ingest" {
       resources = [local.failure_topic_arn]
     }
   }
-  # Ingest looks up the name of the server and the error if the event lacks them.
+  # Ingest reads the other events of a failed server: whether it launched since, and details that the event lacks.
   dynamic "statement" {
     for_each = var.notifications.enabled ? [1] : []
 

@@ -9,7 +9,7 @@ module "linker" {
   timeout     = 55 # ends before the next scheduled invocation
   defaults    = local.function_defaults
 
-  environment     = merge(local.shared_environment, local.executions_table_environment)
+  environment     = merge(local.shared_environment, local.executions_table_environment, { EVENT_SOURCE = var.event_source })
   policy_document = data.aws_iam_policy_document.linker.json
 
   alarms = local.scheduled_alarms
@@ -28,6 +28,16 @@ data "aws_iam_policy_document" "linker" {
     sid       = "LinkEvents"
     actions   = ["dynamodb:Query", "dynamodb:UpdateItem"]
     resources = [local.events_table_arn]
+  }
+  # The linker checks in each run whether the module supports the table.
+  dynamic "statement" {
+    for_each = var.execution_history != null ? [1] : []
+
+    content {
+      sid       = "ReadKeysOfExecutionHistory"
+      actions   = ["dynamodb:DescribeTable"]
+      resources = [local.executions_table_arn]
+    }
   }
   dynamic "statement" {
     for_each = try(var.execution_history.allow_scan, false) ? [1] : []

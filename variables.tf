@@ -293,7 +293,7 @@ variable "collector" {
 }
 
 variable "execution_id_tag" {
-  description = "Key of the DRS job tag that contains the execution ID. Pass the tag to StartRecovery in `tags`. Then every event of the job contains the execution ID."
+  description = "Key of the DRS job tag that contains the execution ID. Pass the tag to StartRecovery in `tags`. Then every event of the job contains the execution ID. The principal needs `drs:TagResource` in addition to `drs:StartRecovery`. TerminateRecoveryInstances takes no tags: the module links a cleanup job (type TERMINATE) to the execution of the jobs that launched its servers."
   type        = string
   default     = "ExecutionId"
   nullable    = false
@@ -310,7 +310,7 @@ variable "execution_id_tag" {
 
 variable "execution_history" {
   description = <<-EOT
-    The executions table: the DynamoDB table of your orchestrator in this account and Region. The module uses it to link jobs without the tag `execution_id_tag`. The partition key must be the execution ID. A sort key is optional. Null: no executions table.
+    The executions table: the DynamoDB table of your orchestrator in this account and Region. The module uses it to link jobs without the tag `execution_id_tag`. The partition key must be the execution ID. Otherwise, the module cannot use the table. A sort key is optional. Null: no executions table.
     - `table_name` (string, required): name of the table.
     - `kms_key_arn` (string, default null): ARN of the customer managed key that encrypts the table. Null: a key that AWS owns.
     - `execution_id_attribute` (string, default "ExecutionId"): attribute with the execution ID.
@@ -322,7 +322,8 @@ variable "execution_history" {
     - `end_time_format` (string, default "ISO8601"): "ISO8601" (string) or "EPOCH_SECONDS" (number).
     - `job_id_index` (string, default null): global secondary index with the job ID as its partition key. With it, the ingest function links events when it stores them.
     - `allow_scan` (bool, default false): allow the linker to scan the whole table, at most once per minute and only while there are unlinked events. The cost grows with the size of the table.
-    - `update_status` (bool, default false): when the job of the last wave has ended, set the status (COMPLETED, PARTIAL or FAILED) and the end time. The module never replaces a final status (COMPLETED, PARTIAL, FAILED, CANCELLED or similar). Each record must list all waves, or their number, from the start.
+    - `update_status` (bool, default false): when the job of the last wave has ended, set the status (COMPLETED, PARTIAL, FAILED or TERMINATED) and the end time. The module replaces only the statuses in `running_statuses`. If DRS corrects a result later, the module corrects the status that it set. Each record must list all waves, or their number, from the start.
+    - `running_statuses` (list of string, default: see the type): the statuses that mean that an execution runs. The list replaces the default. The comparison ignores case, "_", "-" and spaces. A missing status also means that the execution runs. Every other status is final.
   EOT
   type = object({
     table_name             = string
@@ -337,6 +338,11 @@ variable "execution_history" {
     job_id_index           = optional(string)
     allow_scan             = optional(bool, false)
     update_status          = optional(bool, false)
+    running_statuses = optional(list(string), [
+      "RUNNING", "IN_PROGRESS", "PENDING", "STARTED", "STARTING", "POLLING", "QUEUED", "CREATED", "CREATING",
+      "INITIATED", "INITIATING", "INITIALIZING", "WAITING", "WAITING_FOR_APPROVAL", "PENDING_APPROVAL", "PAUSED", "RESUMED", "RESUMING",
+      "EXECUTING", "ACTIVE", "LAUNCHING", "SUBMITTED", "SCHEDULED", "NOT_STARTED", "PROCESSING", "RETRYING",
+    ])
   })
   default = null
 
@@ -357,15 +363,29 @@ variable "execution_history" {
     error_message = "execution_history.end_time_format must be \"ISO8601\" or \"EPOCH_SECONDS\"."
   }
   validation {
-    condition = var.execution_history == null || alltrue([
-      for name, value in coalesce(var.execution_history, {}) : length(value) > 0 && length(value) <= 255 if endswith(name, "_attribute")
-    ])
+    condition = var.execution_history == null || try(
+      length(var.execution_history.running_statuses) > 0 && alltrue([for word in var.execution_history.running_statuses : can(regex("[^\\s_-]", word))]),
+      false
+    )
+    error_message = "execution_history.running_statuses must contain at least one status, and no empty status. Add the statuses that your orchestrator sets while an execution runs, or omit running_statuses to use the default."
+  }
+  validation {
+    condition = var.execution_history == null || length(setintersection(
+      [for word in coalesce(try(var.execution_history.running_statuses, null), []) : upper(replace(coalesce(word, "-"), "/[\\s_-]/", ""))],
+      ["COMPLETED", "PARTIAL", "FAILED", "TERMINATED"],
+    )) == 0
+    error_message = "execution_history.running_statuses must not contain COMPLETED, PARTIAL, FAILED or TERMINATED, because the module sets these statuses when an execution has ended. Remove them."
+  }
+  validation {
+    condition = alltrue(try([
+      for name, value in var.execution_history : length(value) > 0 && length(value) <= 255 if endswith(name, "_attribute")
+    ], []))
     error_message = "execution_history.*_attribute must be attribute names of 1 to 255 characters. Omit an attribute to use its default."
   }
   validation {
-    condition = var.execution_history == null || length(distinct([
-      for name, value in coalesce(var.execution_history, {}) : value if endswith(name, "_attribute") && name != "job_id_attribute"
-    ])) == 5
+    condition = var.execution_history == null || length(distinct(try([
+      for name, value in var.execution_history : value if endswith(name, "_attribute") && name != "job_id_attribute"
+    ], []))) == 5
     error_message = "execution_history must have different values for execution_id_attribute, waves_attribute, wave_count_attribute, status_attribute and end_time_attribute. Change the duplicate."
   }
 }
@@ -475,7 +495,7 @@ variable "api" {
 
 variable "notifications" {
   description = <<-EOT
-    Failure notifications: the ingest function publishes an SNS message immediately after the first failure of each server in a job.
+    Failure notifications: the ingest function publishes an SNS message at the first failure of each server or network in a job. It publishes another message for the final failure, for an error that becomes known later, for a launch after the failure, and for each failed post-launch action.
     - `enabled` (bool, default true): false sends no notifications. The module still counts failures, and the alarm `server-failed` still fires.
     - `create_topic` (bool, default true): create the topic `NAME-failures`. Subscribe to the output `failure_topic_arn`.
     - `topic_arn` (string, default null): ARN of your own topic, with `create_topic = false`. Its policy must allow this account to publish. The default policy of a topic in this account does.

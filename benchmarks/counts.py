@@ -99,7 +99,12 @@ class _Play:
         repeated = [call["request"]["Item"] for call in puts if not call["succeeded"]]
         sizes = [item_bytes(row) for row in rows]
         notices = [
-            call for call in trace if call["succeeded"] and "TableName" in call["request"] and not self._is_event(call)
+            call
+            for call in trace
+            if call["succeeded"]
+            and "TableName" in call["request"]
+            and not self._is_event(call)
+            and call["operation"] != "dynamodb.GetItem"
         ]
         counts: dict[str, float] = {
             "servers": len(ids),
@@ -274,13 +279,15 @@ def _metrics(done: Done) -> set[str]:
 
 
 def read_units(trace: Iterable[Call], rows: Sequence[Mapping[str, Any]] = ()) -> float:
-    """The read units of queries and scans. ``rows`` are whole items: DynamoDB bills them even if it returns less."""
+    """The read units of all reads. ``rows`` are whole items: DynamoDB bills them even if it returns less."""
     sizes = defaultdict[str, list[int]](list)  # by job and by execution
     for row in rows:
         for key in {"JobId", "ExecutionId"} & row.keys():
             sizes[row[key]["S"]].append(item_bytes(row))
     total = 0.0
     for call in trace:
+        if call["operation"] == "dynamodb.GetItem":
+            total += 1  # a small item with a consistent read
         if call["operation"] in ("dynamodb.Query", "dynamodb.Scan"):
             request, response = call["request"], call["response"]
             size: float = sum(map(item_bytes, response["Items"]))

@@ -51,6 +51,14 @@ def client(
 # Executions table
 # ---------------------------------------------------------------------------------------------------------------------
 
+# The default of ``execution_history.running_statuses``: words of public orchestrators, and common synonyms.
+RUNNING_STATUSES: Final = (
+    *("RUNNING", "IN_PROGRESS", "PENDING", "STARTED", "STARTING", "POLLING", "QUEUED", "CREATED", "CREATING"),
+    *("INITIATED", "INITIATING", "INITIALIZING", "WAITING", "WAITING_FOR_APPROVAL", "PENDING_APPROVAL", "PAUSED"),
+    *("RESUMED", "RESUMING", "EXECUTING", "ACTIVE", "LAUNCHING", "SUBMITTED", "SCHEDULED", "NOT_STARTED"),
+    *("PROCESSING", "RETRYING"),
+)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExecutionsTableSettings:
@@ -67,6 +75,7 @@ class ExecutionsTableSettings:
     job_id_index: str | None = None
     allow_scan: bool = False
     update_status: bool = False
+    running_statuses: tuple[str, ...] = RUNNING_STATUSES
 
 
 def executions_table_settings(environment: Mapping[str, str] = os.environ) -> ExecutionsTableSettings | None:
@@ -85,7 +94,8 @@ def executions_table_settings(environment: Mapping[str, str] = os.environ) -> Ex
         settings = {
             re.sub("[A-Z]", lambda m: "_" + m[0].lower(), key): value for key, value in json.loads(text).items()
         }
-        return ExecutionsTableSettings(table_name=table_name, **settings)
+        running = tuple(settings.pop("running_statuses", RUNNING_STATUSES))
+        return ExecutionsTableSettings(table_name=table_name, running_statuses=running, **settings)
     except (ValueError, TypeError, AttributeError) as error:
         raise ValueError(f"EXECUTION_HISTORY_SETTINGS must be a JSON object of settings, not {text!r:.200}") from error
 
@@ -187,9 +197,10 @@ class NotificationSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IngestSettings:
-    """Settings of ingest."""
+    """Settings of ingest. ``event_source`` is the source of the collector's events."""
 
     table_name: str
+    event_source: str
     retention: timedelta
     notifications: NotificationSettings
     executions_table: ExecutionsTableSettings | None
@@ -205,6 +216,7 @@ def ingest_settings(environment: Mapping[str, str] = os.environ) -> IngestSettin
     """
     return IngestSettings(
         table_name=environment["JOB_LOG_EVENTS_TABLE"],
+        event_source=environment["EVENT_SOURCE"],
         retention=_retention(environment),
         notifications=NotificationSettings(
             name=environment["POWERTOOLS_SERVICE_NAME"],
@@ -218,22 +230,46 @@ def ingest_settings(environment: Mapping[str, str] = os.environ) -> IngestSettin
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ReaderSettings:
-    """Settings of the linker and of the API, which need only the two tables."""
+class LinkerSettings:
+    """Settings of the linker. ``event_source`` is the source of the collector's events."""
 
     table_name: str
+    event_source: str
     executions_table: ExecutionsTableSettings | None
 
 
-def reader_settings(environment: Mapping[str, str] = os.environ) -> ReaderSettings:
-    """Return the settings of the linker and of the API.
+def linker_settings(environment: Mapping[str, str] = os.environ) -> LinkerSettings:
+    """Return the settings of the linker.
 
     Raises
     ------
     KeyError, ValueError
         If a variable is missing or invalid.
     """
-    return ReaderSettings(
+    return LinkerSettings(
+        table_name=environment["JOB_LOG_EVENTS_TABLE"],
+        event_source=environment["EVENT_SOURCE"],
+        executions_table=executions_table_settings(environment),
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApiSettings:
+    """Settings of the API."""
+
+    table_name: str
+    executions_table: ExecutionsTableSettings | None
+
+
+def api_settings(environment: Mapping[str, str] = os.environ) -> ApiSettings:
+    """Return the settings of the API.
+
+    Raises
+    ------
+    KeyError, ValueError
+        If a variable is missing or invalid.
+    """
+    return ApiSettings(
         table_name=environment["JOB_LOG_EVENTS_TABLE"], executions_table=executions_table_settings(environment)
     )
 

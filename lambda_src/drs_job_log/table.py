@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Container, Mapping
-from dataclasses import replace
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal, DecimalException
 from typing import TYPE_CHECKING, Any, Final
@@ -13,7 +14,6 @@ from boto3.dynamodb.types import DYNAMODB_CONTEXT, TypeDeserializer, TypeSeriali
 from botocore.exceptions import ClientError
 
 from drs_job_log.model.events import (
-    SERVER_FAILURES,
     InvalidEventError,
     JobLogEvent,
     event_key,
@@ -23,7 +23,7 @@ from drs_job_log.model.events import (
 from drs_job_log.model.truncate import truncate_to_fit
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from mypy_boto3_dynamodb import DynamoDBClient
 
@@ -36,17 +36,42 @@ _MAX_DEPTH: Final = 30
 
 _TRUNCATABLE: Final = frozenset({"Message", "Error", "EventData"})
 
-# The attributes that queries return: what the API shows, and the part of EventData that determines the progress.
+# The part of EventData that determines the progress.
+_PROGRESS_KEYS: Final = (
+    *("jobType", "initiatedBy", "isDrill", "sourceServerIDs", "resourceIDs", "resourceID", "actionName"),
+    *("participatingServers", "participatingResources", "outcome", "revision"),
+)
+
+# The part of EventData that the collector compares with the job.
+_JOB_FACTS: Final = (
+    *("eventType", "sourceServerIDs", "resourceIDs"),
+    *("participatingServers", "participatingResources", "outcome", "revision"),
+)
+
+# The attributes that queries return: what the API shows, and what determines the progress.
 _PROJECTED: Final = (
     *("JobId", "EventId", "EventType", "Timestamp", "Source", "ExecutionId"),
     *("SourceServerId", "SourceServerName", "Ec2InstanceId", "Message", "Error"),
-    *(f"EventData.{name}" for name in ("jobType", "isDrill", "sourceServerIDs", "participatingServers", "outcome")),
+    *(f"EventData.{name}" for name in _PROGRESS_KEYS),
 )
-_PROJECTION: Final[Mapping[str, Any]] = {
-    # Placeholders, since some names are reserved words of DynamoDB.
-    "ProjectionExpression": ", ".join("#" + path.replace(".", ".#") for path in _PROJECTED),
-    "ExpressionAttributeNames": {f"#{name}": name for path in _PROJECTED for name in path.split(".")},
-}
+
+
+def _projection(*paths: str) -> Mapping[str, Any]:
+    """Return the parameters of a query that returns only these attributes."""
+    return {
+        # Placeholders, since some names are reserved words of DynamoDB.
+        "ProjectionExpression": ", ".join("#" + path.replace(".", ".#") for path in paths),
+        "ExpressionAttributeNames": {f"#{name}": name for path in paths for name in path.split(".")},
+    }
+
+
+_PROJECTION: Final = _projection(*_PROJECTED)
+_PARTICIPANT_PROJECTION: Final = _projection(*_PROJECTED, "EventData.attempt", "EventData.maxAttempts")
+
+# The attributes that the linker needs to find the execution of a job.
+_LINK_PROJECTION: Final = _projection(
+    *("ExecutionId", "Source"), *(f"EventData.{name}" for name in ("executionId", "jobType", "launchJobIDs"))
+)
 
 # How many of a job's newest, and then oldest, events are searched for an execution ID. Launch results have none.
 _LINK_QUERY_LIMIT: Final = 25
@@ -59,6 +84,28 @@ _INDEX_LAG: Final = timedelta(seconds=40)
 
 _serialize = TypeSerializer().serialize
 _deserialize = TypeDeserializer().deserialize
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobFacts:
+    """What some events of a job say about its execution.
+
+    Attributes
+    ----------
+    execution_id
+        The execution of the collector's events: that of the job's tag, else that of a linked event.
+    other_execution_id
+        The execution of most events of other senders.
+    job_type
+        The type of the job.
+    launch_job_ids
+        The jobs that launched the servers of a TERMINATE job.
+    """
+
+    execution_id: str | None
+    other_execution_id: str | None
+    job_type: str | None
+    launch_job_ids: Sequence[str]
 
 
 class JobLogTable:
@@ -88,16 +135,27 @@ class JobLogTable:
             ConditionExpression="attribute_not_exists(JobId)",
         )
 
-    def keys(self, job_id: str) -> set[str]:
-        """Return the ``EventKey`` of each event of a job, with a consistent read."""
+    def stored(self, job_id: str, collector: str) -> dict[str, dict[str, Any]]:
+        """Return the stored events of a job by their ``EventKey``, with a consistent read.
+
+        The values are the parts of their details that the start and the end of a job have (see ``_JOB_FACTS``). They
+        are empty for events whose source is not ``collector``, the source of the collector's events.
+        """
+        paths = [f"EventData.{name}" for name in _JOB_FACTS]
         pages = self._client.get_paginator("query").paginate(
             TableName=self._table_name,
             KeyConditionExpression="JobId = :job",
             ExpressionAttributeValues={":job": {"S": job_id}},
-            ProjectionExpression="EventKey",
             ConsistentRead=True,
+            **_projection("EventKey", "Source", *paths),
         )
-        return {item["EventKey"]["S"] for page in pages for item in page["Items"]}
+        return {
+            item["EventKey"]["S"]: _deserialize(item.get("EventData", {"M": {}}))
+            if item["Source"]["S"] == collector
+            else {}
+            for page in pages
+            for item in page["Items"]
+        }
 
     def events_of_job(self, job_id: str, *, consistent: bool = False) -> list[JobLogEvent]:
         """Return the events of a job. Details contain only the keys that determine the progress."""
@@ -144,36 +202,28 @@ class JobLogTable:
             if (item["JobId"]["S"], event_key(item["Timestamp"]["S"], item["EventId"]["S"])) not in known
         ]
 
-    def enrich(self, event: JobLogEvent) -> JobLogEvent:
-        """Return the event with the server name, execution and error from other events of its server in its job.
+    def events_of_participant(self, event: JobLogEvent, since: datetime | None = None) -> list[JobLogEvent]:
+        """Return the stored events of the event's server or network in its job, with a consistent read.
 
-        DRS's launch results have none of these. An event that names no server, or has the server name, is not changed.
+        ``since``: only events since this time, which reads less of a large job. Details contain only the keys that
+        determine the progress, and the attempts. If the event names no server and no network, there are none.
         """
-        if not event.source_server_id or event.source_server_name:
-            return event
+        participant = event.source_server_id or event.resource_id
+        if not participant:
+            return []
         pages = self._client.get_paginator("query").paginate(
             TableName=self._table_name,
-            KeyConditionExpression="JobId = :job",
-            FilterExpression="SourceServerId = :server",
+            KeyConditionExpression="JobId = :job AND EventKey >= :since",
+            FilterExpression="SourceServerId = :participant OR #EventData.#resourceID = :participant",
             ExpressionAttributeValues={
                 ":job": {"S": _storable(event.job_id)},
-                ":server": {"S": _storable(event.source_server_id)},
+                ":participant": {"S": _storable(participant)},
+                ":since": {"S": format_time(since) if since else "0"},
             },
-            ScanIndexForward=False,
-            **_PROJECTION,
+            ConsistentRead=True,
+            **_PARTICIPANT_PROJECTION,
         )
-        enriched = event
-        for other in (from_item(item) for page in pages for item in page["Items"]):
-            is_failure = other.event_type in SERVER_FAILURES
-            enriched = replace(
-                enriched,
-                source_server_name=enriched.source_server_name or other.source_server_name,
-                execution_id=enriched.execution_id or other.execution_id,
-                error=enriched.error or (other.error if is_failure else None),
-            )
-            if enriched.source_server_name and enriched.execution_id and enriched.error:
-                break
-        return enriched
+        return [from_item(item) for page in pages for item in page["Items"]]
 
     def unlinked(self) -> dict[str, list[str]]:
         """Return the ``EventKey`` of each event in UnlinkedIndex, by job ID."""
@@ -184,23 +234,27 @@ class JobLogTable:
                 keys.setdefault(item["JobId"]["S"], []).append(item["EventKey"]["S"])
         return keys
 
-    def execution_of(self, job_id: str) -> str | None:
-        """Return the execution ID in the newest or oldest events of a job, or None if they have none."""
+    def facts_of(self, job_id: str, collector: str) -> JobFacts:
+        """Return what the newest events of a job say about its execution.
+
+        The oldest events are read too if the newest events of the collector have no execution. ``collector`` is the
+        source of the collector's events.
+        """
+        rows: list[dict[str, Any]] = []
         for is_forward in (False, True):
             answer = self._client.query(
                 TableName=self._table_name,
                 KeyConditionExpression="JobId = :id",
                 ExpressionAttributeValues={":id": {"S": job_id}},
-                ProjectionExpression="ExecutionId",
                 ScanIndexForward=is_forward,
                 Limit=_LINK_QUERY_LIMIT,
+                **_LINK_PROJECTION,
             )
-            for item in answer["Items"]:
-                if "ExecutionId" in item:
-                    return item["ExecutionId"]["S"]
-            if len(answer["Items"]) < _LINK_QUERY_LIMIT:
+            rows += map(to_python, answer["Items"])
+            facts = _job_facts(rows, collector)
+            if facts.execution_id or len(answer["Items"]) < _LINK_QUERY_LIMIT:
                 break
-        return None
+        return facts
 
     def requeue_for_linker(self, job_id: str, key: str) -> None:
         """Add a linked event to UnlinkedIndex, so that the linker processes its job again."""
@@ -227,6 +281,16 @@ class JobLogTable:
             ExpressionAttributeValues={":id": {"S": execution_id}, ":now": {"S": format_time(datetime.now(UTC))}},
         )
 
+    def give_up(self, job_id: str, key: str) -> None:
+        """Remove an event from UnlinkedIndex without linking it."""
+        conditional_write(
+            self._client.update_item,
+            TableName=self._table_name,
+            Key={"JobId": {"S": job_id}, "EventKey": {"S": key}},
+            UpdateExpression="REMOVE UnlinkedJobId",
+            ConditionExpression="attribute_exists(UnlinkedJobId)",
+        )
+
 
 def conditional_write(write: Callable[..., object], **request: Any) -> bool:
     """Make a conditional write. Return False if its condition is not met. Nothing is changed then.
@@ -246,6 +310,20 @@ def conditional_write(write: Callable[..., object], **request: Any) -> bool:
     return True
 
 
+def _job_facts(rows: Sequence[Mapping[str, Any]], collector: str) -> JobFacts:
+    own = [row for row in rows if row["Source"] == collector]
+    details = [row.get("EventData", {}) for row in own]
+    tagged = [row["ExecutionId"] for row in own if "ExecutionId" in row and "executionId" in row.get("EventData", {})]
+    linked = [row["ExecutionId"] for row in own if "ExecutionId" in row]
+    others = Counter(row["ExecutionId"] for row in rows if "ExecutionId" in row and row["Source"] != collector)
+    return JobFacts(
+        execution_id=next(iter(tagged + linked), None),
+        other_execution_id=next((execution_id for execution_id, _ in others.most_common(1)), None),
+        job_type=next((detail["jobType"] for detail in details if "jobType" in detail), None),
+        launch_job_ids=next((detail["launchJobIDs"] for detail in details if "launchJobIDs" in detail), ()),
+    )
+
+
 def to_python(item: Mapping[str, Any]) -> dict[str, Any]:
     """Return the Python values of an item in the format of the DynamoDB API."""
     return {name: _deserialize(value) for name, value in item.items()}
@@ -257,16 +335,18 @@ def from_item(item: Mapping[str, Any]) -> JobLogEvent:
     def text(name: str) -> str | None:
         return item[name]["S"] if name in item else None
 
+    detail = _deserialize(item["EventData"]) if "EventData" in item else {}
     return JobLogEvent(
         job_id=item["JobId"]["S"],
         event_id=item["EventId"]["S"],
         event_type=item["EventType"]["S"],
         timestamp=parse_time("Timestamp", text("Timestamp")),
         source=item["Source"]["S"],
-        detail=_deserialize(item["EventData"]) if "EventData" in item else {},
+        detail=detail,
         execution_id=text("ExecutionId"),
         source_server_id=text("SourceServerId"),
         source_server_name=text("SourceServerName"),
+        resource_id=str(detail["resourceID"]) if detail.get("resourceID") else None,
         ec2_instance_id=text("Ec2InstanceId"),
         message=text("Message"),
         error=text("Error"),

@@ -85,6 +85,19 @@ def test_a_failure_without_a_log_item_is_stored(deployment: Deployment) -> None:
     ]
 
 
+def test_a_failed_network_recovery_is_failed(deployment: Deployment) -> None:
+    """A network recovery is a LAUNCH job without servers."""
+    script = scripts.network_recovery("sn-1234567890abcdef0", error="ROLLBACK_COMPLETE")
+    job_id = deployment.drs.start(script)
+
+    deployment.wake()
+    eventually(lambda: len(deployment.rows(job_id)) == 5, seconds=120)
+
+    rows = deployment.rows(job_id)
+    assert [row["EventType"] for row in rows][-2:] == ["NETWORK_RECOVERY_FAIL", "JOB_FAILED"]
+    assert rows[-1]["EventData"]["participatingResources"][0]["state"] == "FAILED"
+
+
 def test_jobs_are_read_on_request(deployment: Deployment) -> None:
     job_id = deployment.drs.start(scripts.terminate(SERVERS[:1]))
     eventually(lambda: deployment.drs.is_over(job_id))

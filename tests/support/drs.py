@@ -128,7 +128,7 @@ class Simulator:
     def appeared(self, job_id: str) -> list[datetime]:
         """Return the time, by ``clock``, at which each item of the log appears."""
         job = self.jobs[job_id]
-        return [job.began + step.after / self.speed for step in job.script.steps]
+        return [job.began + (step.after + step.late) / self.speed for step in job.script.steps]
 
     def is_over(self, job_id: str) -> bool:
         """Return whether the job and its log are complete."""
@@ -174,7 +174,7 @@ class Simulator:
         return answer
 
     def _described(self, filters: Mapping[str, Any], region: str) -> list[dict[str, Any]]:
-        jobs = [job for job in self.jobs.values() if job.region == region]
+        jobs = [job for job in self.jobs.values() if job.region == region and not self._is_deleted(job)]
         if ids := filters.get("jobIDs"):
             jobs = [job for job in jobs if job.id in ids]
         if start := filters.get("fromDate"):
@@ -194,8 +194,18 @@ class Simulator:
             "status": status,
             "tags": job.tags,
             "participatingServers": [
-                {"sourceServerID": server, "launchStatus": launch_status}
+                {"sourceServerID": server}
+                | ({"launchStatus": launch_status} if launch_status else {})
+                | ({"launchActionsStatus": {"runs": script.actions[server]}} if server in script.actions else {})
                 for server, launch_status in self._statuses(job, has_ended=has_ended).items()
+                if elapsed >= script.listed.get(server, timedelta())
+            ],
+            "participatingResources": [
+                {
+                    "participatingResourceID": {"sourceNetworkID": id_},
+                    "launchStatus": status if has_ended else "PENDING",
+                }
+                for id_, status in script.resources.items()
             ],
         }
         return described | ({"endDateTime": self._date(job, script.end)} if has_ended and script.end else {})
@@ -206,16 +216,17 @@ class Simulator:
         elapsed = self._elapsed(job)
         statuses = dict.fromkeys(job.script.servers, "PENDING")
         for step in job.script.steps:
-            if step.after <= elapsed and step.event in statuses_by_event:
+            if step.after <= elapsed and step.event in statuses_by_event and step.data["sourceServerID"] in statuses:
                 statuses[step.data["sourceServerID"]] = statuses_by_event[step.event]
-        return statuses | (job.script.statuses if has_ended else {})  # type: ignore[operator]
+        statuses |= job.script.statuses if has_ended else {}  # type: ignore[arg-type]
+        return statuses | {server: status for after, server, status in job.script.late_statuses if after <= elapsed}
 
     def _log(self, job_id: str, region: str, request: Mapping[str, Any]) -> dict[str, Any]:
         job = self.jobs.get(job_id)
-        if job is None or job.region != region:
+        if job is None or job.region != region or self._is_deleted(job):
             raise ApiError("ResourceNotFoundException", f"Job {job_id} does not exist", status=404)
         elapsed = self._elapsed(job)
-        page = self._page([step for step in job.script.steps if step.after <= elapsed], request)
+        page = self._page([step for step in job.script.steps if step.after + step.late <= elapsed], request)
         return page | {"items": [self._item(job, step) for step in page["items"]]}
 
     def _servers(self, filters: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -239,6 +250,9 @@ class Simulator:
         end = start + min(self.page_size, request.get("maxResults", self.page_size))
         more = {"nextToken": base64.b64encode(str(end).encode()).decode()} if end < len(items) else {}
         return {"items": items[start:end]} | more
+
+    def _is_deleted(self, job: PlayedJob) -> bool:
+        return job.script.deleted is not None and self._elapsed(job) >= job.script.deleted
 
     def _elapsed(self, job: PlayedJob) -> timedelta:
         return (self.clock() - job.began) * self.speed

@@ -66,12 +66,23 @@ class EventsTable:
                         return _answer(request, 400, {"__type": "ConditionalCheckFailedException"})
                 return _answer(request, 200, {})
             case "Query":
-                assert asked["KeyConditionExpression"] == "JobId = :job"
-                assert asked["FilterExpression"] == "SourceServerId = :server"
-                job, server = (asked["ExpressionAttributeValues"][name] for name in (":job", ":server"))
+                assert asked["KeyConditionExpression"] == "JobId = :job AND EventKey >= :since"
+                assert (
+                    asked["FilterExpression"]
+                    == "SourceServerId = :participant OR #EventData.#resourceID = :participant"
+                )
+                assert asked["ConsistentRead"]
+                job, since, participant = (
+                    asked["ExpressionAttributeValues"][name] for name in (":job", ":since", ":participant")
+                )
                 with self._lock:
-                    keys = sorted(key for key in self.rows if key[0] == job["S"])
-                    items = [self.rows[key] for key in keys if self.rows[key].get("SourceServerId") == server]
+                    keys = sorted(key for key in self.rows if key[0] == job["S"] and key[1] >= since["S"])
+                    rows = [self.rows[key] for key in keys]
+                items = [
+                    row
+                    for row in rows
+                    if participant in (row.get("SourceServerId"), row["EventData"]["M"].get("resourceID"))
+                ]
                 return _answer(request, 200, {"Items": items, "Count": len(items)})
         raise AssertionError(event_name)
 
@@ -183,15 +194,15 @@ class Queue:
     def _invoke(self, batch: Sequence[Message]) -> list[int]:
         """Invoke the function with a batch. Return the indexes of the failed messages."""
         printed = io.StringIO()
-        try:
-            with contextlib.redirect_stdout(printed):
+        answer = None
+        with contextlib.redirect_stdout(printed):
+            try:
                 answer = self._handler(sqs_records([message.body for message in batch]), self._context)
-        except BatchProcessingError:
-            answer = None
-        except Killed:
-            self.killed += 1
-            self._cold_start()
-            answer = None
+            except BatchProcessingError:
+                pass
+            except Killed:
+                self.killed += 1
+                self._cold_start()  # waits for the threads of the invocation, which print metrics
         for line in printed.getvalue().splitlines():
             self.metrics += Counter(
                 {name: sum(values) for name, values in json.loads(line).items() if isinstance(values, list)}

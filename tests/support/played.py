@@ -11,6 +11,8 @@ from drs_job_log.model.events import JobLogEvent, parse
 from tests.support.envelopes import dumps, job_log
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from tests.support.scripts import Script
 
 START = datetime(2025, 11, 28, 20, 30, tzinfo=UTC)
@@ -28,8 +30,13 @@ def details(
         "status": "STARTED" if script.end is None else "COMPLETED",
         "tags": {} if execution_id is None else {"ExecutionId": execution_id},
         "participatingServers": [
-            {"sourceServerID": server, "launchStatus": script.statuses.get(server, "PENDING")}
+            {"sourceServerID": server} | ({"launchStatus": status} if status else {})
             for server in script.servers
+            for status in [script.statuses.get(server, "PENDING")]
+        ],
+        "participatingResources": [
+            {"participatingResourceID": {"sourceNetworkID": id_}, "launchStatus": status}
+            for id_, status in script.resources.items()
         ],
     }
     if script.end is not None:
@@ -38,10 +45,20 @@ def details(
         {"event": step.event, "logDateTime": (created + step.after).isoformat(), "eventData": step.data}
         for step in script.steps
     ]
-    log = read_log(job, items, created + timedelta(days=1))
+    return details_of(job, items, now=created + timedelta(days=1))
+
+
+def details_of(job: Any, items: Sequence[Any], *, now: datetime) -> list[dict[str, Any]]:
+    """Return the event details of a job and its log items, as the DRS API returns them, oldest first."""
+    log = read_log(job, items, now)
     return [to_detail(item, job, {}, durations(job, log), "ExecutionId") for item in log.items]
 
 
 def events(script: Script, job_id: str, **options: Any) -> list[JobLogEvent]:
     """Return the events of a complete job, oldest first. For the options, see ``details``."""
     return [parse(dumps(job_log(detail))) for detail in details(script, job_id, **options)]
+
+
+def events_of(job: Any, items: Sequence[Any], *, now: datetime) -> list[JobLogEvent]:
+    """Return the events of a job and its log items. For the parameters, see ``details_of``."""
+    return [parse(dumps(job_log(detail))) for detail in details_of(job, items, now=now)]

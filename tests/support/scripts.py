@@ -47,27 +47,49 @@ STORED_AS: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """A log item that appears ``after`` the creation of the job."""
+    """A log item that happens ``after`` the creation of the job. It appears in the log ``late`` after that."""
 
     after: timedelta
     event: str
     data: Mapping[str, Any] = field(default_factory=dict)
+    late: timedelta = timedelta()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Script:
-    """The script of a job. ``steps`` are in log order. At ``end``, the status is COMPLETED (None: never)."""
+    """The script of a job. ``steps`` are in log order. At ``end``, the status is COMPLETED (None: never).
+
+    Attributes
+    ----------
+    statuses
+        The ``launchStatus`` of each server at the end. An empty text: DRS states none.
+    late_statuses
+        Changes of a ``launchStatus``: when, server, new value.
+    resources
+        The source networks, with their ``launchStatus`` at the end.
+    listed
+        When DRS names a server of the job, after its creation. Other servers: at the creation.
+    actions
+        The runs of post-launch actions of each server, with the keys of the DRS API.
+    deleted
+        When the job is deleted, after its creation. None: never.
+    """
 
     servers: Sequence[str]
     steps: Sequence[Step]
     end: timedelta | None
     statuses: Mapping[str, str] = field(default_factory=dict)
+    late_statuses: Sequence[tuple[timedelta, str, str]] = ()
+    resources: Mapping[str, str] = field(default_factory=dict)
+    listed: Mapping[str, timedelta] = field(default_factory=dict)
+    actions: Mapping[str, Sequence[Mapping[str, Any]]] = field(default_factory=dict)
+    deleted: timedelta | None = None
     type: str = "LAUNCH"
     initiated_by: str = "START_DRILL"
 
     @property
     def duration(self) -> timedelta:
-        return max(step.after for step in self.steps)
+        return max(step.after + step.late for step in self.steps)
 
 
 def server_id(number: int) -> str:
@@ -160,6 +182,56 @@ def terminate(servers: Sequence[str]) -> Script:
             statuses=dict.fromkeys(servers, "TERMINATED"),
             type="TERMINATE",
             initiated_by="TERMINATE_RECOVERY_INSTANCES",
+        )
+    )
+
+
+def network_recovery(network: str, *, error: str | None = None, server: str | None = None) -> Script:
+    """Return a network recovery: a LAUNCH job without servers. With ``error``, it fails.
+
+    Otherwise, it updates the launch template of ``server``. From the CLI's example of start-source-network-recovery.
+    """
+    data = {
+        "eventResourceData": {"sourceNetworkData": {"sourceNetworkID": network, "sourceVpc": "vpc-0123456789abcdef0"}}
+    }
+    failed = [
+        Step(timedelta(seconds=90), "DEPLOY_NETWORK_CONFIGURATION_FAILED", data | {"rawError": error}),
+        Step(timedelta(seconds=91), "NETWORK_RECOVERY_FAIL", data),
+    ]
+    done = [
+        Step(timedelta(seconds=90), "DEPLOY_NETWORK_CONFIGURATION_END", data),
+        Step(timedelta(seconds=91), "UPDATE_LAUNCH_TEMPLATE_START", {"sourceServerID": server or server_id(0)}),
+        Step(timedelta(seconds=92), "UPDATE_LAUNCH_TEMPLATE_END", {"sourceServerID": server or server_id(0)}),
+    ]
+    return in_order(
+        Script(
+            servers=[],
+            steps=[
+                Step(timedelta(seconds=1), "DEPLOY_NETWORK_CONFIGURATION_START", data),
+                *(failed if error else done),
+            ],
+            end=timedelta(seconds=600),
+            resources={network: "FAILED" if error else "LAUNCHED"},
+            initiated_by="CREATE_NETWORK_RECOVERY",
+        )
+    )
+
+
+def converted_snapshot(servers: Sequence[str], launch_status: str) -> Script:
+    """Return a job that creates converted snapshots for a target account. It launches nothing."""
+    steps = [
+        Step(timedelta(seconds=seconds), event, {"sourceServerID": server})
+        for server in servers
+        for event, seconds in (("CONVERSION_START", 13), ("CONVERSION_END", 433))
+    ]
+    return in_order(
+        Script(
+            servers=servers,
+            steps=steps,
+            end=timedelta(seconds=600),
+            statuses=dict.fromkeys(servers, launch_status),
+            type="CREATE_CONVERTED_SNAPSHOT",
+            initiated_by="TARGET_ACCOUNT",
         )
     )
 

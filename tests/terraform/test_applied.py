@@ -77,7 +77,8 @@ def test_the_outputs_describe_the_created_resources(
     assert outputs["functions"]["collector"]["name"] == "applied-collector"
     assert outputs["functions"]["linker"]["name"] == "applied-linker"
     assert set(outputs["alarm_arns"]) == {
-        *("processing-dlq-not-empty", "delivery-dlq-not-empty", "queue-age", "event-lag", "unlinked-events"),
+        *("processing-dlq-not-empty", "delivery-dlq-not-empty", "queue-age", "event-lag"),
+        *("unlinked-events", "executions-table-rejected"),
         *("table-write-throttles", "table-read-throttles", "table-write-errors", "table-read-errors"),
         *("job-log-rule-failed-invocations", "launch-results-rule-failed-invocations"),
         *("job-log-rule-sent-to-dlq", "launch-results-rule-sent-to-dlq"),
@@ -330,5 +331,5 @@ def test_a_second_plan_is_empty_except_for_differences_of_the_embedded_aws(appli
         del differences[address]
     alarms = {address for address in differences if "aws_cloudwatch_metric_alarm." in address}
     assert set(differences) == alarms
-    assert len(alarms) == 29
+    assert len(alarms) == 30
     assert set().union(*differences.values()) == MISSING_IN_MINISTACK

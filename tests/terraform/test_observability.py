@@ -123,6 +123,7 @@ def test_alarms_have_the_configured_thresholds(planned: Callable[[str], Planned]
         "queue-age": 965,  # the visibility timeout, a minute and the batching window
         "event-lag": 32000,  # the batching window and a poll interval longer than 3 s
         "unlinked-events": 900,
+        "executions-table-rejected": 1,
         "table-write-throttles": 4,
         "table-read-throttles": 4,
         "table-write-errors": 6,
@@ -239,6 +240,18 @@ def test_unlinked_events_have_an_alarm_if_there_is_an_executions_table(planned: 
 
     assert threshold("default") == []
     assert threshold("read_only_history") == [3600]
+
+
+def test_an_executions_table_has_an_alarm_for_its_rejection(planned: Callable[[str], Planned]) -> None:
+    def metric(copy_name: str) -> list[tuple[str, float]]:
+        return [
+            (alarm["metric_name"], alarm["threshold"])
+            for alarm in alarms(planned(copy_name))
+            if "rejected" in alarm["alarm_name"]
+        ]
+
+    assert metric("default") == []
+    assert metric("read_only_history") == [("ExecutionsTableRejected", 1)]
 
 
 def test_an_existing_topic_has_no_alarms(planned: Callable[[str], Planned]) -> None:

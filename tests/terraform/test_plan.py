@@ -8,6 +8,7 @@ import zipfile
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from drs_job_log.config import RUNNING_STATUSES
 
 from tests.support.terraform import ROOT
 from tests.terraform.conftest import ACCOUNT
@@ -220,6 +221,7 @@ def test_ingest_with_defaults(planned: Callable[[str], Planned]) -> None:
     assert function["environment"] == [
         {
             "variables": {
+                "EVENT_SOURCE": "drs.job-log",
                 "FAILURE_TOPIC_ARN": f"arn:aws:sns:us-east-1:{ACCOUNT}:drs-job-log-failures",
                 "JOB_LOG_EVENTS_TABLE": "drs-job-log-events",
                 "NOTICES_TABLE": "drs-job-log-notices",
@@ -564,6 +566,7 @@ SETTINGS = {
     "jobIdIndex": "by-job",
     "allowScan": True,
     "updateStatus": True,
+    "runningStatuses": ["On its way"],
 }
 
 
@@ -590,6 +593,7 @@ def test_the_functions_have_the_settings_of_the_executions_table(
         "endTimeFormat": "ISO8601",
         "allowScan": False,
         "updateStatus": False,
+        "runningStatuses": list(RUNNING_STATUSES),
     }
 
 
@@ -637,10 +641,12 @@ def test_the_executions_table_is_scanned_or_updated_only_if_enabled(
     }
     for function in ("ingest", "linker"):
         assert of_executions_table("default", function) == {}
-        assert of_executions_table("read_only_history", function) == {}  # only the API reads it
+    keys = {"ReadKeysOfExecutionHistory": allow(["dynamodb:DescribeTable"], EXECUTIONS_TABLE)}
+    assert of_executions_table("read_only_history", "ingest") == {}
+    assert of_executions_table("read_only_history", "linker") == keys
     scanned = {"UseKeyOfExecutionHistory": allow(["kms:Decrypt", "kms:DescribeKey"], KEY, via)}
     assert of_executions_table("scanned_history", "ingest") == scanned
-    assert of_executions_table("scanned_history", "linker") == scanned | {
+    assert of_executions_table("scanned_history", "linker") == scanned | keys | {
         "ScanExecutionHistory": allow(["dynamodb:Scan"], EXECUTIONS_TABLE)
     }
 

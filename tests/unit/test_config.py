@@ -8,11 +8,12 @@ from datetime import timedelta
 import pytest
 from drs_job_log import config
 from drs_job_log.config import (
+    ApiSettings,
     CollectorSettings,
     ExecutionsTableSettings,
     IngestSettings,
+    LinkerSettings,
     NotificationSettings,
-    ReaderSettings,
     Target,
 )
 
@@ -33,6 +34,7 @@ EXECUTIONS_TABLE = {
             "jobIdIndex": "by-job",
             "allowScan": True,
             "updateStatus": True,
+            "runningStatuses": ["GOING"],
         }
     ),
 }
@@ -48,6 +50,7 @@ EXECUTIONS_TABLE_SETTINGS = ExecutionsTableSettings(
     job_id_index="by-job",
     allow_scan=True,
     update_status=True,
+    running_statuses=("GOING",),
 )
 
 
@@ -84,10 +87,16 @@ def test_settings_of_the_collector() -> None:
 
 def test_settings_of_ingest() -> None:
     environment = ENVIRONMENT | EXECUTIONS_TABLE
-    environment |= {"RETENTION_DAYS": "7", "FAILURE_TOPIC_ARN": "arn:topic", "VIEWER_URL": "https://viewer"}
+    environment |= {
+        "RETENTION_DAYS": "7",
+        "EVENT_SOURCE": "acme.drs",
+        "FAILURE_TOPIC_ARN": "arn:topic",
+        "VIEWER_URL": "https://viewer",
+    }
 
     assert config.ingest_settings(environment) == IngestSettings(
         table_name="drs-job-log-events",
+        event_source="acme.drs",
         retention=timedelta(days=7),
         notifications=NotificationSettings(
             name="drs-job-log",
@@ -107,11 +116,20 @@ def test_optional_settings_of_ingest_are_absent_by_default() -> None:
     assert (settings.notifications.topic_arn, settings.notifications.viewer_url) == (None, None)
 
 
-def test_settings_of_the_linker_and_the_api() -> None:
-    assert config.reader_settings({"JOB_LOG_EVENTS_TABLE": "e"} | EXECUTIONS_TABLE) == ReaderSettings(
+def test_settings_of_the_linker() -> None:
+    environment = {"JOB_LOG_EVENTS_TABLE": "e", "EVENT_SOURCE": "acme.drs"}
+
+    assert config.linker_settings(environment | EXECUTIONS_TABLE) == LinkerSettings(
+        table_name="e", event_source="acme.drs", executions_table=EXECUTIONS_TABLE_SETTINGS
+    )
+    assert config.linker_settings(environment).executions_table is None
+
+
+def test_settings_of_the_api() -> None:
+    assert config.api_settings({"JOB_LOG_EVENTS_TABLE": "e"} | EXECUTIONS_TABLE) == ApiSettings(
         table_name="e", executions_table=EXECUTIONS_TABLE_SETTINGS
     )
-    assert config.reader_settings({"JOB_LOG_EVENTS_TABLE": "e"}).executions_table is None
+    assert config.api_settings({"JOB_LOG_EVENTS_TABLE": "e"}).executions_table is None
 
 
 def test_attributes_of_the_executions_table_have_defaults() -> None:
@@ -127,6 +145,7 @@ def test_attributes_of_the_executions_table_have_defaults() -> None:
         job_id_index=None,
         allow_scan=False,
         update_status=False,
+        running_statuses=config.RUNNING_STATUSES,
     )
 
 
@@ -173,19 +192,23 @@ def test_the_collector_uses_its_settings() -> None:
 
 
 def test_ingest_uses_its_settings() -> None:
-    module = cold_start("ingest", JOB_LOG_EVENTS_TABLE="events-2", RETENTION_DAYS="7", **EXECUTIONS_TABLE)
+    module = cold_start(
+        "ingest", JOB_LOG_EVENTS_TABLE="events-2", RETENTION_DAYS="7", EVENT_SOURCE="acme.drs", **EXECUTIONS_TABLE
+    )
 
     assert module.table._table_name == "events-2"
     assert module.settings.retention == timedelta(days=7)
     assert module.executions_table.settings == EXECUTIONS_TABLE_SETTINGS
     assert module.resolver._indexed is module.executions_table
+    assert module.resolver._event_source == "acme.drs"
     assert module.notifier._settings is module.settings.notifications
     assert module.notifier._record_ttl == timedelta(days=15)
     assert cold_start("ingest", RETENTION_DAYS="30").notifier._record_ttl == timedelta(days=30)
 
 
 def test_the_linker_and_the_api_use_their_settings() -> None:
-    linker = cold_start("linker", JOB_LOG_EVENTS_TABLE="events-2", **EXECUTIONS_TABLE).linker
+    environment = {"JOB_LOG_EVENTS_TABLE": "events-2", "EVENT_SOURCE": "acme.drs"} | EXECUTIONS_TABLE
+    linker = cold_start("linker", **environment).linker
     api = cold_start("api", JOB_LOG_EVENTS_TABLE="events-2", **EXECUTIONS_TABLE)
 
     for table, executions_table in (
@@ -194,5 +217,6 @@ def test_the_linker_and_the_api_use_their_settings() -> None:
     ):
         assert table._table_name == "events-2"
         assert executions_table.settings == EXECUTIONS_TABLE_SETTINGS
+    assert linker._event_source == "acme.drs"
     assert cold_start("linker").linker._executions_table is None
     assert cold_start("api").executions_table is None

@@ -19,6 +19,7 @@ from drs_job_log.collect.job_log import read_log
 from tests.support import drills, scripts
 from tests.support.drs import DrsServer, Simulator
 from tests.support.envelopes import dumps, job_log, sqs_records
+from tests.support.executions import create
 from tests.support.functions import LambdaContext, cold_start
 
 if TYPE_CHECKING:
@@ -155,8 +156,8 @@ def test_clients_of_the_collector(
     ]
 
 
-@pytest.mark.usefixtures("dynamodb")
-def test_clients_of_the_linker(clients: list[tuple[Any, ...]]) -> None:
+def test_clients_of_the_linker(clients: list[tuple[Any, ...]], dynamodb: DynamoDBClient) -> None:
+    create(dynamodb, "ExecutionId")
     clients.clear()
     cold_start("linker", **EXECUTIONS_TABLE).lambda_handler({}, LambdaContext())
 

@@ -261,11 +261,23 @@ def test_a_linked_event_is_not_linked_again(table: JobLogTable, dynamodb: Dynamo
     assert rows(dynamodb) == [before]
 
 
-def test_keys_are_read_with_strong_consistency(table: JobLogTable, dynamodb: DynamoDBClient) -> None:
+def test_the_collector_reads_keys_and_facts_with_strong_consistency(
+    table: JobLogTable, dynamodb: DynamoDBClient
+) -> None:
     """An eventually consistent read may miss events that were just stored, and the collector sends them again."""
     queries: list[dict[str, Any]] = []
     dynamodb.meta.events.register("provide-client-params.dynamodb.Query", lambda params, **_: queries.append(params))
+    servers = [{"sourceServerID": "s-1", "state": "FAILED"}]
+    ended: dict[str, Any] = {"outcome": "PARTIAL", "revision": 1, "participatingServers": servers}
+    put(table, eventId="end", eventType="JOB_END", message="not a fact", **ended)
+    put(table, eventId="other")
+    table.put(parse(dumps(job_log(DETAIL | ended | {"eventId": "foreign"}, source="my.tool"))), RETENTION)
 
-    table.keys("drsjob-1")
+    stored = table.stored("drsjob-1", "drs.job-log")
 
     assert [query["ConsistentRead"] for query in queries] == [True]
+    assert {key.partition("#")[2]: facts for key, facts in stored.items()} == {
+        "end": ended | {"eventType": "JOB_END"},
+        "other": {"eventType": DETAIL["eventType"]},
+        "foreign": {},
+    }

@@ -14,9 +14,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from drs_job_log.api import handler as api
 from drs_job_log.api.execution_log import EventLogCache
+from drs_job_log.model.events import format_time, parse
 from playwright.sync_api import expect
 
 from tests.support import played, scripts
+from tests.support.envelopes import dumps, job_log
 from tests.support.gateway import GatewayServer
 from tests.support.recovery import Recovery
 
@@ -38,6 +40,40 @@ def events_of(
     events = played.events(script, job_id, created=NOW - ago, execution_id=execution_id)
     names = dict(zip(SERVERS, NAMES, strict=True))
     return [replace(event, source_server_name=names.get(event.source_server_id or "")) for event in events]
+
+
+def events_of_job(
+    items: Sequence[tuple[str, float, dict[str, Any]]],
+    *,
+    ago: timedelta = timedelta(hours=1),
+    job_id: str = "drsjob-1",
+    **job: Any,
+) -> list[JobLogEvent]:
+    """Return the events of a LAUNCH job that started ``ago`` and ended after 10 minutes.
+
+    ``items`` are the event, the seconds after the start, and eventData. ``job`` are further keys of the job.
+    """
+    created = NOW - ago
+    defaults = {
+        "jobID": job_id,
+        "type": "LAUNCH",
+        "initiatedBy": "START_DRILL",
+        "creationDateTime": created.isoformat(),
+        "status": "COMPLETED",
+        "endDateTime": (created + timedelta(minutes=10)).isoformat(),
+        "tags": {"ExecutionId": "exec-1"},
+    }
+    log_items = [
+        {"event": event, "logDateTime": (created + timedelta(seconds=seconds)).isoformat(), "eventData": data}
+        for event, seconds, data in items
+    ]
+    return played.events_of(defaults | job, log_items, now=NOW)
+
+
+def derived(event_type: str, ago: timedelta, **detail: Any) -> JobLogEvent:
+    """Return an event of the job drsjob-1 that is not an item of its log."""
+    given = {"jobID": "drsjob-1", "executionId": "exec-1", "eventType": event_type, "eventId": event_type}
+    return parse(dumps(job_log(given | {"logDateTime": format_time(NOW - ago)} | detail)))
 
 
 def steps(events: Sequence[JobLogEvent], server: str) -> list[JobLogEvent]:

@@ -13,16 +13,17 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from drs_job_log.api import static_files
+from drs_job_log.model.events import format_time
 from playwright.sync_api import expect
 
 from tests.support import scripts
 from tests.support.deployment import eventually
 from tests.support.gateway import GatewayServer
-from tests.viewer.conftest import NAMES, SERVERS, events_of, steps
+from tests.viewer.conftest import NAMES, SERVERS, derived, events_of, events_of_job, steps
 
 if TYPE_CHECKING:
     from drs_job_log.model.events import JobLogEvent
-    from playwright.sync_api import BrowserContext, Page
+    from playwright.sync_api import BrowserContext, Page, Route
 
     from tests.support.recovery import Recovery
     from tests.viewer.conftest import Opener, Viewer
@@ -167,8 +168,8 @@ def test_superseded_job_shows_no_server_counts(recovery: Recovery, open_viewer: 
     viewer = open_viewer()
 
     launched(viewer, 3)
-    expect(viewer.find(".jobs li").nth(0)).not_to_contain_text("servers:")
-    expect(viewer.find(".jobs li").nth(1)).to_contain_text("1 server: 1 launched")
+    expect(viewer.find(".jobs > li").nth(0)).not_to_contain_text("servers:")
+    expect(viewer.find(".jobs > li").nth(1)).to_contain_text("1 server: 1 launched")
 
 
 def test_termination_counts_terminated_servers(recovery: Recovery, open_viewer: Opener) -> None:
@@ -198,7 +199,7 @@ def test_polling_is_slower_between_waves(recovery: Recovery, open_viewer: Opener
     recovery.happen(*events_of(scripts.launch(SERVERS[1:]), ago=timedelta(seconds=5), job_id="drsjob-2")[:3])
     viewer.move_on(2)
 
-    expect(viewer.find(".jobs li")).to_have_count(2)
+    expect(viewer.find(".jobs > li")).to_have_count(2)
     expect(viewer.find(".connection")).to_contain_text("Live.")
     launched(viewer, 0)
 
@@ -273,6 +274,272 @@ def test_hidden_tab_polls_less_often_and_immediately_when_it_is_shown(recovery: 
     polls = recovery.polls
     hide(False)
     eventually(lambda: recovery.polls == polls + 1)
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Kinds of jobs
+# ---------------------------------------------------------------------------------------------------------------------
+
+NETWORK = "sn-1234567890abcdef0"
+OF_NETWORK = {"eventResourceData": {"sourceNetworkData": {"sourceNetworkID": NETWORK}}}
+FAILED_NETWORK = events_of_job(
+    [
+        ("JOB_START", 1, {}),
+        ("DEPLOY_NETWORK_CONFIGURATION_START", 2, OF_NETWORK),
+        ("DEPLOY_NETWORK_CONFIGURATION_FAILED", 90, OF_NETWORK | {"rawError": "ROLLBACK_COMPLETE"}),
+        ("NETWORK_RECOVERY_FAIL", 91, OF_NETWORK),
+        ("JOB_END", 600.03, {}),
+    ],
+    initiatedBy="CREATE_NETWORK_RECOVERY",
+    participatingResources=[{"launchStatus": "FAILED", "participatingResourceID": {"sourceNetworkID": NETWORK}}],
+)
+CONVERTED = events_of_job(
+    [("JOB_START", 1, {}), ("CONVERSION_START", 2, {"sourceServerID": SERVERS[0]}), ("JOB_END", 600.03, {})],
+    type="CREATE_CONVERTED_SNAPSHOT",
+    initiatedBy="TARGET_ACCOUNT",
+    participatingServers=[{"sourceServerID": SERVERS[0], "launchStatus": "PENDING"}],
+)
+FAILED_RUN = {"status": "FAILED", "failureReason": "service not found", "action": {"name": "Process status"}}
+FAILED_ACTION = events_of_job(
+    [
+        ("JOB_START", 1, {}),
+        ("LAUNCH_START", 2, {"sourceServerID": SERVERS[0]}),
+        ("LAUNCH_END", 300, {"sourceServerID": SERVERS[0]}),
+        ("LAUNCH_END", 301, {"sourceServerID": SERVERS[1]}),
+        ("JOB_END", 600.03, {}),
+    ],
+    participatingServers=[
+        {
+            "sourceServerID": SERVERS[0],
+            "launchStatus": "LAUNCHED",
+            "launchActionsStatus": {"runs": [FAILED_RUN, {"status": "FAILED", "runId": "run-2"}]},
+        },
+        {"sourceServerID": SERVERS[1], "launchStatus": "LAUNCHED"},
+    ],
+)
+STALLED = [*RUNNING[:5], derived("SERVER_STALLED", timedelta(minutes=2), sourceServerID=SERVERS[1])]
+
+
+def test_network_recovery_shows_its_networks_instead_of_servers(recovery: Recovery, open_viewer: Opener) -> None:
+    recovery.happen(*FAILED_NETWORK[:2])
+    viewer = open_viewer()
+    expect(viewer.find(".kind")).to_have_text("Network recovery")
+    expect(viewer.find(".big")).to_have_text("0 of 1 network recovered")
+    expect(viewer.find(".jobs .resource .badge")).to_have_text("Launching")
+    expect(viewer.find("[aria-live=polite]")).to_have_text("0 of 1 network recovered. In progress")
+
+    recovery.happen(*FAILED_NETWORK)
+    viewer.poll()
+
+    expect(viewer.find("header .badge")).to_have_text("Failed")
+    expect(viewer.find(".jobs > li")).to_contain_text("Network recovery")
+    expect(viewer.find(".jobs > li")).to_contain_text("0 of 1 network recovered")
+    expect(viewer.find(".jobs .resource")).to_contain_text(f"Network {NETWORK}")
+    expect(viewer.find(".jobs .resource .badge")).to_have_text("Failed")
+    expect(viewer.find(".jobs .resource .error pre")).to_have_text("ROLLBACK_COMPLETE")
+    expect(viewer.find(".counts")).to_have_text("1 failed")
+    assert viewer.find(".bar").get_attribute("aria-valuenow") == "0"
+    expect(viewer.find("[aria-live=assertive]")).to_have_text(f"Failed: {NETWORK}.")
+    expect(viewer.find("section[aria-label=Servers]")).to_be_hidden()
+    expect(viewer.page).to_have_title("0/1, 1 failed · exec-1")
+    assert timeline(viewer)[1:4] == [
+        *("Network recovery failed", "Network deployment failed"),
+        "Network deployment started",
+    ]
+
+
+def test_servers_and_networks_of_an_execution_are_counted_separately(recovery: Recovery, open_viewer: Opener) -> None:
+    recovery.happen(*FAILED_NETWORK)
+    recovery.happen(*events_of(scripts.launch(SERVERS), ago=timedelta(minutes=40), job_id="drsjob-2"))
+
+    viewer = open_viewer()
+
+    expect(viewer.find(".big")).to_have_text("3 of 3 servers launched, 0 of 1 network recovered")
+    expect(viewer.find(".kind")).to_have_text("Network recovery and drill")
+    expect(viewer.find(".counts")).to_have_text("3 launched")
+    expect(viewer.find("[aria-live=assertive]")).to_have_text("1 network failed.")
+
+
+def test_network_that_is_recovered_again_counts_once(recovery: Recovery, open_viewer: Opener) -> None:
+    recovery.happen(*FAILED_NETWORK)
+    again = [("JOB_START", 1, {}), ("DEPLOY_NETWORK_CONFIGURATION_END", 2, OF_NETWORK), ("JOB_END", 600.03, {})]
+    retry: dict[str, Any] = {"job_id": "drsjob-2", "initiatedBy": "CREATE_NETWORK_RECOVERY"}
+    recovery.happen(*events_of_job(again, ago=timedelta(minutes=30), **retry))
+
+    viewer = open_viewer()
+
+    expect(viewer.find(".big")).to_have_text("1 of 1 network recovered")
+    expect(viewer.find(".jobs .resource .badge")).to_have_text(["Failed", "Launched"])
+    expect(viewer.page).to_have_title("1/1 · exec-1")
+
+
+def test_job_without_servers_and_networks_shows_no_counts(recovery: Recovery, open_viewer: Opener) -> None:
+    recovery.happen(*events_of_job([("JOB_START", 1, {})], status="PENDING", endDateTime=None, initiatedBy=None))
+
+    viewer = open_viewer()
+
+    expect(viewer.find(".big")).to_have_text("No servers")
+    expect(viewer.find(".jobs > li")).not_to_contain_text("server")
+    expect(viewer.page).to_have_title("exec-1")
+
+
+@pytest.mark.parametrize(
+    ("script", "label", "kind", "headline"),
+    [
+        (scripts.launch(SERVERS), "Drill", "drill", "3 of 3 servers launched"),
+        (scripts.launch(SERVERS, drill=False), "Recovery", "recovery", "3 of 3 servers launched"),
+        (scripts.failback(SERVERS), "Failback", "recovery", "3 of 3 servers launched"),
+        (scripts.terminate(SERVERS), "Termination", "", "3 of 3 servers terminated"),
+        (replace(scripts.terminate(SERVERS), initiated_by=""), "Termination", "", "3 of 3 servers terminated"),
+        (replace(scripts.launch(SERVERS), initiated_by="DIAGNOSTIC"), "Diagnostic", "recovery", None),
+        (replace(scripts.launch(SERVERS), initiated_by=""), "", "", None),
+    ],
+    ids=["drill", "recovery", "failback", "termination", "unknown termination", "other", "unknown"],
+)
+def test_job_is_labelled_by_its_initiator(
+    recovery: Recovery, open_viewer: Opener, *, script: scripts.Script, label: str, kind: str, headline: str | None
+) -> None:
+    recovery.happen(*events_of(script, ago=timedelta(hours=1)))
+
+    viewer = open_viewer()
+
+    expect(viewer.find(".kind")).to_have_text(label)
+    expect(viewer.find("drs-job-log")).to_have_attribute("data-kind", kind)
+    expect(viewer.find(".jobs > li .label")).to_have_text(label)
+    if headline:
+        expect(viewer.find(".big")).to_have_text(headline)
+
+
+def test_server_of_a_converted_snapshot_is_completed(recovery: Recovery, open_viewer: Opener) -> None:
+    recovery.happen(*CONVERTED)
+
+    viewer = open_viewer()
+
+    expect(viewer.find(".kind")).to_have_text("Converted snapshot")
+    expect(viewer.find(".big")).to_have_text("1 of 1 server completed")
+    expect(viewer.find(".server .badge")).to_have_text("Completed")
+    expect(viewer.find(".counts")).to_have_text("1 completed")
+    expect(viewer.find(".jobs > li")).to_contain_text("1 server: 1 completed")
+    assert [stage.get_attribute("class") for stage in viewer.find(".stages i").all()] == ["done", "done", ""]
+
+
+def test_cancelled_drill_is_not_shown_as_a_termination(recovery: Recovery, open_viewer: Opener) -> None:
+    recovery.happen(*events_of(scripts.cancelled(SERVERS), ago=timedelta(hours=1)))
+
+    viewer = open_viewer()
+
+    launched(viewer, 0)
+    expect(viewer.find("header .badge")).to_have_text("Cancelled")
+    assert timeline(viewer)[:2] == ["Job cancelled"] * 2
+
+
+def test_cleanup_keeps_the_result_of_the_launch(recovery: Recovery, open_viewer: Opener) -> None:
+    recovery.happen(*FAILED)
+    cleanup = events_of(scripts.terminate(SERVERS[:1]), ago=timedelta(minutes=30), job_id="drsjob-2")
+    recovery.happen(*cleanup)
+
+    viewer = open_viewer()
+
+    launched(viewer, 2)
+    expect(viewer.find(".kind")).to_have_text("Recovery")
+    expect(viewer.find(".jobs > li .label")).to_have_text(["Recovery", "Termination"])
+    expect(viewer.find(".jobs > li").nth(1)).not_to_contain_text("server")
+    expect(viewer.find(".elapsed")).to_have_text(re.compile(r"^13 min \d+ s$"))  # of the recovery
+    card = viewer.find(f".server:has-text('{NAMES[0]}')")
+    expect(card.locator(".badge")).to_have_text("Launched")
+    expect(card.locator(".note")).to_have_text(re.compile(r"^Terminated at \d\d:\d\d:\d\d$"))
+    assert card.locator(".note time").get_attribute("datetime") == format_time(cleanup[-1].timestamp)
+    expect(viewer.find(".server .error pre")).to_have_text(ERROR)
+
+
+def test_failed_post_launch_actions_are_shown_on_the_server(recovery: Recovery, open_viewer: Opener) -> None:
+    recovery.happen(*FAILED_ACTION)
+
+    viewer = open_viewer()
+
+    expect(viewer.find(".server").first).to_contain_text(SERVERS[0])
+    card = viewer.find(f".server:has-text('{SERVERS[0]}')")
+    expect(card.locator(".badge")).to_have_text("Launched")
+    expect(card.locator(".step")).to_have_text("Server launched")
+    actions = {"Post-launch action failed: Process status", "Post-launch action failed"}
+    assert set(card.locator(".action").all_text_contents()) == actions
+    expect(card.locator(".error pre")).to_have_text(["service not found"])
+    expect(viewer.find(".counts")).to_have_text("2 launched1 with a failed post-launch action")
+    failures = viewer.find(".row.failure .type")
+    expect(failures).to_have_text(["Post-launch action failed"] * 2)
+
+    viewer.page.get_by_role("searchbox", name="Text").fill("service not")
+    expect(viewer.find(".server:visible")).to_have_count(1)
+
+
+def test_stalled_server_is_marked_until_it_continues(recovery: Recovery, open_viewer: Opener) -> None:
+    recovery.happen(*STALLED)
+    viewer = open_viewer()
+
+    card = viewer.find(f".server:has-text('{SERVERS[1]}')")
+    expect(viewer.find(".server").first).to_contain_text(SERVERS[1])
+    expect(card.locator(".note")).to_have_text(re.compile(r"^Stalled since \d\d:\d\d:\d\d$"))
+    expect(viewer.find(".counts")).to_contain_text("1 stalled")
+    expect(viewer.find(".row.warning .type")).to_have_text("Server stalled")
+    expect(viewer.find("[aria-live=assertive]")).to_have_text("1 server stalled.")
+    assert "stalled" not in card.locator(".step").inner_text().lower()
+
+    recovery.happen(derived("CONVERSION_STARTED", timedelta(minutes=1), sourceServerID=SERVERS[1]))
+    viewer.poll()
+
+    expect(card.locator(".note")).to_be_empty()
+    expect(viewer.find(".counts")).not_to_contain_text("stalled")
+
+
+@pytest.mark.parametrize(
+    ("event_type", "detail", "label", "mark"),
+    [
+        ("SERVER_STALLED", {"sourceServerID": SERVERS[0]}, "Server stalled", "warning"),
+        ("SERVER_STALLED", {"resourceID": NETWORK}, "Network stalled", "warning"),
+        ("LAUNCH_ACTION_FAILED", {"sourceServerID": SERVERS[0]}, "Post-launch action failed", "failure"),
+        ("NETWORK_RECOVERY_FAIL", {"resourceID": NETWORK}, "Network recovery failed", "failure"),
+        ("DEPLOY_NETWORK_CONFIGURATION_END", {"resourceID": NETWORK}, "Network deployment completed", ""),
+        ("UPDATE_NETWORK_CONFIGURATION_FAILED", {"resourceID": NETWORK}, "Network update failed", "failure"),
+        ("UPDATE_LAUNCH_TEMPLATE_START", {}, "Template update started", ""),
+        ("CLEANUP_FAIL", {"sourceServerID": SERVERS[0]}, "Cleanup failed", "failure"),
+        ("SERVERS_ADDED", {}, "Servers added", ""),
+        ("JOB_DELETED", {}, "Job deleted", "warning"),
+        ("JOB_FAILED", {"revision": 2}, "Job failed (correction 2)", "failure"),
+        ("SOMETHING_NEW", {}, "Something new", ""),
+    ],
+)
+def test_each_type_of_event_has_a_label_and_a_mark(
+    recovery: Recovery, open_viewer: Opener, *, event_type: str, detail: dict[str, Any], label: str, mark: str
+) -> None:
+    recovery.happen(derived(event_type, timedelta(hours=1), **detail))
+
+    viewer = open_viewer()
+
+    expect(viewer.find(".row .type")).to_have_text(label)
+    expect(viewer.find(".row")).to_have_attribute("class", f"row {mark}".strip())
+    viewer.find(".row button").click()
+    expect(viewer.find("dialog h3")).to_have_text(label)
+    if "resourceID" in detail:
+        expect(viewer.find("dialog dl")).to_contain_text(NETWORK)
+
+
+def test_reason_of_the_status_is_shown(recovery: Recovery, open_viewer: Opener, context: BrowserContext) -> None:
+    recovery.happen(*FINISHED)
+    reason = "The executions table has the status POLLING, but every job ended more than a day ago."
+
+    def with_reason(route: Route) -> None:
+        response = route.fetch()
+        route.fulfill(response=response, json=response.json() | {"statusReason": reason})
+
+    context.route("**/logs?*", with_reason)
+    viewer = open_viewer()
+    expect(viewer.find(".reason")).to_have_text(reason)
+
+    context.unroute("**/logs?*")
+    viewer.page.reload()
+
+    launched(viewer, 3)
+    expect(viewer.find(".reason")).to_be_hidden()
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -634,6 +901,8 @@ def test_download_contains_the_full_log(recovery: Recovery, open_viewer: Opener,
         assert text.startswith("\ufeff")  # the byte order mark makes spreadsheets read UTF-8
         rows = list(csv.DictReader(io.StringIO(text[1:], newline="")))
         assert [row["eventId"] for row in rows] == ids
+        log = "fetch('/executions/exec-1/logs').then(response => response.json())"
+        assert set(rows[0]) == viewer.page.evaluate(log)["logs"][0].keys()
         assert rows[-1]["message"] == '\'=HYPERLINK("x"),\n"quoted"'  # no formula
 
 
@@ -665,6 +934,9 @@ SITUATIONS: dict[str, tuple[list[JobLogEvent], HTTPStatus | None]] = {
     "running": (RUNNING[:-3], None),
     "finished": (FINISHED, None),
     "failed": (FAILED, None),
+    "failed network": (FAILED_NETWORK, None),
+    "failed action": (FAILED_ACTION, None),
+    "stalled": (STALLED, None),
     "empty": ([], None),
     "unreachable": ([], HTTPStatus.SERVICE_UNAVAILABLE),
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
+from collections import Counter
 from datetime import timedelta
 from operator import itemgetter
 from typing import TYPE_CHECKING, Final
@@ -76,7 +77,7 @@ class EventLog:
         if not changed:
             return
         self._entries.sort(key=itemgetter(0))
-        self._job_states |= {job_id: job_state_of(self._events_by_job[job_id]) for job_id in changed}
+        self._job_states |= {job_id: job_state_of(job_id, self._events_by_job[job_id]) for job_id in changed}
         self.progress = combine(self._job_states.values())
 
     def after(self, position: Position, since: str = "") -> Sequence[tuple[Position, JobLogEvent]]:
@@ -86,9 +87,10 @@ class EventLog:
         return self._entries[start:]
 
     @property
-    def execution_ids(self) -> set[str]:
-        """The executions to which the events are linked."""
-        return {event.execution_id for _, event in self._entries if event.execution_id}
+    def execution_id(self) -> str | None:
+        """The execution to which most of the events are linked. None if no event is linked."""
+        counts = Counter(event.execution_id for _, event in self._entries if event.execution_id)
+        return max(counts, key=lambda execution_id: (counts[execution_id], execution_id), default=None)
 
 
 class EventLogCache:

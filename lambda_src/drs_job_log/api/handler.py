@@ -7,7 +7,7 @@ errors: ``{"message": …}``.
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from aws_lambda_powertools import Logger
 from botocore.exceptions import BotoCoreError, ClientError
@@ -17,7 +17,7 @@ from drs_job_log.api.execution_log import EventLogCache
 from drs_job_log.api.parameters import BadRequestError, parse_id, parse_query
 from drs_job_log.api.static_files import read_file, read_page
 from drs_job_log.api.views import execution_view, job_view, json_response, log_response, response
-from drs_job_log.link.executions_table import ExecutionsTable
+from drs_job_log.link.executions_table import ExecutionsTable, ExecutionsTableError
 from drs_job_log.table import JobLogTable
 
 if TYPE_CHECKING:
@@ -31,8 +31,11 @@ if TYPE_CHECKING:
 # one answer can share a full read.
 _FINAL_READ_MAX_AGE: Final = timedelta(seconds=10)
 
+# Orchestrators sometimes never end an execution. If its last job ended this long ago, the log decides.
+_MAX_TIME_TO_FINISH: Final = timedelta(days=1)
+
 logger = Logger()
-settings = config.reader_settings()
+settings = config.api_settings()
 dynamodb: DynamoDBClient = config.client("dynamodb", connect_timeout=1, read_timeout=3)
 logs = EventLogCache(JobLogTable(dynamodb, settings.table_name))
 executions_table = ExecutionsTable.from_settings(settings.executions_table, lambda: dynamodb)
@@ -66,26 +69,52 @@ def lambda_handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, 
 def get_execution(execution_id: str, query: Query, now: datetime) -> dict[str, Any]:
     """Return the log and the progress of an execution."""
     log = logs.of_execution(execution_id, now)
-    status, settled = _execution_status(execution_id, log.progress, now)
-    if settled and now - log.full_read_at >= _FINAL_READ_MAX_AGE:
+    status = _execution_status(execution_id, log.progress, now)
+    if status.settled and now - log.full_read_at >= _FINAL_READ_MAX_AGE:
         del log  # frees its memory before the log is read again
         log = logs.of_execution(execution_id, now, _FINAL_READ_MAX_AGE)
-        status, settled = _execution_status(execution_id, log.progress, now)
-    return execution_view(execution_id, status, settled, log, query)
+        status = _execution_status(execution_id, log.progress, now)
+    return execution_view(execution_id, status.word, status.settled, log, query, status.reason)
 
 
-def _execution_status(execution_id: str, progress: Progress, now: datetime) -> tuple[str, bool]:
-    """Return the status of an execution, and whether it is settled.
+class _Status(NamedTuple):
+    """The status of an execution, whether it is settled, and why it is not the one in the executions table."""
+
+    word: str
+    settled: bool
+    reason: str | None = None
+
+
+def _execution_status(execution_id: str, progress: Progress, now: datetime) -> _Status:
+    """Return the status of an execution.
 
     Between two waves, all known jobs have ended. The executions table states whether a further wave follows. Without
     it, the time since the last job's end decides.
     """
-    if executions_table and progress.jobs:
-        try:
-            is_over = executions_table.is_over(execution_id)
-        except (BotoCoreError, ClientError):  # the log is useful without the state in the table
-            logger.exception("Executions table not read", execution_id=execution_id)
-            return progress.status, False
-        if is_over is not None:
-            return (progress.status, progress.is_complete(now)) if is_over else ("IN_PROGRESS", False)
-    return progress.status, progress.is_idle(now)
+    of_log = _Status(progress.status, progress.is_idle(now))
+    if not executions_table or not progress.jobs:
+        return of_log
+    try:
+        is_over = executions_table.is_over(execution_id)
+    except ExecutionsTableError as error:  # the executions table logged it
+        return of_log._replace(reason=f"The executions table is not usable: {error}")
+    except (BotoCoreError, ClientError):  # the log is useful without the state in the table
+        logger.exception("Executions table not read", execution_id=execution_id)
+        return _Status(progress.status, False, "The executions table cannot be read at the moment.")
+    if is_over is None:
+        return of_log
+    return _Status(progress.status, progress.is_complete(now)) if is_over else _status_while_running(progress, now)
+
+
+def _status_while_running(progress: Progress, now: datetime) -> _Status:
+    """Return the status of an execution that runs, as the executions table says."""
+    # Without TERMINATE jobs: a cleanup does not change the status of an execution.
+    ends = [job.ended_at for job in progress.jobs if job.job_type != "TERMINATE"]
+    if not ends or not all(end and now - end > _MAX_TIME_TO_FINISH for end in ends):
+        return _Status("IN_PROGRESS", False)
+    return _Status(
+        progress.status,
+        progress.is_complete(now) or progress.is_idle(now),
+        "The executions table says that the execution runs, but its last job ended more than a day ago. "
+        "The status is that of the jobs.",
+    )

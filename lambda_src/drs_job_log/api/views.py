@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
 from drs_job_log.api.parameters import create_token
@@ -21,21 +22,28 @@ if TYPE_CHECKING:
 # A Lambda response has at most 6 MB. Lambda encodes the body as a JSON string, which can double its size.
 # https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
 _MAX_LOGS_BYTES: Final = 1536 * 1024
-_MAX_SERVERS_BYTES: Final = 768 * 1024
+_MAX_PROGRESS_BYTES: Final = 768 * 1024
 
 _HEADERS: Final = {"Content-Type": "application/json", "Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 
 
-def execution_view(execution_id: str, status: str, settled: bool, log: EventLog, query: Query) -> dict[str, Any]:
+def execution_view(  # noqa: PLR0917
+    execution_id: str, status: str, settled: bool, log: EventLog, query: Query, status_reason: str | None = None
+) -> dict[str, Any]:
     """Return the answer for an execution. Without events, its status is NO_EVENTS."""
-    return {"executionId": execution_id, "status": status, "settled": settled} | _view(log, query, execution_id)
+    return {
+        "executionId": execution_id,
+        "status": status,
+        "settled": settled,
+        "statusReason": status_reason,
+    } | _view(log, query, execution_id)
 
 
 def job_view(job_id: str, log: EventLog, query: Query, now: datetime) -> dict[str, Any]:
     """Return the answer for a job. It is settled soon after the job ends, since no further wave concerns it."""
     return {
         "jobId": job_id,
-        "executionId": max(log.execution_ids, default=None),
+        "executionId": log.execution_id,
         "status": log.progress.status,
         "settled": log.progress.is_complete(now) or log.progress.is_idle(now),
     } | _view(log, query, job_id)
@@ -57,16 +65,7 @@ def _view(log: EventLog, query: Query, resource_id: str) -> dict[str, Any]:
         "logs": page,
         "summary": log.progress.summary,
         "servers": _server_entries(log.progress),
-        "jobs": [
-            {
-                "jobId": job.job_id,
-                "status": job.status,
-                "isDrill": job.is_drill,
-                "startedAt": format_time(job.started_at),
-                "endedAt": format_time(job.ended_at) if job.ended_at else None,
-            }
-            for job in log.progress.jobs
-        ],
+        "jobs": _job_entries(log.progress),
         "nextToken": None if is_last else create_token(rest[len(page) - 1][0], resource_id),
     }
 
@@ -79,10 +78,20 @@ def _log_entry(event: JobLogEvent) -> dict[str, Any]:
         "jobId": event.job_id,
         "sourceServerId": event.source_server_id,
         "serverName": event.source_server_name,
+        "resourceId": event.resource_id,
         "ec2InstanceId": event.ec2_instance_id,
         "message": event.message,
         "error": event.error,
+        "revision": _revision(event),
     }
+
+
+def _revision(event: JobLogEvent) -> int | None:
+    match event.detail.get("revision"):
+        case int() | Decimal() as revision:  # DynamoDB returns a Decimal
+            return int(revision)
+        case _:
+            return None
 
 
 def _server_entries(progress: Progress) -> list[dict[str, Any]]:
@@ -95,22 +104,53 @@ def _server_entries(progress: Progress) -> list[dict[str, Any]]:
             "jobId": server.job_id,
             "since": format_time(server.since),
             "error": server.error,
+            "stalledAt": _format_optional(server.stalled_at),
+            "terminatedAt": _format_optional(server.terminated_at),
+            "failedActions": [{"name": action.name, "error": action.error} for action in server.failed_actions],
         }
         for server in progress.servers
     ]
 
 
+def _job_entries(progress: Progress) -> list[dict[str, Any]]:
+    return [
+        {
+            "jobId": job.job_id,
+            "jobType": job.job_type,
+            "initiatedBy": job.initiated_by,
+            "status": job.status,
+            "isDrill": job.is_drill,
+            "startedAt": format_time(job.started_at),
+            "endedAt": _format_optional(job.ended_at),
+            "resources": [
+                {
+                    "resourceId": resource.resource_id,
+                    "state": resource.state,
+                    "since": format_time(resource.since),
+                    "error": resource.error,
+                }
+                for resource in job.resources
+            ],
+        }
+        for job in progress.jobs
+    ]
+
+
+def _format_optional(time: datetime | None) -> str | None:
+    return format_time(time) if time else None
+
+
 def log_response(body: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the response for a log. If it exceeds Lambda's limit, the texts of ``servers`` are truncated.
+    """Return the response for a log. If it exceeds Lambda's limit, the texts of servers and jobs are truncated.
 
     The pages of ``logs`` contain these texts in full.
     """
     response = json_response(200, body)
-    if len(response["body"]) <= _MAX_LOGS_BYTES + _MAX_SERVERS_BYTES:
+    if len(response["body"]) <= _MAX_LOGS_BYTES + _MAX_PROGRESS_BYTES:
         return response
-    servers = {"servers": body["servers"]}
-    truncated = truncate_to_fit(servers, lambda item: len(to_json(item)) <= _MAX_SERVERS_BYTES, servers, "truncated")
-    return json_response(200, {**body, "servers": truncated["servers"]})
+    progress = {name: body[name] for name in ("servers", "jobs")}
+    truncated = truncate_to_fit(progress, lambda item: len(to_json(item)) <= _MAX_PROGRESS_BYTES, progress, "truncated")
+    return json_response(200, {**body, **{name: truncated[name] for name in progress}})
 
 
 def json_response(status: int, body: Mapping[str, Any]) -> dict[str, Any]:

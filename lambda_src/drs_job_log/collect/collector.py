@@ -6,24 +6,27 @@ from collections import Counter
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from aws_lambda_powertools import Logger
 
 from drs_job_log.collect.event_bus import batches, to_text
 from drs_job_log.collect.job_log import (
+    corrections,
+    deletion,
     durations,
     ended_before,
+    execution_of,
+    named_servers,
+    published_ends,
     read_log,
     server_ids,
-    servers_by_state,
+    stalled_items,
     to_detail,
-    unfinished_servers,
 )
 from drs_job_log.collect.tracker import RESEND_AFTER, JobTracker
 from drs_job_log.errors import collect_errors
 from drs_job_log.model.events import format_time
-from drs_job_log.model.progress import stalled_servers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -32,6 +35,7 @@ if TYPE_CHECKING:
 
     from drs_job_log.collect.drs_client import DrsClient
     from drs_job_log.collect.event_bus import EventBus
+    from drs_job_log.collect.job_log import JobLogItem
     from drs_job_log.config import CollectorSettings
     from drs_job_log.table import JobLogTable
 
@@ -83,8 +87,8 @@ class PassResult:
 
     Attributes
     ----------
-    jobs, emitted, stalled
-        The number of jobs that were due, of events put on the bus, and of newly stalled servers.
+    jobs, emitted
+        The number of jobs that were due, and of events put on the bus.
     running_jobs, running_executions
         The number of running jobs and of their executions. A job without an execution counts as one execution.
     servers
@@ -95,7 +99,6 @@ class PassResult:
 
     jobs: int
     emitted: int
-    stalled: int
     running_jobs: int
     running_executions: int
     servers: Mapping[str, int]
@@ -104,11 +107,12 @@ class PassResult:
 
 @dataclass(frozen=True, slots=True)
 class TrackedJob:
-    """A job, its target and its tracker."""
+    """A job, its target and its tracker. ``launches``: the jobs that launched what a TERMINATE job terminates."""
 
     drs: DrsClient
     job: JobTypeDef
     tracker: JobTracker
+    launches: Sequence[JobTypeDef] = ()
 
     def __str__(self) -> str:
         return f"{self.job['jobID']} in {self.drs}"
@@ -116,19 +120,15 @@ class TrackedJob:
 
 @dataclass(frozen=True, slots=True)
 class BusEntry:
-    """An event to put on the bus: the JSON text of its detail, its key, and the tracker of its job."""
+    """An event to put on the bus: the JSON text of its detail, its key, and the tracker of its job.
+
+    ``detail`` is empty for an event of a server.
+    """
 
     text: str
     key: str
     tracker: JobTracker
-
-
-@dataclass(frozen=True, slots=True)
-class JobReading:
-    """The result of reading a job's log: events to send, and newly stalled servers."""
-
-    entries: Sequence[BusEntry] = ()
-    stalled: frozenset[str] = frozenset()
+    detail: Mapping[str, Any]
 
 
 class Collector:
@@ -143,6 +143,8 @@ class Collector:
         self._settings = settings
         # By target, then by job ID.
         self._trackers: dict[DrsClient, dict[str, JobTracker]] = {}
+        # The newest LAUNCH job of each server, by target.
+        self._launches: dict[DrsClient, dict[str, JobTypeDef]] = {}
         self._readers = ThreadPoolExecutor(_POOL_SIZE)
         self._writers = ThreadPoolExecutor(_POOL_SIZE)
 
@@ -169,7 +171,6 @@ class Collector:
 
         # Generators, so that the first events are put on the bus while other logs are still being read.
         jobs: list[TrackedJob] = []
-        readings: list[JobReading] = []
 
         def tracked_jobs() -> Iterator[TrackedJob]:
             for jobs_of_target in read(self._targets, str, lambda drs: self._list_jobs(drs, request, now)):
@@ -177,9 +178,8 @@ class Collector:
                 yield from jobs_of_target
 
         def entries() -> Iterator[BusEntry]:
-            for reading in read(tracked_jobs(), str, lambda job: self._read_job(job, now, failures)):
-                readings.append(reading)
-                yield from reading.entries
+            for entries_of_job in read(tracked_jobs(), str, lambda job: self._read_job(job, now, failures)):
+                yield from entries_of_job
 
         emitted = sum(
             _run_all(
@@ -203,7 +203,6 @@ class Collector:
         return PassResult(
             jobs=len(jobs),
             emitted=emitted,
-            stalled=sum(len(reading.stalled) for reading in readings),
             running_jobs=len(running),
             running_executions=len({tracker.execution_id for tracker in running}),
             servers=sum((tracker.servers for tracker in running), Counter()),
@@ -215,40 +214,75 @@ class Collector:
         drs.connect()
         if request.is_manual:
             requested = drs.jobs(ids=request.job_ids, since=request.since)
-            return [TrackedJob(drs, job, JobTracker()) for job in requested]
+            return [TrackedJob(drs, job, JobTracker(), self._launches_of(drs, job)) for job in requested]
 
         start = now - self._settings.lookback
-        if drs in self._trackers:
+        known = self._trackers.get(drs)
+        unfinished = {
+            job_id
+            for job_id, tracker in (known or {}).items()
+            if not tracker.all_stored or (tracker.job and not ended_before(tracker.job, start))
+        }
+        if known is None:
+            listed = drs.jobs()  # a job from before the look-back period may still run
+        else:
             listed = drs.jobs(since=start - _LIST_MARGIN)
-            unfinished = {job_id for job_id, tracker in self._trackers[drs].items() if not tracker.all_stored}
             if older := sorted(unfinished - {job["jobID"] for job in listed}):
                 listed += drs.jobs(ids=older)
-        else:
-            unfinished = set()
-            listed = drs.jobs()  # a job from before the look-back period may still run
+        self._remember_launches(drs, listed)
         # By ID, since a new job can move another job to the next page while the pages are read.
         due = {job["jobID"]: job for job in listed if job["jobID"] in unfinished or not ended_before(job, start)}
-        known = self._trackers.get(drs, {})
-        trackers = self._trackers[drs] = {job_id: known.get(job_id) or JobTracker() for job_id in due}
-        for job_id, job in due.items():
-            trackers[job_id].execution_id = job.get("tags", {}).get(self._settings.execution_id_tag) or job_id
-        return [TrackedJob(drs, job, trackers[job_id]) for job_id, job in due.items()]
+        trackers = {job_id: (known or {}).get(job_id) or JobTracker() for job_id in due}
+        for job_id, tracker in trackers.items():
+            tracker.execution_id = execution_of(due[job_id], self._settings.execution_id_tag) or job_id
+            if tracker.deletion:  # DRS lists the job again
+                tracker.final_keys = None
+            tracker.missing_since = tracker.deletion = None
+        for job_id in unfinished - due.keys():
+            tracker = (known or {})[job_id]
+            if tracker.job and (tracker.is_deleted(now) or tracker.final_keys is None):
+                trackers[job_id], due[job_id] = tracker, tracker.job
+        self._trackers[drs] = trackers
+        return [TrackedJob(drs, job, trackers[job_id], self._launches_of(drs, job)) for job_id, job in due.items()]
 
-    def _read_job(self, tracked: TrackedJob, now: datetime, failures: dict[str, str]) -> JobReading:
+    def _remember_launches(self, drs: DrsClient, jobs: Sequence[JobTypeDef]) -> None:
+        launches = self._launches.setdefault(drs, {})
+        for job in jobs:
+            for server in server_ids(job) if job.get("type") == "LAUNCH" else ():
+                if server not in launches or _created(launches[server]) <= _created(job):
+                    launches[server] = job
+
+    def _launches_of(self, drs: DrsClient, job: JobTypeDef) -> list[JobTypeDef]:
+        """Return the jobs that launched what a TERMINATE job terminates, as far as this instance saw them."""
+        if job.get("type") != "TERMINATE":
+            return []
+        launches = self._launches.get(drs, {})
+        of_servers = [launches[server] for server in server_ids(job) if server in launches]
+        earlier = {launch["jobID"]: launch for launch in of_servers if _created(launch) <= _created(job)}
+        return list(earlier.values())
+
+    def _read_job(self, tracked: TrackedJob, now: datetime, failures: dict[str, str]) -> list[BusEntry]:
         """Read the log of a job and return its new events. Skip a job whose events were all sent.
 
         The table is read only if the tracker may be out of date.
         """
         job, tracker = tracked.job, tracked.tracker
-        if tracker.all_sent(now) and not tracker.resent:
-            return JobReading()
+        if tracker.missing_since:
+            return self._read_deleted(tracked, now)
+        if not tracker.should_read(job, now):
+            return []
         log = read_log(job, tracked.drs.log(job["jobID"]), now)
         oldest_kept = format_time(now - self._settings.retention)  # older events would expire immediately
-        items = [item for item in log.items if item.time >= oldest_kept]
+        derived = stalled_items(job, log, self._settings.stalled_after, now)
+        items = [item for item in (*log.items, *derived) if item.time >= oldest_kept]
         new = [item for item in items if tracker.should_send(item.key, now)]
         if tracker.resent or any(tracker.needs_reconcile(item.key, now, self._settings.poll_interval) for item in new):
-            tracker.stored = self._table.keys(job["jobID"])
-            new = [item for item in new if item.key not in tracker.stored]
+            self._read_stored(tracked)
+        if corrections(job, log, tracker.published(now)):
+            # Another instance may have published the same correction.
+            self._read_stored(tracked)
+            items += corrections(job, log, tracker.published(now))
+        new = [item for item in items if tracker.should_send(item.key, now)]
         if not_stored := tracker.resent.intersection(item.key for item in items) - tracker.stored:
             with collect_errors(failures, f"events of {tracked}", _COLLECTION_FAILED):
                 raise NotStoredError(
@@ -256,26 +290,45 @@ class Collector:
                     "and are not in the table: check the rule, the queue and ingest. The collector sends them again"
                 )
         tracker.resent = not_stored | {item.key for item in new if item.key in tracker.emitted}
-        tracker.read_at = now
-        tracker.servers = servers_by_state(job, log)
-        if log.is_complete:
-            tracker.final_keys = frozenset(item.key for item in items)
-        stalled = frozenset(
-            stalled_servers(unfinished_servers(job), log.items, self._settings.stalled_after, now) - tracker.stalled
-        )
-        tracker.stalled |= stalled
-        if stalled:
-            logger.warning("Servers stalled", job_id=job["jobID"], source_server_ids=sorted(stalled))
+        tracker.read_at, tracker.job = now, job
+        tracker.servers = log.state.summary if job.get("type") == "LAUNCH" else Counter()
+        tracker.final_keys = frozenset(item.key for item in items) if log.is_complete else None
+        return self._entries(tracked, new, durations(job, log) if new else {}, failures)
 
+    def _read_deleted(self, tracked: TrackedJob, now: datetime) -> list[BusEntry]:
+        """Return the event of a job that was deleted while it ran, unless it was sent."""
+        job, tracker = tracked.job, tracked.tracker
+        if not tracker.is_deleted(now):
+            return []
+        self._read_stored(tracked)
+        if not tracker.deletion and (ends := published_ends(tracker.details)):
+            tracker.final_keys = frozenset(ends)  # another instance saw the end of the job
+            return []
+        tracker.deletion = tracker.deletion or deletion(job, tracker.details.keys())
+        tracker.final_keys = frozenset({tracker.deletion.key})
+        tracker.servers = Counter()
+        new = [tracker.deletion] if tracker.should_send(tracker.deletion.key, now) else []
+        return self._entries(tracked, new, {}, {})
+
+    def _read_stored(self, tracked: TrackedJob) -> None:
+        tracked.tracker.update_stored(self._table.stored(tracked.job["jobID"], self._settings.event_source))
+
+    def _entries(
+        self, tracked: TrackedJob, new: Sequence[JobLogItem], seconds: Mapping[str, float], failures: dict[str, str]
+    ) -> list[BusEntry]:
+        """Return the events of new items."""
+        job = tracked.job
         names: Mapping[str, str] = {}
-        if new:
+        if ids := named_servers(job, new) if new else set():
             # Events can be sent without names.
             with collect_errors(failures, f"server names of {tracked}", _COLLECTION_FAILED):
-                names = tracked.drs.names(server_ids(job))
-        seconds = durations(job, log) if new else {}
-        details = [to_detail(item, job, names, seconds, self._settings.execution_id_tag) for item in new]
-        entries = [BusEntry(to_text(detail), item.key, tracker) for item, detail in zip(new, details, strict=True)]
-        return JobReading(entries, stalled)
+                names = tracked.drs.names(ids)
+        entries = []
+        for item in new:
+            detail = to_detail(item, job, names, seconds, self._settings.execution_id_tag, launches=tracked.launches)
+            facts = {} if item.source_server_id else detail
+            entries.append(BusEntry(to_text(detail), item.key, tracked.tracker, facts))
+        return entries
 
     def _put(self, batch: Sequence[BusEntry], now: datetime) -> int:
         """Put a batch on the bus, and return the number of its events."""
@@ -283,10 +336,15 @@ class Collector:
         for place, entry in enumerate(batch):
             if place not in rejected:
                 entry.tracker.emitted[entry.key] = now
+                entry.tracker.details[entry.key] = entry.detail
         if rejected:
             reasons = "; ".join(sorted(set(rejected.values())))
             raise NotPutError(f"EventBridge rejected {len(rejected)} of {len(batch)} events: {reasons}")
         return len(batch)
+
+
+def _created(job: JobTypeDef) -> str:
+    return job.get("creationDateTime", "")
 
 
 def _run_all(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
@@ -33,6 +34,9 @@ _MAX_WAIT_SECONDS: Final = 2.0
 # https://docs.aws.amazon.com/drs/latest/APIReference/API_DescribeSourceServersRequestFilters.html
 _MAX_SERVER_IDS: Final = 200
 
+# A server without a name is looked up again after this time, since DRS can learn the name later.
+_UNNAMED_SECONDS: Final = 60.0
+
 # Credentials of a role are renewed this long before they expire, so that they do not expire during an invocation.
 _RENEW_BEFORE: Final = timedelta(minutes=5)
 
@@ -49,7 +53,8 @@ class DrsClient:
         self._client: mypy_boto3_drs.DrsClient | None = None
         self._expiration: datetime | None = None
         self._throttled_until = 0.0
-        self._names: dict[str, str | None] = {}
+        self._names: dict[str, str] = {}
+        self._unnamed_at: dict[str, float] = {}  # when DRS had no name for a server
 
     def __str__(self) -> str:
         return f"DRS in {self._target}"
@@ -114,13 +119,22 @@ class DrsClient:
         return self._read_pages("describe_job_log_items", jobID=job_id)
 
     def names(self, ids: Collection[str]) -> dict[str, str]:
-        """Return the names of servers by their IDs: the tag Name, else the host name. Results are cached."""
-        unknown = sorted(set(ids) - self._names.keys())
+        """Return the names of servers by their IDs: the tag Name, else the host name.
+
+        Names are cached. A server without a name is looked up again after ``_UNNAMED_SECONDS``.
+        """
+        now = time.monotonic()
+        unknown = sorted(
+            id_
+            for id_ in set(ids) - self._names.keys()
+            if now - self._unnamed_at.get(id_, -math.inf) > _UNNAMED_SECONDS
+        )
         for start in range(0, len(unknown), _MAX_SERVER_IDS):
             chunk = unknown[start : start + _MAX_SERVER_IDS]
             servers = self._read_pages("describe_source_servers", filters={"sourceServerIDs": chunk})
-            self._names |= dict.fromkeys(chunk) | {server["sourceServerID"]: _name(server) for server in servers}
-        return {id_: name for id_ in ids if (name := self._names.get(id_))}
+            self._names |= {server["sourceServerID"]: name for server in servers if (name := _name(server))}
+            self._unnamed_at |= dict.fromkeys(set(chunk) - self._names.keys(), now)
+        return {id_: self._names[id_] for id_ in ids if id_ in self._names}
 
     def _read_pages(self, operation: Any, **request: Any) -> list[Any]:
         """Return the items of all pages."""

@@ -116,7 +116,7 @@ def add_metrics(passes: list[PassResult], *, is_manual: bool) -> None:
     failures = sum(len(result.failures) for result in passes)
     if failures or is_manual:
         metrics.add_metric("CollectorFailures", MetricUnit.Count, failures)
-    if is_manual:  # a manual pass reads only some jobs, and would count stalled servers again
+    if is_manual:  # a manual pass reads only some jobs
         return
     metrics.add_metric("CollectorHeartbeat", MetricUnit.Count, sum(not result.failures for result in passes))
     metrics.add_metric("RunningJobs", MetricUnit.Count, max((result.running_jobs for result in passes), default=0))
@@ -124,8 +124,6 @@ def add_metrics(passes: list[PassResult], *, is_manual: bool) -> None:
     metrics.add_metric("RunningExecutions", MetricUnit.Count, running)
     for state, servers in _newest_server_states(passes).items():
         metrics.add_metric(f"Servers{state.capitalize()}", MetricUnit.Count, servers)
-    if stalled := sum(result.stalled for result in passes):
-        metrics.add_metric("ServersStalled", MetricUnit.Count, stalled)
 
 
 def _newest_server_states(passes: list[PassResult]) -> dict[str, int]:

@@ -1,43 +1,51 @@
 """Converts a DRS job and its log to items, and each item to the detail of a "DRS Job Log" event.
 
-Pure functions of what the DRS API returns.
+Pure functions of what the DRS API returns and of what the events table contains.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections import Counter
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final
 
-from drs_job_log.collect.event_messages import event_message, format_server_count, job_label
+from drs_job_log.collect.event_messages import end_message, event_message
 from drs_job_log.model.events import (
     EVENT_TYPES,
     JOB_ENDS,
-    SERVER_FAILURES,
     InvalidEventError,
     event_key,
     format_time,
+    is_job_end,
     parse_time,
+    stored_end_type,
     time_of_key,
 )
-from drs_job_log.model.progress import ACTIVE_STATES, FINAL_STEPS, GOALS, STATE_AFTER_EVENT, SUMMARY_KEYS
+from drs_job_log.model.json_text import to_json
+from drs_job_log.model.progress import OUTCOMES, JobState, job_state_of
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
     from mypy_boto3_drs.type_defs import JobLogTypeDef, JobTypeDef, ParticipatingServerTypeDef
+
+    from drs_job_log.model.progress import Participant
 
 # DRS logs JOB_END about 26 ms after endDateTime. If one of them is missing, the other one is enough after this time.
 _END_GRACE: Final = timedelta(minutes=10)
 
-_STEPS: Final = FINAL_STEPS | {
-    *("SNAPSHOT_STARTED", "SNAPSHOT_COMPLETED"),
-    *("CONVERSION_STARTED", "CONVERSION_COMPLETED", "SERVER_LAUNCHING"),
-}
+# This long after the end of a job, a launchStatus that is not final does not change any more.
+_STATUS_GRACE: Final = timedelta(seconds=30)
+
+# Ages of an ended job at which its log is read again, since DRS can add items late.
+LATE_READS: Final = (_STATUS_GRACE, _END_GRACE)
+
+# EventBridge accepts 256 KB. Above this size, the end of a job contains only _KEPT_KEYS of its servers.
+_MAX_SERVERS_BYTES: Final = 160 * 1024
+_KEPT_KEYS: Final = ("sourceServerID", "launchStatus", "recoveryInstanceID", "state")
 
 # End of a step → its start.
 _STEP_STARTS: Final[Mapping[str, str]] = {
@@ -58,6 +66,7 @@ _DETAIL_KEYS: Final[Mapping[str, str]] = {
 # The keys of eventData that are part of an item's identity. Not all keys: botocore drops keys that its model lacks, so
 # that a newer botocore would change the identity.
 _IDENTITY_KEYS: Final = ("sourceServerID", "conversionServerID", "targetInstanceID", "rawError")
+_NETWORK_KEYS: Final = ("sourceNetworkID", "sourceVpc", "targetVpc", "stackName")
 
 # Created once, since each pass encodes each item of each log.
 _encode_identity: Final = json.JSONEncoder(sort_keys=True, separators=(",", ":")).encode
@@ -65,22 +74,23 @@ _encode_identity: Final = json.JSONEncoder(sort_keys=True, separators=(",", ":")
 
 @dataclass(frozen=True, slots=True)
 class JobLogItem:
-    """One item of a job's log, or an item that is derived at the job's end.
+    """One item of a job's log, or an item that the module derives.
 
     Attributes
     ----------
-    time
-        In the format of ``format_time``.
+    timestamp, time
+        When it happened. ``time`` has the format of ``format_time``.
     event_type
         The stored event type.
-    data
-        ``eventData`` with the keys of the DRS API.
+    detail
+        ``eventData`` with the keys of the DRS API, and facts about the job at its start and end.
     """
 
+    timestamp: datetime
     time: str
     event_id: str
     event_type: str
-    data: Mapping[str, Any]
+    detail: Mapping[str, Any]
 
     @property
     def key(self) -> str:
@@ -88,17 +98,41 @@ class JobLogItem:
         return event_key(self.time, self.event_id)
 
     @property
-    def server(self) -> str | None:
+    def source_server_id(self) -> str | None:
         """The ID of its server."""
-        return self.data.get("sourceServerID")
+        return self.detail.get("sourceServerID")
+
+    @property
+    def source_server_name(self) -> None:
+        """The name of its server, which the log does not contain."""
+        return None
+
+    @property
+    def resource_id(self) -> str | None:
+        """The ID of its resource: the source network of a network recovery."""
+        return self.detail.get("resourceID")
+
+    @property
+    def ec2_instance_id(self) -> str | None:
+        """The ID of the launched instance."""
+        return self.detail.get("targetInstanceID")
+
+    @property
+    def error(self) -> str | None:
+        """The error text of DRS."""
+        return self.detail.get("rawError")
 
 
 @dataclass(frozen=True, slots=True)
 class JobLog:
-    """The items of a job, oldest first, without repetition. ``is_complete``: no further item is expected."""
+    """The items of a job, oldest first, without repetition, and the state of the job.
+
+    ``is_complete``: the job has ended, and DRS confirmed it. Only a late item can follow.
+    """
 
     items: Sequence[JobLogItem]
     is_complete: bool
+    state: JobState
 
 
 def read_log(job: JobTypeDef, log_items: Sequence[JobLogTypeDef], now: datetime) -> JobLog:
@@ -116,29 +150,85 @@ def read_log(job: JobTypeDef, log_items: Sequence[JobLogTypeDef], now: datetime)
     """
     items = {item.key: item for item in (_to_item(job, log_item) for log_item in log_items)}
     ends = [item for item in items.values() if item.event_type == "JOB_END"]
-    logged_end = min((end.time for end in ends), default=None)
-    job_end = _time(job.get("endDateTime"))
-    grace_limit = format_time(now - _END_GRACE)
+    logged_end = min((end.timestamp for end in ends), default=None)
+    job_end = end_time_of(job)
     is_completed = job.get("status") == "COMPLETED"
-    is_grace_over = any(time is not None and time <= grace_limit for time in (job_end, logged_end))
+    # A COMPLETED job can have neither JOB_END nor endDateTime. Its newest item is then the best known end.
+    newest = max((item.timestamp for item in items.values()), default=_time(job.get("creationDateTime")))
+    stated_ends = [time for time in (job_end, logged_end) if time]
+    known_ends = stated_ends or ([newest] if newest and is_completed else [])
+    is_grace_over = any(now - time >= _END_GRACE for time in known_ends)
     is_complete = is_completed and (is_grace_over or (logged_end is not None and job_end is not None))
+    end_time = next(iter(known_ends), None)
 
-    end_time = job_end or logged_end
+    for end in ends:
+        del items[end.key]
     if is_complete and end_time:
-        derived = _unlogged_outcomes(job, list(items.values()), end_time)
-        if not ends:
-            derived.append(_item(job, end_time, "JOB_END", {}, is_derived=True))
-        items |= {item.key: item for item in derived}
+        items |= {item.key: item for item in _unlogged_outcomes(job, items.values(), end_time, now)}
+        ends = ends or [_item(job, end_time, "JOB_END", {}, is_derived=True)]
     elif not is_grace_over:
-        for end in ends:
-            del items[end.key]
+        ends = []
+    if is_completed:
+        ends = [replace(end, detail={**end.detail, **_participants(job)}) for end in ends]
+    state = _state(job, [*items.values(), *(replace(end, event_type="JOB_COMPLETED") for end in ends)], now)
+    for end in ends:
+        final = _with_outcome(end, job, state) if is_completed else replace(end, event_type="JOB_COMPLETED")
+        items[final.key] = final
+    return JobLog(sorted(items.values(), key=attrgetter("time")), is_complete, state)
 
-    def with_end_type(item: JobLogItem) -> JobLogItem:
-        if item.event_type != "JOB_END":
-            return item
-        return _with_outcome(item, job, items.values()) if is_completed else replace(item, event_type="JOB_COMPLETED")
 
-    return JobLog(sorted(map(with_end_type, items.values()), key=attrgetter("time")), is_complete)
+def stalled_items(job: JobTypeDef, log: JobLog, stalled_after: timedelta, now: datetime) -> list[JobLogItem]:
+    """Return a derived item for each server or resource that stalled: it has no new item for ``stalled_after``.
+
+    The item has the time at which it stalled, so that every instance of the function derives the same item.
+    """
+    final = {
+        server["sourceServerID"]
+        for server in _servers(job)
+        if server.get("launchStatus") in {"LAUNCHED", "FAILED", "TERMINATED"}
+    }
+    return [
+        _item(
+            job,
+            stalled.active_at + stalled_after,
+            "SERVER_STALLED",
+            {"sourceServerID" if stalled.id in log.state.servers else "resourceID": stalled.id},
+            is_derived=True,
+            identity=[stalled.id],
+        )
+        for stalled in log.state.stalled(stalled_after, now)
+        if job.get("status") != "COMPLETED" and stalled.id not in final
+    ]
+
+
+def corrections(job: JobTypeDef, log: JobLog, published: Mapping[str, Mapping[str, Any]]) -> list[JobLogItem]:
+    """Return derived items for facts that changed after the collector published them.
+
+    SERVERS_ADDED: DRS named servers or resources of the job after its start. JOB_END with a ``revision``: a
+    ``launchStatus`` or an item changed the outcome or the state of a server after the job's end.
+
+    ``published`` maps the keys of published events to their details, at least those of the job's start and end.
+    """
+    return [*_added_participants(job, log, published), *_corrected_end(job, log, published)]
+
+
+def published_ends(published: Mapping[str, Mapping[str, Any]]) -> dict[str, Mapping[str, Any]]:
+    """Return the published ends of a job by key, in order. Of two with the same revision, the last one applies."""
+    return {
+        key: detail
+        for key, detail in sorted(published.items())
+        if is_job_end(detail.get("eventType", ""), detail) and detail["eventType"] != "JOB_DELETED"
+    }
+
+
+def deletion(job: JobTypeDef, keys: Collection[str]) -> JobLogItem:
+    """Return the derived item of a job that was deleted while it ran. ``keys``: the keys of its stored events.
+
+    Nobody knows when the job was deleted. The item has the time of the job's last stored event, so that every instance
+    of the function derives the same item.
+    """
+    time = time_of_key(max(keys)) if keys else parse_time("creationDateTime", job.get("creationDateTime"))
+    return _item(job, time, "JOB_DELETED", {}, is_derived=True)
 
 
 def durations(job: JobTypeDef, log: JobLog) -> dict[str, float]:
@@ -146,12 +236,13 @@ def durations(job: JobTypeDef, log: JobLog) -> dict[str, float]:
 
     Keys: the key of the item that ends the step or the job. Values: seconds.
     """
-    starts: dict[str, str] = {}
-    newest: dict[tuple[str | None, str], str] = {}
+    starts: dict[str, datetime] = {}
+    newest: dict[tuple[str | None, str], datetime] = {}
     for item in log.items:
-        newest[item.server, item.event_type] = item.time
-        step_start = newest.get((item.server, _STEP_STARTS.get(item.event_type, "")))
-        if step_start and "state" not in item.data:  # a derived item has the time of the job's end, not of the step's
+        server = item.source_server_id
+        newest[server, item.event_type] = item.timestamp
+        step_start = newest.get((server, _STEP_STARTS.get(item.event_type, "")))
+        if step_start and "state" not in item.detail:  # a derived item has the time of the job's end, not of the step's
             starts[item.key] = step_start
         elif (
             item.event_type in JOB_ENDS
@@ -159,22 +250,33 @@ def durations(job: JobTypeDef, log: JobLog) -> dict[str, float]:
             and (created := _time(job.get("creationDateTime")))
         ):
             starts[item.key] = created
-    return {key: (time_of_key(key) - parse_time("time", start)).total_seconds() for key, start in starts.items()}
+    return {key: (time_of_key(key) - start).total_seconds() for key, start in starts.items()}
 
 
 def to_detail(
-    item: JobLogItem, job: JobTypeDef, names: Mapping[str, str], seconds: Mapping[str, float], execution_id_tag: str
+    item: JobLogItem,
+    job: JobTypeDef,
+    names: Mapping[str, str],
+    seconds: Mapping[str, float],
+    execution_id_tag: str,
+    *,
+    launches: Sequence[JobTypeDef] = (),
 ) -> dict[str, Any]:
     """Return the detail of the item's "DRS Job Log" event. Unknown values are absent.
 
-    ``names`` maps server IDs to names. ``seconds`` maps item keys to durations (see ``durations``).
+    ``names`` maps server IDs to names. ``seconds`` maps item keys to durations (see ``durations``). ``launches`` are
+    the jobs that launched what a TERMINATE job terminates. TerminateRecoveryInstances takes no tags, so the job has
+    the execution of these jobs.
     """
     initiated_by = job.get("initiatedBy")
-    name = names.get(item.server or "")
+    tagged = {execution_of(launch, execution_id_tag) for launch in launches}
+    inherited = tagged.pop() if len(tagged) == 1 else None
+    server = item.source_server_id
+    name = names.get(server or "")
     arn = job.get("arn", "").split(":")  # arn:PARTITION:drs:REGION:ACCOUNT:job/ID
     region, account = arn[3:5] if len(arn) > 4 else (None, None)
     values = {
-        **{_DETAIL_KEYS.get(key, key): value for key, value in item.data.items()},
+        **{_DETAIL_KEYS.get(key, key): value for key, value in item.detail.items()},
         "jobID": job["jobID"],
         "jobType": job.get("type"),
         "initiatedBy": initiated_by,
@@ -183,129 +285,254 @@ def to_detail(
         "eventType": item.event_type,
         "eventId": item.event_id,
         "logDateTime": item.time,
-        "executionId": job.get("tags", {}).get(execution_id_tag) or None,
+        "executionId": execution_of(job, execution_id_tag) or inherited,
         "isDrill": initiated_by == "START_DRILL" if initiated_by and job.get("type") == "LAUNCH" else None,
+        "launchJobIDs": sorted(launch["jobID"] for launch in launches) or None,
         "sourceServerName": name,
         "durationSeconds": seconds.get(item.key),
-        "sourceServerIDs": server_ids(job) if item.event_type == "JOB_STARTED" else None,
-        "message": item.data.get("message") or event_message(item.event_type, item.data, job, name or item.server),
+        "message": item.detail.get("message") or event_message(item, initiated_by, name or server),
     }
+    if "participatingServers" in values:  # the end of a job names the servers whose names became known late
+        values["participatingServers"] = [
+            server | ({"sourceServerName": names[id_]} if (id_ := server.get("sourceServerID", "")) in names else {})
+            for server in values["participatingServers"]
+        ]
     return {key: value for key, value in values.items() if value is not None}
 
 
-def unfinished_servers(job: JobTypeDef) -> dict[str, str | None]:
-    """Return the servers of a running job without a final ``launchStatus``, with the time of the job's creation."""
-    if job.get("status") == "COMPLETED":
-        return {}
-    created = _time(job.get("creationDateTime"))
-    return {
-        server["sourceServerID"]: created
-        for server in _servers(job)
-        if server.get("launchStatus") not in {"LAUNCHED", "FAILED", "TERMINATED"}
-    }
-
-
-def servers_by_state(job: JobTypeDef, log: JobLog) -> Counter[str]:
-    """Return the number of servers of a LAUNCH job by state, with the keys of the API's summary."""
-    if job.get("type") != "LAUNCH":
-        return Counter()
-    states = dict.fromkeys(server_ids(job), "PENDING")
-    for item in log.items:
-        if item.server and (state := STATE_AFTER_EVENT.get(item.event_type)):
-            states[item.server] = state
-        elif item.event_type == "JOB_TERMINATED":  # active servers do not continue
-            states = {server: "TERMINATED" if state in ACTIVE_STATES else state for server, state in states.items()}
-    return Counter(SUMMARY_KEYS[state] for state in states.values())
+def execution_of(job: JobTypeDef, execution_id_tag: str) -> str | None:
+    """Return the execution ID in the job's tag, or None."""
+    return job.get("tags", {}).get(execution_id_tag) or None
 
 
 def server_ids(job: JobTypeDef) -> list[str]:
-    """Return the IDs of the job's servers."""
+    """Return the IDs of the servers that DRS lists in the job."""
     return [server["sourceServerID"] for server in _servers(job)]
+
+
+def named_servers(job: JobTypeDef, items: Iterable[JobLogItem]) -> set[str]:
+    """Return the IDs of the servers of the job and of those that only its log names."""
+    return {*server_ids(job), *(item.source_server_id for item in items if item.source_server_id)}
 
 
 def ended_before(job: JobTypeDef, time: datetime) -> bool:
     """Whether the job ended before a time."""
     ended = _time(job.get("endDateTime") or job.get("creationDateTime"))
-    return job.get("status") == "COMPLETED" and ended is not None and ended < format_time(time)
+    return job.get("status") == "COMPLETED" and ended is not None and ended < time
+
+
+def end_time_of(job: JobTypeDef) -> datetime | None:
+    """Return the time at which the job ended, or None if DRS does not state it."""
+    return _time(job.get("endDateTime"))
 
 
 def _servers(job: JobTypeDef) -> Iterator[ParticipatingServerTypeDef]:
     return (server for server in job.get("participatingServers", []) if server.get("sourceServerID"))
 
 
-def _time(text: str | None) -> str | None:
-    """Convert a time of the DRS API to the format of ``format_time``. None if it is missing or invalid."""
+def _resources(job: JobTypeDef) -> list[dict[str, Any]]:
+    """Return the resources of the job. The ID of a resource is the only member of a union."""
+    return [
+        {**resource, "resourceID": next(iter(resource.get("participatingResourceID", {}).values()), None)}
+        for resource in job.get("participatingResources", [])
+    ]
+
+
+def _time(text: str | None) -> datetime | None:
+    """Parse a time of the DRS API. None if it is missing or invalid."""
     try:
-        return format_time(parse_time("time", text))
+        return parse_time("time", text)
     except InvalidEventError:
         return None
 
 
+def _state(job: JobTypeDef, items: Sequence[JobLogItem], now: datetime) -> JobState:
+    created = _time(job.get("creationDateTime"))
+    time = created or min((item.timestamp for item in items), default=now)
+    # Before its first item, the job has the servers that DRS lists.
+    listed = [] if any(item.event_type == "JOB_STARTED" for item in items) else [_item(job, time, "JOB_START", {})]
+    return job_state_of(job["jobID"], [*listed, *items], job_type=job.get("type"), started_at=time)
+
+
 def _to_item(job: JobTypeDef, log_item: JobLogTypeDef) -> JobLogItem:
     """Convert a log item. If it has no time, which the API allows, use the time of the job's creation."""
-    time = _time(log_item.get("logDateTime")) or format_time(
-        parse_time("creationDateTime", job.get("creationDateTime"))
-    )
-    return _item(job, time, log_item.get("event") or "UNKNOWN", log_item.get("eventData", {}))
+    time = _time(log_item.get("logDateTime")) or parse_time("creationDateTime", job.get("creationDateTime"))
+    data: Mapping[str, Any] = log_item.get("eventData", {})
+    extras: list[Any] = []
+    if network := data.get("eventResourceData", {}).get("sourceNetworkData"):
+        extras += [network.get(key) for key in _NETWORK_KEYS]
+        data = {**data, "resourceID": network.get("sourceNetworkID")}
+    if "attemptCount" in data:
+        extras.append(data["attemptCount"])
+    return _item(job, time, log_item.get("event") or "UNKNOWN", data, identity=extras)
 
 
-def _item(job: JobTypeDef, time: str, event: str, data: Mapping[str, Any], *, is_derived: bool = False) -> JobLogItem:
-    """Return an item whose ID is a digest of its identity."""
-    identity = _encode_identity([job["jobID"], time, event, [data.get(key) for key in _IDENTITY_KEYS], is_derived])
-    event_id = hashlib.sha256(identity.encode()).hexdigest()[:32]
-    return JobLogItem(time, event_id, EVENT_TYPES.get(event, event), data)
+def _item(
+    job: JobTypeDef,
+    timestamp: datetime,
+    event: str,
+    data: Mapping[str, Any],
+    *,
+    is_derived: bool = False,
+    identity: Sequence[Any] = (),
+) -> JobLogItem:
+    """Return an item whose ID is a digest of its identity. ``identity``: values in addition to those of ``data``."""
+    time = format_time(timestamp)
+    parts = [job["jobID"], time, event, [data.get(key) for key in _IDENTITY_KEYS], is_derived, *identity]
+    event_id = hashlib.sha256(_encode_identity(parts).encode()).hexdigest()[:32]
+    if event == "JOB_START":
+        resources = [resource["resourceID"] for resource in _resources(job) if resource["resourceID"]]
+        data = {**data, "sourceServerIDs": server_ids(job)} | ({"resourceIDs": resources} if resources else {})
+    return JobLogItem(timestamp, time, event_id, EVENT_TYPES.get(event, event), data)
 
 
-def _unlogged_outcomes(job: JobTypeDef, items: Sequence[JobLogItem], end_time: str) -> list[JobLogItem]:
-    """Return a derived item for each server whose final ``launchStatus`` (LAUNCHED or FAILED) is not in the log."""
+def _unlogged_outcomes(
+    job: JobTypeDef, items: Collection[JobLogItem], end_time: datetime, now: datetime
+) -> list[JobLogItem]:
+    """Return a derived item for each outcome of a server or resource that is not in the log."""
     if job.get("type") != "LAUNCH":
         return []
-    in_order = sorted(items, key=attrgetter("time"))
-    newest_step = {item.server: item.event_type for item in in_order if item.event_type in _STEPS}
-    launched = {item.server for item in items if item.event_type == "SERVER_LAUNCHED"}
-    outcomes = []
+    state = _state(job, list(items), now)
+    is_status_final = now - end_time >= _STATUS_GRACE
+
+    def has_failed(participants: Mapping[str, Participant], id_: str, status: str | None) -> bool:
+        known = participants.get(id_)
+        if status == "FAILED":
+            return known is None or known.state != "FAILED"
+        is_under_way = known is None or known.is_active
+        return is_under_way and is_status_final and status not in {"LAUNCHED", "TERMINATED"}
+
+    derived = []
     for server in _servers(job):
         server_id, status = server["sourceServerID"], server.get("launchStatus")
-        if status == "LAUNCHED" and server_id not in launched:
-            event = "LAUNCH_END"
-        elif status == "FAILED" and newest_step.get(server_id) not in SERVER_FAILURES:
+        is_launched = server_id in state.servers and state.servers[server_id].state == "LAUNCHED"
+        event = "LAUNCH_END" if status == "LAUNCHED" and not is_launched else None
+        if has_failed(state.servers, server_id, status):
             event = "LAUNCH_FAILED"
-        else:
+        if event:
+            outcome = _item(job, end_time, event, {"sourceServerID": server_id}, is_derived=True)
+            # Not part of the identity, since DRS may set them later.
+            mutable = {"state": status or "PENDING", "targetInstanceID": server.get("recoveryInstanceID")}
+            derived.append(replace(outcome, detail={**outcome.detail, **mutable}))
+        derived += _failed_actions(job, server, end_time)
+    for resource in _resources(job):
+        resource_id, status = resource["resourceID"], resource.get("launchStatus")
+        known = state.resources.get(resource_id or "")
+        event = (
+            "DEPLOY_NETWORK_CONFIGURATION_END" if status == "LAUNCHED" and known and known.state == "FAILED" else None
+        )
+        if resource_id and has_failed(state.resources, resource_id, status):
+            event = "NETWORK_RECOVERY_FAIL"
+        if event:
+            data = {"resourceID": resource_id, "state": status or "PENDING"}
+            derived.append(_item(job, end_time, event, data, is_derived=True, identity=[resource_id]))
+    return derived
+
+
+def _failed_actions(job: JobTypeDef, server: ParticipatingServerTypeDef, end_time: datetime) -> Iterator[JobLogItem]:
+    """Yield an item for each post-launch action of a server that failed."""
+    runs = server.get("launchActionsStatus", {}).get("runs", [])
+    for place, run in enumerate(runs):
+        if run.get("status") != "FAILED":
             continue
-        outcome = _item(job, end_time, event, {"sourceServerID": server_id}, is_derived=True)
-        # Not part of the identity, since DRS may set them later.
-        mutable = {"state": status, "targetInstanceID": server.get("recoveryInstanceID")}
-        outcomes.append(replace(outcome, data={**outcome.data, **mutable}))
-    return outcomes
+        action = run.get("action", {})
+        data = {
+            "sourceServerID": server["sourceServerID"],
+            "actionName": action.get("name") or action.get("actionCode"),
+            "actionID": action.get("actionId"),
+            "runID": run.get("runId"),
+            "rawError": run.get("failureReason"),
+        }
+        identity = [run.get("runId") or place]
+        identified = {"sourceServerID": server["sourceServerID"]}
+        item = _item(job, end_time, "LAUNCH_ACTION_FAILED", identified, is_derived=True, identity=identity)
+        yield replace(item, detail=data)
 
 
-def _with_outcome(end: JobLogItem, job: JobTypeDef, items: Collection[JobLogItem]) -> JobLogItem:
-    """Return JOB_END with the outcome of the job, derived from the number of servers that succeeded."""
-    goal = GOALS.get(job.get("type", ""))
-    launched = {item.server for item in items if item.event_type == "SERVER_LAUNCHED"}
-    failed = {item.server for item in items if item.event_type in SERVER_FAILURES} - launched
-    servers = job.get("participatingServers", [])
+def _participants(job: JobTypeDef) -> dict[str, Any]:
+    """Return the servers and resources of the job as DRS lists them."""
+    resources = _resources(job)
+    return {"participatingServers": list(job.get("participatingServers", []))} | (
+        {"participatingResources": resources} if resources else {}
+    )
 
-    def has_succeeded(server: ParticipatingServerTypeDef) -> bool:
-        server_id, status = server.get("sourceServerID"), server.get("launchStatus")
-        if goal == "LAUNCHED" and server_id in launched:  # another job may have terminated it since
-            return status != "FAILED"
-        if goal and status:
-            return status == goal
-        return goal != "LAUNCHED" and status != "FAILED" and server_id not in failed
 
-    # Servers that only the log names count too, unless DRS lists a server without its ID.
-    if all(server.get("sourceServerID") for server in servers):
-        logged = {item.server for item in items if item.server}
-        servers = servers + [{"sourceServerID": server_id} for server_id in sorted(logged - set(server_ids(job)))]
-    count = sum(map(has_succeeded, servers))
-    outcome = "SUCCEEDED" if count == len(servers) else "PARTIAL" if count else "FAILED"
-    reached_goal = "done" if goal is None else goal.lower()
-    kept_keys = ("sourceServerID", "launchStatus", "recoveryInstanceID")
-    data = {
-        **end.data,
+def _with_outcome(end: JobLogItem, job: JobTypeDef, state: JobState) -> JobLogItem:
+    """Return JOB_END with the outcome of the job and with the state of each server and resource."""
+    outcome = OUTCOMES[state.outcome or "COMPLETED"]
+    listed = set(server_ids(job))
+    servers: list[dict[str, Any]] = [
+        *(
+            {**server, **_state_entry(state.servers, server.get("sourceServerID"))}
+            for server in job.get("participatingServers", [])
+        ),
+        # Servers that only the log names.
+        *(
+            {"sourceServerID": one.id, "state": one.state}
+            for one in state.counted
+            if one.id in state.servers and one.id not in listed
+        ),
+    ]
+    if len(to_json(servers)) > _MAX_SERVERS_BYTES:
+        servers = [{key: server[key] for key in _KEPT_KEYS if key in server} for server in servers]
+    resources = [{**resource, **_state_entry(state.resources, resource["resourceID"])} for resource in _resources(job)]
+    detail = {
+        **end.detail,
         "outcome": outcome,
-        "participatingServers": [{key: server[key] for key in kept_keys if key in server} for server in servers],  # type: ignore[literal-required]
-        "message": f"{job_label(job)} ended: {count} of {format_server_count(len(servers))} {reached_goal}",
+        "participatingServers": servers,
+        **({"participatingResources": resources} if resources else {}),
+        "message": end_message(job.get("initiatedBy"), state),
     }
-    return replace(end, event_type="JOB_FAILED" if outcome == "FAILED" else "JOB_COMPLETED", data=data)
+    return replace(end, event_type=stored_end_type(outcome), detail=detail)
+
+
+def _state_entry(participants: Mapping[str, Participant], id_: str | None) -> dict[str, str]:
+    participant = participants.get(id_ or "")
+    return {"state": participant.state} if participant else {}
+
+
+def _added_participants(
+    job: JobTypeDef, log: JobLog, published: Mapping[str, Mapping[str, Any]]
+) -> Iterator[JobLogItem]:
+    """Yield SERVERS_ADDED if the published start of a running job does not list all of its servers and resources."""
+    start = next((item for item in log.items if item.event_type == "JOB_STARTED"), None)
+    if start is None or start.key not in published or log.is_complete:
+        return
+    added = {}
+    for name in ("sourceServerIDs", "resourceIDs"):
+        listed = {id_ for detail in published.values() for id_ in detail.get(name, [])}
+        if missing := sorted(set(start.detail.get(name, [])) - listed):
+            added[name] = missing
+    if added:
+        yield _item(job, start.timestamp, "SERVERS_ADDED", added, is_derived=True, identity=[added])
+
+
+def _corrected_end(job: JobTypeDef, log: JobLog, published: Mapping[str, Mapping[str, Any]]) -> Iterator[JobLogItem]:
+    """Yield a corrected end if the newest published end of the job has another outcome or another state of a server."""
+    end = next((item for item in log.items if is_job_end(item.event_type, item.detail)), None)
+    if end is None or end.key not in published or not log.is_complete:
+        return
+    ends = {int(detail.get("revision", 0)): detail for detail in published_ends(published).values()}
+    revision = max(ends, default=0)
+    newest = ends.get(revision, {})
+    log.state.keep_terminated(_published_states(newest))
+    end = _with_outcome(end, job, log.state)
+    states = {one.id: one.state for one in log.state.counted}
+    if newest.get("outcome") == end.detail["outcome"] and all(
+        states.get(id_, state) == state for id_, state in _published_states(newest)
+    ):
+        return
+    detail = {**end.detail, "revision": revision + 1, "message": f"Corrected: {end.detail['message']}"}
+    identity = ["revision", revision + 1, end.detail["outcome"], states]
+    item = _item(job, end.timestamp, "JOB_END", {}, is_derived=True, identity=identity)
+    yield replace(item, event_type=end.event_type, detail=detail)
+
+
+def _published_states(detail: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yield the ID and state of each server and resource in a published end. Ends of older versions have no states."""
+    for name, id_name in (("participatingServers", "sourceServerID"), ("participatingResources", "resourceID")):
+        for participant in detail.get(name, []):
+            status = participant.get("launchStatus")
+            state = participant.get("state") or (status if status in {"LAUNCHED", "FAILED"} else None)
+            if participant.get(id_name) and state:
+                yield participant[id_name], state

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from functools import cache
+from functools import cache, partial
 from threading import Lock
 from typing import TYPE_CHECKING, Any, Final
 
@@ -20,7 +20,7 @@ from drs_job_log import config
 from drs_job_log.link.execution_status import StatusUpdate, update_status
 from drs_job_log.link.executions_table import ExecutionsTable
 from drs_job_log.link.resolver import RECORD_GRACE, ExecutionResolver
-from drs_job_log.model.events import JOB_ENDS, InvalidEventError, JobLogEvent, parse
+from drs_job_log.model.events import InvalidEventError, JobLogEvent, is_job_end, parse
 from drs_job_log.notify.notifier import FailureNotifier, NotificationPendingError
 from drs_job_log.table import JobLogTable
 
@@ -55,9 +55,9 @@ _emitting_metric = Lock()
 _creating_sns = Lock()
 
 
-def count_failure() -> None:
-    """Emit the metric of a failed server at once: the batch may be cut off before its metrics are emitted."""
-    with _emitting_metric, single_metric(name="ServerFailures", unit=MetricUnit.Count, value=1):
+def count(metric: str) -> None:
+    """Emit a metric of one failed or stalled server at once: the batch may end before its metrics are emitted."""
+    with _emitting_metric, single_metric(name=metric, unit=MetricUnit.Count, value=1):
         pass
 
 
@@ -87,15 +87,24 @@ table = JobLogTable(dynamodb, settings.table_name)
 executions_table = ExecutionsTable.from_settings(
     settings.executions_table, lambda: config.client("dynamodb", **_AUXILIARY)
 )
-resolver = ExecutionResolver(executions_table)
+resolver = ExecutionResolver(executions_table, settings.event_source)
 notifier = FailureNotifier(
     settings.notifications,
     sns=sns,
     persistence_store=DynamoDBPersistenceLayer(settings.notifications.table_name, boto3_client=dynamodb),
     table=table,
     retention=settings.retention,
-    count_failure=count_failure,
+    count_failure=partial(count, "ServerFailures"),
+    count_stall=partial(count, "ServersStalled"),
 )
+
+
+class FollowUpError(Exception):
+    """A follow-up action of an event failed. The event is stored: ``result``."""
+
+    def __init__(self, result: IngestResult) -> None:
+        super().__init__(f"{result.event.job_id} {result.event.key}")
+        self.result = result
 
 
 class ConcurrentBatchProcessor(BatchProcessor):
@@ -109,6 +118,12 @@ class ConcurrentBatchProcessor(BatchProcessor):
     def process(self) -> list[tuple[Any, ...]]:
         """Return the result of each record, in the order of the records."""
         return list(self._threads.map(self._process_record, self.records))
+
+    def _entire_batch_failed(self) -> bool:
+        """Whether the batch is an error of the function. A pending notification is none: its retry is planned."""
+        causes = [error.__cause__ for _, error, _ in self.exceptions if error]
+        are_pending = all(isinstance(cause, NotificationPendingError) for cause in causes)
+        return super()._entire_batch_failed() and not are_pending
 
 
 processor = ConcurrentBatchProcessor(event_type=EventType.SQS)
@@ -136,7 +151,9 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> PartialItem
     """
     notifier.start_invocation(context)
     with processor(event["Records"], ingest):
-        add_metrics([result for status, result, _ in processor.process() if status == "success"])
+        stored = [result for status, result, _ in processor.process() if status == "success"]
+        failed = [error.result for _, error, _ in processor.exceptions if isinstance(error, FollowUpError)]
+        add_metrics([*stored, *failed])
     return processor.response()
 
 
@@ -150,10 +167,10 @@ def ingest(record: SQSRecord) -> IngestResult:
     ------
     InvalidEventError
         If the message is not a valid event.
-    drs_job_log.link.executions_table.ExecutionsTableError
-        If the event is stored, and the executions table does not match its settings.
+    FollowUpError
+        If the event is stored, and a follow-up action failed or is pending. The cause is the reason.
     Exception
-        If DynamoDB or SNS cannot be reached or refuses a request. It is safe to retry.
+        If DynamoDB cannot be reached or refuses a request. It is safe to retry.
     """
     try:
         event = resolver.resolve(parse(record.body), datetime.now(UTC))
@@ -167,32 +184,37 @@ def ingest(record: SQSRecord) -> IngestResult:
         raise
     try:
         notifier.notify(event)
-        status_update = update_execution(event, datetime.now(UTC)) if event.event_type in JOB_ENDS else None
-    except NotificationPendingError as error:
-        logger.info(
-            "Event stored. The notification is pending and the message is retried",
-            message_id=record.message_id,
-            reason=str(error),
-        )
-        raise
-    except Exception:
-        logger.exception(
-            "Event stored, but a follow-up action failed",
-            message_id=record.message_id,
-            job_id=event.job_id,
-            key=event.key,
-        )
-        raise
+        status_update = update_execution(event, datetime.now(UTC))
+    except Exception as error:
+        if isinstance(error, NotificationPendingError):
+            logger.info(
+                "Event stored. The notification is pending and the message is retried",
+                message_id=record.message_id,
+                reason=str(error),
+            )
+        else:
+            logger.exception(
+                "Event stored, but a follow-up action failed",
+                message_id=record.message_id,
+                job_id=event.job_id,
+                key=event.key,
+            )
+        raise FollowUpError(IngestResult(event, is_new, lag, None)) from error
     return IngestResult(event, is_new, lag, status_update)
 
 
-def update_execution(end: JobLogEvent, now: datetime) -> StatusUpdate | None:
-    """Update the status of the execution of a job that ended, if ``update_status`` is enabled."""
-    if not executions_table or not executions_table.settings.update_status or not end.execution_id:
+def update_execution(event: JobLogEvent, now: datetime) -> StatusUpdate | None:
+    """Update the status of the execution of a job that the event ends, if ``update_status`` is enabled.
+
+    A TERMINATE job cleans up, and does not change the status of an execution.
+    """
+    if not executions_table or not executions_table.settings.update_status or not event.execution_id:
         return None
-    update = update_status(executions_table, table, end.execution_id, end.job_id)
-    if update == "MISSING" and now - end.timestamp < RECORD_GRACE:
-        table.requeue_for_linker(end.job_id, end.key)
+    if not is_job_end(event.event_type, event.detail) or event.detail.get("jobType") == "TERMINATE":
+        return None
+    update = update_status(executions_table, table, event.execution_id, event.job_id)
+    if update == "MISSING" and now - event.timestamp < RECORD_GRACE:
+        table.requeue_for_linker(event.job_id, event.key)
         return None
     return update
 
@@ -209,6 +231,8 @@ def add_metrics(results: list[IngestResult]) -> None:
             metrics.add_metric(_DURATION_METRICS[result.event.event_type], MetricUnit.Seconds, seconds)
     if missing := sum(result.status_update == "MISSING" for result in results):
         metrics.add_metric("ExecutionsMissing", MetricUnit.Count, missing)
+    if rejected := sum(result.status_update == "REJECTED" for result in results):
+        metrics.add_metric("ExecutionsTableRejected", MetricUnit.Count, rejected)
     metrics.add_metadata("EventsBySource", Counter(result.event.source for result in new))
 
 

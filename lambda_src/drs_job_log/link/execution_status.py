@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from itertools import chain
 from typing import TYPE_CHECKING, Final, Literal
 
-from drs_job_log.link.executions_table import ExecutionsTableError, is_terminal
-from drs_job_log.model.progress import combined_status, progress_of
+from drs_job_log.link.executions_table import ExecutionsTableError
+from drs_job_log.model.events import is_job_end
+from drs_job_log.model.progress import OUTCOMES, progress_of
 
 if TYPE_CHECKING:
     from drs_job_log.link.executions_table import ExecutionRecord, ExecutionsTable
@@ -15,44 +15,62 @@ if TYPE_CHECKING:
 # Other writers may change a record during an update, but only a few times.
 _UPDATE_ATTEMPTS: Final = 5
 
-StatusUpdate = Literal["UPDATED", "UNCHANGED", "MISSING"]
+StatusUpdate = Literal["UPDATED", "UNCHANGED", "MISSING", "REJECTED"]
+
+
+class RecordChangedError(RuntimeError):
+    """Another writer changed the record during each attempt to update it. It is safe to retry."""
 
 
 def update_status(
     executions_table: ExecutionsTable, table: JobLogTable, execution_id: str, job_id: str
 ) -> StatusUpdate:
-    """Set the status of an execution if this job was its last one to end. A terminal status is never changed.
+    """Set the status of an execution if this job was its last one to end. A final status is not changed.
+
+    There is one exception: after a corrected end of a job, the status that this function set is corrected too.
 
     Call it after the job's end is stored. Both tables are read consistently: if two jobs end at the same time, the call
-    for the job that is stored later sees both ends. Return MISSING if no record of the execution contains the job.
+    for the job that is stored later sees both ends. Return MISSING if no record of the execution contains the job, and
+    REJECTED if the executions table does not match its settings.
 
     Raises
     ------
-    ExecutionsTableError
-        If the table does not match its settings, or another writer changes the record during each attempt.
+    RecordChangedError
+        If another writer changes the record during each attempt. It is safe to retry.
     botocore.exceptions.BotoCoreError, botocore.exceptions.ClientError
         If DynamoDB cannot be reached or refuses a request. It is safe to retry.
     """
-    for _ in range(_UPDATE_ATTEMPTS):
-        records = [record for record in executions_table.records(execution_id) if job_id in record.job_ids]
-        if not records:
-            return "MISSING"
-        updates = [_update_record(executions_table, table, record) for record in records]
-        if None not in updates:
-            return "UPDATED" if "UPDATED" in updates else "UNCHANGED"
-    raise ExecutionsTableError(f"another writer changed the record of {execution_id} during each attempt to update it")
+    try:
+        for _ in range(_UPDATE_ATTEMPTS):
+            records = [record for record in executions_table.records(execution_id) if job_id in record.job_ids]
+            if not records:
+                return "MISSING"
+            updates = [_update_record(executions_table, table, record) for record in records]
+            if None not in updates:
+                return "UPDATED" if "UPDATED" in updates else "UNCHANGED"
+    except ExecutionsTableError:
+        return "REJECTED"
+    raise RecordChangedError(f"another writer changed the record of {execution_id} during each attempt to update it")
 
 
 def _update_record(
     executions_table: ExecutionsTable, table: JobLogTable, record: ExecutionRecord
 ) -> StatusUpdate | None:
     """Update one record as ``update_status`` does. Return None if another writer changed it meanwhile."""
-    if is_terminal(record.status) or not record.names_every_job:
+    is_final = executions_table.is_final(record.status)
+    # A list, because a status can have any type, also one that has no hash.
+    if not record.names_every_job or (is_final and record.status not in list(OUTCOMES)):
         return "UNCHANGED"
-    jobs = sorted(record.job_ids)
-    progress = progress_of(chain.from_iterable(table.events_of_job(job, consistent=True) for job in jobs))
-    outcomes = [job.outcome for job in progress.jobs if job.outcome]
-    if len(outcomes) < len(jobs) or progress.ended_at is None:
+    events = [event for job in sorted(record.job_ids) for event in table.events_of_job(job, consistent=True)]
+    progress = progress_of(events)
+    if len(progress.jobs) < len(record.job_ids) or progress.outcome is None or progress.ended_at is None:
         return "UNCHANGED"
-    is_written = executions_table.set_status(record, combined_status(outcomes), progress.ended_at)
+    if is_final:
+        is_corrected = any(
+            "revision" in event.detail and is_job_end(event.event_type, event.detail) for event in events
+        )
+        is_own = is_corrected and executions_table.has_end_time(record, progress.ended_at)
+        if not is_own or record.status == progress.outcome:
+            return "UNCHANGED"
+    is_written = executions_table.set_status(record, progress.outcome, progress.ended_at)
     return "UPDATED" if is_written else None

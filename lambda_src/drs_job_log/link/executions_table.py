@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import json
 import math
+import re
+from contextlib import contextmanager
 from dataclasses import dataclass
 from operator import itemgetter
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import TYPE_CHECKING, Any, Self
+
+from aws_lambda_powertools import Logger
+from botocore.exceptions import ClientError
 
 from drs_job_log.model.events import format_time
 from drs_job_log.table import conditional_write, to_python
@@ -19,17 +24,11 @@ if TYPE_CHECKING:
 
     from drs_job_log.config import ExecutionsTableSettings
 
-# Status values that end an execution: those of public orchestrators, and common synonyms.
-_TERMINAL: Final = frozenset(
-    {
-        *("COMPLETED", "PARTIAL", "FAILED", "CANCELLED"),
-        *("CANCELED", "TERMINATED", "SUCCEEDED", "ABORTED", "TIMED_OUT", "TIMEOUT", "ERROR"),
-    }
-)
+logger = Logger(child=True)
 
 
 class ExecutionsTableError(RuntimeError):
-    """The table does not match its settings, or the record cannot be updated. The message states the reason."""
+    """The table does not match its settings, so a retry does not help. The message states the reason."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,17 +40,17 @@ class ExecutionRecord:
     key
         The primary key, in the format of the DynamoDB API.
     status
-        The status, or None if the item has none.
+        The status as a Python value, or None if the item has none.
     waves
         The job IDs of each wave. Empty for a wave that has not started.
     wave_count
         The number of planned waves. 0 if the item does not state it, infinite if the value is not a number.
     as_read
-        The status and waves as read, in the format of the DynamoDB API. They are the condition for an update.
+        The status, end time and waves as read, in the format of the DynamoDB API. They are the condition for an update.
     """
 
     key: Mapping[str, Any]
-    status: str | None
+    status: object
     waves: Sequence[frozenset[str]]
     wave_count: float
     as_read: Mapping[str, Any]
@@ -70,15 +69,27 @@ class ExecutionRecord:
 class ExecutionsTable:
     """The executions table. It is written only if ``update_status`` is enabled.
 
-    All methods raise ``botocore.exceptions.BotoCoreError`` or ``botocore.exceptions.ClientError`` if DynamoDB cannot be
-    reached or refuses the request.
+    All methods that send requests raise ``ExecutionsTableError`` if the table does not match its settings. Each reason
+    is logged once. They raise ``botocore.exceptions.BotoCoreError`` or ``botocore.exceptions.ClientError`` if DynamoDB
+    cannot be reached or refuses the request for another reason.
+
+    Attributes
+    ----------
+    is_scan_complete
+        Whether the last scan read the table to its end.
     """
 
     def __init__(self, client: DynamoDBClient, settings: ExecutionsTableSettings) -> None:
         self.settings = settings
         self._client = client
         self._key_schemas: Mapping[str | None, Sequence[str]] | None = None
+        self._key_types: Mapping[str, str] = {}
         self._scan_position: Mapping[str, Any] | None = None
+        self.is_scan_complete = False
+        self._running = frozenset(map(_normalized, settings.running_statuses))
+        self._is_checked = False
+        self._query_rejection: str | None = None
+        self._logged: set[str] = set()
 
     @classmethod
     def from_settings(
@@ -87,27 +98,44 @@ class ExecutionsTable:
         """Return the table, or None without settings. The client is created only if there are settings."""
         return cls(create_client(), settings) if settings else None
 
-    def find_by_index(self, job_id: str) -> str | None:
-        """Return the execution of a job by ``job_id_index``, or None if there is no execution or more than one.
+    def check(self) -> None:
+        """Check that the keys match the settings. If they did not match, read them again.
 
         Raises
         ------
         ExecutionsTableError
-            If the table has no such index, or the index does not project the execution ID.
+            If ``execution_id_attribute`` is not the partition key or not a string, if the table has no index
+            ``job_id_index``, or if another method raised the error before. The reason is logged at each call.
         """
+        if self._is_checked:
+            if self._logged:
+                reason = min(self._logged)
+                self._logged.remove(reason)
+                raise self._rejection(reason)
+            return
+        self._key_schemas, self._query_rejection, self._logged = None, None, set()
+        self._table_keys()
+        if self.settings.job_id_index:
+            self._keys(self.settings.job_id_index)
+        self._is_checked = True
+
+    def is_final(self, status: object) -> bool:
+        """Whether a status ends an execution: any word that does not mean "running". A missing status means running."""
+        return status is not None and _normalized(status) not in self._running | {""}
+
+    def find_by_index(self, job_id: str) -> str | None:
+        """Return the execution of a job by ``job_id_index``, or None if there is no execution or more than one."""
         hash_key, *_ = self._keys(self.settings.job_id_index)
-        pages = self._client.get_paginator("query").paginate(
-            TableName=self.settings.table_name,
+        items = self._query_pages(
             IndexName=str(self.settings.job_id_index),
             KeyConditionExpression="#job = :job",
             ProjectionExpression="#execution",
             ExpressionAttributeNames={"#job": hash_key, "#execution": self.settings.execution_id_attribute},
             ExpressionAttributeValues={":job": {"S": job_id}},
         )
-        items = [item for page in pages for item in page["Items"]]
         executions = {execution for item in items for execution in self._execution_ids(item)}
         if items and not executions:
-            raise ExecutionsTableError(
+            raise self._rejection(
                 f"job_id_index must be an index that projects {self.settings.execution_id_attribute}; "
                 f"{self.settings.job_id_index} of {self.settings.table_name} does not"
             )
@@ -122,48 +150,40 @@ class ExecutionsTable:
         attributes = (settings.execution_id_attribute, settings.waves_attribute, settings.job_id_attribute)
         names = {f"#{place}": name for place, name in enumerate(dict.fromkeys(attributes))}
         found: dict[str, set[str]] = {}
+        self.is_scan_complete = False
         while seconds_left() > 0:
             position: Any = {"ExclusiveStartKey": self._scan_position} if self._scan_position else {}
-            page = self._client.scan(
-                TableName=settings.table_name,
-                ProjectionExpression=", ".join(names),
-                ExpressionAttributeNames=names,
-                **position,
-            )
+            with self._rejections():
+                page = self._client.scan(
+                    TableName=settings.table_name,
+                    ProjectionExpression=", ".join(names),
+                    ExpressionAttributeNames=names,
+                    **position,
+                )
             for item in page["Items"]:
                 named = frozenset[str]().union(*_waves(to_python(item), settings))
                 for job_id in named.intersection(job_ids):
                     found.setdefault(job_id, set()).update(self._execution_ids(item))
             self._scan_position = page.get("LastEvaluatedKey")
             if not self._scan_position:
+                self.is_scan_complete = True
                 break
         return {job_id: executions.pop() for job_id, executions in found.items() if len(executions) == 1}
 
     def is_over(self, execution_id: str) -> bool | None:
-        """Whether all records of the execution have a terminal status. None if the table has no record."""
+        """Whether all records of the execution have a final status. None if the table has no record."""
         status = self.settings.status_attribute
         items = self._query(execution_id, ProjectionExpression="#status", names={"#status": status})
-        return all(is_terminal(to_python(item).get(status)) for item in items) if items else None
+        return all(self.is_final(to_python(item).get(status)) for item in items) if items else None
 
     def records(self, execution_id: str) -> list[ExecutionRecord]:
-        """Return the records of an execution, with a consistent read.
-
-        Raises
-        ------
-        ExecutionsTableError
-            If ``execution_id_attribute`` is not the partition key of the table.
-        """
+        """Return the records of an execution, with a consistent read."""
         settings = self.settings
-        keys = self._keys(None)
-        if keys[0] != settings.execution_id_attribute:
-            raise ExecutionsTableError(
-                f"execution_id_attribute must be the partition key of {settings.table_name}, which is {keys[0]}, "
-                f"not {settings.execution_id_attribute}"
-            )
+        keys = self._table_keys()
         records = []
         for item in self._query(execution_id, ConsistentRead=True, names={}):
             values = to_python(item)
-            watched = (settings.status_attribute, settings.waves_attribute)
+            watched = (settings.status_attribute, settings.end_time_attribute, settings.waves_attribute)
             records.append(
                 ExecutionRecord(
                     key={name: item[name] for name in keys},
@@ -177,12 +197,9 @@ class ExecutionsTable:
 
     def set_status(self, record: ExecutionRecord, status: str, ended_at: datetime) -> bool:
         """Set the status and end time of a record. If the record has changed, return False."""
-        in_seconds = self.settings.end_time_format == "EPOCH_SECONDS"
         new_values = {
             self.settings.status_attribute: {"S": status},
-            self.settings.end_time_attribute: (
-                {"N": str(int(ended_at.timestamp()))} if in_seconds else {"S": format_time(ended_at)}
-            ),
+            self.settings.end_time_attribute: self._end_time(ended_at),
         }
         # Without this condition, UpdateItem would create an item that was deleted meanwhile.
         conditions = ["attribute_exists(#key)"]
@@ -196,25 +213,79 @@ class ExecutionsTable:
         for place, (name, value) in enumerate(new_values.items()):
             names[f"#to{place}"] = name
             values[f":to{place}"] = value
-        return conditional_write(
-            self._client.update_item,
-            TableName=self.settings.table_name,
-            Key=record.key,
-            UpdateExpression="SET #to0 = :to0, #to1 = :to1",
-            ConditionExpression=" AND ".join(conditions),
-            ExpressionAttributeNames=names,
-            ExpressionAttributeValues=values,
-        )
+        with self._rejections():
+            return conditional_write(
+                self._client.update_item,
+                TableName=self.settings.table_name,
+                Key=record.key,
+                UpdateExpression="SET #to0 = :to0, #to1 = :to1",
+                ConditionExpression=" AND ".join(conditions),
+                ExpressionAttributeNames=names,
+                ExpressionAttributeValues=values,
+            )
+
+    def has_end_time(self, record: ExecutionRecord, ended_at: datetime) -> bool:
+        """Whether the end time of a record is exactly the one that ``set_status`` sets."""
+        return bool(record.as_read[self.settings.end_time_attribute] == self._end_time(ended_at))
+
+    def _end_time(self, ended_at: datetime) -> Mapping[str, Any]:
+        in_seconds = self.settings.end_time_format == "EPOCH_SECONDS"
+        return {"N": str(int(ended_at.timestamp()))} if in_seconds else {"S": format_time(ended_at)}
 
     def _query(self, execution_id: str, *, names: Mapping[str, str], **options: Any) -> list[Mapping[str, Any]]:
-        pages = self._client.get_paginator("query").paginate(
-            TableName=self.settings.table_name,
-            KeyConditionExpression="#id = :id",
-            ExpressionAttributeNames={"#id": self.settings.execution_id_attribute, **names},
-            ExpressionAttributeValues={":id": {"S": execution_id}},
-            **options,
-        )
-        return [item for page in pages for item in page["Items"]]
+        """Return the items of an execution. After DynamoDB rejected such a query, send none until ``check``."""
+        if self._query_rejection:
+            raise ExecutionsTableError(self._query_rejection)
+        try:
+            return self._query_pages(
+                KeyConditionExpression="#id = :id",
+                ExpressionAttributeNames={"#id": self.settings.execution_id_attribute, **names},
+                ExpressionAttributeValues={":id": {"S": execution_id}},
+                **options,
+            )
+        except ExecutionsTableError as error:
+            self._query_rejection = str(error)
+            raise
+
+    def _query_pages(self, **query: Any) -> list[Mapping[str, Any]]:
+        with self._rejections():
+            pages = self._client.get_paginator("query").paginate(TableName=self.settings.table_name, **query)
+            return [item for page in pages for item in page["Items"]]
+
+    @contextmanager
+    def _rejections(self) -> Iterator[None]:
+        """Convert the error of a request that DynamoDB rejects because of the key schema or the settings."""
+        try:
+            yield
+        except ClientError as error:
+            if error.response["Error"]["Code"] != "ValidationException":
+                raise
+            raise self._rejection(
+                f"DynamoDB rejected a request to {self.settings.table_name}: {error.response['Error'].get('Message')}. "
+                "Check that execution_id_attribute is the partition key and that the other settings match the table"
+            ) from error
+
+    def _rejection(self, reason: str) -> ExecutionsTableError:
+        """Log the reason, unless it is logged, and return the error."""
+        if reason not in self._logged:
+            self._logged.add(reason)
+            logger.error("Executions table rejected", reason=reason)
+        return ExecutionsTableError(reason)
+
+    def _table_keys(self) -> Sequence[str]:
+        """Return the key attributes of the table, whose partition key must be the execution ID."""
+        keys = self._keys(None)
+        if keys[0] != self.settings.execution_id_attribute:
+            raise self._rejection(
+                f"execution_id_attribute must be the partition key of {self.settings.table_name}, which is {keys[0]}, "
+                f"not {self.settings.execution_id_attribute}"
+            )
+        if self._key_types[keys[0]] != "S":
+            raise self._rejection(
+                f"execution_id_attribute must be a string; {keys[0]} of {self.settings.table_name} has the type "
+                f"{self._key_types[keys[0]]}"
+            )
+        return keys
 
     def _execution_ids(self, item: Mapping[str, Any]) -> set[str]:
         """Return the execution ID of an item as a set, which is empty if the item has no such string."""
@@ -227,20 +298,21 @@ class ExecutionsTable:
             table = self._client.describe_table(TableName=self.settings.table_name)["Table"]
             schemas: list[tuple[str | None, Any]] = [(None, table["KeySchema"])]
             schemas += [(index["IndexName"], index["KeySchema"]) for index in table.get("GlobalSecondaryIndexes", [])]
+            self._key_types = {one["AttributeName"]: one["AttributeType"] for one in table["AttributeDefinitions"]}
             self._key_schemas = {
                 name: [key["AttributeName"] for key in sorted(schema, key=itemgetter("KeyType"))]  # HASH, RANGE
                 for name, schema in schemas
             }
         if index not in self._key_schemas:
-            raise ExecutionsTableError(
+            raise self._rejection(
                 f"job_id_index must be a global secondary index of {self.settings.table_name}, not {index}"
             )
         return self._key_schemas[index]
 
 
-def is_terminal(status: object) -> bool:
-    """Whether a status ends an execution. Case does not matter."""
-    return str(status).upper() in _TERMINAL
+def _normalized(status: object) -> str:
+    """Return a status without case, "_", "-" and spaces: the same word has many spellings."""
+    return re.sub(r"[_\-\s]", "", str(status)).casefold()
 
 
 def _waves(item: Mapping[str, Any], settings: ExecutionsTableSettings) -> list[frozenset[str]]:

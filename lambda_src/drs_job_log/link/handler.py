@@ -24,11 +24,12 @@ _SECONDS_TO_FINISH: Final = 8
 
 logger = Logger()
 metrics = Metrics()
-settings = config.reader_settings()
+settings = config.linker_settings()
 dynamodb: DynamoDBClient = config.client("dynamodb")
 linker = Linker(
     JobLogTable(dynamodb, settings.table_name),
     ExecutionsTable.from_settings(settings.executions_table, lambda: dynamodb),
+    settings.event_source,
 )
 
 
@@ -87,3 +88,5 @@ def add_metrics(result: LinkResult, *, is_manual: bool) -> None:
         metrics.add_metric("EventsLinked", MetricUnit.Count, result.events)
     if result.missing:
         metrics.add_metric("ExecutionsMissing", MetricUnit.Count, result.missing)
+    if result.is_rejected:
+        metrics.add_metric("ExecutionsTableRejected", MetricUnit.Count, 1)

@@ -40,23 +40,29 @@ class _CachedJob:
 
 
 class ExecutionResolver:
-    """Finds and caches the executions of jobs. Thread-safe."""
+    """Finds and caches the executions of jobs. Thread-safe.
 
-    def __init__(self, executions_table: ExecutionsTable | None) -> None:
+    ``event_source`` is the source of the collector's events. Their execution is that of the job's tag.
+    """
+
+    def __init__(self, executions_table: ExecutionsTable | None, event_source: str) -> None:
         self._indexed = executions_table if executions_table and executions_table.settings.job_id_index else None
+        self._event_source = event_source
         self._jobs: dict[str, _CachedJob] = {}
 
     def resolve(self, event: JobLogEvent, now: datetime) -> JobLogEvent:
-        """Return the event with its execution: its own, else the cached one of its job, else from ``job_id_index``.
+        """Return the event with its execution: of the job's tag, else from ``job_id_index``, else from its sender.
+
+        The executions of the tag and of the index are cached for the other events of the job. The execution of another
+        sender applies to its own event only.
 
         The executions table is only queried by its index, and at most once per ``_NEGATIVE_TTL`` for a job, so that the
-        cost of storing an event does not depend on the size of the table. If the query fails, the event is returned
-        without an execution.
+        cost of storing an event does not depend on the size of the table.
         """
         if len(self._jobs) > _MAX_CACHED_JOBS:
             self._jobs = {}
         cached = self._jobs.setdefault(event.job_id, _CachedJob())
-        if event.execution_id:
+        if event.execution_id and event.source == self._event_source:
             cached.execution_id = event.execution_id
             return event
         with cached.lock:
@@ -64,12 +70,14 @@ class ExecutionResolver:
             if self._indexed and not cached.execution_id and is_due:
                 cached.execution_id = self._look_up(self._indexed, event.job_id)
                 cached.not_found_at = None if cached.execution_id else now
-        return replace(event, execution_id=cached.execution_id)
+        return replace(event, execution_id=cached.execution_id or event.execution_id)
 
     @staticmethod
     def _look_up(executions_table: ExecutionsTable, job_id: str) -> str | None:
         try:
             return executions_table.find_by_index(job_id)
-        except (ExecutionsTableError, BotoCoreError, ClientError):
+        except ExecutionsTableError:  # the executions table logged it
+            return None
+        except (BotoCoreError, ClientError):
             logger.exception("Execution lookup failed. The linker retries it", job_id=job_id)
             return None

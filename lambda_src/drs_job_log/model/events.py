@@ -28,11 +28,34 @@ EVENT_TYPES: Final[Mapping[str, str]] = {
     "LAUNCH_FAILED": "SERVER_LAUNCH_FAILED",
 }
 
-# Event types that end a job. A cancelled job (JOB_TERMINATED) also gets one of them.
-JOB_ENDS: Final = frozenset({"JOB_COMPLETED", "JOB_FAILED"})
+# Event types that end a job. The end of a cancelled job is JOB_TERMINATED with an outcome: see ``is_job_end``.
+JOB_ENDS: Final = frozenset({"JOB_COMPLETED", "JOB_FAILED", "JOB_DELETED"})
+
+# Outcome in the detail of JOB_END → stored event type. Other outcomes, and none, give JOB_COMPLETED.
+_END_TYPES: Final[Mapping[str, str]] = {"FAILED": "JOB_FAILED", "TERMINATED": "JOB_TERMINATED"}
 
 # Event types that report a failed server.
-SERVER_FAILURES: Final = frozenset({"SNAPSHOT_FAILED", "CONVERSION_FAILED", "SERVER_LAUNCH_FAILED"})
+SERVER_FAILURES: Final = frozenset(
+    {"SNAPSHOT_FAILED", "USING_PREVIOUS_SNAPSHOT_FAILED", "CONVERSION_FAILED", "SERVER_LAUNCH_FAILED"}
+)
+
+# Event types that report a failed resource of a network recovery.
+RESOURCE_FAILURES: Final = frozenset(
+    {"DEPLOY_NETWORK_CONFIGURATION_FAILED", "UPDATE_NETWORK_CONFIGURATION_FAILED", "NETWORK_RECOVERY_FAIL"}
+)
+
+FAILURES: Final = SERVER_FAILURES | RESOURCE_FAILURES
+
+# initiatedBy → name of the job in a sentence. https://docs.aws.amazon.com/drs/latest/APIReference/API_Job.html
+_JOB_LABELS: Final[Mapping[object, str]] = {
+    "START_DRILL": "Drill",
+    "START_RECOVERY": "Recovery",
+    "FAILBACK": "Failback",
+    "TERMINATE_RECOVERY_INSTANCES": "Termination",
+    "CREATE_NETWORK_RECOVERY": "Network recovery",
+    "UPDATE_NETWORK_RECOVERY": "Network update",
+    "ASSOCIATE_NETWORK_RECOVERY": "Network association",
+}
 
 # https://docs.aws.amazon.com/eventbridge/latest/ref/events-ref-drs.html
 _LAUNCH_RESULT_TYPES: Final[Mapping[str, str]] = {
@@ -65,6 +88,8 @@ class JobLogEvent:
         The source of the EventBridge envelope.
     detail
         The whole detail of the envelope. ``isDrill`` is a bool.
+    resource_id
+        The ID of a resource that the job recovers: the source network of a network recovery.
     """
 
     job_id: str
@@ -76,6 +101,7 @@ class JobLogEvent:
     execution_id: str | None = None
     source_server_id: str | None = None
     source_server_name: str | None = None
+    resource_id: str | None = None
     ec2_instance_id: str | None = None
     message: str | None = None
     error: str | None = None
@@ -92,6 +118,21 @@ def event_key(time: str, event_id: str) -> str:
     ``time`` has the format of ``format_time``.
     """
     return f"{time}#{event_id}"
+
+
+def stored_end_type(outcome: object) -> str:
+    """Return the event type of a job's end with this outcome. None: the outcome is not known."""
+    return _END_TYPES.get(outcome, "JOB_COMPLETED") if isinstance(outcome, str) else "JOB_COMPLETED"
+
+
+def is_job_end(event_type: str, detail: Mapping[str, Any]) -> bool:
+    """Whether an event ends its job. JOB_TERMINATED without an outcome is the cancellation of a job that still runs."""
+    return event_type in JOB_ENDS or (event_type == "JOB_TERMINATED" and "outcome" in detail)
+
+
+def job_label(initiated_by: object) -> str:
+    """Return the name of a job in a sentence, for example "Drill", from its ``initiatedBy``. "Job" if it is unknown."""
+    return _JOB_LABELS.get(initiated_by, "Job") if isinstance(initiated_by, str) else "Job"
 
 
 def time_of_key(key: str) -> datetime:
@@ -143,6 +184,7 @@ def parse(body: str) -> JobLogEvent:
         ),
         source_server_id=_optional_text(detail.get("sourceServerID")),
         source_server_name=_optional_text(detail.get("sourceServerName")),
+        resource_id=_optional_text(detail.get("resourceID")),
         ec2_instance_id=_optional_text(detail.get("ec2InstanceID")),
         message=_optional_text(detail.get("message")),
         error=_optional_text(detail.get("error")),
@@ -200,7 +242,7 @@ def _stored_type(detail: Mapping[str, Any]) -> str:
     if not isinstance(name, str) or not name:
         raise InvalidEventError(f"detail.eventType must be a non-empty string, not {name!r:.100}")
     if name == "JOB_END":
-        return "JOB_FAILED" if detail.get("outcome") == "FAILED" else "JOB_COMPLETED"
+        return stored_end_type(detail.get("outcome"))
     return EVENT_TYPES.get(name, name)
 
 

@@ -1,4 +1,4 @@
-"""The progress of jobs and executions, derived from their events.
+"""The progress of jobs and executions, derived from their events. This is the only state machine of the module.
 
 The result is deterministic: the order of the events and repeated events do not change it.
 """
@@ -9,12 +9,14 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from decimal import Decimal
+from itertools import chain
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from drs_job_log.model.events import JOB_ENDS, SERVER_FAILURES, format_time
+from drs_job_log.model.events import RESOURCE_FAILURES, SERVER_FAILURES, is_job_end
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Sequence
 
     from drs_job_log.model.events import JobLogEvent
 
@@ -25,16 +27,26 @@ _NEXT_WAVE_GRACE: Final = timedelta(minutes=15)
 _INFLIGHT_GRACE: Final = timedelta(minutes=2)
 
 # States of a server in ascending order of finality. Of two events with the same time, the more final one applies.
-_STATES: Final = ("PENDING", "SNAPSHOT", "CONVERSION", "LAUNCHING", "SKIPPED", "LAUNCHED", "FAILED", "TERMINATED")
+_STATES: Final = (
+    *("PENDING", "SNAPSHOT", "CONVERSION", "LAUNCHING"),
+    *("SKIPPED", "COMPLETED", "LAUNCHED", "FAILED", "TERMINATED"),
+)
 _FINALITY: Final[Mapping[str | None, int]] = {state: place for place, state in enumerate((None, *_STATES))}
 ACTIVE_STATES: Final = frozenset({"PENDING", "SNAPSHOT", "CONVERSION", "LAUNCHING"})
 
 # Job type → the state of a server for which the job succeeded. DRS uses the same values for launchStatus. Jobs of
 # other types, such as CREATE_CONVERTED_SNAPSHOT, launch nothing: a server succeeds unless it fails.
-GOALS: Final[Mapping[str, str]] = {"LAUNCH": "LAUNCHED", "TERMINATE": "TERMINATED"}
+_GOALS: Final[Mapping[str, str]] = {"LAUNCH": "LAUNCHED", "TERMINATE": "TERMINATED"}
+
+# Event type → the new state of the resource that the event names. Without a name, of all resources of the job.
+_RESOURCE_STATES: Final[Mapping[str, str]] = {
+    **dict.fromkeys(("DEPLOY_NETWORK_CONFIGURATION_START", "UPDATE_NETWORK_CONFIGURATION_START"), "LAUNCHING"),
+    **dict.fromkeys(("DEPLOY_NETWORK_CONFIGURATION_END", "UPDATE_NETWORK_CONFIGURATION_END"), "LAUNCHED"),
+    **dict.fromkeys(RESOURCE_FAILURES, "FAILED"),
+}
 
 # Event type → the new state of the server that the event names. Other events do not change the state.
-STATE_AFTER_EVENT: Final[Mapping[str, str]] = {
+_SERVER_STATES: Final[Mapping[str, str]] = {
     **dict.fromkeys(("SNAPSHOT_STARTED", "SNAPSHOT_COMPLETED", "USING_PREVIOUS_SNAPSHOT"), "SNAPSHOT"),
     **dict.fromkeys(("CONVERSION_STARTED", "CONVERSION_IN_PROGRESS", "CONVERSION_COMPLETED"), "CONVERSION"),
     "SERVER_LAUNCHING": "LAUNCHING",
@@ -43,8 +55,12 @@ STATE_AFTER_EVENT: Final[Mapping[str, str]] = {
     "SERVER_SKIPPED": "SKIPPED",
 }
 
-# After these event types, no further event is expected for a server.
-FINAL_STEPS: Final = SERVER_FAILURES | {"SERVER_LAUNCHED", "SERVER_SKIPPED"}
+_STATE_AFTER_EVENT: Final[Mapping[str, str]] = {**_RESOURCE_STATES, **_SERVER_STATES}
+
+# A network recovery updates the launch templates of servers that it does not launch.
+_NETWORK_STEPS: Final = _RESOURCE_STATES.keys() | {
+    *("UPDATE_LAUNCH_TEMPLATE_START", "UPDATE_LAUNCH_TEMPLATE_END", "UPDATE_LAUNCH_TEMPLATE_FAILED")
+}
 
 # State of a server → its key in the API's summary.
 SUMMARY_KEYS: Final[Mapping[str, str]] = {state: state.lower() for state in _STATES} | {
@@ -52,26 +68,62 @@ SUMMARY_KEYS: Final[Mapping[str, str]] = {state: state.lower() for state in _STA
     "CONVERSION": "converting",
 }
 
-# Outcome in the detail of a job's end → status of the job.
-_STATUS_OF_OUTCOME: Final[Mapping[str | None, str]] = {
-    "SUCCEEDED": "COMPLETED",
+# Outcome of a job → outcome in the detail of the event that ends it.
+OUTCOMES: Final[Mapping[str, str]] = {
+    "COMPLETED": "SUCCEEDED",
     "PARTIAL": "PARTIAL",
     "FAILED": "FAILED",
+    "TERMINATED": "TERMINATED",
 }
+
+
+class ProgressEvent(Protocol):
+    """An event as the state machine reads it: a ``JobLogEvent``, or an item of the collector."""
+
+    @property
+    def event_id(self) -> str: ...
+    @property
+    def event_type(self) -> str: ...
+    @property
+    def timestamp(self) -> datetime: ...
+    @property
+    def detail(self) -> Mapping[str, Any]: ...
+    @property
+    def source_server_id(self) -> str | None: ...
+    @property
+    def source_server_name(self) -> str | None: ...
+    @property
+    def resource_id(self) -> str | None: ...
+    @property
+    def ec2_instance_id(self) -> str | None: ...
+    @property
+    def error(self) -> str | None: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FailedAction:
+    """A post-launch action that failed. ``error`` is the ``failureReason`` of DRS."""
+
+    name: str | None
+    error: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServerProgress:
-    """A source server in its newest job.
+    """A source server in the newest job that launches it, or in a TERMINATE job if no other job names it.
 
     Attributes
     ----------
     state
-        PENDING, SNAPSHOT, CONVERSION, LAUNCHING, LAUNCHED, FAILED, SKIPPED or TERMINATED.
+        PENDING, SNAPSHOT, CONVERSION, LAUNCHING, SKIPPED, COMPLETED, LAUNCHED, FAILED or TERMINATED.
     since
         When the server entered the state.
     error
         DRS's error text. Present only if the state is FAILED.
+    stalled_at
+        When the server stalled. None if it has a newer event or its job has ended.
+    terminated_at
+        When a TERMINATE job terminated the launched instance. None if none did.
     """
 
     source_server_id: str
@@ -79,6 +131,19 @@ class ServerProgress:
     state: str
     ec2_instance_id: str | None
     job_id: str
+    since: datetime
+    error: str | None
+    stalled_at: datetime | None
+    terminated_at: datetime | None
+    failed_actions: Sequence[FailedAction]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResourceProgress:
+    """A resource of a job, such as the source network of a network recovery. The attributes are those of a server."""
+
+    resource_id: str
+    state: str
     since: datetime
     error: str | None
 
@@ -92,18 +157,21 @@ class JobProgress:
     status
         IN_PROGRESS, COMPLETED, PARTIAL, FAILED or TERMINATED.
     outcome
-        COMPLETED, PARTIAL or FAILED, derived from the servers. None until an event ends the job. A cancelled job has an
-        outcome too.
+        COMPLETED, PARTIAL, FAILED or TERMINATED, derived from the servers and resources. None until an event ends the
+        job.
     ended_at
         When the job ended. For a cancelled job that has not ended yet, when it was cancelled. Otherwise None.
     """
 
     job_id: str
+    job_type: str | None
+    initiated_by: str | None
     status: str
     outcome: str | None
     is_drill: bool | None
     started_at: datetime
     ended_at: datetime | None
+    resources: Sequence[ResourceProgress]
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,10 +184,21 @@ class Progress:
     @property
     def status(self) -> str:
         """NO_EVENTS without jobs, IN_PROGRESS while a job runs, else the common status or, if they differ, PARTIAL."""
-        statuses = {job.status for job in self.jobs}
+        statuses = {job.status for job in self._decisive_jobs}
         if not statuses:
             return "NO_EVENTS"
         return "IN_PROGRESS" if "IN_PROGRESS" in statuses else combined_status(statuses)
+
+    @property
+    def outcome(self) -> str | None:
+        """The common outcome of the jobs, or PARTIAL if they differ. None unless all jobs have ended."""
+        outcomes = {job.outcome for job in self._decisive_jobs if job.outcome}
+        return combined_status(outcomes) if self.has_ended else None
+
+    @property
+    def _decisive_jobs(self) -> Sequence[JobProgress]:
+        """The jobs that decide the status. A TERMINATE job cleans up, and does not change the result of a recovery."""
+        return [job for job in self.jobs if job.job_type != "TERMINATE"] or self.jobs
 
     @property
     def summary(self) -> dict[str, int]:
@@ -158,201 +237,352 @@ def progress_of(events: Iterable[JobLogEvent]) -> Progress:
     events_by_job: dict[str, list[JobLogEvent]] = {}
     for event in events:
         events_by_job.setdefault(event.job_id, []).append(event)
-    return combine(map(job_state_of, events_by_job.values()))
+    return combine(job_state_of(job_id, events) for job_id, events in events_by_job.items())
 
 
-def job_state_of(events: Iterable[JobLogEvent]) -> JobState:
-    """Derive the state of one job from its events, in any order. At least one event is required."""
-    first, *others = sorted({(event.timestamp, event.event_id): event for event in events}.values(), key=_order)
-    job = JobState(first.job_id, first.timestamp)
-    for event in (first, *others):
-        job.apply(event)
+def job_state_of(
+    job_id: str, events: Iterable[ProgressEvent], *, job_type: str | None = None, started_at: datetime | None = None
+) -> JobState:
+    """Derive the state of one job from its events, in any order.
+
+    ``job_type`` and ``started_at`` are known facts about the job. Without ``started_at``, at least one event is
+    required.
+    """
+    in_order = sorted({(event.timestamp, event.event_id): event for event in events}.values(), key=_order)
+    job = JobState(job_id, started_at or in_order[0].timestamp, job_type)
+    for event in in_order:
+        job._apply(event)
+    job._close()
     return job
 
 
 def combine(job_states: Iterable[JobState]) -> Progress:
     """Combine the states of jobs into the progress of an execution."""
     jobs = sorted(job_states, key=lambda job: (job.started_at, job.id))
-    newest: dict[str, _ServerState] = {}
+    newest: dict[str, Participant] = {}
+    terminated: dict[str, datetime] = {}
     names: dict[str, str | None] = {}
     instances: dict[str, str | None] = {}
     for job in jobs:
         for server_id, server in job.servers.items():
             if server_id not in newest or newest[server_id].order < server.order:
                 newest[server_id] = server
+            if job.type == "TERMINATE" and server.state == "TERMINATED":
+                terminated[server_id] = max(server.since, terminated.get(server_id, server.since))
             names[server_id] = server.name or names.get(server_id)
             instances[server_id] = server.ec2_instance_id or instances.get(server_id)
+
+    def progress(server: Participant) -> ServerProgress:
+        terminated_at = terminated.get(server.id)
+        return ServerProgress(
+            source_server_id=server.id,
+            server_name=names[server.id],
+            state=server.state,
+            ec2_instance_id=server.ec2_instance_id or instances[server.id],
+            job_id=server.job.id,
+            since=server.since,
+            error=server.error,
+            stalled_at=server.stalled_at if server.is_active else None,
+            # An earlier termination concerns the instance of an earlier launch.
+            terminated_at=terminated_at if terminated_at and terminated_at >= server.since else None,
+            failed_actions=list(server.failed_actions.values()),
+        )
+
     return Progress(
-        servers=[newest[server_id].progress(names[server_id], instances[server_id]) for server_id in sorted(newest)],
-        jobs=[job.progress for job in jobs],
+        servers=[progress(newest[server_id]) for server_id in sorted(newest)], jobs=[job.progress for job in jobs]
     )
 
 
-class ServerStep(Protocol):
-    """A log item of a job. ``server`` is the ID of its server, ``time`` has the format of ``format_time``."""
+def _order(event: ProgressEvent) -> tuple[int, datetime, int, str]:
+    """Return the sort key. Events with the same time: the job's start, server events by finality, the job's end.
 
-    @property
-    def event_type(self) -> str: ...
-
-    @property
-    def server(self) -> str | None: ...
-
-    @property
-    def time(self) -> str: ...
-
-
-def stalled_servers(
-    unfinished: Mapping[str, str | None], steps: Iterable[ServerStep], stalled_after: timedelta, now: datetime
-) -> set[str]:
-    """Return the IDs of the stalled servers: those without a new step for ``stalled_after``.
-
-    ``unfinished`` maps the ID of each unfinished server to the time from which it counts, in the format of
-    ``format_time``. None: from its first step. ``steps`` are the steps of the job, oldest first.
+    A corrected end has the time of the end that it corrects, and follows all other events: the collector knew them.
     """
-    newest = dict(unfinished)
-    for step in steps:
-        if step.event_type in FINAL_STEPS:
-            newest.pop(step.server or "", None)
-        elif step.server in newest:
-            newest[step.server] = step.time
-    limit = format_time(now - stalled_after)
-    return {server for server, time in newest.items() if time is not None and time < limit}
-
-
-def _order(event: JobLogEvent) -> tuple[datetime, int, str]:
-    """Return the sort key. Events with the same time: the job's start, server events by finality, the job's end."""
     if event.event_type == "JOB_STARTED":
         finality = -1
-    elif event.event_type in JOB_ENDS or event.event_type == "JOB_TERMINATED":
+    elif event.event_type == "JOB_TERMINATED" or is_job_end(event.event_type, event.detail):
         finality = len(_FINALITY)
     else:
-        finality = _FINALITY[STATE_AFTER_EVENT.get(event.event_type)]
-    return event.timestamp, finality, event.event_id
+        finality = _FINALITY[_STATE_AFTER_EVENT.get(event.event_type)]
+    match event.detail.get("revision"):
+        case int() | Decimal() as revision:
+            return int(revision), event.timestamp, finality, event.event_id
+    return 0, event.timestamp, finality, event.event_id
 
 
 @dataclass(slots=True)
-class _ServerState:
-    """A server in one job."""
+class Participant:
+    """A server or a resource in one job.
+
+    Attributes
+    ----------
+    active_at
+        The time of its newest event.
+    launch_status
+        The ``launchStatus`` at the end of the job.
+    is_certain
+        Whether DRS lists it in the job, or an event changes its state. An event may also only mention it.
+    """
 
     id: str
     job: JobState
     since: datetime
+    active_at: datetime
     state: str = "PENDING"
     name: str | None = None
     ec2_instance_id: str | None = None
-    error: str | None = None
+    launch_status: str | None = None
+    is_certain: bool = False
+    stalled_at: datetime | None = None
+    failed_actions: dict[str, FailedAction] = field(default_factory=dict)
+    _error_of_state: str | None = None
+    _newest_error: str | None = None
 
-    def set_state(self, state: str | None, time: datetime) -> None:
-        if state and state != self.state:
-            self.state, self.since, self.error = state, time, None
+    def apply(self, event: ProgressEvent, state: str | None) -> None:
+        """Apply the next event that names the participant. ``state`` is its new state, or None."""
+        self.name = event.source_server_name or self.name
+        self.ec2_instance_id = event.ec2_instance_id or self.ec2_instance_id
+        match event.event_type:
+            case "SERVER_STALLED":
+                self.stalled_at = event.timestamp
+                return
+            case "LAUNCH_ACTION_FAILED":
+                name = _text(event.detail, "actionName")
+                self.failed_actions[event.event_id] = FailedAction(name=name, error=event.error)
+                return
+        self.active_at, self.stalled_at = max(self.active_at, event.timestamp), None
+        self._newest_error = event.error or self._newest_error
+        if state:
+            self.is_certain = True
+            self.set_state(state, event.timestamp)
+            self._error_of_state = event.error or self._error_of_state
+
+    def set_state(self, state: str, time: datetime, error: str | None = None) -> None:
+        if state != self.state:
+            self.state, self.since, self._error_of_state = state, time, error
+
+    @property
+    def is_active(self) -> bool:
+        return self.state in ACTIVE_STATES
+
+    @property
+    def error(self) -> str | None:
+        """The error of the failure. If it has none, the newest error of any event: LAUNCH_END can have one."""
+        return (self._error_of_state or self._newest_error) if self.state == "FAILED" else None
 
     @property
     def order(self) -> tuple[bool, datetime, int, str]:
         """Sort key of a server's states in its jobs. The last one is the current state of the server.
 
-        A TERMINATE job that has not terminated the server yet comes first, since it has not changed the server.
+        A TERMINATE job comes first: it does not change the result of the launch.
         """
-        has_not_terminated = self.job.type == "TERMINATE" and self.state == "PENDING"
-        return not has_not_terminated, self.since, _FINALITY[self.state], self.job.id
-
-    def progress(self, name: str | None, ec2_instance_id: str | None) -> ServerProgress:
-        return ServerProgress(
-            source_server_id=self.id,
-            server_name=name,
-            state=self.state,
-            ec2_instance_id=self.ec2_instance_id or ec2_instance_id,
-            job_id=self.job.id,
-            since=self.since,
-            error=self.error,
-        )
+        return self.job.type != "TERMINATE", self.since, _FINALITY[self.state], self.job.id
 
 
 @dataclass(slots=True)
 class JobState:
-    """The state of a job after the events that were applied to it."""
+    """The state of a job after its events. ``job_state_of`` creates it."""
 
     id: str
     started_at: datetime
     type: str | None = None
+    initiated_by: str | None = None
     is_drill: bool | None = None
     cancelled_at: datetime | None = None
-    end: JobLogEvent | None = None
-    servers: dict[str, _ServerState] = field(default_factory=dict)
+    ended_at: datetime | None = None
+    servers: dict[str, Participant] = field(default_factory=dict)
+    resources: dict[str, Participant] = field(default_factory=dict)
+    _stored_outcome: str | None = None
+    _unnamed: list[str] = field(default_factory=list)  # states of participants without an ID
+    _has_failure: bool = False  # without a participant
 
-    def apply(self, event: JobLogEvent) -> None:
+    def _apply(self, event: ProgressEvent) -> None:
         """Apply the next event."""
-        self.type = _text(event.detail, "jobType") or self.type
-        is_drill = event.detail.get("isDrill")
-        self.is_drill = is_drill if isinstance(is_drill, bool) else self.is_drill
+        detail = event.detail
+        match detail.get("jobType"):
+            case str() as job_type:
+                self.type = job_type
+        match detail.get("initiatedBy"):
+            case str() as initiated_by:
+                self.initiated_by = initiated_by
+        match detail.get("isDrill"):
+            case bool() as is_drill:
+                self.is_drill = is_drill
 
-        if event.source_server_id:
-            server = self._server(event.source_server_id, event)
-            state = STATE_AFTER_EVENT.get(event.event_type)
-            server.set_state(state, event.timestamp)
-            server.name = event.source_server_name or server.name
-            server.ec2_instance_id = event.ec2_instance_id or server.ec2_instance_id
-            if state == "FAILED":
-                server.error = event.error or server.error
+        state = _STATE_AFTER_EVENT.get(event.event_type)
+        if event.event_type == "CLEANUP_FAIL" and self.type == "TERMINATE":
+            state = "FAILED"
+        participants = self._named_by(event)
+        for participant in participants:
+            participant.apply(event, state)
+        if state == "FAILED" and not participants:
+            self._has_failure = True
         match event.event_type:
-            case "JOB_STARTED":
-                for server_id in _list(event.detail, "sourceServerIDs"):
-                    if isinstance(server_id, str):
-                        self._server(server_id, event)
-            case "JOB_TERMINATED":
+            case "JOB_STARTED" | "SERVERS_ADDED":
+                for participant in self._listed(event, "sourceServerIDs", "resourceIDs"):
+                    participant.is_certain = True
+            case "JOB_TERMINATED" if "outcome" not in detail:
                 self.cancelled_at = event.timestamp
-                self._terminate_active_servers(event)
-            case end if end in JOB_ENDS:
-                self.end = event
-                for server in _list(event.detail, "participatingServers"):
-                    self._apply_launch_status(server, event)
-                if self.cancelled_at:  # an item after the cancellation may have made a server active again
-                    self._terminate_active_servers(event)
+        if is_job_end(event.event_type, detail):
+            self._apply_end(event)
 
-    def _terminate_active_servers(self, event: JobLogEvent) -> None:
-        """Set the state of active servers to TERMINATED. A cancelled TERMINATE job does not change its servers."""
-        for server in self.servers.values():
-            if server.state in ACTIVE_STATES and self.type != "TERMINATE":
-                server.set_state("TERMINATED", event.timestamp)
+    def _named_by(self, event: ProgressEvent) -> list[Participant]:
+        """Return the server and the resources whose event this is."""
+        if event.source_server_id and event.event_type not in _NETWORK_STEPS:
+            return [self._participant(self.servers, event.source_server_id, event)]
+        if event.resource_id:
+            return [self._participant(self.resources, event.resource_id, event)]
+        return list(self.resources.values()) if event.event_type in _RESOURCE_STATES else []
 
-    def _apply_launch_status(self, participating_server: Any, end: JobLogEvent) -> None:
-        """Apply the ``launchStatus`` of a server at the job's end. The log may lack the event for it."""
-        server_id = _text(participating_server, "sourceServerID")
-        if not server_id:
-            return
-        server = self._server(server_id, end)
-        status = _text(participating_server, "launchStatus")
-        # In a LAUNCH job, TERMINATED is the effect of a later TERMINATE job, which has its own events.
-        if status in {"LAUNCHED", "FAILED"} or (status == "TERMINATED" and self.type == "TERMINATE"):
-            server.set_state(status, end.timestamp)
-        server.ec2_instance_id = server.ec2_instance_id or _text(participating_server, "recoveryInstanceID")
+    def _listed(self, event: ProgressEvent, servers: str, resources: str) -> Iterator[Participant]:
+        for name, participants in ((servers, self.servers), (resources, self.resources)):
+            for id_ in _list(event.detail, name):
+                if isinstance(id_, str) and id_:
+                    yield self._participant(participants, id_, event)
 
-    def _server(self, server_id: str, event: JobLogEvent) -> _ServerState:
-        return self.servers.setdefault(server_id, _ServerState(server_id, self, event.timestamp))
+    def _participant(self, participants: dict[str, Participant], id_: str, event: ProgressEvent) -> Participant:
+        if id_ not in participants:
+            participants[id_] = Participant(id_, self, event.timestamp, event.timestamp)
+        return participants[id_]
+
+    def _apply_end(self, end: ProgressEvent) -> None:
+        """Apply the ``launchStatus`` of each server and resource. The log may lack the event for it."""
+        self.ended_at = end.timestamp
+        if end.event_type == "JOB_TERMINATED":
+            self.cancelled_at = self.cancelled_at or end.timestamp
+        self._stored_outcome = _text(end.detail, "outcome") or ("FAILED" if end.event_type == "JOB_FAILED" else None)
+        self._unnamed = []
+        for list_name, id_name, participants in (
+            ("participatingServers", "sourceServerID", self.servers),
+            ("participatingResources", "resourceID", self.resources),
+        ):
+            for listed in _list(end.detail, list_name):
+                status = _text(listed, "launchStatus")
+                id_ = _text(listed, id_name)
+                if not id_:
+                    self._unnamed += [status or "PENDING"] if isinstance(listed, Mapping) else []
+                    continue
+                participant = self._participant(participants, id_, end)
+                participant.is_certain = True
+                participant.launch_status = status
+                participant.name = _text(listed, "sourceServerName") or participant.name
+                participant.ec2_instance_id = participant.ec2_instance_id or _text(listed, "recoveryInstanceID")
+                state = _text(listed, "state")
+                if state and state in _FINALITY:
+                    # The collector derived it from the whole log. Earlier events may still be in the queue.
+                    participant.set_state(state, end.timestamp)
+                # In a LAUNCH job, TERMINATED is the effect of a later TERMINATE job, which has its own events.
+                elif status in {"LAUNCHED", "FAILED"} or (status == "TERMINATED" and self.type == "TERMINATE"):
+                    participant.set_state(status, end.timestamp)
+
+    def _close(self) -> None:
+        """Give each participant that is still active its final state, if the job has ended or was cancelled."""
+        for participant in self.participants:
+            if self.ended_at or self.cancelled_at:
+                participant.stalled_at = None
+            if not participant.is_active:
+                continue
+            if self.cancelled_at:
+                participant.set_state("SKIPPED" if self.type == "TERMINATE" else "TERMINATED", self.cancelled_at)
+            elif self.ended_at:
+                participant.set_state(*self._final_state(participant, self.ended_at))
+
+    def _final_state(self, participant: Participant, ended_at: datetime) -> tuple[str, datetime, str | None]:
+        status = participant.launch_status
+        if not self._counts(participant):
+            return "SKIPPED", ended_at, None
+        goal = _GOALS.get(self.type or "LAUNCH")
+        if goal is None:
+            return "COMPLETED", ended_at, None
+        if goal == "TERMINATED" and status is None:
+            return "TERMINATED", ended_at, None
+        if goal == "LAUNCHED" and status == "TERMINATED":
+            return "TERMINATED", ended_at, None
+        verb = "launch" if goal == "LAUNCHED" else "terminate"
+        noun = "server" if participant.id in self.servers else "network"
+        reason = f"The job ended and did not {verb} this {noun}."
+        if status:
+            reason = f"The job did not {verb} this {noun}. Its launch status at the end of the job is {status}."
+        # A failure that the log reported before is the better reason.
+        return "FAILED", ended_at, participant._newest_error or reason
+
+    def _counts(self, participant: Participant) -> bool:
+        """Whether the job is about the participant. Items can mention servers that the job does not launch."""
+        return participant.is_certain or not any(other.is_certain for other in self.participants)
+
+    @property
+    def participants(self) -> Iterator[Participant]:
+        """The servers and resources of the job."""
+        return chain(self.servers.values(), self.resources.values())
+
+    @property
+    def counted(self) -> list[Participant]:
+        """The servers and resources that decide the outcome."""
+        return [participant for participant in self.participants if self._counts(participant)]
+
+    def keep_terminated(self, states: Iterable[tuple[str, str]]) -> None:
+        """Restore the earlier state of the servers that a later TERMINATE job terminated.
+
+        Their ``launchStatus`` TERMINATED replaces the one that states the result of the launch.
+        """
+        for id_, state in states:
+            participant = self.servers.get(id_)
+            if participant and self.type != "TERMINATE" and participant.launch_status == "TERMINATED":
+                participant.set_state(state, participant.since)
+
+    def count(self, participants: Collection[str]) -> tuple[int, int]:
+        """Return how many of these servers or resources reached the goal of the job, and their total number."""
+        states = [one.state for one in self.counted if one.id in participants]
+        return sum(map(self._has_succeeded, states)), len(states)
+
+    def _has_succeeded(self, state: str) -> bool:
+        goal = _GOALS.get(self.type or "LAUNCH")
+        return state == goal if goal else state != "FAILED"
 
     @property
     def outcome(self) -> str | None:
-        """The outcome in the end event. If it has none, it is derived from the states of the servers."""
-        if self.end is None:
+        """COMPLETED, PARTIAL, FAILED or TERMINATED. None until an event ends the job.
+
+        It is derived from the states of the participants, which may be newer than the outcome that the end states.
+        """
+        if self.ended_at is None:
             return None
-        if outcome := _STATUS_OF_OUTCOME.get(_text(self.end.detail, "outcome")):
-            return outcome
-        if self.end.event_type == "JOB_FAILED":
-            return "FAILED"
-        states = [server.state for server in self.servers.values()]
-        goal = GOALS.get(self.type or "LAUNCH")
-        succeeded = sum(state == goal if goal else state != "FAILED" for state in states)
+        if self.cancelled_at:
+            return "TERMINATED"
+        states = [participant.state for participant in self.counted] + self._unnamed
+        if not states:
+            stored = next((name for name, outcome in OUTCOMES.items() if outcome == self._stored_outcome), None)
+            return stored or ("FAILED" if self._has_failure else "COMPLETED")
+        succeeded = sum(map(self._has_succeeded, states))
         return "COMPLETED" if succeeded == len(states) else "PARTIAL" if succeeded else "FAILED"
+
+    @property
+    def summary(self) -> Counter[str]:
+        """The number of servers by state, with the keys of the API's summary."""
+        return Counter(SUMMARY_KEYS[server.state] for server in self.servers.values())
+
+    def stalled(self, stalled_after: timedelta, now: datetime) -> list[Participant]:
+        """Return the active participants of a running job without a new event for ``stalled_after``."""
+        if self.ended_at or self.cancelled_at:
+            return []
+        return [one for one in self.participants if one.is_active and now - one.active_at > stalled_after]
 
     @property
     def progress(self) -> JobProgress:
         outcome = self.outcome
         return JobProgress(
             job_id=self.id,
+            job_type=self.type,
+            initiated_by=self.initiated_by,
             status="TERMINATED" if self.cancelled_at else outcome or "IN_PROGRESS",
             outcome=outcome,
             is_drill=self.is_drill,
             started_at=self.started_at,
-            ended_at=self.end.timestamp if self.end else self.cancelled_at,
+            ended_at=self.ended_at or self.cancelled_at,
+            resources=[
+                ResourceProgress(resource_id=one.id, state=one.state, since=one.since, error=one.error)
+                for one in sorted(self.resources.values(), key=lambda one: one.id)
+            ],
         )
 
 

@@ -19,8 +19,8 @@
 // ---------------------------------------------------------------------------------------------------------------------
 
 /**
- * @typedef {"PENDING" | "SNAPSHOT" | "CONVERSION" | "LAUNCHING" | "LAUNCHED" | "FAILED" | "SKIPPED" |
- *   "TERMINATED"} ServerState
+ * @typedef {"PENDING" | "SNAPSHOT" | "CONVERSION" | "LAUNCHING" | "SKIPPED" | "COMPLETED" | "LAUNCHED" | "FAILED" |
+ *   "TERMINATED"} State The state of a server or a resource.
  */
 /** @typedef {"IN_PROGRESS" | "COMPLETED" | "PARTIAL" | "FAILED" | "TERMINATED"} JobStatus */
 /** @typedef {"NO_EVENTS" | JobStatus} Status */
@@ -33,20 +33,37 @@
  * @property {string} timestamp ISO 8601 in UTC with microseconds; sorts as text.
  * @property {string} eventType For example `SERVER_LAUNCHED`. DRS can add types.
  * @property {string} jobId
- * @property {string | null} sourceServerId Null for an event of the whole job.
+ * @property {string | null} sourceServerId Null if the event is not about one server.
  * @property {string | null} serverName
+ * @property {string | null} resourceId The source network of a network recovery.
  * @property {string | null} ec2InstanceId
  * @property {string | null} message
  * @property {string | null} error
+ * @property {number | null} revision The number of the correction, if the event corrects an earlier end of its job.
  */
+
+/** @typedef {{ name: string | null, error: string | null }} FailedAction A post-launch action that failed. */
 
 /**
  * @typedef {object} Server
  * @property {string} sourceServerId
  * @property {string | null} serverName
- * @property {ServerState} state
+ * @property {State} state
  * @property {string | null} ec2InstanceId
  * @property {string} jobId The job that determines the state.
+ * @property {string} since The time of the last state change.
+ * @property {string | null} error Set only if the state is `FAILED`.
+ * @property {string | null} stalledAt Null if the server has a newer event or its job has ended.
+ * @property {string | null} terminatedAt When a later job terminated the launched instance.
+ * @property {FailedAction[]} failedActions
+ */
+
+/**
+ * A resource of a job: the source network of a network recovery.
+ *
+ * @typedef {object} Resource
+ * @property {string} resourceId
+ * @property {State} state
  * @property {string} since The time of the last state change.
  * @property {string | null} error Set only if the state is `FAILED`.
  */
@@ -54,10 +71,13 @@
 /**
  * @typedef {object} Job
  * @property {string} jobId
+ * @property {string | null} jobType For example `LAUNCH`. DRS can add types.
+ * @property {string | null} initiatedBy For example `START_DRILL`. DRS can add initiators.
  * @property {JobStatus} status
  * @property {boolean | null} isDrill Null if it is not known yet.
  * @property {string} startedAt
  * @property {string | null} endedAt Null while the job runs.
+ * @property {Resource[]} resources
  */
 
 /**
@@ -69,6 +89,7 @@
  * @property {number} converting
  * @property {number} launching
  * @property {number} skipped
+ * @property {number} completed
  * @property {number} launched
  * @property {number} failed
  * @property {number} terminated
@@ -81,6 +102,7 @@
  * @property {string | null} [executionId] Null for a job that is not linked to an execution.
  * @property {string} [jobId] Only for a job.
  * @property {Status} status
+ * @property {string | null} [statusReason] Why the executions table does not decide the status. Only for an execution.
  * @property {boolean} settled True if no more events are expected.
  * @property {LogEntry[]} logs
  * @property {Summary} summary
@@ -121,11 +143,31 @@ const FULL_READ_INTERVAL_LARGE = 40;
 const PAGE_SIZE = 1000;
 const TIMEOUT_MS = 30_000;
 
-/** @type {ServerState[]} The sort order of the server list. */
-const STATES = ["FAILED", "LAUNCHING", "CONVERSION", "SNAPSHOT", "PENDING", "LAUNCHED", "SKIPPED", "TERMINATED"];
-/** @type {ServerState[]} The segments of the progress bar, from left to right. */
-const BAR_STATES = ["LAUNCHED", "LAUNCHING", "CONVERSION", "SNAPSHOT", "PENDING", "SKIPPED", "TERMINATED", "FAILED"];
-/** @type {Set<ServerState>} */
+/** @type {State[]} The sort order of the server list. */
+const STATES = [
+  "FAILED",
+  "LAUNCHING",
+  "CONVERSION",
+  "SNAPSHOT",
+  "PENDING",
+  "LAUNCHED",
+  "COMPLETED",
+  "SKIPPED",
+  "TERMINATED",
+];
+/** @type {State[]} The segments of the progress bar, from left to right. */
+const BAR_STATES = [
+  "LAUNCHED",
+  "COMPLETED",
+  "LAUNCHING",
+  "CONVERSION",
+  "SNAPSHOT",
+  "PENDING",
+  "SKIPPED",
+  "TERMINATED",
+  "FAILED",
+];
+/** @type {Set<State>} */
 const ACTIVE_STATES = new Set(["LAUNCHING", "CONVERSION", "SNAPSHOT", "PENDING"]);
 
 /** The event types of each stage of a server's launch: snapshot, conversion, launch. */
@@ -212,6 +254,8 @@ const CSV_COLUMNS = [
   "message",
   "error",
   "eventId",
+  "resourceId",
+  "revision",
 ];
 
 /**
@@ -221,7 +265,7 @@ const CSV_COLUMNS = [
  * @param {LogEntry[]} events
  */
 export function toCsv(events) {
-  /** @param {string | null} value */
+  /** @param {string | number | null} value */
   const cell = (value) => {
     const text = String(value ?? "");
     return `"${(/^\s*[=+\-@＝＋－＠\t\r\n]/.test(text) ? `'${text}` : text).replaceAll('"', '""')}"`;
@@ -271,6 +315,57 @@ function toLabel(name) {
   return text.charAt(0).toUpperCase() + text.slice(1);
 }
 
+/** @type {[RegExp, string][]} The parts of an event type that its label does not repeat unchanged. */
+const EVENT_TYPE_PARTS = [
+  [/^JOB_TERMINATED$/, "JOB_CANCELLED"],
+  [/^LAUNCH_ACTION/, "POST-LAUNCH_ACTION"],
+  [/^DEPLOY_NETWORK_CONFIGURATION/, "NETWORK_DEPLOYMENT"],
+  [/^UPDATE_NETWORK_CONFIGURATION/, "NETWORK_UPDATE"],
+  [/^UPDATE_LAUNCH_TEMPLATE/, "TEMPLATE_UPDATE"],
+  [/_START$/, "_STARTED"],
+  [/_END$/, "_COMPLETED"],
+  [/_FAIL$/, "_FAILED"],
+];
+
+/** @param {LogEntry} event */
+function eventLabel({ eventType, resourceId, revision }) {
+  const type = resourceId ? eventType.replace(/^SERVER_/, "NETWORK_") : eventType;
+  const label = toLabel(EVENT_TYPE_PARTS.reduce((name, [part, replacement]) => name.replace(part, replacement), type));
+  return revision ? `${label} (correction ${revision})` : label;
+}
+
+/** Event types that need attention but are not failures. */
+const WARNINGS = new Set(["SERVER_STALLED", "JOB_DELETED"]);
+
+/** Event types that are no step of a server. */
+const NO_STEPS = new Set(["SERVER_STALLED", "LAUNCH_ACTION_FAILED"]);
+
+/** @type {Record<string, string>} The labels of jobs by `initiatedBy` and `jobType`. */
+const JOB_LABELS = {
+  START_DRILL: "Drill",
+  START_RECOVERY: "Recovery",
+  FAILBACK: "Failback",
+  TERMINATE_RECOVERY_INSTANCES: "Termination",
+  CREATE_NETWORK_RECOVERY: "Network recovery",
+  UPDATE_NETWORK_RECOVERY: "Network update",
+  ASSOCIATE_NETWORK_RECOVERY: "Network association",
+  TERMINATE: "Termination",
+  CREATE_CONVERTED_SNAPSHOT: "Converted snapshot",
+};
+
+/**
+ * Returns what a job does, for example "Drill". Empty if it is not known.
+ *
+ * @param {Job} job
+ */
+function jobLabel({ initiatedBy, jobType, isDrill, resources }) {
+  const known = JOB_LABELS[initiatedBy ?? ""] ?? JOB_LABELS[jobType ?? ""];
+  if (known) return known;
+  if (initiatedBy) return toLabel(initiatedBy);
+  if (resources.length) return "Network recovery";
+  return isDrill === null ? "" : isDrill ? "Drill" : "Recovery";
+}
+
 /** @param {number} milliseconds */
 function formatDuration(milliseconds) {
   const seconds = Math.max(0, Math.floor(milliseconds / 1000));
@@ -301,9 +396,12 @@ function formatUtc(timestamp) {
   return `${timestamp.slice(0, 23).replace("T", " ")} UTC`;
 }
 
-/** @param {{ serverName: string | null, sourceServerId: string | null }} subject A server or an event. */
+/**
+ * @param {{ serverName?: string | null, sourceServerId?: string | null, resourceId?: string | null }} subject A server,
+ *   a resource or an event.
+ */
 function displayName(subject) {
-  return subject.serverName || subject.sourceServerId || "";
+  return subject.serverName || subject.sourceServerId || subject.resourceId || "";
 }
 
 /**
@@ -312,6 +410,81 @@ function displayName(subject) {
  */
 function formatCount(number, noun) {
   return `${number.toLocaleString()} ${noun}${number === 1 ? "" : "s"}`;
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Counts
+// ---------------------------------------------------------------------------------------------------------------------
+
+/**
+ * Returns the state that the servers of a job are to reach.
+ *
+ * @param {Job} job
+ * @returns {"LAUNCHED" | "TERMINATED" | "COMPLETED"}
+ */
+function goalOf({ jobType }) {
+  if (jobType === null || jobType === "LAUNCH") return "LAUNCHED";
+  return jobType === "TERMINATE" ? "TERMINATED" : "COMPLETED";
+}
+
+/**
+ * Returns the jobs that decide the result. A TERMINATE job after a recovery does not change it.
+ *
+ * @param {Answer} answer
+ */
+function decisiveJobs({ jobs }) {
+  const others = jobs.filter((job) => job.jobType !== "TERMINATE");
+  return others.length ? others : jobs;
+}
+
+/**
+ * @param {{ state: State }[]} items
+ * @param {State} state
+ */
+function countOf(items, state) {
+  return items.filter((item) => item.state === state).length;
+}
+
+/**
+ * Returns each network once, with its state in the newest job that recovers it.
+ *
+ * @param {Answer} answer
+ */
+function networksOf({ jobs }) {
+  const networks = jobs.flatMap((job) => job.resources);
+  return [...new Map(networks.map((network) => [network.resourceId, network])).values()];
+}
+
+/** @param {Resource[]} networks */
+function networksText(networks) {
+  return `${countOf(networks, "LAUNCHED")} of ${formatCount(networks.length, "network")} recovered`;
+}
+
+/**
+ * Counts what the jobs are to launch, terminate or recover: the servers, or the networks if there are no servers.
+ *
+ * @param {Answer} answer
+ */
+export function progressOf(answer) {
+  const jobs = decisiveJobs(answer);
+  const goals = new Set(jobs.map(goalOf));
+  const goal = goals.has("LAUNCHED") ? "LAUNCHED" : goals.has("COMPLETED") ? "COMPLETED" : "TERMINATED";
+  const { servers } = answer;
+  const networks = networksOf(answer);
+  const items = servers.length ? servers : networks;
+  const serversText = `${countOf(servers, goal)} of ${formatCount(servers.length, "server")} ${goal.toLowerCase()}`;
+  const texts = [...(servers.length ? [serversText] : []), ...(networks.length ? [networksText(networks)] : [])];
+  return {
+    items,
+    done: countOf(items, servers.length ? goal : "LAUNCHED"),
+    failed: countOf(items, "FAILED"),
+    text: texts.join(", ") || "No servers",
+  };
+}
+
+/** @param {Server} server */
+function hasWarning({ stalledAt, failedActions }) {
+  return stalledAt !== null || failedActions.length > 0;
 }
 
 // ---------------------------------------------------------------------------------------------------------------------
@@ -394,11 +567,21 @@ function errorBox(error, name) {
   return h("div", { class: "error" }, text, copyButton);
 }
 
+/** @param {Resource} resource */
+function resourceItem({ resourceId, state, error }) {
+  return h(
+    "li",
+    { class: "resource", "data-state": state },
+    h("span", { class: "badge" }, toLabel(state)),
+    h("span", {}, "Network ", h("span", { class: "id" }, resourceId)),
+    ...(error ? [errorBox(error, resourceId)] : []),
+  );
+}
+
 /** A row of the server list. It is created once and updated in place. */
 class ServerCard {
   #rendered = "";
-  /** @type {string | null} */
-  #renderedError = null;
+  #renderedErrors = "";
   #state = h("span", { class: "badge" });
   #name = h("strong", { class: "name" });
   #id = h("span", { class: "muted id" });
@@ -406,6 +589,7 @@ class ServerCard {
   #step = h("span", { class: "step" });
   #since = h("time");
   #age = h("span", { class: "muted" });
+  #note = h("span", { class: "note" });
   #instance = h("code", { class: "instance" });
   #error = h("div", { class: "errors" });
   #timelineSuffix = h("span", { class: "hidden" });
@@ -422,7 +606,7 @@ class ServerCard {
       this.#state,
       h("span", { class: "who" }, this.#name, this.#id),
       h("span", { class: "where" }, this.#stages, this.#step),
-      h("span", { class: "when" }, this.#since, this.#age),
+      h("span", { class: "when" }, this.#since, this.#age, this.#note),
       this.#instance,
       h(
         "button",
@@ -444,6 +628,7 @@ class ServerCard {
     this.#rendered = content;
     this.server = server;
     this.element.dataset.state = server.state;
+    this.element.classList.toggle("warning", hasWarning(server));
     setText(this.#state, toLabel(server.state));
     setText(this.#name, displayName(server));
     setText(this.#id, server.serverName ? server.sourceServerId : "");
@@ -451,17 +636,45 @@ class ServerCard {
     setTime(this.#since, server.since);
     setText(this.#instance, server.ec2InstanceId ?? "");
     const jobEvents = events.filter((event) => event.jobId === server.jobId);
-    const last = jobEvents.at(-1);
-    setText(this.#step, last ? toLabel(last.eventType) : server.state === "PENDING" ? "Waiting" : "");
+    const last = jobEvents.findLast((event) => !NO_STEPS.has(event.eventType));
+    setText(this.#step, last ? eventLabel(last) : server.state === "PENDING" ? "Waiting" : "");
     const current = STAGES.findLastIndex((pattern) => jobEvents.some((event) => pattern.test(event.eventType)));
     const currentClass = server.state === "FAILED" ? "failed" : ACTIVE_STATES.has(server.state) ? "now" : "";
     [...this.#stages.children].forEach((stage, index) => {
-      const isDone = server.state === "LAUNCHED" || index < current;
+      const isDone =
+        server.state === "LAUNCHED" || index < current || (server.state === "COMPLETED" && index === current);
       stage.className = isDone ? "done" : index === current ? currentClass : "";
     });
-    if (this.#renderedError !== server.error)
-      this.#error.replaceChildren(...(server.error ? [errorBox(server.error, displayName(server))] : []));
-    this.#renderedError = server.error;
+    this.#renderNote(server);
+    this.#renderErrors(server);
+  }
+
+  /** @param {Server} server */
+  #renderNote({ stalledAt, terminatedAt, state }) {
+    const [text, timestamp] = stalledAt
+      ? ["Stalled since ", stalledAt]
+      : ["Terminated at ", state === "TERMINATED" ? null : terminatedAt];
+    if (!timestamp) return this.#note.replaceChildren();
+    const time = h("time");
+    setTime(time, timestamp);
+    this.#note.replaceChildren(text, time);
+  }
+
+  /** @param {Server} server */
+  #renderErrors(server) {
+    const { error, failedActions } = server;
+    const content = JSON.stringify([error, failedActions]);
+    // An unchanged error keeps the selection and the focus.
+    if (this.#renderedErrors === content) return;
+    this.#renderedErrors = content;
+    const name = displayName(server);
+    this.#error.replaceChildren(
+      ...(error ? [errorBox(error, name)] : []),
+      ...failedActions.flatMap((action) => [
+        h("p", { class: "action" }, `Post-launch action failed${action.name ? `: ${action.name}` : ""}`),
+        ...(action.error ? [errorBox(action.error, `${action.name ?? "a post-launch action"} on ${name}`)] : []),
+      ]),
+    );
   }
 
   /** @param {number} now Milliseconds since the epoch. */
@@ -553,18 +766,18 @@ class Timeline {
   #createRow(event) {
     const time = h("time");
     setTime(time, event.timestamp, this.#isPrinting ? formatUtc(event.timestamp) : undefined);
-    const isFailure = /FAIL/.test(event.eventType);
+    const mark = /FAIL/.test(event.eventType) ? " failure" : WARNINGS.has(event.eventType) ? " warning" : "";
     return h(
       "li",
-      { class: isFailure ? "row failure" : "row" },
+      { class: `row${mark}` },
       time,
-      h("span", { class: "type" }, toLabel(event.eventType)),
+      h("span", { class: "type" }, eventLabel(event)),
       h("span", { class: "what" }, event.message || displayName(event)),
       h(
         "button",
         { type: "button", class: "small quiet", onclick: () => this.#showDetails(event) },
         event.error ? "Error" : "Details",
-        h("span", { class: "hidden" }, ` for ${toLabel(event.eventType)} ${displayName(event)}`),
+        h("span", { class: "hidden" }, ` for ${eventLabel(event)} ${displayName(event)}`),
       ),
       ...(this.#isPrinting && event.error ? [h("pre", {}, event.error)] : []),
     );
@@ -620,13 +833,14 @@ class DrsJobLog extends HTMLElement {
   #root = this.attachShadow({ mode: "open" });
   /** @type {Record<string, string>} The last rendered content by part. */
   #rendered = {};
-  /** @type {Set<string>} The failed servers that were announced to screen readers. */
+  /** @type {Set<string>} What failed or stalled and was announced to screen readers. */
   #announced = new Set();
   /** @type {Map<string, ServerCard>} */
   #cards = new Map();
   #heading = h("h2", { tabindex: "-1" });
   #kind = h("span", { class: "kind" });
   #status = h("span", { class: "badge" });
+  #reason = h("p", { class: "reason muted" });
   #connection = h("p", { class: "connection muted" });
   #errorText = h("p");
   #banner = h(
@@ -640,14 +854,15 @@ class DrsJobLog extends HTMLElement {
   #segments = new Map(BAR_STATES.map((state) => [state, h("i", { "data-state": state })]));
   #bar = h(
     "div",
-    { class: "bar", role: "progressbar", "aria-label": "Servers launched", "aria-valuemin": "0" },
+    { class: "bar", role: "progressbar", "aria-label": "Progress", "aria-valuemin": "0" },
     ...this.#segments.values(),
   );
-  #counts = h("ul", { class: "counts", "aria-label": "Servers by state" });
+  #counts = h("ul", { class: "counts", "aria-label": "Counts by state" });
   #empty = h("p", { class: "empty" });
   #jobList = h("ul", { class: "jobs" });
   #serversTitle = h("h3");
   #serverList = h("ul", { class: "servers" });
+  #serverSection = h("section", { "aria-label": "Servers" }, this.#serversTitle, this.#serverList);
   #timelineTitle = h("h3");
   #timeline = new Timeline((event) => this.#showDetails(event));
   #textFilter = h("input", {
@@ -687,7 +902,7 @@ class DrsJobLog extends HTMLElement {
       button("Clear filters", () => this.#clearFilters(), { class: "quiet" }),
       this.#matches,
     ),
-    h("section", { "aria-label": "Servers" }, this.#serversTitle, this.#serverList),
+    this.#serverSection,
     h(
       "section",
       { "aria-label": "Timeline" },
@@ -712,7 +927,14 @@ class DrsJobLog extends HTMLElement {
       h(
         "article",
         {},
-        h("header", {}, this.#heading, h("p", { class: "badges" }, this.#kind, this.#status), this.#connection),
+        h(
+          "header",
+          {},
+          this.#heading,
+          h("p", { class: "badges" }, this.#kind, this.#status),
+          this.#connection,
+          this.#reason,
+        ),
         this.#banner,
         this.#empty,
         this.#summary,
@@ -944,7 +1166,7 @@ class DrsJobLog extends HTMLElement {
     this.#summary.hidden = this.#content.hidden = isEmpty;
     if (isEmpty) {
       setText(this.#empty, this.#emptyText());
-      this.#status.hidden = this.#kind.hidden = true;
+      this.#status.hidden = this.#kind.hidden = this.#reason.hidden = true;
       return;
     }
     this.#renderSummary(answer);
@@ -966,28 +1188,35 @@ class DrsJobLog extends HTMLElement {
     this.#status.hidden = false;
     this.#status.dataset.state = answer.status;
     setText(this.#status, statusLabel(answer.status));
-    const kinds = new Set(answer.jobs.map((job) => job.isDrill).filter((isDrill) => isDrill !== null));
-    const kind = kinds.size > 1 ? "Drill and recovery" : kinds.has(true) ? "Drill" : "Recovery";
-    this.#kind.hidden = !kinds.size;
-    this.dataset.kind = kinds.size === 1 && kinds.has(true) ? "drill" : kinds.size ? "recovery" : "";
-    setText(this.#kind, kind);
+    this.#reason.hidden = !answer.statusReason;
+    setText(this.#reason, answer.statusReason ?? "");
+    const jobs = decisiveJobs(answer);
+    const [label, ...labels] = new Set(jobs.map(jobLabel).filter(Boolean));
+    this.#kind.hidden = !label;
+    setText(this.#kind, label ? [label, ...labels.map((other) => other.toLowerCase())].join(" and ") : "");
+    const drills = new Set(jobs.map((job) => job.isDrill).filter((isDrill) => isDrill !== null));
+    this.dataset.kind = drills.has(false) ? "recovery" : drills.has(true) ? "drill" : "";
 
-    const { totalServers, launched } = answer.summary;
-    const isTermination = totalServers > 0 && answer.summary.terminated === totalServers;
-    const [done, verb] = isTermination ? [totalServers, "terminated"] : [launched, "launched"];
-    setText(this.#headline, `${done} of ${formatCount(totalServers, "server")} ${verb}`);
-    this.#bar.setAttribute("aria-valuemax", String(Math.max(totalServers, 1)));
-    this.#bar.setAttribute("aria-valuenow", String(launched));
-    this.#bar.setAttribute("aria-valuetext", `${launched} of ${totalServers}`);
-    const numbers = new Map(STATES.map((state) => [state, 0]));
-    for (const server of answer.servers) numbers.set(server.state, (numbers.get(server.state) ?? 0) + 1);
-    for (const [state, segment] of this.#segments) segment.style.flexGrow = String(numbers.get(state));
+    const { items, done, text } = progressOf(answer);
+    setText(this.#headline, text);
+    this.#bar.setAttribute("aria-valuemax", String(Math.max(items.length, 1)));
+    this.#bar.setAttribute("aria-valuenow", String(done));
+    this.#bar.setAttribute("aria-valuetext", text);
+    for (const [state, segment] of this.#segments) segment.style.flexGrow = String(countOf(items, state));
+    const stalled = answer.servers.filter((server) => server.stalledAt).length;
+    const withFailedAction = answer.servers.filter((server) => server.failedActions.length).length;
     this.#counts.replaceChildren(
-      ...STATES.map((state) => ({ state, number: numbers.get(state) ?? 0 }))
+      ...STATES.map((state) => ({ state, number: countOf(items, state) }))
         .filter(({ number }) => number)
         .map(({ state, number }) =>
           h("li", { "data-state": state }, h("b", {}, number.toLocaleString()), ` ${toLabel(state).toLowerCase()}`),
         ),
+      ...[
+        { number: stalled, text: "stalled" },
+        { number: withFailedAction, text: "with a failed post-launch action" },
+      ]
+        .filter(({ number }) => number)
+        .map(({ number, text }) => h("li", { class: "warning" }, h("b", {}, number.toLocaleString()), ` ${text}`)),
     );
   }
 
@@ -1006,12 +1235,16 @@ class DrsJobLog extends HTMLElement {
     this.#jobList.replaceChildren(
       ...answer.jobs.map((job, index) => {
         const servers = answer.servers.filter((server) => server.jobId === job.jobId);
-        /** @param {string} state */
-        const countOf = (state) => servers.filter((server) => server.state === state.toUpperCase()).length;
-        const counts = ["launched", "failed", "terminated"]
-          .filter((state) => state === "launched" || countOf(state))
-          .map((state) => `${countOf(state)} ${state}`)
+        const goal = goalOf(job);
+        /** @type {State[]} */
+        const others = ["FAILED", "TERMINATED"];
+        const counts = [goal, ...others.filter((state) => state !== goal && countOf(servers, state))]
+          .map((state) => `${countOf(servers, state)} ${state.toLowerCase()}`)
           .join(", ");
+        const texts = [
+          ...(servers.length && !isSuperseded(job) ? [`${formatCount(servers.length, "server")}: ${counts}`] : []),
+          ...(job.resources.length ? [networksText(job.resources)] : []),
+        ];
         const start = h("time");
         setTime(start, job.startedAt, dateTimeFormat.format(new Date(job.startedAt)));
         const item = h(
@@ -1020,14 +1253,15 @@ class DrsJobLog extends HTMLElement {
           h("span", { class: "badge", "data-state": job.status }, statusLabel(job.status)),
           h("strong", {}, `Job ${index + 1} of ${answer.jobs.length}`),
           h("span", { class: "muted id" }, job.jobId),
-          h("span", {}, job.isDrill === null ? "" : job.isDrill ? "Drill" : "Recovery"),
-          h("span", {}, isSuperseded(job) ? "" : `${formatCount(servers.length, "server")}: ${counts}`),
+          h("span", { class: "label" }, jobLabel(job)),
+          ...(texts.length ? [h("span", {}, texts.join(", "))] : []),
           h("span", {}, "Started: ", start),
         );
         if (job.endedAt) {
           const duration = formatDuration(Date.parse(job.endedAt) - Date.parse(job.startedAt));
           item.append(h("span", {}, `Duration: ${duration}`));
         }
+        if (job.resources.length) item.append(h("ul", { class: "resources" }, ...job.resources.map(resourceItem)));
         return item;
       }),
     );
@@ -1048,8 +1282,10 @@ class DrsJobLog extends HTMLElement {
 
   /** @param {Answer} answer */
   #renderServers(answer) {
-    /** @param {Server} server */
-    const rank = (server) => STATES.indexOf(server.state);
+    this.#serverSection.hidden = !answer.servers.length;
+    /** @param {Server} server Failed servers come first, then servers with a warning. */
+    const rank = (server) =>
+      hasWarning(server) ? Math.min(STATES.indexOf(server.state), 0.5) : STATES.indexOf(server.state);
     const servers = answer.servers.toSorted((a, b) => rank(a) - rank(b) || compare(displayName(a), displayName(b)));
     const focused = this.#root.activeElement;
     servers.forEach((server, index) => {
@@ -1082,8 +1318,8 @@ class DrsJobLog extends HTMLElement {
     const text = this.#textFilter.value.trim().toLowerCase();
     const [state, serverId] = [this.#stateFilter.value, this.#serverFilter.value];
     /** @param {(string | null)[]} values */
-    const matchesText = (...values) => !text || values.some((value) => value?.toLowerCase().includes(text));
-    /** @type {Map<string | null, ServerState>} */
+    const matchesText = (...values) => values.some((value) => value?.toLowerCase().includes(text));
+    /** @type {Map<string | null, State>} */
     const states = new Map(this.#answer?.servers.map((server) => [server.sourceServerId, server.state]));
     /** @param {string | null} id */
     const matchesServer = (id) => (!serverId || id === serverId) && (!state || states.get(id) === state);
@@ -1091,7 +1327,11 @@ class DrsJobLog extends HTMLElement {
     for (const [id, { element, server }] of this.#cards) {
       const isMatch =
         matchesServer(id) &&
-        matchesText(server.serverName, id, server.ec2InstanceId, server.error, toLabel(server.state));
+        (!text ||
+          matchesText(
+            ...[server.serverName, id, server.ec2InstanceId, server.error, toLabel(server.state)],
+            ...server.failedActions.flatMap(({ name, error }) => [name, error]),
+          ));
       element.hidden = !isMatch;
       if (isMatch) serverCount += 1;
     }
@@ -1099,15 +1339,17 @@ class DrsJobLog extends HTMLElement {
     const events = this.#log.events.filter(
       (event) =>
         (!isFiltered || matchesServer(event.sourceServerId)) &&
-        matchesText(
-          event.message,
-          event.error,
-          event.serverName,
-          event.sourceServerId,
-          event.ec2InstanceId,
-          event.jobId,
-          toLabel(event.eventType),
-        ),
+        (!text ||
+          matchesText(
+            event.message,
+            event.error,
+            event.serverName,
+            event.sourceServerId,
+            event.resourceId,
+            event.ec2InstanceId,
+            event.jobId,
+            eventLabel(event),
+          )),
     );
     this.#timeline.show(events.reverse());
     setText(this.#serversTitle, `Servers (${serverCount.toLocaleString()})`);
@@ -1142,13 +1384,14 @@ class DrsJobLog extends HTMLElement {
     const rows = {
       Time: h("span", {}, time, ` (${formatUtc(event.timestamp)})`),
       Server: [event.serverName, event.sourceServerId].filter(Boolean).join(", "),
+      Network: event.resourceId,
       "Instance ID": event.ec2InstanceId,
       "Job ID": event.jobId,
       Message: event.message,
       "Event ID": event.eventId,
     };
     this.#details.replaceChildren(
-      h("h3", {}, toLabel(event.eventType)),
+      h("h3", {}, eventLabel(event)),
       h(
         "dl",
         {},
@@ -1165,8 +1408,9 @@ class DrsJobLog extends HTMLElement {
     this.#renderConnection();
     if (!this.#answer?.jobs.length || document.hidden) return;
     const now = Date.now();
-    const starts = this.#answer.jobs.map((job) => Date.parse(job.startedAt));
-    const ends = this.#answer.jobs.map((job) => (job.endedAt ? Date.parse(job.endedAt) : now));
+    const jobs = decisiveJobs(this.#answer);
+    const starts = jobs.map((job) => Date.parse(job.startedAt));
+    const ends = jobs.map((job) => (job.endedAt ? Date.parse(job.endedAt) : now));
     setText(this.#elapsed, formatDuration(Math.max(...ends) - Math.min(...starts)));
     for (const card of this.#cards.values()) card.tick(now);
   }
@@ -1205,25 +1449,34 @@ class DrsJobLog extends HTMLElement {
   }
 
   /**
-   * Announces the progress, and each failed server once, to screen readers.
+   * Announces the progress, and each failed or stalled server and network once, to screen readers.
    *
    * @param {Answer} answer
    */
   #announce(answer) {
-    const failed = answer.servers.filter((server) => server.state === "FAILED");
-    const isFirst = this.#answerCount === 1;
-    const newlyFailed = failed.filter((server) => !this.#announced.has(server.sourceServerId));
-    if (newlyFailed.length) {
-      const names = newlyFailed.slice(0, 3).map(displayName).join(", ");
-      const others = newlyFailed.length > 3 ? ` and ${newlyFailed.length - 3} more` : "";
-      this.#assertive.textContent = isFirst
-        ? `${formatCount(newlyFailed.length, "server")} failed.`
-        : `Failed: ${names}${others}.`;
-    }
-    this.#announced = new Set(failed.map((server) => server.sourceServerId));
-    const { launched, totalServers } = answer.summary;
-    const progress = `${launched} of ${totalServers} servers launched. ${STATUS_LABELS[answer.status] ?? ""}`;
-    if (totalServers) setText(this.#polite, progress);
+    const { servers } = answer;
+    const networks = networksOf(answer);
+    const groups = [
+      { noun: "server", verb: "failed", items: servers.filter((server) => server.state === "FAILED") },
+      { noun: "network", verb: "failed", items: networks.filter((network) => network.state === "FAILED") },
+      { noun: "server", verb: "stalled", items: servers.filter((server) => server.stalledAt) },
+    ];
+    /**
+     * @param {string} verb
+     * @param {Server | Resource} item
+     */
+    const keyOf = (verb, item) => `${verb} ${"sourceServerId" in item ? item.sourceServerId : item.resourceId}`;
+    const texts = groups.flatMap(({ noun, verb, items }) => {
+      const added = items.filter((item) => !this.#announced.has(keyOf(verb, item))).map(displayName);
+      if (!added.length) return [];
+      if (this.#answerCount === 1) return [`${formatCount(added.length, noun)} ${verb}.`];
+      const others = added.length > 3 ? ` and ${added.length - 3} more` : "";
+      return [`${toLabel(verb)}: ${added.slice(0, 3).join(", ")}${others}.`];
+    });
+    if (texts.length) this.#assertive.textContent = texts.join(" ");
+    this.#announced = new Set(groups.flatMap(({ verb, items }) => items.map((item) => keyOf(verb, item))));
+    const { items, text } = progressOf(answer);
+    if (items.length) setText(this.#polite, `${text}. ${STATUS_LABELS[answer.status] ?? ""}`);
   }
 
   /** @param {"csv" | "json"} format */
@@ -1308,12 +1561,13 @@ button:hover { border-color: var(--muted); }
 header { display: flex; flex-wrap: wrap; gap: 4px 12px; align-items: center; }
 .badges { display: flex; gap: 8px; }
 .connection { margin-left: auto; font-size: 13px; }
+.reason { flex-basis: 100%; font-size: 14px; overflow-wrap: anywhere; }
 .badge, .kind { display: inline-block; border-radius: 999px; padding: 1px 10px; font-size: 13px; font-weight: 600; white-space: nowrap; background: var(--grey-soft); }
 .kind { border-radius: 4px; text-transform: uppercase; letter-spacing: .06em; }
 :host([data-kind="recovery"]) .kind { background: var(--red); color: var(--page); }
 :host([data-kind="drill"]) .kind { background: var(--page); color: var(--blue); box-shadow: inset 0 0 0 2px var(--blue); }
 .badge[data-state="FAILED"], [data-state="FAILED"] > .badge { background: var(--red); color: var(--page); }
-.badge:is([data-state="LAUNCHED"], [data-state="COMPLETED"]), [data-state="LAUNCHED"] > .badge { background: var(--green-soft); color: var(--green); }
+.badge:is([data-state="LAUNCHED"], [data-state="COMPLETED"]), :is([data-state="LAUNCHED"], [data-state="COMPLETED"]) > .badge { background: var(--green-soft); color: var(--green); }
 .badge[data-state="IN_PROGRESS"], :is([data-state="LAUNCHING"], [data-state="CONVERSION"], [data-state="SNAPSHOT"]) > .badge { background: var(--blue-soft); color: var(--blue); }
 .badge[data-state="PARTIAL"] { background: var(--amber-soft); color: var(--amber); }
 .banner { display: flex; flex-wrap: wrap; gap: 4px 12px; align-items: center; margin-top: 12px; padding: 8px 12px; border: 1px solid var(--red); border-radius: 6px; background: var(--red-soft); color: var(--red); font-weight: 600; }
@@ -1326,7 +1580,7 @@ header { display: flex; flex-wrap: wrap; gap: 4px 12px; align-items: center; }
 .bar { display: flex; height: 16px; margin: 8px 0; border-radius: 8px; overflow: hidden; background: var(--grey-soft); }
 .bar i { flex: 0 0 0; background: var(--muted); transition: flex-grow .3s; }
 .bar i:not([style*="flex-grow: 0"]) ~ i:not([style*="flex-grow: 0"]) { margin-left: 2px; }
-.bar [data-state="LAUNCHED"] { background: var(--green); }
+.bar :is([data-state="LAUNCHED"], [data-state="COMPLETED"]) { background: var(--green); }
 .bar [data-state="FAILED"] { background: var(--red); }
 .bar [data-state="LAUNCHING"] { background: var(--blue); }
 .bar :is([data-state="CONVERSION"], [data-state="SNAPSHOT"]) { background: color-mix(in srgb, var(--blue) 55%, var(--page)); }
@@ -1334,7 +1588,10 @@ header { display: flex; flex-wrap: wrap; gap: 4px 12px; align-items: center; }
 .counts { display: flex; flex-wrap: wrap; gap: 2px 16px; color: var(--muted); }
 .counts b { color: var(--ink); font-size: 1.05rem; }
 .counts [data-state="FAILED"], .counts [data-state="FAILED"] b { color: var(--red); font-weight: 700; }
+.counts .warning, .counts .warning b { color: var(--amber); }
 .jobs li { display: flex; flex-wrap: wrap; gap: 2px 12px; align-items: center; padding: 4px 0; }
+.resources { flex-basis: 100%; padding-left: 16px; }
+.resource .error { flex-basis: 100%; min-width: 0; }
 .filters { display: flex; flex-wrap: wrap; gap: 8px 12px; align-items: end; margin-top: 24px; padding-top: 16px; border-top: 1px solid var(--line); }
 .filters label { display: grid; font-size: 13px; color: var(--muted); min-width: 0; }
 .filters label:first-child { flex: 1 1 16em; }
@@ -1343,11 +1600,14 @@ header { display: flex; flex-wrap: wrap; gap: 4px 12px; align-items: center; }
 .filters .muted:empty { display: none; }
 .server { display: grid; grid-template-columns: 7.5em minmax(10em, 1.4fr) minmax(9em, 1fr) minmax(9em, 1fr) minmax(11em, auto) auto; gap: 2px 16px; align-items: center; padding: 6px 8px; border-top: 1px solid var(--line); }
 .server[data-state="FAILED"] { background: var(--red-soft); border-left: 4px solid var(--red); padding-left: 4px; }
+.server.warning:not([data-state="FAILED"]) { border-left: 4px solid var(--amber); padding-left: 4px; }
 .server > .badge { justify-self: start; }
 .who, .where, .when { display: flex; flex-direction: column; min-width: 0; }
 .name { overflow-wrap: anywhere; }
 .when { font-variant-numeric: tabular-nums; font-size: 14px; }
 .when .muted { font-size: 13px; }
+.note { font-size: 13px; }
+.warning .note, .action { color: var(--amber); font-weight: 600; }
 .step { font-size: 14px; }
 .stages { display: flex; gap: 3px; max-width: 9em; }
 .stages i { flex: 1; height: 5px; border-radius: 3px; background: var(--grey-soft); border: 1px solid var(--line); }
@@ -1359,11 +1619,12 @@ header { display: flex; flex-wrap: wrap; gap: 4px 12px; align-items: center; }
 .error pre { flex: 1 1 20em; min-width: 0; margin: 0; padding: 8px; max-height: 12em; overflow: auto; white-space: pre-wrap; background: var(--page); border: 1px solid var(--red); border-radius: 6px; }
 .timeline { position: relative; max-height: 580px; overflow: auto; border: 1px solid var(--line); border-radius: 6px; overflow-anchor: none; }
 .rows { position: relative; }
-.row { position: absolute; left: 0; right: 0; height: var(--row); display: grid; grid-template-columns: 11em 13em minmax(0, 1fr) auto; gap: 0 12px; align-items: center; padding: 0 8px; border-bottom: 1px solid var(--line); }
+.row { position: absolute; left: 0; right: 0; height: var(--row); display: grid; grid-template-columns: 11em 15em minmax(0, 1fr) auto; gap: 0 12px; align-items: center; padding: 0 8px; border-bottom: 1px solid var(--line); }
 .row > * { overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
 .row time { font-variant-numeric: tabular-nums; color: var(--muted); }
 .row .type { font-weight: 600; }
 .failure .type { color: var(--red); }
+.row.warning .type { color: var(--amber); }
 .row button { overflow: visible; }
 .zone { font-size: 13px; margin: -6px 0 8px; }
 .downloads { margin-top: 24px; display: flex; flex-wrap: wrap; gap: 8px; align-items: center; }
@@ -1376,7 +1637,7 @@ dd { overflow-wrap: anywhere; }
   .server { grid-template-columns: 7.5em minmax(0, 1fr) auto; }
   .where { grid-column: 2; flex-direction: row; align-items: center; gap: 8px; }
   .stages { flex: 0 0 6em; }
-  .when { grid-column: 2; flex-direction: row; gap: 8px; }
+  .when { grid-column: 2; flex-flow: row wrap; gap: 0 8px; }
   .instance { grid-column: 2; }
   .server button.quiet { grid-column: 3; grid-row: 1; }
 }
@@ -1407,7 +1668,7 @@ dd { overflow-wrap: anywhere; }
   .row pre { grid-column: 1 / -1 !important; margin: 0; white-space: pre-wrap !important; }
   .stages { display: none; }
   .timeline { max-height: none; overflow: visible; border: 0; }
-  .row { position: static; height: auto; break-inside: avoid; grid-template-columns: 11em 13em minmax(0, 1fr); padding: 2px 0; }
+  .row { position: static; height: auto; break-inside: avoid; grid-template-columns: 11em 15em minmax(0, 1fr); padding: 2px 0; }
   .row > * { white-space: normal; overflow: visible; grid-column: auto !important; grid-row: auto !important; order: 0 !important; }
   .error pre { max-height: none; }
 }

@@ -5,7 +5,7 @@
  * message {type: "drs-job-log:ready"} to its opener. The opener can answer with {type: "drs-job-log:token", token: "…"}
  * any number of times.
  */
-import "./drs-job-log.js";
+import { progressOf } from "./drs-job-log.js";
 
 /** @import { Answer, DrsJobLogElement } from "./drs-job-log.js" */
 
@@ -53,9 +53,8 @@ viewer.addEventListener("drs-job-log-unauthorized", () => {
 
 viewer.addEventListener("drs-job-log-update", (event) => {
   form.hidden = true;
-  const { summary } = /** @type {CustomEvent<Answer>} */ (event).detail;
-  const { launched, totalServers, failed } = summary;
-  document.title = totalServers ? `${launched}/${totalServers}${failed ? `, ${failed} failed` : ""} · ${id}` : id;
+  const { items, done, failed } = progressOf(/** @type {CustomEvent<Answer>} */ (event).detail);
+  document.title = items.length ? `${done}/${items.length}${failed ? `, ${failed} failed` : ""} · ${id}` : id;
 });
 
 if (window.opener) {

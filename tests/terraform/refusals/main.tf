@@ -285,6 +285,24 @@ module "history_end_time_unknown" {
   execution_history = { table_name = "executions", end_time_format = "RFC3339" }
 }
 
+module "history_no_running_status" {
+  source = "../../.."
+
+  execution_history = { table_name = "executions", running_statuses = [] }
+}
+
+module "history_running_status_empty" {
+  source = "../../.."
+
+  execution_history = { table_name = "executions", running_statuses = ["RUNNING", " - "] }
+}
+
+module "history_running_status_final" {
+  source = "../../.."
+
+  execution_history = { table_name = "executions", running_statuses = ["RUNNING", "Completed"] }
+}
+
 module "history_attribute_empty" {
   source = "../../.."
 

@@ -98,6 +98,7 @@ module "everything" {
     job_id_index           = "by-job"
     allow_scan             = true
     update_status          = true
+    running_statuses       = ["On its way"]
   }
 
   api = {

@@ -73,7 +73,9 @@ def test_only_jobs_with_new_events_are_computed_again(monkeypatch: pytest.Monkey
     assert computed.call_count == 0
 
     log.add([event("c", START, jobID="drsjob-2")])
-    assert [[event.event_id for event in of_job] for ((of_job,), _) in computed.call_args_list] == [["b", "c"]]
+    assert [(job_id, [event.event_id for event in events]) for ((job_id, events), _) in computed.call_args_list] == [
+        ("drsjob-2", ["b", "c"])
+    ]
 
 
 # ---------------------------------------------------------------------------------------------------------------------

@@ -13,17 +13,21 @@ from drs_job_log.api import handler as api
 from drs_job_log.api import views
 from drs_job_log.api.execution_log import EventLogCache
 from drs_job_log.api.parameters import BadRequestError, Query, _digest, create_token, parse_token
-from drs_job_log.model.events import format_time
+from drs_job_log.model.events import format_time, parse
 from drs_job_log.table import to_item
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support import played, scripts
+from tests.support.envelopes import dumps, job_log
 from tests.support.executions import create, executions_table, write
 from tests.support.recovery import CONTEXT
 from tests.unit.conftest import RETENTION, TABLE
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from drs_job_log.model.events import JobLogEvent
     from drs_job_log.table import JobLogTable
     from mypy_boto3_dynamodb import DynamoDBClient
 
@@ -69,8 +73,19 @@ def _two_waves(table: JobLogTable) -> None:
 def test_the_log_of_an_execution_has_all_attributes() -> None:
     body = execution(limit="1000")
 
-    assert list(body) == ["executionId", "status", "settled", "logs", "summary", "servers", "jobs", "nextToken"]
-    assert (body["executionId"], body["status"], body["nextToken"]) == ("exec-1", "PARTIAL", None)
+    assert list(body) == [
+        "executionId",
+        "status",
+        "settled",
+        "statusReason",
+        "logs",
+        "summary",
+        "servers",
+        "jobs",
+        "nextToken",
+    ]
+    assert (body["executionId"], body["status"], body["statusReason"]) == ("exec-1", "PARTIAL", None)
+    assert body["nextToken"] is None
     assert len(body["logs"]) == 2 * (2 + 2 * 6)
     times = [entry["timestamp"] for entry in body["logs"]]
     assert times == sorted(times)
@@ -82,12 +97,14 @@ def test_the_log_of_an_execution_has_all_attributes() -> None:
         "jobId": "drsjob-2",
         "sourceServerId": SERVERS[3],
         "serverName": None,
+        "resourceId": None,
         "ec2InstanceId": None,
         "message": f"Server {SERVERS[3]} failed to launch",
         "error": "no rights",
+        "revision": None,
     }
     assert body["summary"] == {
-        **dict.fromkeys(("pending", "converting", "launching", "skipped", "terminated"), 0),
+        **dict.fromkeys(("pending", "converting", "launching", "skipped", "completed", "terminated"), 0),
         "totalServers": 4,
         "launched": 3,
         "failed": 1,
@@ -100,15 +117,145 @@ def test_the_log_of_an_execution_has_all_attributes() -> None:
         "jobId": "drsjob-2",
         "since": failed["timestamp"],
         "error": "no rights",
+        "stalledAt": None,
+        "terminatedAt": None,
+        "failedActions": [],
     }
     start = format_time(NOW - timedelta(minutes=60) + timedelta(seconds=0.4))
     assert body["jobs"][0] == {
         "jobId": "drsjob-1",
+        "jobType": "LAUNCH",
+        "initiatedBy": "START_DRILL",
         "status": "COMPLETED",
         "isDrill": True,
         "startedAt": start,
         "endedAt": max(entry["timestamp"] for entry in body["logs"] if entry["jobId"] == "drsjob-1"),
+        "resources": [],
     }
+
+
+def test_a_network_recovery_has_its_resources(table: JobLogTable) -> None:
+    network = {"sourceNetworkID": "sn-1234567890abcdef0", "sourceVpc": "vpc-0123456789abcdef0"}
+    of_network = {"eventResourceData": {"sourceNetworkData": network}}
+    store(
+        table,
+        {
+            "initiatedBy": "CREATE_NETWORK_RECOVERY",
+            "participatingServers": [],
+            "participatingResources": [
+                {"launchStatus": "FAILED", "participatingResourceID": {"sourceNetworkID": network["sourceNetworkID"]}}
+            ],
+        },
+        [
+            ("JOB_START", 1, {}),
+            ("DEPLOY_NETWORK_CONFIGURATION_START", 2, of_network),
+            ("DEPLOY_NETWORK_CONFIGURATION_FAILED", 90, of_network | {"rawError": "ROLLBACK_COMPLETE"}),
+            ("JOB_END", 600.03, {}),
+        ],
+    )
+
+    body = execution()
+
+    assert (body["status"], body["servers"], body["summary"]["totalServers"]) == ("FAILED", [], 0)
+    failed = body["logs"][2]
+    assert body["jobs"] == [
+        {
+            "jobId": "drsjob-1",
+            "jobType": "LAUNCH",
+            "initiatedBy": "CREATE_NETWORK_RECOVERY",
+            "status": "FAILED",
+            "isDrill": False,
+            "startedAt": body["logs"][0]["timestamp"],
+            "endedAt": body["logs"][-1]["timestamp"],
+            "resources": [
+                {
+                    "resourceId": "sn-1234567890abcdef0",
+                    "state": "FAILED",
+                    "since": failed["timestamp"],
+                    "error": "ROLLBACK_COMPLETE",
+                }
+            ],
+        }
+    ]
+    assert [entry["resourceId"] for entry in body["logs"]] == [
+        *(None, "sn-1234567890abcdef0", "sn-1234567890abcdef0"),
+        None,
+    ]
+
+
+def test_a_launched_server_has_its_failed_actions_and_its_termination(table: JobLogTable) -> None:
+    run = {
+        "status": "FAILED",
+        "failureReason": "service not found",
+        "runId": "run-1",
+        "action": {"name": "Process status"},
+    }
+    server = {
+        "sourceServerID": SERVERS[0],
+        "launchStatus": "LAUNCHED",
+        "launchActionsStatus": {"runs": [run, {"status": "SUCCEEDED", "runId": "run-2"}]},
+    }
+    of_server = {"sourceServerID": SERVERS[0]}
+    items = [("JOB_START", 1, {}), ("LAUNCH_START", 2, of_server), ("LAUNCH_END", 500, of_server)]
+    store(table, {"participatingServers": [server]}, [*items, ("JOB_END", 600.03, {})])
+    cleanup = scripts.terminate(SERVERS[:1])
+    for event in played.events(cleanup, "drsjob-2", created=NOW - timedelta(minutes=30)):
+        table.put(event, RETENTION)
+
+    body = execution()
+
+    (shown,) = body["servers"]
+    ends = [job["endedAt"] for job in body["jobs"]]
+    assert (shown["state"], shown["jobId"], shown["stalledAt"]) == ("LAUNCHED", "drsjob-1", None)
+    assert shown["failedActions"] == [{"name": "Process status", "error": "service not found"}]
+    assert shown["terminatedAt"] == ends[1]
+    assert [job["jobType"] for job in body["jobs"]] == ["LAUNCH", "TERMINATE"]
+
+
+def test_a_stalled_server_has_the_time_of_the_stall(table: JobLogTable) -> None:
+    begun = {"status": "STARTED", "endDateTime": None, "participatingServers": [{"sourceServerID": SERVERS[0]}]}
+    store(table, begun, [("JOB_START", 1, {}), ("CONVERSION_START", 2, {"sourceServerID": SERVERS[0]})])
+    stall = {"eventType": "SERVER_STALLED", "eventId": "stall", "sourceServerID": SERVERS[0]}
+    at = format_time(NOW - timedelta(minutes=20))
+    table.put(event_of(stall | {"logDateTime": at}), RETENTION)
+
+    assert [(server["state"], server["stalledAt"]) for server in execution()["servers"]] == [("CONVERSION", at)]
+
+
+@pytest.mark.parametrize(("revision", "shown"), [(2, 2), (None, None), ("2", None), ([], None)])
+def test_a_corrected_end_has_its_number(table: JobLogTable, revision: object, shown: int | None) -> None:
+    end = {"eventType": "JOB_COMPLETED", "eventId": "end", "outcome": "SUCCEEDED"}
+    table.put(event_of(end | {} if revision is None else end | {"revision": revision}), RETENTION)
+
+    (entry,) = execution()["logs"]
+
+    assert entry["revision"] == shown
+    assert type(entry["revision"]) is type(shown)
+
+
+def store(table: JobLogTable, job: dict[str, Any], items: Sequence[tuple[str, float, dict[str, Any]]]) -> None:
+    """Store the events of a LAUNCH job that ran for 10 minutes, an hour ago. ``items``: event, seconds, eventData."""
+    created = NOW - timedelta(hours=1)
+    full_job = {
+        "jobID": "drsjob-1",
+        "type": "LAUNCH",
+        "initiatedBy": "START_DRILL",
+        "creationDateTime": created.isoformat(),
+        "status": "COMPLETED",
+        "endDateTime": (created + timedelta(minutes=10)).isoformat(),
+        "tags": {"ExecutionId": "exec-1"},
+    }
+    log_items = [
+        {"event": event, "logDateTime": (created + timedelta(seconds=seconds)).isoformat(), "eventData": data}
+        for event, seconds, data in items
+    ]
+    for event in played.events_of(full_job | job, log_items, now=NOW):
+        table.put(event, RETENTION)
+
+
+def event_of(detail: dict[str, Any]) -> JobLogEvent:
+    """Return an event of the job drsjob-1 of exec-1."""
+    return parse(dumps(job_log({"jobID": "drsjob-1", "executionId": "exec-1"} | detail)))
 
 
 @pytest.mark.usefixtures("_two_waves")
@@ -121,6 +268,15 @@ def test_the_log_of_a_job_has_its_servers_and_status() -> None:
         True,
     )
     assert [server["state"] for server in body["servers"]] == ["LAUNCHED", "FAILED"]
+
+
+def test_a_job_has_the_execution_of_most_of_its_events(table: JobLogTable) -> None:
+    for event in played.events(GOOD, "drsjob-1"):
+        table.put(event, timedelta(days=5000))
+    (event, *_) = played.events(GOOD, "drsjob-1", execution_id="zzz")
+    table.put(replace(event, event_id="foreign", source="acme"), timedelta(days=5000))
+
+    assert get("jobId", "drsjob-1")[1]["executionId"] == "exec-1"
 
 
 @pytest.mark.parametrize("name", ["executionId", "jobId"])
@@ -267,7 +423,14 @@ def test_an_execution_is_settled_by_time_if_there_is_no_executions_table(
 @pytest.mark.usefixtures("_two_waves")
 @pytest.mark.parametrize(
     ("recorded_status", "status", "settled"),
-    [("POLLING", "IN_PROGRESS", False), ("PARTIAL", "PARTIAL", True), (None, "PARTIAL", None)],
+    [
+        ("POLLING", "IN_PROGRESS", False),
+        ("In Progress", "IN_PROGRESS", False),
+        ("PARTIAL", "PARTIAL", True),
+        # Words of public orchestrators.
+        *((word, "PARTIAL", True) for word in ("PARTIAL_SUCCESS", "STOPPED", "completedWithExceptions")),
+        (None, "PARTIAL", None),
+    ],
 )
 def test_the_executions_table_decides_whether_an_execution_is_settled(
     dynamodb: DynamoDBClient,
@@ -283,8 +446,82 @@ def test_the_executions_table_decides_whether_an_execution_is_settled(
 
     body = execution()
 
-    assert body["status"] == status
+    assert (body["status"], body["statusReason"]) == (status, None)
     assert settled is None or body["settled"] is settled
+
+
+@pytest.mark.parametrize(("hours", "is_stuck"), [(23, False), (25, True)])
+def test_the_log_counts_if_the_executions_table_says_running_for_a_day_after_the_end(
+    table: JobLogTable, dynamodb: DynamoDBClient, monkeypatch: pytest.MonkeyPatch, hours: int, is_stuck: bool
+) -> None:
+    create(dynamodb, "ExecutionId")
+    write(dynamodb, ExecutionId="exec-1", Status="POLLING")
+    monkeypatch.setattr(api, "executions_table", executions_table(dynamodb))
+    *_, end = played.events(MIXED, "drsjob-1")
+    created = datetime.now(UTC) - timedelta(hours=hours) - (end.timestamp - played.START)
+    for event in played.events(MIXED, "drsjob-1", created=created):
+        table.put(event, RETENTION)
+
+    body = execution()
+
+    assert (body["status"], body["settled"]) == (("PARTIAL", True) if is_stuck else ("IN_PROGRESS", False))
+    assert bool(body["statusReason"]) is is_stuck
+    if is_stuck:
+        assert "more than a day ago" in body["statusReason"]
+
+
+@pytest.mark.parametrize(("minutes", "settled"), [(1, False), (5, True)])
+def test_a_cleanup_job_does_not_restart_the_day(
+    table: JobLogTable, dynamodb: DynamoDBClient, monkeypatch: pytest.MonkeyPatch, minutes: int, settled: bool
+) -> None:
+    create(dynamodb, "ExecutionId")
+    write(dynamodb, ExecutionId="exec-1", Status="POLLING")
+    monkeypatch.setattr(api, "executions_table", executions_table(dynamodb))
+    for event in played.events(MIXED, "drsjob-1", created=NOW - timedelta(days=3)):
+        table.put(event, RETENTION)
+    for event in played.events(
+        scripts.terminate(SERVERS[2:]), "drsjob-t", created=datetime.now(UTC) - timedelta(minutes=minutes)
+    ):
+        table.put(event, RETENTION)
+
+    body = execution()
+
+    assert (body["status"], body["settled"], bool(body["statusReason"])) == ("PARTIAL", settled, True)
+
+
+@pytest.mark.usefixtures("_two_waves")
+def test_a_running_job_is_in_progress_in_an_execution_of_any_age(
+    table: JobLogTable, dynamodb: DynamoDBClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    create(dynamodb, "ExecutionId")
+    write(dynamodb, ExecutionId="exec-1", Status="POLLING")
+    monkeypatch.setattr(api, "executions_table", executions_table(dynamodb))
+    for event in played.events(GOOD, "drsjob-3", created=NOW - timedelta(days=3))[:4]:
+        table.put(event, RETENTION)
+
+    assert (execution()["status"], execution()["statusReason"]) == ("IN_PROGRESS", None)
+
+
+@pytest.mark.usefixtures("_two_waves")
+def test_an_unsupported_executions_table_is_rejected_once_and_the_log_counts(
+    dynamodb: DynamoDBClient, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """drs-plan-automation has the execution ID as the sort key."""
+    create(dynamodb, "AppId_PlanId", "ExecutionId")
+    monkeypatch.setattr(api, "executions_table", executions_table(dynamodb))
+    requests: list[str] = []
+    dynamodb.meta.events.register(
+        "provide-client-params.dynamodb.Query", lambda params, **_: requests.append(params["TableName"])
+    )
+
+    for _ in range(3):
+        body = execution()
+        assert (body["status"], body["settled"]) == ("PARTIAL", True)  # as without a table
+        assert body["statusReason"].startswith("The executions table is not usable: ")
+        assert "AppId_PlanId" in body["statusReason"]
+
+    assert requests.count("history") == 1
+    assert [line.message for line in caplog.records] == ["Executions table rejected"]
 
 
 @pytest.mark.parametrize(("seconds", "settled"), [(60, False), (150, True)])
@@ -305,7 +542,9 @@ def test_nothing_is_settled_while_events_can_be_in_transit(
 
 
 def test_a_cancelled_job_without_an_end_is_settled_after_15_minutes(table: JobLogTable) -> None:
-    *before, _ = played.events(scripts.cancelled(SERVERS[:1]), "drsjob-1", created=NOW - timedelta(minutes=20))
+    *before, _ = played.events(
+        scripts.cancelled(SERVERS[:1]), "drsjob-1", created=datetime.now(UTC) - timedelta(minutes=20)
+    )
     for event in before:
         table.put(event, RETENTION)
 
@@ -319,7 +558,7 @@ def test_an_execution_is_not_settled_if_a_job_has_no_end(
     create(dynamodb, "ExecutionId")
     write(dynamodb, ExecutionId="exec-1", Status="CANCELLED")
     monkeypatch.setattr(api, "executions_table", executions_table(dynamodb))
-    for event in played.events(GOOD, "drsjob-3", created=NOW - timedelta(minutes=5))[:4]:
+    for event in played.events(GOOD, "drsjob-3", created=datetime.now(UTC) - timedelta(minutes=5))[:4]:
         table.put(event, RETENTION)
 
     assert execution()["settled"] is False
@@ -334,6 +573,7 @@ def test_nothing_is_settled_if_the_executions_table_is_unreadable(
     body = execution()
 
     assert (body["status"], body["settled"]) == ("PARTIAL", False)
+    assert body["statusReason"] == "The executions table cannot be read at the moment."
 
 
 # ---------------------------------------------------------------------------------------------------------------------

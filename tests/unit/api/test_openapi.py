@@ -10,11 +10,13 @@ import pytest
 import schemathesis
 from drs_job_log.api import handler as api
 from drs_job_log.api.execution_log import EventLogCache
+from drs_job_log.model.events import format_time, parse
 from drs_job_log.table import JobLogTable
 from hypothesis import HealthCheck, settings
 from moto import mock_aws
 
 from tests.support import played, scripts, tables
+from tests.support.envelopes import dumps, job_log
 from tests.support.gateway import LOGS, Gateway
 from tests.support.openapi import ANSWERS, DOCUMENT, REFUSALS
 from tests.support.recovery import CONTEXT
@@ -37,7 +39,19 @@ def _table() -> Iterator[None]:
         tables.create_events(client, TABLE)
         table = JobLogTable(client, TABLE)
         script = scripts.launch(servers, failing={servers[0]: "<img src=x onerror=alert(1)>"})
-        for event in played.events(script, "drsjob-1", created=datetime.now(UTC) - timedelta(hours=1)):
+        created = datetime.now(UTC) - timedelta(hours=1)
+        log = played.events(script, "drsjob-1", created=created)
+        facts = [
+            {"eventType": "LAUNCH_ACTION_FAILED", "sourceServerID": servers[1], "error": "service not found"},
+            {"eventType": "NETWORK_RECOVERY_FAIL", "resourceID": "sn-1", "error": "ROLLBACK_COMPLETE"},
+            {"eventType": "JOB_END", "revision": 1, "logDateTime": format_time(log[-1].timestamp)},
+        ]
+        others = [
+            parse(dumps(job_log({"jobID": "drsjob-1", "executionId": "exec-1", **fact, "eventId": f"fact-{number}"})))
+            for number, fact in enumerate(facts)
+        ]
+        cleanup = played.events(scripts.terminate(servers), "drsjob-2", created=created + timedelta(minutes=30))
+        for event in (*log, *others, *cleanup):
             table.put(event, RETENTION)
         patch.setattr(api, "logs", EventLogCache(table))
         patch.setattr(api, "executions_table", None)

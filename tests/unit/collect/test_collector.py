@@ -18,7 +18,8 @@ from drs_job_log.collect.collector import Collector, PassRequest, PassResult
 from drs_job_log.collect.drs_client import DrsClient
 from drs_job_log.collect.event_bus import EventBus
 from drs_job_log.config import CollectorSettings, Target
-from drs_job_log.model.events import format_time, parse
+from drs_job_log.model.events import format_time, parse, parse_time
+from drs_job_log.model.progress import progress_of
 from drs_job_log.table import to_item
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
@@ -65,9 +66,10 @@ class Table:
         item = to_item(event, ingested_at=START, retention=retention)
         return self.items.setdefault(event.job_id, {}).setdefault(event.key, item) is item
 
-    def keys(self, job_id: str) -> set[str]:
+    def stored(self, job_id: str, collector: str) -> dict[str, dict[str, Any]]:
         self.queries += 1
-        return set(self.items.get(job_id, {}))
+        items = self.items.get(job_id, {})
+        return {key: item["EventData"] if item["Source"] == collector else {} for key, item in items.items()}
 
 
 @dataclass
@@ -81,6 +83,7 @@ class World:
     queue: list[str] = field(default_factory=list)
     faults: list[str] = field(default_factory=list)
     puts: list[list[dict[str, Any]]] = field(default_factory=list)
+    events: list[JobLogEvent] = field(default_factory=list)  # the stored ones
 
     def __post_init__(self) -> None:
         self.simulator.clock = lambda: self.now
@@ -118,7 +121,9 @@ class World:
     def deliver(self, messages: Sequence[str] | None = None) -> None:
         """Store the messages, by default all pending ones, as ingest does."""
         for message in self.queue if messages is None else messages:
-            self.table.put(parse(message), RETENTION)
+            event = parse(message)
+            if self.table.put(event, RETENTION):
+                self.events.append(event)
         if messages is None:
             self.queue.clear()
 
@@ -151,6 +156,7 @@ def make_world(server: DrsServer, drs: DrsClient) -> Callable[..., World]:
     def make(**simulator: Any) -> World:
         server.simulator = Simulator(**simulator)
         drs._names.clear()
+        drs._unnamed_at.clear()
         return World(server.simulator, [drs])
 
     return make
@@ -177,7 +183,14 @@ OUTCOMES: list[tuple[list[str], str, str | None]] = [
     (STEPS[:2], "FAILED", "SERVER_LAUNCH_FAILED"),
     ([], "FAILED", "SERVER_LAUNCH_FAILED"),
     (["SERVER_SKIPPED"], "PENDING", None),
-    (["SOMETHING_NEW"], "PENDING", None),
+    (["SOMETHING_NEW"], "PENDING", "SERVER_LAUNCH_FAILED"),
+    # Attempt 1 of 3 fails.
+    ([*STEPS, "LAUNCH_FAILED", "LAUNCH_START", "LAUNCH_END"], "LAUNCHED", None),
+    ([*STEPS, "LAUNCH_FAILED", "LAUNCH_START", "LAUNCH_FAILED"], "FAILED", None),
+    ([*STEPS, "LAUNCH_FAILED", "LAUNCH_START"], "FAILED", "SERVER_LAUNCH_FAILED"),
+    # DRS states no launchStatus.
+    ([*STEPS, "LAUNCH_END"], "", None),
+    (STEPS[:4], "", "SERVER_LAUNCH_FAILED"),
 ]
 
 
@@ -196,24 +209,40 @@ def cases(draw: st.DrawFn) -> Case:
     steps: list[Step] = []
     statuses: dict[str, str] = {}
     added = set()
+    has_launched = False
     for number in range(draw(st.integers(1, 4))):
         events, status, addition = draw(st.sampled_from(OUTCOMES))
         server = server_id(number)
         statuses[server] = status
         if addition:
             added.add((addition, server))
+        has_launched |= status == "LAUNCHED" or (status == "" and "LAUNCH_END" in events)
         times_of_server = sorted(draw(st.lists(times, min_size=len(events), max_size=len(events))))
+        late = draw(st.sampled_from([timedelta(), SECOND, 20 * SECOND]))  # the log can show an item late
         steps += [
-            Step(after, event, {"sourceServerID": server}) for after, event in zip(times_of_server, events, strict=True)
+            # Items of a server have different times, also without fractions.
+            Step(
+                after + place * SECOND,
+                event,
+                {"sourceServerID": server},
+                timedelta() if place else late,
+            )
+            for place, (after, event) in enumerate(zip(times_of_server, events, strict=True))
         ]
-    if draw(st.booleans()):
+    is_cancelled = draw(st.booleans())
+    if is_cancelled:
         steps.append(Step(draw(times), "JOB_CANCEL"))
+    listed = draw(st.dictionaries(st.sampled_from(sorted(statuses)), times))  # DRS can name servers late
+    end_time = 300 * SECOND + draw(times)
     script = scripts.in_order(
-        Script(servers=list(statuses), steps=steps, end=300 * SECOND + draw(times), statuses=statuses)
+        Script(servers=list(statuses), steps=steps, end=end_time, statuses=statuses, listed=listed)
     )
     if draw(st.booleans()):
         script = scripts.without_job_end(script)
-    end = "JOB_COMPLETED" if "LAUNCHED" in statuses.values() else "JOB_FAILED"
+    end = "JOB_COMPLETED" if has_launched else "JOB_FAILED"
+    if is_cancelled:  # no server is under way any more
+        end = "JOB_TERMINATED"
+        added -= {(event_type, server) for event_type, server in added if statuses[server] in {"PENDING", ""}}
     return Case(script, frozenset(added), end)
 
 
@@ -310,7 +339,17 @@ def test_each_item_is_stored_once_under_any_faults_and_then_nothing_is_sent(
         world.deliver()
 
     for job_id, case in jobs.items():
-        stored = [(row["Timestamp"], row["EventType"], row.get("SourceServerId")) for row in world.rows(job_id)]
+        rows = world.rows(job_id)
+        corrected = [row for row in rows if "revision" in row["EventData"]]  # after a late item
+        assert sorted(row["EventData"]["revision"] for row in corrected) == list(range(1, len(corrected) + 1))
+        added = [row for row in rows if row["EventType"] == "SERVERS_ADDED"]
+        stored = [
+            (row["Timestamp"], row["EventType"], row.get("SourceServerId"))
+            for row in rows
+            if row not in corrected and row not in added
+        ]
+        states = progress_of(event for event in world.events if event.job_id == job_id)
+        assert {server.source_server_id for server in states.servers} == set(case.script.servers)
         assert Counter(stored) == Counter(expected(world, job_id, case))
     before = world.emitted
     world.now += 6 * MINUTE
@@ -398,7 +437,7 @@ def test_a_running_job_older_than_the_lookback_is_collected(
         other = world.simulator.start(scripts.drill(0))
         world.simulator.jobs[other].began -= timedelta(hours=31)
 
-    assert world.collect().emitted == 10
+    assert world.collect().emitted == 11  # with SERVER_STALLED
     world.now += 3 * SECOND
     steps = [*world.simulator.jobs[job_id].script.steps, Step(world.now - START, "SOMETHING_NEW")]
     world.simulator.jobs[job_id].script = dataclasses.replace(world.simulator.jobs[job_id].script, steps=steps)
@@ -432,6 +471,11 @@ def test_the_end_of_a_job_older_than_the_lookback_is_collected(make_world: Calla
         world.collect()
 
     assert [row["EventType"] for row in world.rows(job_id)][-2:] == ["SERVER_LAUNCH_FAILED", "JOB_COMPLETED"]
+    world.simulator.calls.clear()
+    world.collect()
+    assert world.simulator.calls == {"DescribeJobs": 2}  # the job is listed by its ID, and its log is not read
+    world.now += timedelta(hours=24)
+    world.collect()
     world.simulator.calls.clear()
     world.collect()
     assert world.simulator.calls == {"DescribeJobs": 1}  # the job is no longer tracked
@@ -784,20 +828,50 @@ def test_reads_are_cancelled_if_no_time_is_left(
 # ---------------------------------------------------------------------------------------------------------------------
 
 
-def test_a_stalled_server_is_counted_once(make_world: Callable[..., World]) -> None:
+def test_each_stall_is_one_event_whoever_detects_it(make_world: Callable[..., World]) -> None:
+    """A pass may be cut off after it found the stall, and every instance of the function finds it."""
     world = make_world()
     servers = [server_id(number) for number in range(3)]
-    world.simulator.start(scripts.launch(servers, stuck=servers[:2]))
+    job_id = world.simulator.start(scripts.launch(servers, stuck=servers[:2]))
+    world.now += 46 * MINUTE
+    world.collector.collect(PassRequest(), world.now, lambda: 0.0)  # no time is left
+    assert world.emitted == 0
 
-    stalled = []
-    for _ in range(60):
+    for minute in range(20):
         world.now += MINUTE
-        stalled.append(world.collect().stalled)
+        world.collect()
+        if minute % 3:
+            world.deliver()
+        if minute % 4 == 0:
+            world.collector = world.cold()
+    world.deliver()
 
-    assert sum(stalled) == 2
-    # The last item is the start of the conversion, in the first minute.
-    assert set(stalled[:45]) == {0}
-    assert sum(stalled[45:47]) == 2
+    stalls = [row for row in world.rows(job_id) if row["EventType"] == "SERVER_STALLED"]
+    assert {row["SourceServerId"] for row in stalls} == set(servers[:2])
+    assert len(stalls) == 2
+    # 45 minutes after the start of the conversion, their last item.
+    started = {row["SourceServerId"]: row for row in world.rows(job_id) if row["EventType"] == "CONVERSION_STARTED"}
+    for row in stalls:
+        assert (
+            parse_time("", row["Timestamp"]) - parse_time("", started[row["SourceServerId"]]["Timestamp"])
+            == 45 * MINUTE
+        )
+
+
+def test_a_server_that_continues_can_stall_again(make_world: Callable[..., World]) -> None:
+    world = make_world()
+    job_id = world.simulator.start(scripts.launch([server_id(1)], stuck=[server_id(1)]))
+    world.now += 50 * MINUTE
+    world.collect()
+    job = world.simulator.jobs[job_id]
+    more = Step(world.now - START, "CONVERSION_END", {"sourceServerID": server_id(1)})
+    job.script = dataclasses.replace(job.script, steps=[*job.script.steps, more])
+    for _ in range(50):
+        world.now += MINUTE
+        world.collect()
+        world.deliver()
+
+    assert [row["EventType"] for row in world.rows(job_id)].count("SERVER_STALLED") == 2
 
 
 # ---------------------------------------------------------------------------------------------------------------------

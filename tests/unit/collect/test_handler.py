@@ -25,7 +25,6 @@ def done(**changes: Any) -> PassResult:
         **{
             "jobs": 1,
             "emitted": 2,
-            "stalled": 0,
             "running_jobs": 0,
             "running_executions": 0,
             "servers": {},
@@ -149,7 +148,7 @@ def test_a_failure_that_a_later_pass_corrects_is_no_error(play: Callable[..., Fa
     play({}, lambda number: done(running_jobs=int(number < 2), failures={"a": "b"} if number < 2 else {}))
 
 
-def test_metrics_count_passes_failures_and_stalled_servers(
+def test_metrics_count_passes_and_failures(
     play: Callable[..., FakeCollector], capsys: pytest.CaptureFixture[str]
 ) -> None:
     play(
@@ -158,7 +157,6 @@ def test_metrics_count_passes_failures_and_stalled_servers(
             running_jobs=int(number < 4) * number,
             running_executions=int(number < 4),
             servers={"pending": 10 - number, "launched": number, "skipped": 1} if number < 4 else {},
-            stalled=1,
             failures={"a": "b", "c": "d"} if number == 2 else {},
         ),
     )
@@ -178,11 +176,10 @@ def test_metrics_count_passes_failures_and_stalled_servers(
                 {"Name": "ServersLaunching", "Unit": "Count"},
                 {"Name": "ServersLaunched", "Unit": "Count"},
                 {"Name": "ServersFailed", "Unit": "Count"},
-                {"Name": "ServersStalled", "Unit": "Count"},
             ],
         }
     ]
-    assert (metrics["CollectorHeartbeat"], metrics["CollectorFailures"], metrics["ServersStalled"]) == ([3], [2], [4])
+    assert (metrics["CollectorHeartbeat"], metrics["CollectorFailures"]) == ([3], [2])
     assert metrics["EventsEmitted"] == 8
     assert (metrics["RunningJobs"], metrics["RunningExecutions"]) == ([3], [1])
     states = ("Pending", "Converting", "Launching", "Launched", "Failed")
@@ -203,7 +200,7 @@ def test_server_metrics_are_absent_if_no_job_runs(
 def test_a_manual_request_sends_no_heartbeat_and_no_server_metrics(
     play: Callable[..., FakeCollector], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    play({"jobIds": [JOB]}, lambda _: done(running_jobs=1, stalled=1))
+    play({"jobIds": [JOB]}, lambda _: done(running_jobs=1))
 
     (metrics,) = [json.loads(line) for line in capsys.readouterr().out.splitlines() if '"_aws"' in line]
     (group,) = metrics["_aws"]["CloudWatchMetrics"]

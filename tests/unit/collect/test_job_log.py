@@ -1,12 +1,12 @@
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from drs_job_log.collect.job_log import JobLog, durations, read_log, servers_by_state, to_detail, unfinished_servers
+from drs_job_log.collect.job_log import durations, read_log, stalled_items, to_detail
 from drs_job_log.model.events import parse
-from drs_job_log.model.progress import stalled_servers
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -36,6 +36,10 @@ def log_item(event: str, time: str = "2025-11-28T20:35:00+00:00", **data: Any) -
     return {"event": event, "logDateTime": time, "eventData": data}
 
 
+def network(id_: str, **data: str) -> Any:
+    return {"sourceNetworkData": {"sourceNetworkID": id_, **data}}
+
+
 END = log_item("JOB_END", "2025-11-28T20:40:00.026000+00:00")
 
 
@@ -55,7 +59,7 @@ def only_detail(job: Any, *items: Any, names: dict[str, str] | None = None) -> d
         ("LAUNCH", ["LAUNCHED", "FAILED"], [], "JOB_COMPLETED", "PARTIAL", "Recovery ended: 1 of 2 servers launched"),
         ("LAUNCH", ["FAILED", "FAILED"], [], "JOB_FAILED", "FAILED", "Recovery ended: 0 of 2 servers launched"),
         ("LAUNCH", ["PENDING"], [], "JOB_FAILED", "FAILED", "Recovery ended: 0 of 1 server launched"),
-        ("LAUNCH", [], [], "JOB_COMPLETED", "SUCCEEDED", "Recovery ended: 0 of 0 servers launched"),
+        ("LAUNCH", [], [], "JOB_COMPLETED", "SUCCEEDED", "Recovery ended"),
         # Launched, and terminated by a later job before the collector read this job.
         ("LAUNCH", ["TERMINATED"], ["s-0"], "JOB_COMPLETED", "SUCCEEDED", "Recovery ended: 1 of 1 server launched"),
         ("LAUNCH", ["FAILED"], ["s-0"], "JOB_FAILED", "FAILED", "Recovery ended: 0 of 1 server launched"),
@@ -67,9 +71,16 @@ def only_detail(job: Any, *items: Any, names: dict[str, str] | None = None) -> d
             [],
             "JOB_COMPLETED",
             "SUCCEEDED",
-            "Recovery ended: 1 of 1 server done",
+            "Recovery ended: 1 of 1 server completed",
         ),
-        ("CREATE_CONVERTED_SNAPSHOT", ["FAILED"], [], "JOB_FAILED", "FAILED", "Recovery ended: 0 of 1 server done"),
+        (
+            "CREATE_CONVERTED_SNAPSHOT",
+            ["FAILED"],
+            [],
+            "JOB_FAILED",
+            "FAILED",
+            "Recovery ended: 0 of 1 server completed",
+        ),
     ],
 )
 def test_the_end_of_a_job_has_the_outcome_of_its_servers(
@@ -98,7 +109,10 @@ def test_the_end_of_a_job_has_the_outcome_of_its_servers(
         ("FAILED", ["SNAPSHOT_FAIL"], []),
         ("FAILED", ["CONVERSION_FAIL"], []),
         ("FAILED", ["LAUNCH_FAILED"], []),
-        ("PENDING", [], []),
+        ("PENDING", [], ["SERVER_LAUNCH_FAILED"]),
+        ("IN_PROGRESS", ["LAUNCH_START"], ["SERVER_LAUNCH_FAILED"]),
+        ("PENDING", ["SERVER_SKIPPED"], []),
+        ("PENDING", ["LAUNCH_END"], []),
         ("TERMINATED", [], []),
     ],
 )
@@ -110,7 +124,7 @@ def test_a_server_outcome_missing_in_the_log_is_added_at_the_end_of_the_job(
     items_read = read_log(job(status), [*items, END], NOW).items[len(items) : -1]
 
     assert [item.event_type for item in items_read] == added
-    assert {(item.time, item.server) for item in items_read} <= {("2025-11-28T20:40:00.000000Z", "s-0")}
+    assert {(item.time, item.source_server_id) for item in items_read} <= {("2025-11-28T20:40:00.000000Z", "s-0")}
 
 
 def test_no_launch_failure_is_added_to_other_job_types() -> None:
@@ -136,8 +150,14 @@ def test_the_end_of_a_job_without_an_end_time_is_delayed() -> None:
     timeless = job("FAILED", endDateTime=None)
     logged = datetime(2025, 11, 28, 20, 40, 0, 26000, tzinfo=UTC)
 
-    assert read_log(timeless, [], NOW) == JobLog([], is_complete=False)
-    assert read_log(timeless, [END], logged + 9 * MINUTE) == JobLog([], is_complete=False)
+    created = datetime(2025, 11, 28, 20, 30, tzinfo=UTC)
+    for items, now in (([], created + 9 * MINUTE), ([END], logged + 9 * MINUTE)):
+        log = read_log(timeless, items, now)
+        assert (log.items, log.is_complete) == ([], False)
+    # Without JOB_END, the newest item is the best known end.
+    started = log_item("JOB_START", "2025-11-28T20:31:00+00:00")
+    for minutes, ended in ((9, []), (10, ["SERVER_LAUNCH_FAILED", "JOB_FAILED"])):
+        assert types(timeless, started, now=created + minutes * MINUTE + MINUTE) == ["JOB_STARTED", *ended]
     log = read_log(timeless, [END], logged + 10 * MINUTE)
     assert {item.event_type for item in log.items} == {"SERVER_LAUNCH_FAILED", "JOB_FAILED"}
     assert log.is_complete
@@ -162,7 +182,7 @@ def test_servers_that_only_the_log_contains_count(
 
     end = read_log(ended, [*items, END], NOW).items[-1]
 
-    assert end.data["outcome"] == outcome
+    assert end.detail["outcome"] == outcome
 
 
 def test_a_missing_job_end_is_added_after_ten_minutes() -> None:
@@ -205,6 +225,8 @@ def test_the_format_of_the_time_does_not_change_the_key(text: str) -> None:
         log_item("SNAPSHOT_START", sourceServerID="s-1"),
         log_item("SNAPSHOT_START", "2025-11-28T20:35:00.000001Z", sourceServerID="s-0"),
         log_item("SNAPSHOT_START", sourceServerID="s-0", rawError="AuthFailure"),
+        log_item("SNAPSHOT_START", sourceServerID="s-0", attemptCount=1),
+        log_item("SNAPSHOT_START", sourceServerID="s-0", eventResourceData=network("sn-1")),
     ],
 )
 def test_items_with_any_difference_are_two_items(other: Any) -> None:
@@ -213,13 +235,30 @@ def test_items_with_any_difference_are_two_items(other: Any) -> None:
     assert len(types(running, log_item("SNAPSHOT_START", sourceServerID="s-0"), other)) == 2
 
 
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ({"attemptCount": 1}, {"attemptCount": 2}),
+        ({"eventResourceData": network("sn-1")}, {"eventResourceData": network("sn-2")}),
+        ({"eventResourceData": network("sn-1")}, {"eventResourceData": network("sn-1", stackName="a")}),
+    ],
+)
+def test_items_that_differ_in_an_attempt_or_a_resource_are_two_items(one: Any, other: Any) -> None:
+    running = job("PENDING", status="STARTED")
+
+    items = read_log(running, [log_item("LAUNCH_FAILED", **one), log_item("LAUNCH_FAILED", **other)], NOW).items
+    assert len(items) == 2
+    repeated = [log_item("LAUNCH_FAILED", **one), log_item("LAUNCH_FAILED", **json.loads(json.dumps(one)))]
+    assert len(read_log(running, repeated, NOW).items) == 1
+
+
 def test_new_attributes_of_the_drs_api_do_not_change_the_key() -> None:
     running = job("PENDING", status="STARTED")
 
-    newer = log_item("SNAPSHOT_START", attemptCount=1, somethingThatBotocoreLearns={"a": 1})
+    newer = log_item("SNAPSHOT_START", maxAttemptsCount=3, somethingThatBotocoreLearns={"a": 1})
 
     (item,) = read_log(running, [log_item("SNAPSHOT_START"), newer], NOW).items
-    assert item.data["attemptCount"] == 1
+    assert item.detail["maxAttemptsCount"] == 3
 
 
 def test_an_item_without_a_time_has_the_creation_time_of_its_job() -> None:
@@ -313,23 +352,22 @@ def test_servers_are_counted_by_their_state() -> None:
     steps = [
         log_item("SNAPSHOT_START", sourceServerID="s-1"),
         log_item("CONVERSION_START", sourceServerID="s-2"),
-        log_item("LAUNCH_START", sourceServerID="s-2"),
+        log_item("LAUNCH_START", "2025-11-28T20:36:00+00:00", sourceServerID="s-2"),
         log_item("CONVERSION_FAIL", sourceServerID="s-3"),
         log_item("LAUNCH_END", sourceServerID="s-4"),
         log_item("CLEANUP_START", sourceServerID="s-0"),
     ]
 
-    counts = servers_by_state(running, read_log(running, steps, NOW))
+    counts = read_log(running, steps, NOW).state.summary
 
     assert counts == {"pending": 1, "converting": 1, "launching": 1, "failed": 1, "launched": 1}
 
 
-def test_servers_of_a_cancelled_launch_are_terminated_and_other_jobs_have_no_counts() -> None:
+def test_servers_of_a_cancelled_launch_are_terminated() -> None:
     steps = [log_item("CONVERSION_START", sourceServerID="s-0"), log_item("JOB_CANCEL", "2025-11-28T20:36:00+00:00")]
     cancelled = job("PENDING", "PENDING", status="STARTED")
-    assert servers_by_state(cancelled, read_log(cancelled, steps, NOW)) == {"terminated": 2}
-    terminating = job("PENDING", status="STARTED", type="TERMINATE")
-    assert servers_by_state(terminating, read_log(terminating, [], NOW)) == {}
+
+    assert read_log(cancelled, steps, NOW).state.summary == {"terminated": 2}
 
 
 def test_a_job_and_item_without_optional_attributes_have_a_detail() -> None:
@@ -354,7 +392,8 @@ def test_a_job_and_item_without_optional_attributes_have_a_detail() -> None:
         ("JOB_START", "DIAGNOSTIC", "Job of 2 servers started"),
         ("JOB_CANCEL", "START_RECOVERY", "Recovery cancelled"),
         ("LAUNCH_START", "START_DRILL", "Launching server prod-web-01"),
-        ("UPDATE_LAUNCH_TEMPLATE_START", "START_DRILL", "Update launch template start: server prod-web-01"),
+        ("UPDATE_LAUNCH_TEMPLATE_START", "START_DRILL", "Updating the launch template of server prod-web-01"),
+        ("SOMETHING_NEW", "START_DRILL", "Something new: server prod-web-01"),
     ],
 )
 def test_messages_are_readable_sentences(event: str, initiated_by: str, message: str) -> None:
@@ -377,13 +416,13 @@ def test_only_a_server_with_remaining_steps_can_stall() -> None:
         NOW,
     )
 
-    def stalled(now: datetime, **changes: str) -> set[str]:
-        return stalled_servers(unfinished_servers(running | changes), log.items, 45 * MINUTE, now)
+    def stalled(now: datetime, **changes: str) -> dict[str | None, str]:
+        return {item.source_server_id: item.time for item in stalled_items(running | changes, log, 45 * MINUTE, now)}
 
-    assert stalled(NOW) == {"s-0"}
+    assert stalled(NOW) == {"s-0": "2025-11-28T20:45:00.000000Z"}
     # s-4 has no item, so its time starts at the creation of the job.
-    assert stalled(NOW + 16 * MINUTE) == {"s-0", "s-1", "s-4"}
-    assert stalled(NOW, status="COMPLETED") == set()
+    assert set(stalled(NOW + 16 * MINUTE)) == {"s-0", "s-1", "s-4"}
+    assert stalled(NOW, status="COMPLETED") == {}
 
 
 @given(

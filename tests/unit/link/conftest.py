@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from collections import Counter
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from drs_job_log.link import linker as linking
@@ -12,16 +12,20 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
 NOW = datetime.now(UTC)
+SOURCE = "drs.job-log"
 
 
-def event(number: int = 0, job_id: str = "drsjob-1", execution_id: str | None = None) -> JobLogEvent:
+def event(
+    number: int = 0, job_id: str = "drsjob-1", execution_id: str | None = None, source: str = SOURCE, **detail: Any
+) -> JobLogEvent:
+    """Return an event. Of the collector, the execution ID is that of the tag."""
     return JobLogEvent(
         job_id=job_id,
         event_id=f"event-{number}",
         event_type="SNAPSHOT_STARTED",
         timestamp=NOW + timedelta(seconds=number),
-        source="drs.job-log",
-        detail={},
+        source=source,
+        detail=detail | ({"executionId": execution_id} if execution_id else {}),
         execution_id=execution_id,
     )
 

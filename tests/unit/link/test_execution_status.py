@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from botocore.exceptions import ClientError
 from drs_job_log.config import ExecutionsTableSettings
-from drs_job_log.link.execution_status import update_status
-from drs_job_log.link.executions_table import ExecutionsTableError
+from drs_job_log.link.execution_status import RecordChangedError, update_status
 
 from tests.support.executions import (
     BAD,
@@ -48,7 +47,8 @@ def store_job(table: JobLogTable, script: scripts.Script, job_id: str, *, all_bu
         ([GOOD, MIXED], "PARTIAL"),
         ([GOOD, BAD], "PARTIAL"),
         ([BAD, BAD], "FAILED"),
-        ([CANCELLED], "FAILED"),
+        ([CANCELLED], "TERMINATED"),
+        ([GOOD, CANCELLED], "PARTIAL"),
     ],
 )
 def test_the_last_wave_sets_the_status_and_the_end_time(  # noqa: PLR0917
@@ -98,15 +98,143 @@ def test_the_end_time_can_be_epoch_seconds(dynamodb: DynamoDBClient, table: JobL
 
 
 @pytest.mark.parametrize(
-    "status", ["COMPLETED", "PARTIAL", "FAILED", "CANCELLED", "Cancelled", "CANCELED", "TERMINATED", "TIMED_OUT"]
+    "status",
+    [
+        *("COMPLETED", "PARTIAL", "CANCELLED", "Cancelled", "TERMINATED", "TIMED_OUT"),
+        # Words of public orchestrators, and a status that is not a text.
+        *("PARTIAL_SUCCESS", "SUCCESS", "STOPPED", "CompletedWithFailure", "completedWithExceptions"),
+        *("planExecutionTimedOut", "CANCELLING", "anything else", 7, False),
+    ],
 )
-def test_a_terminal_status_is_never_overwritten(dynamodb: DynamoDBClient, table: JobLogTable, status: str) -> None:
+def test_a_status_that_does_not_mean_running_is_never_overwritten(
+    dynamodb: DynamoDBClient, table: JobLogTable, status: object
+) -> None:
     create(dynamodb, "ExecutionId")
     write(dynamodb, ExecutionId="exec-1", Status=status, Waves=[{"JobId": "drsjob-1"}])
     store_job(table, BAD, "drsjob-1")
 
     assert update_status(executions_table(dynamodb), table, "exec-1", "drsjob-1") == "UNCHANGED"
     assert records(dynamodb)[0]["Status"] == status
+
+
+@pytest.mark.parametrize("status", ["RUNNING", "in-progress", "In Progress", "InProgress", "not started", None, ""])
+def test_a_running_status_is_overwritten(dynamodb: DynamoDBClient, table: JobLogTable, status: str | None) -> None:
+    create(dynamodb, "ExecutionId")
+    write(dynamodb, ExecutionId="exec-1", Status=status, Waves=[{"JobId": "drsjob-1"}])
+    store_job(table, BAD, "drsjob-1")
+
+    assert update_status(executions_table(dynamodb), table, "exec-1", "drsjob-1") == "UPDATED"
+    assert records(dynamodb)[0]["Status"] == "FAILED"
+
+
+def test_the_running_statuses_are_configurable(dynamodb: DynamoDBClient, table: JobLogTable) -> None:
+    create(dynamodb, "ExecutionId")
+    store_job(table, BAD, "drsjob-1")
+    executions = executions_table(dynamodb, running_statuses=("On its way",))
+
+    for status, update in (("RUNNING", "UNCHANGED"), ("ON_ITS_WAY", "UPDATED")):
+        write(dynamodb, ExecutionId="exec-1", Status=status, Waves=[{"JobId": "drsjob-1"}])
+        assert update_status(executions, table, "exec-1", "drsjob-1") == update
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Corrected ends
+# ---------------------------------------------------------------------------------------------------------------------
+
+
+def store_corrected_end(table: JobLogTable, job_id: str, *, revision: int | None = 1) -> None:
+    """Store the end of BAD again: DRS changed the launch status of a server."""
+    *_, end = events(BAD, job_id)
+    servers = [
+        server | dict.fromkeys(("launchStatus", "state"), "LAUNCHED" if place == 0 else "FAILED")
+        for place, server in enumerate(end.detail["participatingServers"])
+    ]
+    detail = {**end.detail, "participatingServers": servers, "outcome": "PARTIAL"}
+    if revision:
+        detail["revision"] = revision
+    table.put(replace(end, event_id="corrected", detail=detail), RETENTION * 1000)
+
+
+@pytest.mark.parametrize("end_time_format", ["ISO8601", "EPOCH_SECONDS"])
+def test_a_corrected_end_corrects_the_status_that_the_module_set(
+    dynamodb: DynamoDBClient, table: JobLogTable, end_time_format: str
+) -> None:
+    create(dynamodb, "ExecutionId")
+    write(dynamodb, ExecutionId="exec-1", Status="RUNNING", Waves=[{"JobId": "drsjob-1"}])
+    store_job(table, BAD, "drsjob-1")
+    executions = executions_table(dynamodb, update_status=True, end_time_format=end_time_format)
+    assert update_status(executions, table, "exec-1", "drsjob-1") == "UPDATED"
+    (before,) = records(dynamodb)
+    assert before["Status"] == "FAILED"
+
+    store_corrected_end(table, "drsjob-1")
+
+    assert update_status(executions, table, "exec-1", "drsjob-1") == "UPDATED"
+    assert records(dynamodb) == [before | {"Status": "PARTIAL"}]
+    assert update_status(executions, table, "exec-1", "drsjob-1") == "UNCHANGED"
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        {"Status": "STOPPED"},  # with the end time of the module
+        {"Status": "failed"},
+        {"Status": "FAILED", "EndTime": "2025-11-28T20:30:30Z"},
+        {"Status": "FAILED", "EndTime": None},
+    ],
+)
+def test_a_corrected_end_does_not_change_what_another_writer_set(
+    dynamodb: DynamoDBClient, table: JobLogTable, written: dict[str, Any]
+) -> None:
+    create(dynamodb, "ExecutionId")
+    write(dynamodb, ExecutionId="exec-1", Status="RUNNING", Waves=[{"JobId": "drsjob-1"}])
+    store_job(table, BAD, "drsjob-1")
+    executions = executions_table(dynamodb)
+    update_status(executions, table, "exec-1", "drsjob-1")
+    (record,) = records(dynamodb)
+    write(dynamodb, **(record | written))
+    store_corrected_end(table, "drsjob-1")
+
+    assert update_status(executions, table, "exec-1", "drsjob-1") == "UNCHANGED"
+    assert records(dynamodb) == [record | written]
+
+
+def test_without_a_corrected_end_the_status_is_set_once(dynamodb: DynamoDBClient, table: JobLogTable) -> None:
+    create(dynamodb, "ExecutionId")
+    write(dynamodb, ExecutionId="exec-1", Status="RUNNING", Waves=[{"JobId": "drsjob-1"}])
+    store_job(table, BAD, "drsjob-1")
+    executions = executions_table(dynamodb)
+    update_status(executions, table, "exec-1", "drsjob-1")
+    store_corrected_end(table, "drsjob-1", revision=None)
+
+    assert update_status(executions, table, "exec-1", "drsjob-1") == "UNCHANGED"
+
+
+def test_a_correction_does_not_overwrite_a_concurrent_change(
+    dynamodb: DynamoDBClient, table: JobLogTable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    create(dynamodb, "ExecutionId")
+    write(dynamodb, ExecutionId="exec-1", Status="RUNNING", Waves=[{"JobId": "drsjob-1"}])
+    store_job(table, BAD, "drsjob-1")
+    executions = executions_table(dynamodb)
+    update_status(executions, table, "exec-1", "drsjob-1")
+    (record,) = records(dynamodb)
+    store_corrected_end(table, "drsjob-1")
+    set_status = executions.set_status
+
+    def after_another_writer(*arguments: Any) -> bool:
+        write(dynamodb, **(record | {"EndTime": "now"}))
+        return set_status(*arguments)
+
+    monkeypatch.setattr(executions, "set_status", after_another_writer)
+
+    assert update_status(executions, table, "exec-1", "drsjob-1") == "UNCHANGED"
+    assert records(dynamodb) == [record | {"EndTime": "now"}]
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Conditions
+# ---------------------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -236,7 +364,7 @@ def test_the_update_fails_if_the_record_changes_at_each_attempt(
     executions = executions_table(dynamodb)
     monkeypatch.setattr(executions, "set_status", lambda *_: False)
 
-    with pytest.raises(ExecutionsTableError, match="another writer changed"):
+    with pytest.raises(RecordChangedError, match="another writer changed"):
         update_status(executions, table, "exec-1", "drsjob-1")
 
 
@@ -256,3 +384,30 @@ def test_a_deleted_record_is_not_created_again(dynamodb: DynamoDBClient) -> None
     assert not executions.set_status(unconditional, "COMPLETED", START)
 
     assert records(dynamodb) == []
+
+
+@pytest.mark.parametrize("keys", [("AppId_PlanId", "ExecutionId"), ("PlanId",)])
+def test_a_table_with_another_partition_key_is_rejected(
+    dynamodb: DynamoDBClient, table: JobLogTable, keys: tuple[str, ...]
+) -> None:
+    """drs-plan-automation has the execution ID as the sort key."""
+    create(dynamodb, *keys)
+    write(dynamodb, **dict.fromkeys(keys, "exec-1"), Waves=[{"JobId": "drsjob-1"}])
+    store_job(table, BAD, "drsjob-1")
+
+    assert update_status(executions_table(dynamodb), table, "exec-1", "drsjob-1") == "REJECTED"
+
+
+def test_an_update_that_dynamodb_rejects_is_not_repeated(dynamodb: DynamoDBClient, table: JobLogTable) -> None:
+    """For example, the item would exceed 400 KB."""
+    create(dynamodb, "ExecutionId")
+    write(dynamodb, ExecutionId="exec-1", Waves=[{"JobId": "drsjob-1"}])
+    store_job(table, BAD, "drsjob-1")
+
+    def reject(**_: Any) -> None:
+        error = {"Code": "ValidationException", "Message": "Item size to update has exceeded the maximum allowed size"}
+        raise ClientError({"Error": error}, "UpdateItem")
+
+    dynamodb.meta.events.register("before-call.dynamodb.UpdateItem", reject)
+
+    assert update_status(executions_table(dynamodb), table, "exec-1", "drsjob-1") == "REJECTED"

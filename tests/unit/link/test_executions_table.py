@@ -4,6 +4,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from botocore.exceptions import ClientError
 from drs_job_log.config import ExecutionsTableSettings
 from drs_job_log.link.executions_table import ExecutionsTableError
 
@@ -16,6 +17,8 @@ from tests.support.executions import (
 )
 
 if TYPE_CHECKING:
+    from collections import Counter
+
     from mypy_boto3_dynamodb import DynamoDBClient
 
 
@@ -141,17 +144,113 @@ def test_an_execution_id_that_is_not_the_partition_key_is_an_error(dynamodb: Dyn
         ([], None),
         (["POLLING"], False),
         ([None], False),
+        ([""], False),
+        (["not-started"], False),
         (["COMPLETED"], True),
-        (["cancelled"], True),
+        (["CompletedWithFailure"], True),
         (["FAILED", "RUNNING"], False),
         (["FAILED", "PARTIAL"], True),
     ],
 )
-def test_an_execution_is_over_if_each_record_has_a_terminal_status(
+def test_an_execution_is_over_if_no_record_has_a_running_status(
     dynamodb: DynamoDBClient, statuses: list[str | None], is_over: bool | None
 ) -> None:
     create(dynamodb, "ExecutionId", "PlanId")
     for number, status in enumerate(statuses):
-        write(dynamodb, ExecutionId="exec-1", PlanId=str(number), **({"Status": status} if status else {}))
+        write(dynamodb, ExecutionId="exec-1", PlanId=str(number), **({"Status": status} if status is not None else {}))
 
     assert executions_table(dynamodb).is_over("exec-1") is is_over
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Tables that do not match the settings
+# ---------------------------------------------------------------------------------------------------------------------
+
+
+def test_a_table_that_cannot_be_queried_by_execution_is_rejected_once(
+    dynamodb: DynamoDBClient, requests: Counter[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    create(dynamodb, "AppId_PlanId", "ExecutionId")
+    executions = executions_table(dynamodb)
+    requests.clear()
+
+    for _ in range(3):
+        with pytest.raises(ExecutionsTableError, match="DynamoDB rejected a request to history"):
+            executions.is_over("exec-1")
+
+    assert requests == {"Query": 1}
+    (line,) = caplog.records
+    assert (line.levelname, line.message) == ("ERROR", "Executions table rejected")
+    assert "AppId_PlanId" in line.reason  # type: ignore[attr-defined]  # the answer of DynamoDB names the key
+
+
+def test_a_transient_error_does_not_reject_the_table(dynamodb: DynamoDBClient) -> None:
+    executions = executions_table(dynamodb)  # the table does not exist
+    for _ in range(2):
+        with pytest.raises(ClientError):
+            executions.is_over("exec-1")
+    create(dynamodb, "ExecutionId")
+
+    assert executions.is_over("exec-1") is None
+
+
+def test_a_good_key_schema_is_checked_once(dynamodb: DynamoDBClient, requests: Counter[str]) -> None:
+    create(dynamodb, "ExecutionId", "PlanId", index="JobId")
+    executions = executions_table(dynamodb, job_id_index="by-job")
+
+    executions.check()
+    executions.check()
+
+    assert requests["DescribeTable"] == 1
+
+
+@pytest.mark.parametrize(
+    ("keys", "reason"),
+    [
+        (("AppId_PlanId", "ExecutionId"), "must be the partition key of history, which is AppId_PlanId"),
+        (("ExecutionId",), "must be a global secondary index of history, not by-job"),
+    ],
+)
+def test_another_key_schema_is_checked_until_it_is_good(
+    dynamodb: DynamoDBClient, caplog: pytest.LogCaptureFixture, keys: tuple[str, ...], reason: str
+) -> None:
+    create(dynamodb, *keys)
+    executions = executions_table(dynamodb, job_id_index="by-job")
+
+    for _ in range(2):
+        with pytest.raises(ExecutionsTableError, match=reason):
+            executions.check()
+    assert [line.message for line in caplog.records] == ["Executions table rejected"] * 2
+    dynamodb.delete_table(TableName="history")
+    create(dynamodb, "ExecutionId", index="JobId")
+
+    executions.check()
+    assert executions.find_by_index("drsjob-1") is None
+    assert executions.records("exec-1") == []
+
+
+def test_an_execution_id_that_is_no_string_is_rejected(dynamodb: DynamoDBClient) -> None:
+    dynamodb.create_table(
+        TableName="history",
+        BillingMode="PAY_PER_REQUEST",
+        KeySchema=[{"AttributeName": "ExecutionId", "KeyType": "HASH"}],
+        AttributeDefinitions=[{"AttributeName": "ExecutionId", "AttributeType": "N"}],
+    )
+
+    with pytest.raises(ExecutionsTableError, match="must be a string; ExecutionId of history has the type N"):
+        executions_table(dynamodb).check()
+
+
+def test_a_rejected_request_is_reported_by_each_check(
+    dynamodb: DynamoDBClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The alarm must stay on after a lookup found what the key schema does not show."""
+    create(dynamodb, "ExecutionId", index="JobId")
+    executions = executions_table(dynamodb, job_id_index="by-job", execution_id_attribute="ExecutionId")
+    executions.check()
+    executions._rejection("DynamoDB rejected a request")
+
+    for _ in range(2):
+        with pytest.raises(ExecutionsTableError, match="DynamoDB rejected a request"):
+            executions.check()
+    assert [line.message for line in caplog.records] == ["Executions table rejected"] * 3

@@ -11,18 +11,19 @@ from drs_job_log.link.resolver import ExecutionResolver
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.support import tables
-from tests.support.executions import BAD, GOOD, create, executions_table, records, write
+from tests.support import scripts, tables
+from tests.support.executions import BAD, GOOD, SERVERS, create, executions_table, records, write
 from tests.support.played import events
 from tests.support.profile import EXAMPLES
 from tests.support.tables import rows
 from tests.unit.conftest import RETENTION, TABLE
-from tests.unit.link.conftest import NOW, event
+from tests.unit.link.conftest import NOW, SOURCE, event
 
 if TYPE_CHECKING:
     from collections import Counter
 
-    from drs_job_log.table import JobLogTable
+    from drs_job_log.model.events import JobLogEvent
+    from drs_job_log.table import JobFacts, JobLogTable
     from mypy_boto3_dynamodb import DynamoDBClient
 
 
@@ -40,7 +41,7 @@ def unlinked(dynamodb: DynamoDBClient) -> int:
 
 
 def test_a_run_without_unlinked_events_costs_one_scan(table: JobLogTable, requests: Counter[str]) -> None:
-    result = Linker(table, None).run(NOW)
+    result = Linker(table, None, SOURCE).run(NOW)
 
     assert requests == {"Scan": 1}
     assert (result.events, result.oldest_age, result.failures) == (0, timedelta(0), {})
@@ -54,7 +55,7 @@ def test_events_are_linked_once_before_and_after_the_execution_is_known(
 ) -> None:
     create(dynamodb, "ExecutionId", index=index)
     executions = executions_table(dynamodb, **config)
-    resolver, run = ExecutionResolver(executions), Linker(table, executions).run
+    resolver, run = ExecutionResolver(executions, SOURCE), Linker(table, executions, SOURCE).run
     for number in range(3):
         table.put(resolver.resolve(event(number), NOW), RETENTION)
     assert run(NOW).events == 0
@@ -81,7 +82,7 @@ def test_unlinked_events_get_the_execution_of_other_events_of_their_job(
     table.put(event(3, execution_id="exec-1"), RETENTION)
     table.put(event(0, "drsjob-2"), RETENTION)
 
-    assert Linker(table, None).run(NOW).events == 3
+    assert Linker(table, None, SOURCE).run(NOW).events == 3
 
     assert execution_ids(dynamodb) == {
         **{("drsjob-1", f"event-{number}"): "exec-1" for number in range(4)},
@@ -95,7 +96,7 @@ def test_one_scan_covers_all_jobs_and_a_job_is_scanned_once_per_minute(
     create(dynamodb, "ExecutionId")
     for number in range(3):
         table.put(event(0, f"drsjob-{number}"), RETENTION)
-    linker = Linker(table, executions_table(dynamodb, allow_scan=True))
+    linker = Linker(table, executions_table(dynamodb, allow_scan=True), SOURCE)
 
     def scans() -> int:
         requests.clear()
@@ -116,11 +117,11 @@ def test_an_unlinked_job_is_checked_less_often_after_an_hour(table: JobLogTable,
     """A cold start has no state, so the interval depends only on the age of the event."""
     table.put(event(), RETENTION)
     for minute in range(60):
-        Linker(table, None).run(NOW + timedelta(minutes=minute))
+        Linker(table, None, SOURCE).run(NOW + timedelta(minutes=minute))
     assert requests["Query"] == 60
 
     for minute in range(60, 180):
-        Linker(table, None).run(NOW + timedelta(minutes=minute))
+        Linker(table, None, SOURCE).run(NOW + timedelta(minutes=minute))
     assert requests["Query"] == 62
 
 
@@ -148,9 +149,9 @@ def test_executions_found_before_the_timeout_are_linked(
     for number in range(50):
         table.put(event(0, f"drsjob-{number}"), RETENTION)
         table.put(event(1, f"drsjob-{number}", "exec-1"), RETENTION)
-    monkeypatch.setattr(table, "execution_of", slowed(clock, table.execution_of, 1))
+    monkeypatch.setattr(table, "facts_of", slowed(clock, table.facts_of, 1))
 
-    assert [run_for(Linker(table, None), clock) for _ in range(2)] == [32, 18]
+    assert [run_for(Linker(table, None, SOURCE), clock) for _ in range(2)] == [32, 18]
     assert unlinked(dynamodb) == 0
 
 
@@ -161,7 +162,7 @@ def test_executions_found_by_an_interrupted_scan_are_linked(
     for number in range(60):
         write(dynamodb, ExecutionId=f"exec-{number}", Waves=[{"JobId": f"drsjob-{number}", "Text": "x" * 65_000}])
         table.put(event(0, f"drsjob-{number}"), RETENTION)
-    linker = Linker(table, executions_table(dynamodb, allow_scan=True))
+    linker = Linker(table, executions_table(dynamodb, allow_scan=True), SOURCE)
     scan = dynamodb.scan
     slow = slowed(clock, scan, 20)
     monkeypatch.setattr(dynamodb, "scan", lambda **given: (slow if given["TableName"] == "history" else scan)(**given))
@@ -179,12 +180,12 @@ def test_the_order_of_jobs_is_shuffled_so_that_no_job_starves(
     for number in range(40):
         table.put(event(0, f"drsjob-{number}"), RETENTION)
     read: set[str] = set()
-    slow = slowed(clock, table.execution_of, 1)
-    monkeypatch.setattr(table, "execution_of", lambda job_id: read.add(job_id) or slow(job_id))
+    slow = slowed(clock, table.facts_of, 1)
+    monkeypatch.setattr(table, "facts_of", lambda job_id, source: read.add(job_id) or slow(job_id, source))
 
     for minute in range(20):
         start = clock[0]
-        Linker(table, None).run(NOW + timedelta(minutes=minute), lambda start=start: start + 37 - clock[0])
+        Linker(table, None, SOURCE).run(NOW + timedelta(minutes=minute), lambda start=start: start + 37 - clock[0])
 
     assert len(read) == 40
 
@@ -197,7 +198,7 @@ def test_linking_stops_if_no_time_is_left(
     table.put(event(60, execution_id="exec-1"), RETENTION)
     monkeypatch.setattr(table, "link", slowed(clock, table.link, 1))
 
-    run_for(Linker(table, None), clock)
+    run_for(Linker(table, None, SOURCE), clock)
 
     assert 0 < unlinked(dynamodb) < 50
 
@@ -208,7 +209,7 @@ def test_jobs_with_a_linked_event_cost_no_scan(
     create(dynamodb, "ExecutionId")
     table.put(event(0), RETENTION)
     table.put(event(1, execution_id="exec-1"), RETENTION)
-    linker = Linker(table, executions_table(dynamodb, allow_scan=True))
+    linker = Linker(table, executions_table(dynamodb, allow_scan=True), SOURCE)
 
     assert linker.run(NOW).events == 1
     assert linker.run(NOW).events == 0
@@ -221,9 +222,9 @@ def test_jobs_with_a_linked_event_are_linked_if_the_scan_fails(dynamodb: DynamoD
     table.put(event(1, execution_id="exec-1"), RETENTION)
     table.put(event(0, "drsjob-2"), RETENTION)
 
-    result = Linker(table, executions_table(dynamodb, allow_scan=True)).run(NOW)  # the table does not exist
+    result = Linker(table, executions_table(dynamodb, allow_scan=True), SOURCE).run(NOW)  # the table does not exist
 
-    assert (result.events, list(result.failures)) == (1, ["scan"])
+    assert (result.events, list(result.failures)) == (1, ["executions table", "scan"])
 
 
 def test_many_late_events_are_linked_in_one_run(table: JobLogTable) -> None:
@@ -232,7 +233,7 @@ def test_many_late_events_are_linked_in_one_run(table: JobLogTable) -> None:
     for number in range(10, 60):
         table.put(event(number), RETENTION)
 
-    assert Linker(table, None).run(NOW).events == 50
+    assert Linker(table, None, SOURCE).run(NOW).events == 50
 
 
 def test_an_execution_id_is_never_overwritten(dynamodb: DynamoDBClient, table: JobLogTable) -> None:
@@ -253,7 +254,7 @@ def test_an_unreadable_executions_table_is_a_failure_of_every_run(
     dynamodb: DynamoDBClient, table: JobLogTable, clock: list[float], settings: dict[str, Any]
 ) -> None:
     table.put(event(), RETENTION)
-    linker = Linker(table, executions_table(dynamodb, **settings))  # the table does not exist
+    linker = Linker(table, executions_table(dynamodb, **settings), SOURCE)  # the table does not exist
 
     for minute in range(130):
         assert linker.run(NOW + timedelta(minutes=minute)).failures
@@ -264,7 +265,7 @@ def test_the_age_of_the_oldest_unlinked_event_is_reported(table: JobLogTable) ->
     table.put(event(7, "drsjob-2"), RETENTION)
     table.put(event(5), RETENTION)
 
-    assert Linker(table, None).run(NOW + timedelta(seconds=65)).oldest_age == timedelta(seconds=60)
+    assert Linker(table, None, SOURCE).run(NOW + timedelta(seconds=65)).oldest_age == timedelta(seconds=60)
 
 
 @pytest.mark.slow
@@ -285,7 +286,9 @@ def test_the_next_run_completes_an_interrupted_run(table: JobLogTable, cuts: lis
     for cut in cuts:
         calls = iter(range(cut))
         if cut % 2:
-            Linker(table, executions).run(NOW, lambda calls=calls: 1.0 if next(calls, None) is not None else 0.0)
+            Linker(table, executions, SOURCE).run(
+                NOW, lambda calls=calls: 1.0 if next(calls, None) is not None else 0.0
+            )
             continue
 
         def killed(calls: Any = calls, **_: Any) -> None:
@@ -294,12 +297,12 @@ def test_the_next_run_completes_an_interrupted_run(table: JobLogTable, cuts: lis
 
         client.meta.events.register("before-call.dynamodb", killed, "killed")
         try:
-            Linker(table, executions).run(NOW)
+            Linker(table, executions, SOURCE).run(NOW)
         except KeyboardInterrupt:
             pass
         finally:
             client.meta.events.unregister("before-call.dynamodb", killed, "killed")
-    Linker(table, executions).run(NOW)
+    Linker(table, executions, SOURCE).run(NOW)
 
     assert {row.get("ExecutionId") for row in rows(client)} == {"exec-1"}
     assert unlinked(client) == 0
@@ -314,7 +317,7 @@ def test_the_executions_table_is_unchanged_if_update_status_is_off(
     for one in events(BAD, "drsjob-1", created=NOW, execution_id=None):
         table.put(one, RETENTION)
 
-    assert Linker(table, executions_table(dynamodb, job_id_index="by-job")).run(NOW).events == 8
+    assert Linker(table, executions_table(dynamodb, job_id_index="by-job"), SOURCE).run(NOW).events == 8
 
     assert records(dynamodb)[0]["Status"] == "RUNNING"
 
@@ -327,7 +330,7 @@ def test_a_failed_status_update_leaves_one_event_unlinked_for_the_retry(
     for one in events(BAD, "drsjob-1", created=NOW, execution_id=None):
         table.put(one, RETENTION)
     executions = executions_table(dynamodb, job_id_index="by-job", update_status=True)
-    linker = Linker(table, executions)
+    linker = Linker(table, executions, SOURCE)
     with monkeypatch.context() as patch:
         patch.setattr(executions, "set_status", lambda *_: 1 / 0)
         assert linker.run(NOW).failures
@@ -349,7 +352,7 @@ def test_a_job_that_the_orchestrator_stores_late_ends_its_execution(
     for one in of_job:
         table.put(one, RETENTION)
     table.requeue_for_linker(end.job_id, end.key)
-    linker = Linker(table, executions_table(dynamodb, update_status=True))
+    linker = Linker(table, executions_table(dynamodb, update_status=True), SOURCE)
 
     assert linker.run(NOW).missing == 0
     assert unlinked(dynamodb) == 1
@@ -370,7 +373,7 @@ def test_the_wait_for_a_missing_execution_starts_at_the_end_of_the_job(
     table.put(replace(start, execution_id="exec-1"), timedelta(days=5000))
     for one in others:
         table.put(one, timedelta(days=5000))
-    linker = Linker(table, executions_table(dynamodb, update_status=True))
+    linker = Linker(table, executions_table(dynamodb, update_status=True), SOURCE)
 
     assert linker.run(others[-1].timestamp + timedelta(minutes=1)).missing == 0
     assert unlinked(dynamodb) == 1
@@ -383,7 +386,7 @@ def test_an_execution_is_missing_ten_minutes_after_the_end_of_its_job(
     *_, end = events(BAD, "drsjob-1", created=NOW)
     table.put(end, RETENTION)
     table.requeue_for_linker(end.job_id, end.key)
-    linker = Linker(table, executions_table(dynamodb, update_status=True))
+    linker = Linker(table, executions_table(dynamodb, update_status=True), SOURCE)
 
     assert linker.run(end.timestamp + timedelta(minutes=9)).missing == 0
     assert linker.run(end.timestamp + timedelta(minutes=11)).missing == 1
@@ -396,7 +399,7 @@ def test_a_job_that_ended_before_it_was_linked_ends_its_execution(dynamodb: Dyna
     for one in events(BAD, "drsjob-1", created=NOW, execution_id=None):
         table.put(one, RETENTION)
 
-    result = Linker(table, executions_table(dynamodb, allow_scan=True, update_status=True)).run(NOW)
+    result = Linker(table, executions_table(dynamodb, allow_scan=True, update_status=True), SOURCE).run(NOW)
 
     assert (result.updated, result.missing) == (1, 0)
     assert records(dynamodb)[0]["Status"] == "FAILED"
@@ -406,16 +409,293 @@ def test_a_failed_job_does_not_affect_other_jobs(table: JobLogTable, monkeypatch
     for job in ("drsjob-1", "drsjob-2"):
         table.put(event(0, job), RETENTION)
         table.put(event(1, job, "exec-1"), RETENTION)
-    execution_of = table.execution_of
+    facts_of = table.facts_of
 
-    def sometimes(job_id: str) -> str | None:
+    def sometimes(job_id: str, source: str) -> JobFacts:
         if job_id == "drsjob-1":
             raise ClientError({"Error": {"Code": "ThrottlingException", "Message": "slow down"}}, "Query")
-        return execution_of(job_id)
+        return facts_of(job_id, source)
 
-    monkeypatch.setattr(table, "execution_of", sometimes)
+    monkeypatch.setattr(table, "facts_of", sometimes)
 
-    result = Linker(table, None).run(NOW)
+    result = Linker(table, None, SOURCE).run(NOW)
 
     assert result.events == 1
     assert "slow down" in result.failures["drsjob-1"]
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Precedence: tag, executions table, other events
+# ---------------------------------------------------------------------------------------------------------------------
+
+LOOKUPS = pytest.mark.parametrize(
+    ("index", "config"), [("JobId", {"job_id_index": "by-job"}), (None, {"allow_scan": True})], ids=["index", "scan"]
+)
+
+
+@LOOKUPS
+def test_the_executions_table_outranks_other_events(
+    dynamodb: DynamoDBClient, table: JobLogTable, index: str | None, config: dict[str, Any]
+) -> None:
+    create(dynamodb, "ExecutionId", index=index)
+    write(dynamodb, ExecutionId="exec-1", JobId="drsjob-1", Waves=[{"JobId": "drsjob-1"}])
+    table.put(event(0, "drsjob-1", "foreign", "acme"), RETENTION)
+    table.put(event(1), RETENTION)
+
+    Linker(table, executions_table(dynamodb, **config), SOURCE).run(NOW + timedelta(hours=1))
+
+    assert execution_ids(dynamodb) == {("drsjob-1", "event-0"): "foreign", ("drsjob-1", "event-1"): "exec-1"}
+
+
+@LOOKUPS
+def test_other_events_count_ten_minutes_after_the_newest_unlinked_event(
+    dynamodb: DynamoDBClient, table: JobLogTable, clock: list[float], index: str | None, config: dict[str, Any]
+) -> None:
+    """Orchestrators record a job late."""
+    create(dynamodb, "ExecutionId", index=index)
+    table.put(event(0, "drsjob-1", "foreign", "acme"), RETENTION)
+    table.put(event(1), RETENTION)
+    linker = Linker(table, executions_table(dynamodb, **config), SOURCE)
+
+    assert linker.run(NOW + timedelta(minutes=10)).events == 0
+    clock[0] += 60
+    assert linker.run(NOW + timedelta(minutes=10, seconds=1)).events == 1
+    assert set(execution_ids(dynamodb).values()) == {"foreign"}
+
+
+def test_other_events_do_not_count_before_the_scan_is_complete(
+    dynamodb: DynamoDBClient, table: JobLogTable, clock: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    create(dynamodb, "ExecutionId")
+    for number in range(60):
+        write(dynamodb, ExecutionId=f"exec-{number}", Waves=[{"JobId": f"drsjob-{number}", "Text": "x" * 65_000}])
+    scan = dynamodb.scan
+    slow = slowed(clock, scan, 20)
+    monkeypatch.setattr(dynamodb, "scan", lambda **given: (slow if given["TableName"] == "history" else scan)(**given))
+    for number in range(60):
+        table.put(replace(event(0, f"drsjob-{number}"), timestamp=NOW - timedelta(minutes=11)), RETENTION)
+        foreign = event(1, f"drsjob-{number}", "foreign", "acme")
+        table.put(replace(foreign, timestamp=NOW - timedelta(minutes=12)), RETENTION)
+    linker = Linker(table, executions_table(dynamodb, allow_scan=True), SOURCE)
+
+    for _ in range(3):
+        run_for(linker, clock)
+
+    linked = {job: execution for (job, event_id), execution in execution_ids(dynamodb).items() if event_id == "event-0"}
+    assert linked == {f"drsjob-{number}": f"exec-{number}" for number in range(60)}
+
+
+def test_other_events_do_not_count_if_no_time_is_left_for_the_scan(
+    dynamodb: DynamoDBClient, table: JobLogTable, clock: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    create(dynamodb, "ExecutionId")
+    write(dynamodb, ExecutionId="exec-1", Waves=[{"JobId": "drsjob-1"}])
+    table.put(event(0, "drsjob-1", "foreign", "acme"), RETENTION)
+    table.put(event(1), RETENTION)
+    monkeypatch.setattr(table, "facts_of", slowed(clock, table.facts_of, 40))
+    start = clock[0]
+
+    result = Linker(table, executions_table(dynamodb, allow_scan=True), SOURCE).run(
+        NOW + timedelta(minutes=11), lambda: start + 47 - clock[0]
+    )
+
+    assert result.events == 0
+
+
+def test_other_events_count_at_once_if_no_executions_table_is_searched(
+    dynamodb: DynamoDBClient, table: JobLogTable
+) -> None:
+    create(dynamodb, "ExecutionId")
+    for number, execution in enumerate(["one", "most", "most", "two"]):
+        table.put(event(number, "drsjob-1", execution, "acme"), RETENTION)
+    table.put(event(4), RETENTION)
+
+    assert Linker(table, executions_table(dynamodb), SOURCE).run(NOW).events == 1
+
+    assert execution_ids(dynamodb)["drsjob-1", "event-4"] == "most"
+
+
+def test_the_tag_outranks_events_that_were_linked_otherwise(dynamodb: DynamoDBClient, table: JobLogTable) -> None:
+    table.put(event(0, execution_id="exec-of-the-tag"), RETENTION)
+    for number in range(1, 4):
+        table.put(event(number), RETENTION)
+        table.link("drsjob-1", event(number).key, "foreign")
+    table.put(event(4), RETENTION)
+
+    Linker(table, None, SOURCE).run(NOW)
+
+    assert execution_ids(dynamodb)["drsjob-1", "event-4"] == "exec-of-the-tag"
+
+
+def test_an_execution_in_the_oldest_events_of_a_long_job_is_found(dynamodb: DynamoDBClient, table: JobLogTable) -> None:
+    table.put(event(0, execution_id="exec-1"), RETENTION)
+    for number in range(1, 60):
+        table.put(event(number, "drsjob-1", "foreign" if number % 2 else None, "acme"), RETENTION)
+
+    Linker(table, None, SOURCE).run(NOW)
+
+    assert execution_ids(dynamodb)["drsjob-1", "event-58"] == "exec-1"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("has_index", [True, False], ids=["index", "scan"])
+@settings(deadline=None, max_examples=min(30, EXAMPLES), suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.sampled_from(["collector", "foreign", "launch result", "repeat", "record", "link"]), max_size=12))
+def test_no_order_of_events_diverts_a_job_from_the_executions_table(
+    table: JobLogTable, clock: list[float], has_index: bool, steps: list[str]
+) -> None:
+    """The orchestrator records the job within ten minutes."""
+    client = table._client
+    for name in client.list_tables()["TableNames"]:
+        client.delete_table(TableName=name)
+    tables.create_events(client, TABLE)
+    create(client, "ExecutionId", index="JobId" if has_index else None)
+    executions = executions_table(client, **({"job_id_index": "by-job"} if has_index else {"allow_scan": True}))
+    resolver, linker = ExecutionResolver(executions, SOURCE), Linker(table, executions, SOURCE)
+    sources = {"collector": SOURCE, "foreign": "acme", "launch result": "aws.drs"}
+    stored = [event(0)]
+    for number, step in enumerate(steps, start=1):
+        if step in sources:
+            stored.append(event(number, "drsjob-1", "foreign" if step == "foreign" else None, sources[step]))
+        if step in sources or step == "repeat":
+            table.put(resolver.resolve(stored[-1], NOW + timedelta(minutes=number / 2)), RETENTION)
+        elif step == "record":
+            write(client, ExecutionId="exec-1", JobId="drsjob-1", Waves=[{"JobId": "drsjob-1"}])
+        else:
+            clock[0] += 60
+            linker.run(NOW + timedelta(minutes=number / 2))
+    write(client, ExecutionId="exec-1", JobId="drsjob-1", Waves=[{"JobId": "drsjob-1"}])
+    clock[0] += 60
+    linker.run(NOW + timedelta(minutes=30))
+
+    assert {row["ExecutionId"] for row in rows(client) if row["Source"] != "acme"} <= {"exec-1"}
+    assert unlinked(client) == 0
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# TERMINATE jobs
+# ---------------------------------------------------------------------------------------------------------------------
+
+
+def terminate(number: int, *launches: str) -> JobLogEvent:
+    return event(number, "drsjob-t", jobType="TERMINATE", launchJobIDs=list(launches))
+
+
+def test_a_terminate_job_is_linked_to_the_execution_that_launched_its_servers(
+    dynamodb: DynamoDBClient, table: JobLogTable
+) -> None:
+    table.put(event(0, "drsjob-1", "exec-1"), RETENTION)
+    table.put(event(1, "drsjob-2", "exec-1"), RETENTION)
+    table.put(terminate(2, "drsjob-1", "drsjob-2"), RETENTION)
+
+    assert Linker(table, None, SOURCE).run(NOW).events == 1
+
+    assert execution_ids(dynamodb)["drsjob-t", "event-2"] == "exec-1"
+
+
+@pytest.mark.parametrize(
+    "launches", [[], ["drsjob-1", "drsjob-2"], ["drsjob-1", "drsjob-unlinked"], ["drsjob-unknown"]], ids=str
+)
+def test_a_terminate_job_without_one_execution_is_given_up_after_15_minutes(
+    dynamodb: DynamoDBClient, table: JobLogTable, launches: list[str]
+) -> None:
+    table.put(event(0, "drsjob-1", "exec-1"), RETENTION)
+    table.put(event(0, "drsjob-2", "exec-2"), RETENTION)
+    for number in (0, 60):
+        table.put(terminate(number, *launches), RETENTION)
+    linker = Linker(table, None, SOURCE)
+
+    result = linker.run(NOW + timedelta(minutes=15, seconds=59))
+    assert (result.events, result.oldest_age) == (0, timedelta(0))
+    assert unlinked(dynamodb) == 2
+    result = linker.run(NOW + timedelta(minutes=16))
+    assert (result.events, result.oldest_age) == (0, timedelta(0))
+
+    assert unlinked(dynamodb) == 0
+    assert execution_ids(dynamodb)["drsjob-t", "event-0"] is None
+    assert table.put(terminate(1500, *launches), RETENTION)  # a later event is searched for again
+    assert unlinked(dynamodb) == 1
+
+
+def test_the_age_does_not_include_a_known_terminate_job(table: JobLogTable) -> None:
+    table.put(terminate(0), RETENTION)
+    linker = Linker(table, None, SOURCE)
+    linker.run(NOW)
+
+    result = linker.run(NOW + timedelta(minutes=70), lambda: 0.0)  # no time for lookups
+
+    assert result.oldest_age == timedelta(0)
+
+
+def test_a_terminate_job_does_not_change_the_executions_table(dynamodb: DynamoDBClient, table: JobLogTable) -> None:
+    create(dynamodb, "ExecutionId")
+    write(dynamodb, ExecutionId="exec-1", Status="RUNNING", Waves=[{"JobId": "drsjob-1"}])
+    for one in events(GOOD, "drsjob-1", created=NOW - timedelta(hours=2)):
+        table.put(one, RETENTION)
+    for one in events(scripts.terminate(SERVERS[:2]), "drsjob-t", created=NOW - timedelta(hours=1), execution_id=None):
+        table.put(replace(one, detail={**one.detail, "launchJobIDs": ["drsjob-1"]}), RETENTION)
+    executions = executions_table(dynamodb, update_status=True, allow_scan=True)
+
+    result = Linker(table, executions, SOURCE).run(NOW, job_ids=["drsjob-t"])
+
+    assert result.events > 0
+    assert (result.updated, result.missing) == (0, 0)
+    assert unlinked(dynamodb) == 0
+    assert records(dynamodb)[0]["Status"] == "RUNNING"
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Rejected executions tables
+# ---------------------------------------------------------------------------------------------------------------------
+
+
+def test_a_table_with_another_partition_key_is_rejected_in_each_run_and_still_scanned(
+    dynamodb: DynamoDBClient, table: JobLogTable, clock: list[float], requests: Counter[str]
+) -> None:
+    """drs-plan-automation has the execution ID as the sort key."""
+    create(dynamodb, "AppId_PlanId", "ExecutionId")
+    write(dynamodb, AppId_PlanId="app", ExecutionId="exec-1", Waves=[{"drs": {"job": {"jobID": "drsjob-1"}}}])
+    for one in events(BAD, "drsjob-1", created=NOW, execution_id=None):
+        table.put(one, RETENTION)
+    linker = Linker(
+        table, executions_table(dynamodb, allow_scan=True, update_status=True, job_id_attribute="jobID"), SOURCE
+    )
+    requests.clear()
+
+    for minute in range(3):
+        result = linker.run(NOW + timedelta(minutes=minute))
+        assert (result.is_rejected, result.failures, result.missing) == (True, {}, 0)
+        clock[0] += 60
+
+    assert requests["DescribeTable"] == 3
+    assert {row["ExecutionId"] for row in rows(dynamodb)} == {"exec-1"}
+    assert unlinked(dynamodb) == 0
+    dynamodb.delete_table(TableName="history")
+    create(dynamodb, "ExecutionId")
+    assert not linker.run(NOW).is_rejected
+
+
+def test_a_missing_index_is_rejected_and_does_not_stop_other_lookups(
+    dynamodb: DynamoDBClient, table: JobLogTable
+) -> None:
+    create(dynamodb, "ExecutionId")
+    write(dynamodb, ExecutionId="exec-1", Waves=[{"JobId": "drsjob-1"}])
+    table.put(event(), RETENTION)
+
+    result = Linker(table, executions_table(dynamodb, job_id_index="by-job", allow_scan=True), SOURCE).run(NOW)
+
+    assert (result.is_rejected, result.failures, result.events) == (True, {}, 1)
+
+
+def test_an_index_without_the_execution_id_is_rejected_in_every_run(
+    dynamodb: DynamoDBClient, table: JobLogTable
+) -> None:
+    create(dynamodb, "ExecutionId", index="JobId")
+    write(dynamodb, ExecutionId="exec-1", JobId="drsjob-1")
+    table.put(event(), RETENTION)
+    executions = executions_table(dynamodb, job_id_index="by-job")
+    linker = Linker(table, executions, SOURCE)
+    executions._execution_ids = lambda _: set()  # type: ignore[method-assign, assignment]
+
+    for minute in range(130):
+        assert linker.run(NOW + timedelta(minutes=minute)).is_rejected

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import timedelta
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -30,11 +32,7 @@ WAVES = [
     scripts.terminate(SERVERS[:2]),
     scripts.launch(SERVERS[:1], stuck=SERVERS[:1]),
 ]
-EVERYTHING = [
-    event
-    for number, script in enumerate(WAVES)
-    for event in events(script, f"drsjob-{number}", created=START + number * timedelta(hours=1))
-]
+NETWORK = "sn-1234567890abcdef0"
 
 
 def event(event_type: str, minute: float = 0, server: str | None = "s-1", job: str = "drsjob-1", **more: Any) -> Any:
@@ -46,6 +44,36 @@ def event(event_type: str, minute: float = 0, server: str | None = "s-1", job: s
         "sourceServerID": server,
     }
     return parse(dumps(job_log(detail | more)))
+
+
+EVERYTHING = [
+    event
+    for number, script in enumerate(
+        [
+            *WAVES,
+            scripts.network_recovery(NETWORK, error="ROLLBACK_COMPLETE"),
+            scripts.network_recovery(NETWORK, server=SERVERS[0]),
+            scripts.converted_snapshot(SERVERS[:2], "PENDING"),
+        ]
+    )
+    for event in events(script, f"drsjob-{number}", created=START + number * timedelta(hours=1))
+] + [
+    # A retry, a stall, a failed action and two corrections of the end, for servers of the first job.
+    event(
+        event_type, 20 + place, None if event_type == "JOB_END" else SERVERS[0], "drsjob-0", eventId=str(place), **more
+    )
+    for place, (event_type, more) in enumerate(
+        [
+            ("LAUNCH_FAILED", {"error": "no rights", "attempt": 1, "maxAttempts": 3}),
+            ("LAUNCH_START", {}),
+            ("SERVER_STALLED", {}),
+            ("LAUNCH_ACTION_FAILED", {"actionName": "check", "error": "no answer"}),
+            ("JOB_END", {"outcome": "FAILED", "revision": 1, "logDateTime": START.isoformat()}),
+            ("JOB_END", {"outcome": "SUCCEEDED", "revision": 2, "logDateTime": START.isoformat()}),
+            ("JOB_DELETED", {}),
+        ]
+    )
+]
 
 
 def only_server(*of: JobLogEvent) -> ServerProgress:
@@ -78,8 +106,25 @@ def test_the_counts_of_server_states_add_up(sample: list[JobLogEvent]) -> None:
     assert total == len({server.source_server_id for server in progress.servers})
     assert sum(count for name, count in progress.summary.items() if name != "totalServers") == total
     assert {job.job_id for job in progress.jobs} == {one.job_id for one in sample}
-    named = {one.source_server_id for one in sample if one.source_server_id}
+    named = {
+        one.source_server_id
+        for one in sample
+        if one.source_server_id and "LAUNCH_TEMPLATE" not in one.event_type  # of a server that the job does not launch
+    }
     assert named <= {server.source_server_id for server in progress.servers}
+
+
+@given(st.lists(st.sampled_from(EVERYTHING)))
+def test_no_server_of_a_job_that_ended_is_under_way(sample: list[JobLogEvent]) -> None:
+    for progress in (
+        progress_of([one for one in sample if one.job_id == job]) for job in {one.job_id for one in sample}
+    ):
+        (job,) = progress.jobs
+        assert (job.status == "IN_PROGRESS") == (job.ended_at is None)
+        if job.ended_at:
+            participants = [*progress.servers, *job.resources]
+            assert {one.state for one in participants} & {"PENDING", "SNAPSHOT", "CONVERSION", "LAUNCHING"} == set()
+            assert [server.stalled_at for server in progress.servers if server.stalled_at] == []
 
 
 @given(st.data())
@@ -168,6 +213,7 @@ def test_servers_of_a_job_are_pending_before_their_first_event() -> None:
         "converting": 0,
         "launching": 0,
         "skipped": 0,
+        "completed": 0,
         "launched": 1,
         "failed": 0,
         "terminated": 0,
@@ -199,8 +245,12 @@ def test_the_final_launch_status_applies_if_the_event_is_missing() -> None:
     )
     progress = progress_of([end, event("LAUNCH_END", 5, "s-4")])
 
-    assert states(progress) == {"s-1": "LAUNCHED", "s-2": "FAILED", "s-3": "PENDING", "s-4": "LAUNCHED"}
+    assert states(progress) == {"s-1": "LAUNCHED", "s-2": "FAILED", "s-3": "FAILED", "s-4": "LAUNCHED"}
     assert progress.servers[0].ec2_instance_id == "i-1"
+    assert (
+        progress.servers[2].error
+        == "The job did not launch this server. Its launch status at the end of the job is PENDING."
+    )
 
 
 def test_a_later_wave_can_recover_a_failed_server() -> None:
@@ -211,12 +261,36 @@ def test_a_later_wave_can_recover_a_failed_server() -> None:
     assert [(s.state, s.error) for s in progress_of(first + repeated).servers] == [("LAUNCHED", None)]
 
 
-def test_a_server_is_launched_until_it_is_terminated() -> None:
-    launched = events(scripts.launch(SERVERS[:1]), "drsjob-1")
-    terminated = events(scripts.terminate(SERVERS[:1]), "drsjob-2", created=START + timedelta(hours=1))
+def test_a_termination_keeps_the_result_of_the_launch() -> None:
+    launched = events(scripts.launch(SERVERS[:2], failing={SERVERS[1]: "no rights"}), "drsjob-1")
+    terminated = events(scripts.terminate(SERVERS[:2]), "drsjob-2", created=START + timedelta(hours=1))
 
-    assert [server.state for server in progress_of(launched + terminated[:-1]).servers] == ["LAUNCHED"]
-    assert [server.state for server in progress_of(launched + terminated).servers] == ["TERMINATED"]
+    before, after = progress_of(launched), progress_of(launched + terminated)
+
+    assert (after.status, after.outcome, after.summary) == ("PARTIAL", "PARTIAL", before.summary)
+    assert states(after) == {SERVERS[0]: "LAUNCHED", SERVERS[1]: "FAILED"}
+    assert [server.error for server in after.servers] == [None, "no rights"]
+    ended = terminated[-1].timestamp
+    assert [server.terminated_at for server in before.servers] == [None, None]
+    assert [server.terminated_at for server in after.servers] == [ended, ended]
+
+
+def test_a_server_that_is_launched_again_is_not_terminated() -> None:
+    waves = [scripts.launch(SERVERS[:1]), scripts.terminate(SERVERS[:1]), scripts.launch(SERVERS[:1])]
+    parts = [events(wave, f"drsjob-{n}", created=START + n * timedelta(hours=1)) for n, wave in enumerate(waves)]
+
+    (server,) = progress_of(chain.from_iterable(parts)).servers
+
+    assert (server.state, server.job_id, server.terminated_at) == ("LAUNCHED", "drsjob-2", None)
+
+
+def test_a_running_termination_does_not_reopen_an_execution() -> None:
+    launched = events(scripts.launch(SERVERS[:1]), "drsjob-1")
+    terminating = events(scripts.terminate(SERVERS[:1]), "drsjob-2", created=START + timedelta(hours=1))[:-1]
+
+    progress = progress_of(launched + terminating)
+
+    assert (progress.status, progress.has_ended, progress.ended_at) == ("COMPLETED", False, None)
 
 
 @pytest.mark.parametrize(
@@ -225,6 +299,81 @@ def test_a_server_is_launched_until_it_is_terminated() -> None:
 @pytest.mark.parametrize("event_type", ["JOB_START", "JOB_END"])
 def test_invalid_details_are_ignored(event_type: str, invalid: dict[str, Any]) -> None:
     assert progress_of([event(event_type, server=None, participatingServers=["s-1", {}], **invalid)]).servers == []
+
+
+def test_a_server_that_failed_and_tries_again_is_under_way() -> None:
+    failed = event("LAUNCH_FAILED", 1, error="no capacity", attempt=1, maxAttempts=3)
+    again = event("LAUNCH_START", 2)
+
+    assert (only_server(failed).state, only_server(failed, again).state) == ("FAILED", "LAUNCHING")
+    assert only_server(failed, again, event("LAUNCH_END", 3)).error is None
+    last = event("LAUNCH_FAILED", 3, eventId="3", error="no rights", attempt=3, maxAttempts=3)
+    assert only_server(failed, again, last).error == "no rights"
+
+
+def test_the_error_of_another_event_is_the_error_of_a_failed_server() -> None:
+    launched = event("LAUNCH_END", 1, error="AuthFailure")
+    end = event("JOB_END", 2, None, participatingServers=[{"sourceServerID": "s-1", "launchStatus": "FAILED"}])
+
+    assert (only_server(launched).state, only_server(launched).error) == ("LAUNCHED", None)
+    assert (only_server(launched, end).state, only_server(launched, end).error) == ("FAILED", "AuthFailure")
+
+
+def test_a_server_is_stalled_until_its_next_event() -> None:
+    started, stalled = event("CONVERSION_START", 0), event("SERVER_STALLED", 45)
+
+    assert (only_server(started, stalled).state, only_server(started, stalled).stalled_at) == (
+        "CONVERSION",
+        START + 45 * MINUTE,
+    )
+    assert only_server(started, stalled, event("CONVERSION_END", 50)).stalled_at is None
+    assert only_server(started, stalled, event("JOB_END", 50, None)).stalled_at is None
+
+
+def test_failed_actions_do_not_change_the_state_of_a_server() -> None:
+    action = event("LAUNCH_ACTION_FAILED", 3, eventId="run", actionName="check", error="no answer")
+
+    server = only_server(event("LAUNCH_END", 1), action, action)
+
+    assert server.state == "LAUNCHED"
+    assert [(failed.name, failed.error) for failed in server.failed_actions] == [("check", "no answer")]
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Resources
+# ---------------------------------------------------------------------------------------------------------------------
+
+
+def test_a_failed_network_recovery_fails_the_job() -> None:
+    (job,) = progress_of(events(scripts.network_recovery(NETWORK, error="ROLLBACK_COMPLETE"), "drsjob-1")).jobs
+
+    (resource,) = job.resources
+    assert (job.status, job.outcome) == ("FAILED", "FAILED")
+    assert (resource.resource_id, resource.state, resource.error) == (NETWORK, "FAILED", "ROLLBACK_COMPLETE")
+
+
+def test_a_server_whose_launch_template_is_updated_is_no_server_of_a_network_recovery() -> None:
+    progress = progress_of(events(scripts.network_recovery(NETWORK, server="s-1"), "drsjob-1"))
+
+    assert (progress.status, progress.servers) == ("COMPLETED", [])
+    assert [resource.state for resource in progress.jobs[0].resources] == ["LAUNCHED"]
+
+
+def test_an_unknown_event_does_not_add_a_server_to_a_network_recovery() -> None:
+    end = event("JOB_END", 2, None, participatingResources=[{"resourceID": NETWORK, "launchStatus": "LAUNCHED"}])
+
+    assert progress_of([event("SOMETHING_NEW", 1), end]).status == "COMPLETED"
+
+
+@pytest.mark.parametrize("named", [{"resourceID": NETWORK}, {}])
+def test_a_failure_fails_the_network_with_or_without_its_name(named: dict[str, str]) -> None:
+    start = event("JOB_START", 0, None, jobType="LAUNCH", resourceIDs=[NETWORK])
+    failed = event("NETWORK_RECOVERY_FAIL", 1, None, **named)
+
+    (job,) = progress_of([start, failed]).jobs
+    assert [resource.state for resource in job.resources] == ["FAILED"]
+    # Without any name, the job has failed.
+    assert progress_of([event("NETWORK_RECOVERY_FAIL", 1, None), event("JOB_END", 2, None)]).status == "FAILED"
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -244,7 +393,7 @@ def test_progress_without_events_is_empty() -> None:
         (WAVES[0], "COMPLETED", "COMPLETED", {"LAUNCHED"}),
         (WAVES[1], "PARTIAL", "PARTIAL", {"LAUNCHED", "FAILED"}),
         (WAVES[2], "FAILED", "FAILED", {"FAILED"}),
-        (WAVES[3], "TERMINATED", "FAILED", {"TERMINATED"}),
+        (WAVES[3], "TERMINATED", "TERMINATED", {"TERMINATED"}),
         (WAVES[4], "COMPLETED", "COMPLETED", {"TERMINATED"}),
         (WAVES[5], "IN_PROGRESS", None, {"CONVERSION"}),
     ],
@@ -267,10 +416,11 @@ def test_the_status_of_a_job_is_derived_from_its_servers(
         ("JOB_COMPLETED", ["LAUNCH_END", "LAUNCH_END"], None, "COMPLETED"),
         ("JOB_COMPLETED", ["LAUNCH_END", "LAUNCH_START"], None, "PARTIAL"),
         ("JOB_COMPLETED", ["LAUNCH_FAILED", "SERVER_SKIPPED"], "LAUNCH", "FAILED"),
-        ("JOB_FAILED", ["LAUNCH_END"], None, "FAILED"),
+        ("JOB_FAILED", [], None, "FAILED"),
+        ("JOB_FAILED", ["LAUNCH_END"], None, "COMPLETED"),  # the states of the servers contradict the end
         ("JOB_COMPLETED", ["SNAPSHOT_END", "CONVERSION_FAIL"], "CREATE_CONVERTED_SNAPSHOT", "PARTIAL"),
         ("JOB_COMPLETED", ["SNAPSHOT_END"], "CREATE_CONVERTED_SNAPSHOT", "COMPLETED"),
-        ("JOB_COMPLETED", ["CLEANUP_END"], "TERMINATE", "FAILED"),
+        ("JOB_COMPLETED", ["CLEANUP_END"], "TERMINATE", "COMPLETED"),
     ],
 )
 def test_the_status_is_derived_from_the_servers_if_the_end_has_no_outcome(
@@ -334,7 +484,7 @@ def test_the_instance_is_known_after_its_termination() -> None:
 
     server = only_server(*launched, *terminated)
 
-    assert (server.state, server.ec2_instance_id) == ("TERMINATED", scripts.instance_id(SERVERS[0]))
+    assert (server.state, server.ec2_instance_id) == ("LAUNCHED", scripts.instance_id(SERVERS[0]))
 
 
 def test_a_cancelled_job_stays_terminated_if_its_end_follows() -> None:
@@ -344,7 +494,69 @@ def test_a_cancelled_job_stays_terminated_if_its_end_follows() -> None:
     (cancelled,) = progress_of([cancel]).jobs
     assert (cancelled.status, cancelled.outcome, cancelled.ended_at) == ("TERMINATED", None, START + MINUTE)
     (ended,) = progress_of([end, cancel]).jobs
-    assert (ended.status, ended.outcome, ended.ended_at) == ("TERMINATED", "FAILED", START + 2 * MINUTE)
+    assert (ended.status, ended.outcome, ended.ended_at) == ("TERMINATED", "TERMINATED", START + 2 * MINUTE)
+
+
+@pytest.mark.parametrize("status", ["PENDING", ""])
+def test_a_server_of_a_job_that_launches_nothing_is_completed_at_its_end(status: str) -> None:
+    progress = progress_of(events(scripts.converted_snapshot(SERVERS[:1], status), "drsjob-1"))
+
+    assert (progress.status, set(states(progress).values())) == ("COMPLETED", {"COMPLETED"})
+    assert progress.summary["completed"] == 1
+
+
+@pytest.mark.parametrize(("status", "state"), [("", "TERMINATED"), ("PENDING", "FAILED"), ("LAUNCHED", "LAUNCHED")])
+def test_a_server_of_a_termination_has_a_final_state_at_its_end(status: str, state: str) -> None:
+    script = replace(scripts.terminate(SERVERS[:1]), statuses={SERVERS[0]: status})
+
+    assert set(states(progress_of(events(script, "drsjob-1"))).values()) == {state}
+
+
+@pytest.mark.parametrize(
+    ("late", "status"),
+    [
+        (event("LAUNCH_FAILED", 20, SERVERS[0], error="no rights"), "PARTIAL"),
+        (event("LAUNCH_FAILED", 20, SERVERS[0], error="no rights", jobType="LAUNCH"), "PARTIAL"),
+        (event("JOB_END", 20, None, outcome="SUCCEEDED"), "COMPLETED"),
+    ],
+)
+def test_a_later_event_corrects_the_outcome_of_a_job(late: JobLogEvent, status: str) -> None:
+    assert progress_of([*events(scripts.launch(SERVERS[:2]), "drsjob-1"), late]).status == status
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        *WAVES[:5],
+        scripts.network_recovery(NETWORK, error="ROLLBACK_COMPLETE"),
+        scripts.converted_snapshot(SERVERS[:1], "PENDING"),
+        replace(scripts.launch(SERVERS[:1]), statuses={SERVERS[0]: ""}),
+    ],
+)
+def test_the_end_of_a_job_is_sufficient_for_its_outcome(script: scripts.Script) -> None:
+    """Other events may still be in the queue when the end is stored and decides the status of an execution."""
+    *_, end = everything = events(script, "drsjob-1")
+
+    alone, complete = progress_of([end]), progress_of(everything)
+
+    assert (alone.outcome, alone.status, states(alone)) == (complete.outcome, complete.status, states(complete))
+
+
+def test_the_newest_revision_of_an_end_applies() -> None:
+    def end(revision: int | None, status: str) -> JobLogEvent:
+        listed = [{"sourceServerID": "s-1", "launchStatus": status}]
+        more = {} if revision is None else {"revision": revision}
+        return event("JOB_END", 9, None, eventId=f"{9 - (revision or 0)}", participatingServers=listed, **more)
+
+    ends = [end(None, "FAILED"), end(1, "LAUNCHED"), end(2, "FAILED")]
+
+    assert [progress_of(ends[:count]).status for count in (1, 2, 3)] == ["FAILED", "COMPLETED", "FAILED"]
+
+
+def test_a_deleted_job_has_ended() -> None:
+    progress = progress_of([event("CONVERSION_START", 1), event("JOB_DELETED", 1, None)])
+
+    assert (progress.status, progress.has_ended, states(progress)) == ("FAILED", True, {"s-1": "FAILED"})
 
 
 @pytest.mark.parametrize(

@@ -81,6 +81,7 @@ def make_notifier(table: JobLogTable, subscriber: Subscriber) -> Callable[..., F
             table=table,
             retention=RETENTION,
             count_failure=lambda: counted.append(1),
+            count_stall=lambda: counted.append(2),
         )
         notifier.start_invocation(LambdaContext())
         return notifier
@@ -94,17 +95,17 @@ def make_notifier(table: JobLogTable, subscriber: Subscriber) -> Callable[..., F
 
 
 def test_each_failed_server_of_a_job_is_notified_once(
-    make_notifier: Callable[..., FailureNotifier], subscriber: Subscriber
+    make_notifier: Callable[..., FailureNotifier], table: JobLogTable, subscriber: Subscriber
 ) -> None:
     notifier = make_notifier()
     now = datetime.now(UTC).isoformat()
 
     sent = [
-        notifier.notify(event)
+        table.put(event, RETENTION) is not None and notifier.notify(event)
         for event in (
             failure(),
             failure(),  # a repeat
-            failure(eventType="CONVERSION_FAIL", eventId="e-2"),  # another failure of the same server
+            failure(eventType="CONVERSION_FAIL", eventId="e-2"),  # another failure of the same server, same error
             parse(dumps(launch_result(state="RECOVERY_LAUNCH_FAILED") | {"time": now})),  # the launch result of DRS
             failure(sourceServerID="s-2"),
             failure(jobID="drsjob-2"),
@@ -154,20 +155,32 @@ def test_a_notification_is_pending_if_too_little_time_is_left(
         notifier.notify(failure())
 
 
-def test_a_notification_is_sent_without_details_if_the_events_table_is_unreadable(
+def test_a_notification_is_sent_at_once_if_the_events_table_is_unreadable_and_completed_by_the_retry(
     make_notifier: Callable[..., FailureNotifier],
     table: JobLogTable,
     subscriber: Subscriber,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    def throttled(_: JobLogEvent) -> JobLogEvent:
+    def throttled(*_: object) -> JobLogEvent:
         raise ClientError({"Error": {"Code": "ThrottlingException", "Message": "slow down"}}, "Query")
 
     notifier = make_notifier()
-    monkeypatch.setattr(table, "enrich", throttled)
-
-    assert notifier.notify(failure(sourceServerName=None))
+    event = failure(error=None)
+    now = datetime.now(UTC).isoformat()
+    with monkeypatch.context() as patch:
+        patch.setattr(table, "events_of_participant", throttled)
+        with pytest.raises(NotificationPendingError, match="without details"):
+            notifier.notify(event)
     assert len(subscriber.take()) == 1
+    table.put(failure(eventType="CONVERSION_FAIL", eventId="e-0"), RETENTION)
+
+    assert notifier.notify(event)
+    assert f"Error:      {ERROR}\n" in subscriber.take()[0]["Message"]
+
+    # Its launch found no claim, and the first attempt did not find the launch.
+    table.put(failure(eventType="LAUNCH_END", eventId="e-2", error=None, logDateTime=now), RETENTION)
+    assert notifier.notify(event)
+    assert "Notice:     resolved\n" in subscriber.take()[0]["Message"]
 
 
 def test_a_claim_expires_after_the_retention(
@@ -175,9 +188,9 @@ def test_a_claim_expires_after_the_retention(
 ) -> None:
     make_notifier().notify(failure())
 
-    (row,) = dynamodb.scan(TableName=NOTIFICATIONS_TABLE)["Items"]
-    lasts = timedelta(seconds=int(row["expiration"]["N"]) - datetime.now(UTC).timestamp())
-    assert RETENTION - timedelta(minutes=1) < lasts <= RETENTION
+    for row in dynamodb.scan(TableName=NOTIFICATIONS_TABLE)["Items"]:
+        lasts = timedelta(seconds=int(row["expiration"]["N"]) - datetime.now(UTC).timestamp())
+        assert RETENTION - timedelta(minutes=1) < lasts <= RETENTION
 
 
 def test_a_failure_older_than_the_retention_is_not_notified(make_notifier: Callable[..., FailureNotifier]) -> None:
@@ -250,33 +263,34 @@ def test_an_interrupted_notification_is_sent_by_a_retry_after_its_claim_expires(
 def test_missing_details_are_added_from_earlier_events(
     make_notifier: Callable[..., FailureNotifier], table: JobLogTable, subscriber: Subscriber
 ) -> None:
-    table.put(failure(eventType="CLEANUP_FAIL", eventId="e-9", error="another failure's"), RETENTION)
+    table.put(failure(eventType="CLEANUP_FAIL", eventId="e-9", error="another error"), RETENTION)
     before = {"eventType": "CONVERSION_START", "eventId": "e-0", "error": None}
     older = (datetime.now(UTC) - timedelta(minutes=5)).isoformat()
     table.put(failure(**before, logDateTime=older, sourceServerName="an older name"), RETENTION)
     table.put(failure(**before | {"eventId": "e-1"}), RETENTION)
     table.put(failure(**before | {"eventId": "e-2"}, sourceServerID="s-2", sourceServerName="another"), RETENTION)
-    now = datetime.now(UTC).isoformat()
+    now = (datetime.now(UTC) - timedelta(minutes=2)).isoformat()
 
     make_notifier().notify(parse(dumps(launch_result(state="RECOVERY_LAUNCH_FAILED") | {"time": now})))
 
     (notification,) = subscriber.take()
     assert "Server:     prod-web-01 (s-1)\n" in notification["Message"]
     assert "Execution:  exec/1\n" in notification["Message"]
-    assert "Error:      not known yet. See the log\n" in notification["Message"]
+    assert "Error:      another error\n" in notification["Message"]
     assert attributes(notification)["serverName"] == "prod-web-01"
 
 
 def test_the_message_contains_all_details() -> None:
     event = failure(logDateTime="2025-11-28T20:31:30Z")
 
-    message = to_message(event, SETTINGS)
+    message = to_message(event, SETTINGS, now=event.timestamp + timedelta(hours=3, minutes=59))
 
-    assert message["Subject"] == "[drs-job-log] Drill: Server prod-web-01 failed to launch"
+    assert message["Subject"] == "[drs-job-log] Drill: Server prod-web-01 failed to launch (3 h ago)"
     assert message["Message"] == "\n".join(
         [
             "Server prod-web-01 failed to launch.",
             "",
+            "Notice:     failed",
             "Server:     prod-web-01 (s-1)",
             "Job:        drsjob-1 (drill)",
             "Execution:  exec/1",
@@ -292,7 +306,7 @@ def test_the_message_contains_all_details() -> None:
 def test_the_message_names_unknown_details() -> None:
     event = parse(dumps(job_log({"jobID": "drsjob-1", "eventType": "LAUNCH_FAILED", "sourceServerID": "s-1"})))
 
-    message = to_message(event, replace(SETTINGS, name="n", viewer_url=None))
+    message = to_message(event, replace(SETTINGS, name="n", viewer_url=None), now=event.timestamp)
 
     assert message["Subject"] == "[n] Drill or recovery: Server s-1: SERVER_LAUNCH_FAILED"
     assert "Execution:  not known yet\n" in message["Message"]
@@ -322,6 +336,80 @@ def test_the_message_has_ten_attributes_for_filter_policies() -> None:
         "account": "111122223333",
         "region": "eu-west-1",
     }
+
+
+@pytest.mark.parametrize(
+    ("initiated_by", "label"),
+    [
+        ("START_DRILL", "Drill"),
+        ("START_RECOVERY", "Recovery"),
+        ("FAILBACK", "Failback"),
+        ("CREATE_NETWORK_RECOVERY", "Network recovery"),
+        ("DIAGNOSTIC", "Job"),
+    ],
+)
+def test_the_message_names_the_kind_of_the_job(initiated_by: str, label: str) -> None:
+    message = to_message(failure(initiatedBy=initiated_by, isDrill=False), SETTINGS)
+
+    assert message["Subject"] == f"[drs-job-log] {label}: Server prod-web-01 failed to launch"
+    assert f"Job:        drsjob-1 ({label.lower()})\n" in message["Message"]
+
+
+@pytest.mark.parametrize(
+    ("age", "suffix"),
+    [
+        (timedelta(minutes=-5), ""),
+        (timedelta(minutes=10), ""),
+        (timedelta(minutes=11), " (11 min ago)"),
+        (timedelta(hours=1, minutes=59), " (119 min ago)"),
+        (timedelta(hours=47), " (47 h ago)"),
+        (timedelta(days=13), " (13 d ago)"),
+    ],
+)
+def test_the_subject_contains_the_age_of_an_old_failure(age: timedelta, suffix: str) -> None:
+    event = failure()
+
+    subject = to_message(event, SETTINGS, now=event.timestamp + age)["Subject"]
+
+    assert subject == f"[drs-job-log] Drill: Server prod-web-01 failed to launch{suffix}"
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("prod-web-01", "prod-web-01"),
+        ("a" * 200, "a" * 27 + "..."),
+        ("\N{CYRILLIC SMALL LETTER DE}" * 9, "s-1"),  # ASCII has no such letters
+        (None, "s-1"),
+    ],
+)
+@pytest.mark.parametrize("message", ["Server {} failed to launch", "x" * 300, "x" * 90 + " {}", None])
+def test_the_subject_always_contains_the_server_and_the_age(name: str | None, shown: str, message: str | None) -> None:
+    event = failure(sourceServerName=name, message=message and message.format(name or "s-1"))
+    settings = replace(SETTINGS, name="n" * 128)
+
+    subject = to_message(event, settings, now=event.timestamp + timedelta(days=1))["Subject"]
+
+    assert len(subject) <= 99
+    assert shown in subject
+    assert subject.endswith(" (24 h ago)")
+
+
+def test_the_message_names_the_network_of_a_network_recovery() -> None:
+    event = failure(
+        eventType="NETWORK_RECOVERY_FAIL",
+        resourceID="sn-1",
+        sourceServerID=None,
+        sourceServerName=None,
+        initiatedBy="CREATE_NETWORK_RECOVERY",
+        message=None,
+    )
+
+    message = to_message(event, SETTINGS)
+
+    assert message["Subject"] == "[drs-job-log] Network recovery: Network sn-1: NETWORK_RECOVERY_FAIL"
+    assert "Network:    sn-1\n" in message["Message"]
+    assert attributes(message)["resourceId"] == "sn-1"
 
 
 SENDABLE = {0x9, 0xA, 0xD, *range(0x20, 0xD800), *range(0xE000, 0xFFFE), *range(0x10000, 0x110000)}
