@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import subprocess
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from pytest_terraform.tf import TerraformRunner
 
 from tests.support.issuer import Issuer
 from tests.support.ministack import MiniStack
@@ -45,7 +47,23 @@ def as_aws(stack: MiniStack, issuer: Issuer) -> Iterator[MiniStack]:
             patch.setenv(name, value)
         patch.setenv("TF_CLI_CONFIG_FILE", str(cli_config()))
         patch.setenv("TF_VAR_issuer", issuer.address)
+        patch.setattr(TerraformRunner, "apply", _apply_twice(TerraformRunner.apply))
         yield stack
+
+
+def _apply_twice(apply: Callable[..., Any]) -> Callable[..., Any]:
+    """Return an apply that is repeated once. After a failure, pytest-terraform destroys what it created.
+
+    The provider sometimes repeats a request that succeeded, and the embedded AWS answers that the resource exists.
+    """
+
+    def apply_twice(runner: TerraformRunner, plan: bool = True) -> Any:
+        try:
+            return apply(runner, plan)
+        except subprocess.CalledProcessError:
+            return apply(runner, plan)
+
+    return apply_twice
 
 
 def root_module(copy: Path, name: str, stack: MiniStack) -> Terraform:

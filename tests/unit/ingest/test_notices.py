@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from itertools import count, permutations
 from typing import TYPE_CHECKING, Any
@@ -400,11 +401,13 @@ def test_a_failed_failback_is_called_a_failback(subscriber: Subscriber) -> None:
 
 @pytest.mark.parametrize("topic", [True, False])
 def test_the_failures_of_a_server_are_counted_once(
-    subscriber: Subscriber, capsys: pytest.CaptureFixture[str], topic: bool
+    subscriber: Subscriber, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, topic: bool
 ) -> None:
     """Also if SNS rejects the notification and SQS retries the message."""
     environment = {"FAILURE_TOPIC_ARN": f"{subscriber.topic_arn}-gone"} if topic else {}
     cold_start("ingest", **environment)
+    # The conditional put of moto is not atomic.
+    monkeypatch.setattr(ingest.ConcurrentBatchProcessor, "_threads", ThreadPoolExecutor(1))
     bodies = [attempt(1, 1, "A"), attempt(3, 3, "B"), item("JOB_START", 0)]
 
     retried = [batch(*bodies) for _ in range(3)]
