@@ -775,7 +775,7 @@ def test_a_job_that_is_deleted_while_it_runs_ends(pipeline: Pipeline) -> None:
 
 def test_a_deleted_job_that_had_ended_keeps_its_end(pipeline: Pipeline) -> None:
     """An instance that saw the job run last does not know its end."""
-    job = pipeline.start(script(*LAUNCHED, statuses={ONE: "LAUNCHED"}, deleted=20 * MINUTE))
+    job = pipeline.start(script(*LAUNCHED, statuses={ONE: "LAUNCHED"}, deleted=15 * MINUTE))
     pipeline.play(2 * MINUTE)
     old = pipeline.collector
     pipeline.cold_start()
