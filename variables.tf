@@ -28,7 +28,7 @@ variable "functions" {
     - `architecture` (string, default "arm64"): "arm64" or "x86_64".
     - `memory_size` (number, MB, default 256): memory of each function.
     - `log_retention_in_days` (number, days, default 30): retention of the function logs and of the API's access log. 0 keeps logs forever.
-    - `log_level` (string, default "INFO"): "INFO" or "DEBUG".
+    - `log_level` (string, default "INFO"): "INFO" or "DEBUG". The AWS SDK always logs at INFO, because it logs credentials at DEBUG.
     - `tracing` (bool, default false): record an X-Ray trace of each invocation. While no job runs, the module has two invocations per minute, which costs about $0.40 per month.
     - `powertools_layer.arn` (string, default null): Lambda layer to use instead of the Powertools layer that AWS publishes.
     - `powertools_layer.enabled` (bool, default true): false removes the layer. Use it only with a `package` that contains Powertools.

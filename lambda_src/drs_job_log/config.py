@@ -6,6 +6,7 @@ No other module reads the environment. Terraform sets the variables.
 from __future__ import annotations
 
 import json
+import logging
 import os
 import re
 import threading
@@ -18,6 +19,11 @@ from botocore.config import Config
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+# At DEBUG, these libraries log credentials, session tokens and all bodies. They would
+# inherit the level of the root logger, which Lambda sets.
+for _library in ("boto3", "botocore", "urllib3"):
+    logging.getLogger(_library).setLevel(logging.INFO)
 
 # boto3's default session is not thread-safe while it creates a client.
 _creating_client: Final = threading.Lock()
