@@ -233,7 +233,7 @@ def cases(draw: st.DrawFn) -> Case:
     if is_cancelled:
         steps.append(Step(draw(times), "JOB_CANCEL"))
     listed = draw(st.dictionaries(st.sampled_from(sorted(statuses)), times))  # DRS can name servers late
-    end_time = 300 * SECOND + draw(times)
+    end_time = 310 * SECOND + draw(times)  # after the last item
     script = scripts.in_order(
         Script(servers=list(statuses), steps=steps, end=end_time, statuses=statuses, listed=listed)
     )
