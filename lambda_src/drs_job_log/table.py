@@ -139,7 +139,7 @@ class JobLogTable:
         """Return the stored events of a job by their ``EventKey``, with a consistent read.
 
         The values are the parts of their details that the start and the end of a job have (see ``_JOB_FACTS``). They
-        are empty for events whose source is not ``collector``, the source of the collector's events.
+        are empty for events of a server, and if the source is not ``collector``, the source of the collector's events.
         """
         paths = [f"EventData.{name}" for name in _JOB_FACTS]
         pages = self._client.get_paginator("query").paginate(
@@ -147,11 +147,11 @@ class JobLogTable:
             KeyConditionExpression="JobId = :job",
             ExpressionAttributeValues={":job": {"S": job_id}},
             ConsistentRead=True,
-            **_projection("EventKey", "Source", *paths),
+            **_projection("EventKey", "Source", "SourceServerId", *paths),
         )
         return {
             item["EventKey"]["S"]: _deserialize(item.get("EventData", {"M": {}}))
-            if item["Source"]["S"] == collector
+            if item["Source"]["S"] == collector and "SourceServerId" not in item
             else {}
             for page in pages
             for item in page["Items"]

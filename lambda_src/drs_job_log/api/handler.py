@@ -108,9 +108,7 @@ def _execution_status(execution_id: str, progress: Progress, now: datetime) -> _
 
 def _status_while_running(progress: Progress, now: datetime) -> _Status:
     """Return the status of an execution that runs, as the executions table says."""
-    # Without TERMINATE jobs: a cleanup does not change the status of an execution.
-    ends = [job.ended_at for job in progress.jobs if job.job_type != "TERMINATE"]
-    if not ends or not all(end and now - end > _MAX_TIME_TO_FINISH for end in ends):
+    if progress.decided_at is None or now - progress.decided_at <= _MAX_TIME_TO_FINISH:
         return _Status("IN_PROGRESS", False)
     return _Status(
         progress.status,

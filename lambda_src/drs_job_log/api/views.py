@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
 from drs_job_log.api.parameters import create_token
-from drs_job_log.model.events import format_time
+from drs_job_log.model.events import format_time, revision_of
 from drs_job_log.model.json_text import to_json
 from drs_job_log.model.truncate import truncate_to_fit
 
@@ -82,16 +81,8 @@ def _log_entry(event: JobLogEvent) -> dict[str, Any]:
         "ec2InstanceId": event.ec2_instance_id,
         "message": event.message,
         "error": event.error,
-        "revision": _revision(event),
+        "revision": revision_of(event.detail) or None,
     }
-
-
-def _revision(event: JobLogEvent) -> int | None:
-    match event.detail.get("revision"):
-        case int() | Decimal() as revision:  # DynamoDB returns a Decimal
-            return int(revision)
-        case _:
-            return None
 
 
 def _server_entries(progress: Progress) -> list[dict[str, Any]]:

@@ -13,6 +13,7 @@ from aws_lambda_powertools import Logger
 from drs_job_log.collect.event_bus import batches, to_text
 from drs_job_log.collect.job_log import (
     corrections,
+    created_before,
     deletion,
     durations,
     ended_before,
@@ -217,30 +218,31 @@ class Collector:
             return [TrackedJob(drs, job, JobTracker(), self._launches_of(drs, job)) for job in requested]
 
         start = now - self._settings.lookback
-        known = self._trackers.get(drs)
+        known = self._trackers.get(drs, {})
         unfinished = {
             job_id
-            for job_id, tracker in (known or {}).items()
+            for job_id, tracker in known.items()
             if not tracker.all_stored or (tracker.job and not ended_before(tracker.job, start))
         }
-        if known is None:
-            listed = drs.jobs()  # a job from before the look-back period may still run
-        else:
+        if drs in self._trackers:
             listed = drs.jobs(since=start - _LIST_MARGIN)
             if older := sorted(unfinished - {job["jobID"] for job in listed}):
                 listed += drs.jobs(ids=older)
+        else:
+            listed = drs.jobs()  # a job from before the look-back period may still run
         self._remember_launches(drs, listed)
         # By ID, since a new job can move another job to the next page while the pages are read.
         due = {job["jobID"]: job for job in listed if job["jobID"] in unfinished or not ended_before(job, start)}
-        trackers = {job_id: (known or {}).get(job_id) or JobTracker() for job_id in due}
+        trackers = {job_id: known.get(job_id) or JobTracker() for job_id in due}
         for job_id, tracker in trackers.items():
             tracker.execution_id = execution_of(due[job_id], self._settings.execution_id_tag) or job_id
             if tracker.deletion:  # DRS lists the job again
                 tracker.final_keys = None
             tracker.missing_since = tracker.deletion = None
         for job_id in unfinished - due.keys():
-            tracker = (known or {})[job_id]
-            if tracker.job and (tracker.is_deleted(now) or tracker.final_keys is None):
+            tracker = known[job_id]
+            tracker.missing_since = tracker.missing_since or now
+            if tracker.job and not tracker.all_stored and (tracker.deletion or tracker.final_keys is None):
                 trackers[job_id], due[job_id] = tracker, tracker.job
         self._trackers[drs] = trackers
         return [TrackedJob(drs, job, trackers[job_id], self._launches_of(drs, job)) for job_id, job in due.items()]
@@ -249,7 +251,7 @@ class Collector:
         launches = self._launches.setdefault(drs, {})
         for job in jobs:
             for server in server_ids(job) if job.get("type") == "LAUNCH" else ():
-                if server not in launches or _created(launches[server]) <= _created(job):
+                if server not in launches or created_before(launches[server], job):
                     launches[server] = job
 
     def _launches_of(self, drs: DrsClient, job: JobTypeDef) -> list[JobTypeDef]:
@@ -258,7 +260,7 @@ class Collector:
             return []
         launches = self._launches.get(drs, {})
         of_servers = [launches[server] for server in server_ids(job) if server in launches]
-        earlier = {launch["jobID"]: launch for launch in of_servers if _created(launch) <= _created(job)}
+        earlier = {launch["jobID"]: launch for launch in of_servers if created_before(launch, job)}
         return list(earlier.values())
 
     def _read_job(self, tracked: TrackedJob, now: datetime, failures: dict[str, str]) -> list[BusEntry]:
@@ -268,7 +270,7 @@ class Collector:
         """
         job, tracker = tracked.job, tracked.tracker
         if tracker.missing_since:
-            return self._read_deleted(tracked, now)
+            return self._read_deleted(tracked, now, failures)
         if not tracker.should_read(job, now):
             return []
         log = read_log(job, tracked.drs.log(job["jobID"]), now)
@@ -276,12 +278,14 @@ class Collector:
         derived = stalled_items(job, log, self._settings.stalled_after, now)
         items = [item for item in (*log.items, *derived) if item.time >= oldest_kept]
         new = [item for item in items if tracker.should_send(item.key, now)]
-        if tracker.resent or any(tracker.needs_reconcile(item.key, now, self._settings.poll_interval) for item in new):
-            self._read_stored(tracked)
-        if corrections(job, log, tracker.published(now)):
+        if (
+            tracker.resent
+            or any(tracker.needs_reconcile(item.key, now, self._settings.poll_interval) for item in new)
             # Another instance may have published the same correction.
+            or corrections(job, log, tracker.published(now))
+        ):
             self._read_stored(tracked)
-            items += corrections(job, log, tracker.published(now))
+        items += corrections(job, log, tracker.published(now))
         new = [item for item in items if tracker.should_send(item.key, now)]
         if not_stored := tracker.resent.intersection(item.key for item in items) - tracker.stored:
             with collect_errors(failures, f"events of {tracked}", _COLLECTION_FAILED):
@@ -295,7 +299,7 @@ class Collector:
         tracker.final_keys = frozenset(item.key for item in items) if log.is_complete else None
         return self._entries(tracked, new, durations(job, log) if new else {}, failures)
 
-    def _read_deleted(self, tracked: TrackedJob, now: datetime) -> list[BusEntry]:
+    def _read_deleted(self, tracked: TrackedJob, now: datetime, failures: dict[str, str]) -> list[BusEntry]:
         """Return the event of a job that was deleted while it ran, unless it was sent."""
         job, tracker = tracked.job, tracked.tracker
         if not tracker.is_deleted(now):
@@ -304,11 +308,11 @@ class Collector:
         if not tracker.deletion and (ends := published_ends(tracker.details)):
             tracker.final_keys = frozenset(ends)  # another instance saw the end of the job
             return []
-        tracker.deletion = tracker.deletion or deletion(job, tracker.details.keys())
+        tracker.deletion = tracker.deletion or deletion(job, tracker.stored | tracker.emitted.keys())
         tracker.final_keys = frozenset({tracker.deletion.key})
         tracker.servers = Counter()
         new = [tracker.deletion] if tracker.should_send(tracker.deletion.key, now) else []
-        return self._entries(tracked, new, {}, {})
+        return self._entries(tracked, new, {}, failures)
 
     def _read_stored(self, tracked: TrackedJob) -> None:
         tracked.tracker.update_stored(self._table.stored(tracked.job["jobID"], self._settings.event_source))
@@ -336,15 +340,12 @@ class Collector:
         for place, entry in enumerate(batch):
             if place not in rejected:
                 entry.tracker.emitted[entry.key] = now
-                entry.tracker.details[entry.key] = entry.detail
+                if entry.detail:
+                    entry.tracker.details[entry.key] = entry.detail
         if rejected:
             reasons = "; ".join(sorted(set(rejected.values())))
             raise NotPutError(f"EventBridge rejected {len(rejected)} of {len(batch)} events: {reasons}")
         return len(batch)
-
-
-def _created(job: JobTypeDef) -> str:
-    return job.get("creationDateTime", "")
 
 
 def _run_all(

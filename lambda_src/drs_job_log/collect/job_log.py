@@ -21,6 +21,7 @@ from drs_job_log.model.events import (
     format_time,
     is_job_end,
     parse_time,
+    revision_of,
     stored_end_type,
     time_of_key,
 )
@@ -321,6 +322,12 @@ def ended_before(job: JobTypeDef, time: datetime) -> bool:
     return job.get("status") == "COMPLETED" and ended is not None and ended < time
 
 
+def created_before(job: JobTypeDef, other: JobTypeDef) -> bool:
+    """Whether a job was created before another one, or at the same time."""
+    created, other_created = _time(job.get("creationDateTime")), _time(other.get("creationDateTime"))
+    return created is not None and other_created is not None and created <= other_created
+
+
 def end_time_of(job: JobTypeDef) -> datetime | None:
     """Return the time at which the job ended, or None if DRS does not state it."""
     return _time(job.get("endDateTime"))
@@ -512,7 +519,7 @@ def _corrected_end(job: JobTypeDef, log: JobLog, published: Mapping[str, Mapping
     end = next((item for item in log.items if is_job_end(item.event_type, item.detail)), None)
     if end is None or end.key not in published or not log.is_complete:
         return
-    ends = {int(detail.get("revision", 0)): detail for detail in published_ends(published).values()}
+    ends = {revision_of(detail): detail for detail in published_ends(published).values()}
     revision = max(ends, default=0)
     newest = ends.get(revision, {})
     log.state.keep_terminated(_published_states(newest))

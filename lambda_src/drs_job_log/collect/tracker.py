@@ -37,7 +37,7 @@ class JobTracker:
     emitted
         Keys that were put on the bus, with the time.
     details
-        Details of the events that were stored or put on the bus, by key. Empty for an event of a server.
+        Details of the job's own events, not of those of a server, that were stored or put on the bus, by key.
     resent
         Keys that were put on the bus again because the table did not contain them in time.
     final_keys
@@ -69,9 +69,9 @@ class JobTracker:
     deletion: JobLogItem | None = None
 
     def update_stored(self, stored: Mapping[str, Mapping[str, Any]]) -> None:
-        """Set what the table contains: the details of the events by key."""
+        """Set what the table contains: the details of the events by key. They are empty for an event of a server."""
         self.stored = set(stored)
-        self.details |= stored
+        self.details |= {key: detail for key, detail in stored.items() if detail}
 
     def published(self, now: datetime) -> dict[str, Mapping[str, Any]]:
         """Return the details of the events that are stored or were put on the bus recently."""
@@ -101,9 +101,8 @@ class JobTracker:
         return key in self.emitted or self.read_at is None or now - self.read_at > poll_interval + _POLL_GAP
 
     def is_deleted(self, now: datetime) -> bool:
-        """Whether DRS deleted the job while it ran. Call it if DRS does not list the job."""
-        self.missing_since = self.missing_since or now
-        return self.deletion is not None or (self.final_keys is None and now - self.missing_since >= _DELETED_AFTER)
+        """Whether DRS has not listed the job for so long that it was deleted."""
+        return self.missing_since is not None and now - self.missing_since >= _DELETED_AFTER
 
     @property
     def all_stored(self) -> bool:

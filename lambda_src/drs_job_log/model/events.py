@@ -130,6 +130,14 @@ def is_job_end(event_type: str, detail: Mapping[str, Any]) -> bool:
     return event_type in JOB_ENDS or (event_type == "JOB_TERMINATED" and "outcome" in detail)
 
 
+def revision_of(detail: Mapping[str, Any]) -> int:
+    """Return the number of the correction in the detail of a corrected end. 0 for the first end of a job."""
+    match detail.get("revision"):
+        case int() | Decimal() as revision:  # DynamoDB returns a Decimal
+            return int(revision)
+    return 0
+
+
 def job_label(initiated_by: object) -> str:
     """Return the name of a job in a sentence, for example "Drill", from its ``initiatedBy``. "Job" if it is unknown."""
     return _JOB_LABELS.get(initiated_by, "Job") if isinstance(initiated_by, str) else "Job"

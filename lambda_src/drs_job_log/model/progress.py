@@ -9,11 +9,10 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from decimal import Decimal
 from itertools import chain
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from drs_job_log.model.events import RESOURCE_FAILURES, SERVER_FAILURES, is_job_end
+from drs_job_log.model.events import RESOURCE_FAILURES, SERVER_FAILURES, is_job_end, revision_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Sequence
@@ -32,7 +31,7 @@ _STATES: Final = (
     *("SKIPPED", "COMPLETED", "LAUNCHED", "FAILED", "TERMINATED"),
 )
 _FINALITY: Final[Mapping[str | None, int]] = {state: place for place, state in enumerate((None, *_STATES))}
-ACTIVE_STATES: Final = frozenset({"PENDING", "SNAPSHOT", "CONVERSION", "LAUNCHING"})
+_ACTIVE_STATES: Final = frozenset({"PENDING", "SNAPSHOT", "CONVERSION", "LAUNCHING"})
 
 # Job type → the state of a server for which the job succeeded. DRS uses the same values for launchStatus. Jobs of
 # other types, such as CREATE_CONVERTED_SNAPSHOT, launch nothing: a server succeeds unless it fails.
@@ -63,7 +62,7 @@ _NETWORK_STEPS: Final = _RESOURCE_STATES.keys() | {
 }
 
 # State of a server → its key in the API's summary.
-SUMMARY_KEYS: Final[Mapping[str, str]] = {state: state.lower() for state in _STATES} | {
+_SUMMARY_KEYS: Final[Mapping[str, str]] = {state: state.lower() for state in _STATES} | {
     "SNAPSHOT": "converting",
     "CONVERSION": "converting",
 }
@@ -187,13 +186,13 @@ class Progress:
         statuses = {job.status for job in self._decisive_jobs}
         if not statuses:
             return "NO_EVENTS"
-        return "IN_PROGRESS" if "IN_PROGRESS" in statuses else combined_status(statuses)
+        return "IN_PROGRESS" if "IN_PROGRESS" in statuses else _combined_status(statuses)
 
     @property
     def outcome(self) -> str | None:
         """The common outcome of the jobs, or PARTIAL if they differ. None unless all jobs have ended."""
         outcomes = {job.outcome for job in self._decisive_jobs if job.outcome}
-        return combined_status(outcomes) if self.has_ended else None
+        return _combined_status(outcomes) if self.has_ended else None
 
     @property
     def _decisive_jobs(self) -> Sequence[JobProgress]:
@@ -203,14 +202,18 @@ class Progress:
     @property
     def summary(self) -> dict[str, int]:
         """The number of servers by state. The numbers add up to ``totalServers``."""
-        counts = Counter(SUMMARY_KEYS[server.state] for server in self.servers)
-        return {"totalServers": len(self.servers)} | {key: counts[key] for key in dict.fromkeys(SUMMARY_KEYS.values())}
+        counts = Counter(_SUMMARY_KEYS[server.state] for server in self.servers)
+        return {"totalServers": len(self.servers)} | {key: counts[key] for key in dict.fromkeys(_SUMMARY_KEYS.values())}
 
     @property
     def ended_at(self) -> datetime | None:
         """When the last job ended. None while a job runs."""
-        ends = [job.ended_at for job in self.jobs]
-        return None if None in ends else max((end for end in ends if end), default=None)
+        return _last_end(self.jobs)
+
+    @property
+    def decided_at(self) -> datetime | None:
+        """When the last job ended that decides the status. None while such a job runs."""
+        return _last_end(self._decisive_jobs)
 
     @property
     def has_ended(self) -> bool:
@@ -226,7 +229,12 @@ class Progress:
         return self.has_ended and self.ended_at is not None and now - self.ended_at >= _INFLIGHT_GRACE
 
 
-def combined_status(statuses: Iterable[str]) -> str:
+def _last_end(jobs: Sequence[JobProgress]) -> datetime | None:
+    ends = [job.ended_at for job in jobs]
+    return None if None in ends else max((end for end in ends if end), default=None)
+
+
+def _combined_status(statuses: Iterable[str]) -> str:
     """Return the common status of the parts, or PARTIAL if they differ. No part may be in progress."""
     first, *others = set(statuses)
     return "PARTIAL" if others else first
@@ -298,16 +306,14 @@ def _order(event: ProgressEvent) -> tuple[int, datetime, int, str]:
 
     A corrected end has the time of the end that it corrects, and follows all other events: the collector knew them.
     """
+    revision = 0
     if event.event_type == "JOB_STARTED":
         finality = -1
     elif event.event_type == "JOB_TERMINATED" or is_job_end(event.event_type, event.detail):
-        finality = len(_FINALITY)
+        finality, revision = len(_FINALITY), revision_of(event.detail)
     else:
         finality = _FINALITY[_STATE_AFTER_EVENT.get(event.event_type)]
-    match event.detail.get("revision"):
-        case int() | Decimal() as revision:
-            return int(revision), event.timestamp, finality, event.event_id
-    return 0, event.timestamp, finality, event.event_id
+    return revision, event.timestamp, finality, event.event_id
 
 
 @dataclass(slots=True)
@@ -363,7 +369,7 @@ class Participant:
 
     @property
     def is_active(self) -> bool:
-        return self.state in ACTIVE_STATES
+        return self.state in _ACTIVE_STATES
 
     @property
     def error(self) -> str | None:
@@ -559,7 +565,7 @@ class JobState:
     @property
     def summary(self) -> Counter[str]:
         """The number of servers by state, with the keys of the API's summary."""
-        return Counter(SUMMARY_KEYS[server.state] for server in self.servers.values())
+        return Counter(_SUMMARY_KEYS[server.state] for server in self.servers.values())
 
     def stalled(self, stalled_after: timedelta, now: datetime) -> list[Participant]:
         """Return the active participants of a running job without a new event for ``stalled_after``."""

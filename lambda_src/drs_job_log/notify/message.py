@@ -88,13 +88,11 @@ def _age(event: JobLogEvent, now: datetime | None) -> str:
     if age <= _OLD:
         return ""
     minutes = int(age.total_seconds() // 60)
-    return (
-        f"{minutes} min ago"
-        if minutes < 120
-        else f"{minutes // 60} h ago"
-        if minutes < 48 * 60
-        else f"{minutes // (24 * 60)} d ago"
-    )
+    if minutes < 2 * 60:
+        return f"{minutes} min ago"
+    if minutes < 2 * 24 * 60:
+        return f"{minutes // 60} h ago"
+    return f"{minutes // (24 * 60)} d ago"
 
 
 def _subject(prefix: str, summary: str, name: str, id_: str | None, age: str) -> str:

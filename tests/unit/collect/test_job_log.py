@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from drs_job_log.collect.job_log import durations, read_log, stalled_items, to_detail
+from drs_job_log.collect.job_log import created_before, durations, read_log, stalled_items, to_detail
 from drs_job_log.model.events import parse
 from hypothesis import given
 from hypothesis import strategies as st
@@ -259,6 +259,20 @@ def test_new_attributes_of_the_drs_api_do_not_change_the_key() -> None:
 
     (item,) = read_log(running, [log_item("SNAPSHOT_START"), newer], NOW).items
     assert item.detail["maxAttemptsCount"] == 3
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ("2025-11-28T20:30:15Z", "2025-11-28T20:30:15.500000+00:00"),  # as text, the other way round
+        ("2025-11-28T21:30:15+01:00", "2025-11-28T20:30:16Z"),
+    ],
+)
+def test_the_order_of_jobs_does_not_depend_on_the_format_of_their_times(first: str, second: str) -> None:
+    earlier, later = job(creationDateTime=first), job(creationDateTime=second)
+
+    assert (created_before(earlier, later), created_before(later, earlier)) == (True, False)
+    assert not created_before(earlier, job(creationDateTime=None))
 
 
 def test_an_item_without_a_time_has_the_creation_time_of_its_job() -> None:

@@ -553,6 +553,13 @@ def test_the_newest_revision_of_an_end_applies() -> None:
     assert [progress_of(ends[:count]).status for count in (1, 2, 3)] == ["FAILED", "COMPLETED", "FAILED"]
 
 
+def test_only_an_end_has_a_revision() -> None:
+    """Other senders can put any key into a detail."""
+    server = only_server(event("LAUNCH_START", 1, revision=5), event("LAUNCH_END", 2))
+
+    assert server.state == "LAUNCHED"
+
+
 def test_a_deleted_job_has_ended() -> None:
     progress = progress_of([event("CONVERSION_START", 1), event("JOB_DELETED", 1, None)])
 
