@@ -19,9 +19,10 @@ from drs_job_log.model.events import parse
 from tests.support import scripts
 from tests.support.drs import ApiError, DrsServer, Simulator
 from tests.support.envelopes import dumps, job_log
+from tests.support.pipeline import SETTINGS
 from tests.support.profile import scaled
 from tests.support.scripts import server_id
-from tests.unit.collect.test_collector import SETTINGS, START, Table
+from tests.unit.collect.test_collector import START, Table
 from tests.unit.conftest import RETENTION
 
 if TYPE_CHECKING:

@@ -62,3 +62,26 @@ def events(script: Script, job_id: str, **options: Any) -> list[JobLogEvent]:
 def events_of(job: Any, items: Sequence[Any], *, now: datetime) -> list[JobLogEvent]:
     """Return the events of a job and its log items. For the parameters, see ``details_of``."""
     return [parse(dumps(job_log(detail))) for detail in details_of(job, items, now=now)]
+
+
+def events_of_short_job(
+    items: Sequence[tuple[str, float, dict[str, Any]]], created: datetime, *, job_id: str = "drsjob-1", **job: Any
+) -> list[JobLogEvent]:
+    """Return the events of a LAUNCH job of exec-1 that ended after 10 minutes.
+
+    ``items`` are the event, the seconds after the start, and eventData. ``job`` are further keys of the job.
+    """
+    defaults = {
+        "jobID": job_id,
+        "type": "LAUNCH",
+        "initiatedBy": "START_DRILL",
+        "creationDateTime": created.isoformat(),
+        "status": "COMPLETED",
+        "endDateTime": (created + timedelta(minutes=10)).isoformat(),
+        "tags": {"ExecutionId": "exec-1"},
+    }
+    log_items = [
+        {"event": event, "logDateTime": (created + timedelta(seconds=seconds)).isoformat(), "eventData": data}
+        for event, seconds, data in items
+    ]
+    return events_of(defaults | job, log_items, now=created + timedelta(hours=1))

@@ -43,31 +43,10 @@ def events_of(
 
 
 def events_of_job(
-    items: Sequence[tuple[str, float, dict[str, Any]]],
-    *,
-    ago: timedelta = timedelta(hours=1),
-    job_id: str = "drsjob-1",
-    **job: Any,
+    items: Sequence[tuple[str, float, dict[str, Any]]], *, ago: timedelta = timedelta(hours=1), **job: Any
 ) -> list[JobLogEvent]:
-    """Return the events of a LAUNCH job that started ``ago`` and ended after 10 minutes.
-
-    ``items`` are the event, the seconds after the start, and eventData. ``job`` are further keys of the job.
-    """
-    created = NOW - ago
-    defaults = {
-        "jobID": job_id,
-        "type": "LAUNCH",
-        "initiatedBy": "START_DRILL",
-        "creationDateTime": created.isoformat(),
-        "status": "COMPLETED",
-        "endDateTime": (created + timedelta(minutes=10)).isoformat(),
-        "tags": {"ExecutionId": "exec-1"},
-    }
-    log_items = [
-        {"event": event, "logDateTime": (created + timedelta(seconds=seconds)).isoformat(), "eventData": data}
-        for event, seconds, data in items
-    ]
-    return played.events_of(defaults | job, log_items, now=NOW)
+    """Return the events of a LAUNCH job of exec-1 that started ``ago`` (see ``played.events_of_short_job``)."""
+    return played.events_of_short_job(items, NOW - ago, **job)
 
 
 def derived(event_type: str, ago: timedelta, **detail: Any) -> JobLogEvent:

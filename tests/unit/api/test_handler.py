@@ -233,23 +233,16 @@ def test_a_corrected_end_has_its_number(table: JobLogTable, revision: object, sh
     assert type(entry["revision"]) is type(shown)
 
 
+def store_ended_job(table: JobLogTable, ago: timedelta) -> None:
+    """Store the events of MIXED as drsjob-1, which ended ``ago``."""
+    *_, end = played.events(MIXED, "drsjob-1")
+    for event in played.events(MIXED, "drsjob-1", created=datetime.now(UTC) - ago - (end.timestamp - played.START)):
+        table.put(event, RETENTION)
+
+
 def store(table: JobLogTable, job: dict[str, Any], items: Sequence[tuple[str, float, dict[str, Any]]]) -> None:
     """Store the events of a LAUNCH job that ran for 10 minutes, an hour ago. ``items``: event, seconds, eventData."""
-    created = NOW - timedelta(hours=1)
-    full_job = {
-        "jobID": "drsjob-1",
-        "type": "LAUNCH",
-        "initiatedBy": "START_DRILL",
-        "creationDateTime": created.isoformat(),
-        "status": "COMPLETED",
-        "endDateTime": (created + timedelta(minutes=10)).isoformat(),
-        "tags": {"ExecutionId": "exec-1"},
-    }
-    log_items = [
-        {"event": event, "logDateTime": (created + timedelta(seconds=seconds)).isoformat(), "eventData": data}
-        for event, seconds, data in items
-    ]
-    for event in played.events_of(full_job | job, log_items, now=NOW):
+    for event in played.events_of_short_job(items, NOW - timedelta(hours=1), **job):
         table.put(event, RETENTION)
 
 
@@ -457,10 +450,7 @@ def test_the_log_counts_if_the_executions_table_says_running_for_a_day_after_the
     create(dynamodb, "ExecutionId")
     write(dynamodb, ExecutionId="exec-1", Status="POLLING")
     monkeypatch.setattr(api, "executions_table", executions_table(dynamodb))
-    *_, end = played.events(MIXED, "drsjob-1")
-    created = datetime.now(UTC) - timedelta(hours=hours) - (end.timestamp - played.START)
-    for event in played.events(MIXED, "drsjob-1", created=created):
-        table.put(event, RETENTION)
+    store_ended_job(table, timedelta(hours=hours))
 
     body = execution()
 
@@ -532,10 +522,7 @@ def test_nothing_is_settled_while_events_can_be_in_transit(
     create(dynamodb, "ExecutionId")
     write(dynamodb, ExecutionId="exec-1", Status="PARTIAL")
     monkeypatch.setattr(api, "executions_table", executions_table(dynamodb))
-    *_, end = played.events(MIXED, "drsjob-1")
-    created = datetime.now(UTC) - timedelta(seconds=seconds) - (end.timestamp - played.START)
-    for event in played.events(MIXED, "drsjob-1", created=created):
-        table.put(event, RETENTION)
+    store_ended_job(table, timedelta(seconds=seconds))
 
     assert execution()["settled"] is settled
     assert get("jobId", "drsjob-1")[1]["settled"] is settled

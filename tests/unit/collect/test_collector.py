@@ -17,7 +17,7 @@ import pytest
 from drs_job_log.collect.collector import Collector, PassRequest, PassResult
 from drs_job_log.collect.drs_client import DrsClient
 from drs_job_log.collect.event_bus import EventBus
-from drs_job_log.config import CollectorSettings, Target
+from drs_job_log.config import Target
 from drs_job_log.model.events import format_time, parse, parse_time
 from drs_job_log.model.progress import progress_of
 from drs_job_log.table import to_item
@@ -27,6 +27,7 @@ from hypothesis import strategies as st
 from tests.support import scripts
 from tests.support.drs import ApiError, DrsServer, Simulator
 from tests.support.envelopes import dumps, job_log
+from tests.support.pipeline import SETTINGS
 from tests.support.scripts import STORED_AS, Script, Step, server_id
 from tests.unit.conftest import RETENTION
 
@@ -38,17 +39,6 @@ if TYPE_CHECKING:
 START = datetime(2026, 11, 23, 20, 30, 15, 123456, tzinfo=UTC)
 SECOND = timedelta(seconds=1)
 MINUTE = timedelta(minutes=1)
-SETTINGS = CollectorSettings(
-    table_name="events",
-    event_bus_name="default",
-    event_source="drs.job-log",
-    targets=(Target(),),
-    lookback=timedelta(hours=24),
-    retention=timedelta(days=30),
-    poll_interval=3 * SECOND,
-    stalled_after=45 * MINUTE,
-    execution_id_tag="ExecutionId",
-)
 
 
 class KilledError(BaseException):

@@ -26,6 +26,7 @@ from tests.support.played import START, events
 from tests.unit.conftest import RETENTION, TABLE
 
 if TYPE_CHECKING:
+    from drs_job_log.link.executions_table import ExecutionsTable
     from drs_job_log.table import JobLogTable
     from mypy_boto3_dynamodb import DynamoDBClient
 
@@ -155,15 +156,21 @@ def store_corrected_end(table: JobLogTable, job_id: str, *, revision: int | None
     table.put(replace(end, event_id="corrected", detail=detail), RETENTION * 1000)
 
 
+def failed_execution(dynamodb: DynamoDBClient, table: JobLogTable, **settings: Any) -> ExecutionsTable:
+    """Return an executions table with exec-1, whose status FAILED the module has set."""
+    create(dynamodb, "ExecutionId")
+    write(dynamodb, ExecutionId="exec-1", Status="RUNNING", Waves=[{"JobId": "drsjob-1"}])
+    store_job(table, BAD, "drsjob-1")
+    executions = executions_table(dynamodb, **settings)
+    assert update_status(executions, table, "exec-1", "drsjob-1") == "UPDATED"
+    return executions
+
+
 @pytest.mark.parametrize("end_time_format", ["ISO8601", "EPOCH_SECONDS"])
 def test_a_corrected_end_corrects_the_status_that_the_module_set(
     dynamodb: DynamoDBClient, table: JobLogTable, end_time_format: str
 ) -> None:
-    create(dynamodb, "ExecutionId")
-    write(dynamodb, ExecutionId="exec-1", Status="RUNNING", Waves=[{"JobId": "drsjob-1"}])
-    store_job(table, BAD, "drsjob-1")
-    executions = executions_table(dynamodb, update_status=True, end_time_format=end_time_format)
-    assert update_status(executions, table, "exec-1", "drsjob-1") == "UPDATED"
+    executions = failed_execution(dynamodb, table, end_time_format=end_time_format)
     (before,) = records(dynamodb)
     assert before["Status"] == "FAILED"
 
@@ -186,11 +193,7 @@ def test_a_corrected_end_corrects_the_status_that_the_module_set(
 def test_a_corrected_end_does_not_change_what_another_writer_set(
     dynamodb: DynamoDBClient, table: JobLogTable, written: dict[str, Any]
 ) -> None:
-    create(dynamodb, "ExecutionId")
-    write(dynamodb, ExecutionId="exec-1", Status="RUNNING", Waves=[{"JobId": "drsjob-1"}])
-    store_job(table, BAD, "drsjob-1")
-    executions = executions_table(dynamodb)
-    update_status(executions, table, "exec-1", "drsjob-1")
+    executions = failed_execution(dynamodb, table)
     (record,) = records(dynamodb)
     write(dynamodb, **(record | written))
     store_corrected_end(table, "drsjob-1")
@@ -200,11 +203,7 @@ def test_a_corrected_end_does_not_change_what_another_writer_set(
 
 
 def test_without_a_corrected_end_the_status_is_set_once(dynamodb: DynamoDBClient, table: JobLogTable) -> None:
-    create(dynamodb, "ExecutionId")
-    write(dynamodb, ExecutionId="exec-1", Status="RUNNING", Waves=[{"JobId": "drsjob-1"}])
-    store_job(table, BAD, "drsjob-1")
-    executions = executions_table(dynamodb)
-    update_status(executions, table, "exec-1", "drsjob-1")
+    executions = failed_execution(dynamodb, table)
     store_corrected_end(table, "drsjob-1", revision=None)
 
     assert update_status(executions, table, "exec-1", "drsjob-1") == "UNCHANGED"
@@ -213,11 +212,7 @@ def test_without_a_corrected_end_the_status_is_set_once(dynamodb: DynamoDBClient
 def test_a_correction_does_not_overwrite_a_concurrent_change(
     dynamodb: DynamoDBClient, table: JobLogTable, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    create(dynamodb, "ExecutionId")
-    write(dynamodb, ExecutionId="exec-1", Status="RUNNING", Waves=[{"JobId": "drsjob-1"}])
-    store_job(table, BAD, "drsjob-1")
-    executions = executions_table(dynamodb)
-    update_status(executions, table, "exec-1", "drsjob-1")
+    executions = failed_execution(dynamodb, table)
     (record,) = records(dynamodb)
     store_corrected_end(table, "drsjob-1")
     set_status = executions.set_status
