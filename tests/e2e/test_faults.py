@@ -28,9 +28,11 @@ SERVERS = [server_id(number) for number in range(16)]
 EXECUTIONS = scaled(100)
 EVENTS = 100 * EXECUTIONS
 
-# The defaults are 180 s and 30 s, so that SQS delivers a message for 15 minutes. Here it does so for two.
+# The defaults are 180 s and 30 s, so that SQS delivers a message for 15 minutes. Here it does so for 3 minutes.
+# More tries than the default 5, because invocations of a slow machine time out.
 VISIBILITY_SECONDS = 22
 TIMEOUT_SECONDS = 20
+TRIES = 8
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +46,7 @@ def deployment(proxy: FaultProxy) -> Iterator[Deployment]:
     endpoints = {f"AWS_ENDPOINT_URL_{service}": proxy.endpoint for service in ("DYNAMODB", "SNS")}
     with deployed(settings=endpoints) as deployment:
         proxy.target = deployment.stack.endpoint
-        set_visibility_timeout(deployment, VISIBILITY_SECONDS)
+        set_retries(deployment, tries=TRIES, visibility_seconds=VISIBILITY_SECONDS)
         deployment.stack.client("lambda").update_function_configuration(
             FunctionName=deployment.outputs["ingest_function_name"], Timeout=TIMEOUT_SECONDS
         )
@@ -58,10 +60,15 @@ def _mended(proxy: FaultProxy) -> Iterator[None]:
     proxy.chances, proxy.down = {}, frozenset()
 
 
-def set_visibility_timeout(deployment: Deployment, seconds: int) -> None:
-    deployment.stack.client("sqs").set_queue_attributes(
-        QueueUrl=deployment.outputs["queue_url"], Attributes={"VisibilityTimeout": str(seconds)}
-    )
+def set_retries(deployment: Deployment, *, tries: int, visibility_seconds: int) -> None:
+    """Set how often SQS delivers a message, and the time between two deliveries."""
+    sqs, url = deployment.stack.client("sqs"), deployment.outputs["queue_url"]
+    policy = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["RedrivePolicy"])["Attributes"]["RedrivePolicy"]
+    attributes = {
+        "VisibilityTimeout": str(visibility_seconds),
+        "RedrivePolicy": json.dumps(json.loads(policy) | {"maxReceiveCount": tries}),
+    }
+    sqs.set_queue_attributes(QueueUrl=url, Attributes=attributes)
 
 
 @pytest.fixture(scope="module")
@@ -136,9 +143,10 @@ def test_many_events_while_dynamodb_and_sns_fail(
     proxy.down = frozenset({"sns"})  # alone: without DynamoDB, the function does not get as far as SNS
     put(deployment, everything[scaled(6000) : scaled(7000)])
     proxy.down = frozenset({"dynamodb", "sns"})
-    put(deployment, everything[scaled(7000) :])
-    time.sleep(1.5 * VISIBILITY_SECONDS)
-    proxy.down = frozenset()
+    with ThreadPoolExecutor(1) as background:
+        background.submit(put, deployment, everything[scaled(7000) :])
+        time.sleep(1.5 * VISIBILITY_SECONDS)  # shorter than the retries of a message, however slow the puts are
+        proxy.down = frozenset()
 
     eventually(lambda: deployment.stored() == before + EVENTS, seconds=240)
     eventually(lambda: deployment.waiting() == 0, seconds=240)
@@ -163,7 +171,7 @@ def test_a_redrive_after_an_outage_empties_the_dlq_and_completes_the_rows(
     deployment: Deployment, proxy: FaultProxy, subscriber: str
 ) -> None:
     events = details("exec-redriven", "redriven", SERVERS[:1])
-    set_visibility_timeout(deployment, 5)
+    set_retries(deployment, tries=5, visibility_seconds=5)
     proxy.down = frozenset({"dynamodb"})
     put(deployment, events)
     dlq = deployment.outputs["processing_dlq_url"]

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from drs_job_log.model.events import JobLogEvent
-    from playwright.sync_api import Browser, BrowserContext, Locator, Page
+    from playwright.sync_api import Browser, BrowserContext, Locator, Page, Request
 
 NAMES = ["prod-web-01", "prod-db-01", "prod-app-01"]
 SERVERS = [scripts.server_id(number) for number in range(len(NAMES))]
@@ -100,6 +100,10 @@ class Viewer:
     def __init__(self, page: Page, recovery: Recovery) -> None:
         self.page = page
         self._recovery = recovery
+        self._in_flight: set[Request] = set()
+        page.on("request", lambda request: self._in_flight.add(request))  # noqa: PLW0108
+        page.on("requestfinished", lambda request: self._in_flight.discard(request))  # noqa: PLW0108
+        page.on("requestfailed", lambda request: self._in_flight.discard(request))  # noqa: PLW0108
 
     def find(self, selector: str) -> Locator:
         """Return a locator, which also finds elements in the component."""
@@ -115,7 +119,11 @@ class Viewer:
             if self._recovery.polls > before:
                 return seconds
             self.move_on(1)
-            self.page.wait_for_timeout(20)
+            # On a slow machine, an answer takes longer. The clock must not advance meanwhile.
+            for _ in range(50):
+                self.page.wait_for_timeout(20)
+                if not self._in_flight:
+                    break
         raise AssertionError("the page stopped polling")
 
     def poll(self, times: int = 1) -> None:
