@@ -7,13 +7,11 @@ locals {
     {
       "GET /executions/{executionId}/logs" = var.api.authorization
       "GET /jobs/{jobId}/logs"             = var.api.authorization
+      "GET /logs"                          = var.api.authorization
     },
-    {
-      for route in ["GET /executions/{executionId}", "GET /jobs/{jobId}", "GET /viewer/{file}"] :
-      route => var.api.authorization == "JWT" ? "NONE" : var.api.authorization
-      if var.api.viewer
-    },
+    { for route in local.viewer_routes : route => var.api.authorization == "JWT" ? "NONE" : var.api.authorization },
   ) : {}
+  viewer_routes = var.api.viewer ? ["GET /executions/{executionId}", "GET /jobs/{jobId}", "GET /viewer/{file}"] : []
 
   # With this prefix, the log group needs no resource policy. AWS limits the number of these policies per account.
   access_log_group_name = "/aws/vendedlogs/apis/${local.prefix}"
@@ -123,6 +121,20 @@ resource "aws_apigatewayv2_stage" "this" {
     throttling_rate_limit  = var.api.throttling_rate_limit
   }
 
+  # The routes of the viewer can be public, so they have lower limits of their own.
+  dynamic "route_settings" {
+    for_each = toset(local.viewer_routes)
+
+    content {
+      route_key              = route_settings.value
+      throttling_burst_limit = var.api.viewer_throttling_burst_limit
+      throttling_rate_limit  = var.api.viewer_throttling_rate_limit
+    }
+  }
+
+  # API Gateway does not escape values, so a value with a quotation mark makes the line invalid JSON. Each value here has
+  # a fixed format, or it is from AWS or from a verified token. The format has no path and no error message, because
+  # both can contain text of the caller. messageString is no alternative: without an error, it is "-" without quotes.
   access_log_settings {
     destination_arn = aws_cloudwatch_log_group.api_access[0].arn
     format = jsonencode({
@@ -132,16 +144,16 @@ resource "aws_apigatewayv2_stage" "this" {
       caller             = "$context.identity.userArn"
       subject            = "$context.authorizer.claims.sub"
       routeKey           = "$context.routeKey"
-      path               = "$context.path"
       status             = "$context.status"
       responseLength     = "$context.responseLength"
       responseLatency    = "$context.responseLatency"
       integrationLatency = "$context.integrationLatency"
-      error              = "$context.error.message"
-      authorizerError    = "$context.authorizer.error"
-      integrationError   = "$context.integrationErrorMessage"
+      integrationStatus  = "$context.integration.integrationStatus"
+      errorType          = "$context.error.responseType"
     })
   }
+
+  depends_on = [aws_apigatewayv2_route.this] # API Gateway refuses settings of a route that does not exist
 }
 
 resource "aws_cloudwatch_log_group" "api_access" {

@@ -4,8 +4,9 @@ locals {
   executions_table_arn        = var.execution_history == null ? null : "arn:${local.partition}:dynamodb:${local.region}:${local.account_id}:table/${var.execution_history.table_name}"
   executions_table_has_index  = try(var.execution_history.job_id_index, null) != null
   executions_table_is_updated = try(var.execution_history.update_status, false)
-  # Whether ingest or the linker uses the table. The API always reads the status from it.
-  executions_table_is_used = local.executions_table_has_index || local.executions_table_is_updated || try(var.execution_history.allow_scan, false)
+  # Otherwise, only the linker (allow_scan) and the API use the table.
+  ingest_uses_executions_table  = local.executions_table_has_index || local.executions_table_is_updated
+  executions_table_kms_key_arns = try(var.execution_history.kms_key_arn, null) == null ? [] : [var.execution_history.kms_key_arn]
   executions_table_environment = var.execution_history == null ? {} : {
     EXECUTION_HISTORY_TABLE = var.execution_history.table_name
     EXECUTION_HISTORY_SETTINGS = jsonencode({
@@ -41,13 +42,39 @@ data "aws_iam_policy_document" "execution_history" {
     for_each = local.executions_table_is_updated ? [1] : []
 
     content {
-      sid       = "SetExecutionStatus"
-      actions   = ["dynamodb:Query", "dynamodb:UpdateItem"]
+      sid       = "ReadExecutions"
+      actions   = ["dynamodb:Query"]
       resources = [local.executions_table_arn]
     }
   }
   dynamic "statement" {
-    for_each = !local.executions_table_is_used || try(var.execution_history.kms_key_arn, null) == null ? [] : [var.execution_history.kms_key_arn]
+    for_each = local.executions_table_is_updated ? [1] : []
+
+    content {
+      sid       = "SetExecutionStatus"
+      actions   = ["dynamodb:UpdateItem"]
+      resources = [local.executions_table_arn]
+
+      # ForAllValues checks every attribute of the request, also those that it only compares: the keys and the waves. If
+      # the name of a sort key is missing, DynamoDB denies every update, so there is no condition without key_attributes.
+      dynamic "condition" {
+        for_each = var.execution_history.key_attributes == null ? {} : {
+          "ForAllValues:StringEquals" = concat(var.execution_history.key_attributes, [
+            var.execution_history.status_attribute, var.execution_history.end_time_attribute, var.execution_history.waves_attribute,
+          ])
+          "Null" = ["false"]
+        }
+
+        content {
+          test     = condition.key
+          variable = "dynamodb:Attributes"
+          values   = condition.value
+        }
+      }
+    }
+  }
+  dynamic "statement" {
+    for_each = local.ingest_uses_executions_table ? local.executions_table_kms_key_arns : []
 
     content {
       sid       = "UseKeyOfExecutionHistory"

@@ -18,7 +18,7 @@ module "ingest" {
       RETENTION_DAYS = tostring(var.retention_days)
       RUNBOOKS       = local.runbooks
     },
-    var.notifications.enabled ? { FAILURE_TOPIC_ARN = local.failure_topic_arn } : {},
+    var.notifications.enabled ? { FAILURE_TOPIC_ARN = local.failure_topic_arn, QUEUE_URL = local.ingest_queue_url } : {},
     local.link_to_viewer ? { VIEWER_URL = coalesce(var.notifications.viewer_url, one(aws_apigatewayv2_api.this[*].api_endpoint)) } : {},
   )
   policy_document = data.aws_iam_policy_document.ingest.json
@@ -46,7 +46,7 @@ data "aws_iam_policy_document" "ingest" {
     resources = [local.notifications_table_arn]
   }
   dynamic "statement" {
-    for_each = local.executions_table_has_index || local.executions_table_is_updated ? [1] : []
+    for_each = local.ingest_uses_executions_table ? [1] : []
 
     content {
       sid       = "ReadKeysOfExecutionHistory"
@@ -63,12 +63,23 @@ data "aws_iam_policy_document" "ingest" {
       resources = [local.failure_topic_arn]
     }
   }
-  # Ingest reads the other events of a failed server: whether it launched since, and details that the event lacks.
+  # Ingest sends itself a delayed message, with which it collects failures into one notification.
   dynamic "statement" {
     for_each = var.notifications.enabled ? [1] : []
 
     content {
-      sid       = "ReadEventsOfFailures"
+      sid       = "DelayNotifications"
+      actions   = ["sqs:SendMessage"]
+      resources = [local.queue_arns.ingest]
+    }
+  }
+  # With notifications, ingest reads the other events of a failed server: whether it launched since, and details that the
+  # event lacks. With update_status, it reads whether all jobs of the execution have ended.
+  dynamic "statement" {
+    for_each = var.notifications.enabled || local.executions_table_is_updated ? [1] : []
+
+    content {
+      sid       = "ReadEvents"
       actions   = ["dynamodb:Query"]
       resources = [local.events_table_arn]
     }
@@ -88,15 +99,26 @@ data "aws_iam_policy_document" "ingest" {
       }
     }
   }
-  # Ingest checks whether all jobs of the execution have ended. If the executions table has no record yet, it adds the
-  # event to UnlinkedIndex, so that the linker retries.
+  # If the executions table has no record yet, ingest adds the event to UnlinkedIndex, so that the linker retries.
   dynamic "statement" {
     for_each = local.executions_table_is_updated ? [1] : []
 
     content {
       sid       = "FinishExecutions"
-      actions   = ["dynamodb:Query", "dynamodb:UpdateItem"]
+      actions   = ["dynamodb:UpdateItem"]
       resources = [local.events_table_arn]
+
+      # ForAllValues checks every attribute of the request. Null denies requests without an attribute.
+      condition {
+        test     = "ForAllValues:StringEquals"
+        variable = "dynamodb:Attributes"
+        values   = local.updated_event_attributes
+      }
+      condition {
+        test     = "Null"
+        variable = "dynamodb:Attributes"
+        values   = ["false"]
+      }
     }
   }
 

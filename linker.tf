@@ -25,9 +25,26 @@ data "aws_iam_policy_document" "linker" {
     resources = ["${local.events_table_arn}/index/UnlinkedIndex"]
   }
   statement {
-    sid       = "LinkEvents"
-    actions   = ["dynamodb:Query", "dynamodb:UpdateItem"]
+    sid       = "ReadEvents"
+    actions   = ["dynamodb:Query"]
     resources = [local.events_table_arn]
+  }
+  statement {
+    sid       = "LinkEvents"
+    actions   = ["dynamodb:UpdateItem"]
+    resources = [local.events_table_arn]
+
+    # ForAllValues checks every attribute of the request. Null denies requests without an attribute.
+    condition {
+      test     = "ForAllValues:StringEquals"
+      variable = "dynamodb:Attributes"
+      values   = local.updated_event_attributes
+    }
+    condition {
+      test     = "Null"
+      variable = "dynamodb:Attributes"
+      values   = ["false"]
+    }
   }
   # The linker checks in each run whether the module supports the table.
   dynamic "statement" {
@@ -46,6 +63,22 @@ data "aws_iam_policy_document" "linker" {
       sid       = "ScanExecutionHistory"
       actions   = ["dynamodb:Scan"]
       resources = [local.executions_table_arn]
+    }
+  }
+  # If ingest uses the table too, the shared permissions contain the key.
+  dynamic "statement" {
+    for_each = try(var.execution_history.allow_scan, false) && !local.ingest_uses_executions_table ? local.executions_table_kms_key_arns : []
+
+    content {
+      sid       = "UseKeyOfExecutionHistory"
+      actions   = ["kms:Decrypt", "kms:DescribeKey"]
+      resources = [statement.value]
+
+      condition {
+        test     = "StringLike"
+        variable = "kms:ViaService"
+        values   = ["dynamodb.${local.region}.*"]
+      }
     }
   }
   dynamic "statement" {

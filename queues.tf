@@ -10,6 +10,9 @@ locals {
     for key, name in local.queue_names : key => "arn:${local.partition}:sqs:${local.region}:${local.account_id}:${name}"
   }
 
+  # Composed from names too: with an unknown value, the plan would show no variable of the function.
+  ingest_queue_url = "https://sqs.${local.region}.${data.aws_partition.current.dns_suffix}/${local.account_id}/${local.queue_names.ingest}"
+
   # The maximum of SQS. A message keeps its age when it moves to a DLQ, so this is the time in both queues together.
   message_retention_seconds = 14 * 24 * 60 * 60
 

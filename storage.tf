@@ -1,5 +1,10 @@
 # Events table: one row per event, sorted by time within a job.
 
+locals {
+  # The attributes that updates of events use: the keys, and what the functions change. IAM denies other updates.
+  updated_event_attributes = ["JobId", "EventKey", "ExecutionId", "LateAt", "UnlinkedJobId"]
+}
+
 resource "aws_dynamodb_table" "job_log_events" {
   #checkov:skip=CKV_AWS_119:Set by kms_key_arn or create_kms_key, which checkov cannot resolve
   #checkov:skip=CKV_AWS_28:Enabled by default: table.point_in_time_recovery

@@ -314,6 +314,7 @@ variable "execution_history" {
     - `table_name` (string, required): name of the table.
     - `kms_key_arn` (string, default null): ARN of the customer managed key that encrypts the table. Null: a key that AWS owns.
     - `execution_id_attribute` (string, default "ExecutionId"): attribute with the execution ID.
+    - `key_attributes` (list of string, default null): all key attributes of the table, for example `["ExecutionId"]` without a sort key. With `update_status`, IAM then denies updates that use other attributes than the keys, the status, the end time and the waves. Null: IAM allows updates of all attributes.
     - `waves_attribute` (string, default "Waves"): attribute with the waves: a list of maps, a map by name, or either as JSON text. The module treats an item without this attribute as one wave.
     - `wave_count_attribute` (string, default "TotalWaves"): attribute with the number of waves, for orchestrators that add each wave only when it starts.
     - `job_id_attribute` (string, default "JobId"): attribute with the DRS job ID within a wave, at any depth.
@@ -329,6 +330,7 @@ variable "execution_history" {
     table_name             = string
     kms_key_arn            = optional(string)
     execution_id_attribute = optional(string, "ExecutionId")
+    key_attributes         = optional(list(string))
     waves_attribute        = optional(string, "Waves")
     wave_count_attribute   = optional(string, "TotalWaves")
     job_id_attribute       = optional(string, "JobId")
@@ -361,6 +363,16 @@ variable "execution_history" {
   validation {
     condition     = contains(["ISO8601", "EPOCH_SECONDS"], try(var.execution_history.end_time_format, "ISO8601"))
     error_message = "execution_history.end_time_format must be \"ISO8601\" or \"EPOCH_SECONDS\"."
+  }
+  validation {
+    condition = try(var.execution_history.key_attributes, null) == null || try(
+      contains(var.execution_history.key_attributes, var.execution_history.execution_id_attribute)
+      && length(distinct(var.execution_history.key_attributes)) == length(var.execution_history.key_attributes)
+      && length(var.execution_history.key_attributes) <= 2
+      && alltrue([for name in var.execution_history.key_attributes : length(name) >= 1 && length(name) <= 255]),
+      false
+    )
+    error_message = "execution_history.key_attributes must contain execution_id_attribute and, if the table has a sort key, its name. Use null if you do not know the keys."
   }
   validation {
     condition = var.execution_history == null || try(
@@ -436,6 +448,8 @@ variable "api" {
     - `cors_origins` (list of string, default []): origins of web pages that may call the API, for example "https://recovery.example.com".
     - `throttling_rate_limit` (number, requests per second, default 100): steady-state request limit of each route.
     - `throttling_burst_limit` (number, requests, default 200): burst limit of each route.
+    - `viewer_throttling_rate_limit` (number, requests per second, default 20): steady-state request limit of each route of the viewer, instead of `throttling_rate_limit`. With "JWT", these routes are public.
+    - `viewer_throttling_burst_limit` (number, requests, default 100): burst limit of each route of the viewer.
     - `reserved_concurrency` (number, default -1): reserved and maximum number of concurrent requests. -1 reserves none. In an account with a small concurrency quota, set a limit so that many viewers cannot use the concurrency that the pipeline needs.
   EOT
   type = object({
@@ -446,11 +460,13 @@ variable "api" {
       audience = list(string)
       scopes   = optional(list(string), [])
     }))
-    viewer                 = optional(bool, true)
-    cors_origins           = optional(list(string), [])
-    throttling_rate_limit  = optional(number, 100)
-    throttling_burst_limit = optional(number, 200)
-    reserved_concurrency   = optional(number, -1)
+    viewer                        = optional(bool, true)
+    cors_origins                  = optional(list(string), [])
+    throttling_rate_limit         = optional(number, 100)
+    throttling_burst_limit        = optional(number, 200)
+    viewer_throttling_rate_limit  = optional(number, 20)
+    viewer_throttling_burst_limit = optional(number, 100)
+    reserved_concurrency          = optional(number, -1)
   })
   default  = {}
   nullable = false
@@ -482,6 +498,10 @@ variable "api" {
   validation {
     condition     = alltrue([for limit in [var.api.throttling_rate_limit, var.api.throttling_burst_limit] : limit >= 1 && limit <= 10000 && floor(limit) == limit])
     error_message = "api.throttling_rate_limit and api.throttling_burst_limit must be whole numbers from 1 to 10000."
+  }
+  validation {
+    condition     = alltrue([for limit in [var.api.viewer_throttling_rate_limit, var.api.viewer_throttling_burst_limit] : limit >= 1 && limit <= 10000 && floor(limit) == limit])
+    error_message = "api.viewer_throttling_rate_limit and api.viewer_throttling_burst_limit must be whole numbers from 1 to 10000."
   }
   validation {
     condition     = var.api.reserved_concurrency == -1 || (var.api.reserved_concurrency >= 1 && floor(var.api.reserved_concurrency) == var.api.reserved_concurrency)

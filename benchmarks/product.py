@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import importlib
 import sys
-from datetime import timedelta
+from datetime import datetime, timedelta
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from datetime import datetime
 
     from drs_job_log.model.events import JobLogEvent
 
@@ -31,6 +30,7 @@ _CLOCKS: Final = (
     "drs_job_log.collect.handler",
     "drs_job_log.ingest.handler",
     "drs_job_log.api.handler",
+    "drs_job_log.notify.notifier",
     "drs_job_log.table",
 )
 
@@ -54,7 +54,7 @@ def set_clock(now: datetime) -> None:
     """Replace the current time in the modules that are loaded."""
     for name in _CLOCKS:
         if module := sys.modules.get(name):
-            vars(module)["datetime"] = SimpleNamespace(now=lambda _: now)
+            vars(module)["datetime"] = SimpleNamespace(now=lambda _: now, fromisoformat=datetime.fromisoformat)
 
 
 def empty_api_cache() -> None:

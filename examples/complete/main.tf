@@ -19,8 +19,9 @@ module "drs_job_log" {
 
   # The orchestrator tags its jobs, so no lookup is needed. The module writes the final status to the executions table.
   execution_history = {
-    table_name    = aws_dynamodb_table.executions.name
-    update_status = true
+    table_name     = aws_dynamodb_table.executions.name
+    key_attributes = ["ExecutionId", "PlanId"]
+    update_status  = true
   }
 
   api = {

@@ -7,9 +7,10 @@ module "drs_job_log" {
   table = { deletion_protection = false }
 
   execution_history = {
-    table_name    = aws_dynamodb_table.executions.name
-    allow_scan    = true
-    update_status = true
+    table_name     = aws_dynamodb_table.executions.name
+    key_attributes = ["ExecutionId", "PlanId"]
+    allow_scan     = true
+    update_status  = true
   }
 }
 

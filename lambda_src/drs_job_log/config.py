@@ -188,6 +188,8 @@ class NotificationSettings:
         The notifications table.
     topic_arn
         The SNS topic. None if notifications are disabled: failures are only counted.
+    queue_url
+        The ingest queue, for timers. None if notifications are disabled.
     viewer_url
         The base URL of the viewer, for ``/executions/{id}`` and ``/jobs/{id}``. None if it is unknown.
     runbook_url
@@ -197,6 +199,7 @@ class NotificationSettings:
     name: str
     table_name: str
     topic_arn: str | None
+    queue_url: str | None
     viewer_url: str | None
     runbook_url: str
 
@@ -228,6 +231,7 @@ def ingest_settings(environment: Mapping[str, str] = os.environ) -> IngestSettin
             name=environment["POWERTOOLS_SERVICE_NAME"],
             table_name=environment["NOTICES_TABLE"],
             topic_arn=environment.get("FAILURE_TOPIC_ARN"),
+            queue_url=environment["QUEUE_URL"] if "FAILURE_TOPIC_ARN" in environment else None,
             viewer_url=environment.get("VIEWER_URL"),
             runbook_url=f"{environment['RUNBOOKS']}/server-failed.md",
         ),

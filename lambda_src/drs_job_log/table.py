@@ -8,6 +8,8 @@ from collections.abc import Container, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal, DecimalException
+from http import HTTPStatus
+from sys import intern
 from typing import TYPE_CHECKING, Any, Final
 
 from boto3.dynamodb.types import DYNAMODB_CONTEXT, TypeDeserializer, TypeSerializer
@@ -18,12 +20,12 @@ from drs_job_log.model.events import (
     JobLogEvent,
     event_key,
     format_time,
-    parse_time,
 )
+from drs_job_log.model.json_text import to_json
 from drs_job_log.model.truncate import truncate_to_fit
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from mypy_boto3_dynamodb import DynamoDBClient
 
@@ -50,7 +52,7 @@ _JOB_FACTS: Final = (
 
 # The attributes that queries return: what the API shows, and what determines the progress.
 _PROJECTED: Final = (
-    *("JobId", "EventId", "EventType", "Timestamp", "Source", "ExecutionId"),
+    *("JobId", "EventKey", "EventId", "EventType", "Timestamp", "Source", "ExecutionId"),
     *("SourceServerId", "SourceServerName", "Ec2InstanceId", "Message", "Error"),
     *(f"EventData.{name}" for name in _PROGRESS_KEYS),
 )
@@ -81,6 +83,9 @@ _LATE_ARRIVAL: Final = timedelta(seconds=20)
 
 # The longest expected time until an index contains a written event, including retries of the write and clock skew.
 _INDEX_LAG: Final = timedelta(seconds=40)
+
+# A detail as an attribute of an item, and as a Python value.
+_Detail = tuple[Any, Mapping[str, Any]]
 
 _serialize = TypeSerializer().serialize
 _deserialize = TypeDeserializer().deserialize
@@ -150,23 +155,23 @@ class JobLogTable:
             **_projection("EventKey", "Source", "SourceServerId", *paths),
         )
         return {
-            item["EventKey"]["S"]: _deserialize(item.get("EventData", {"M": {}}))
+            item["EventKey"]["S"]: _value(item.get("EventData", {"M": {}}))
             if item["Source"]["S"] == collector and "SourceServerId" not in item
             else {}
             for page in pages
             for item in page["Items"]
         }
 
-    def events_of_job(self, job_id: str, *, consistent: bool = False) -> list[JobLogEvent]:
-        """Return the events of a job. Details contain only the keys that determine the progress."""
+    def events_of_job(self, job_id: str, *, consistent: bool = False) -> Iterator[JobLogEvent]:
+        """Yield the events of a job, a query at a time. Details contain only the keys that determine the progress."""
         return self._query(
             KeyConditionExpression="JobId = :id",
-            ExpressionAttributeValues={":id": {"S": job_id}},
+            ExpressionAttributeValues={":id": {"S": storable(job_id)}},
             ConsistentRead=consistent,
         )
 
-    def events_of_execution(self, execution_id: str) -> list[JobLogEvent]:
-        """Return the events that are linked to an execution, as ``events_of_job`` does."""
+    def events_of_execution(self, execution_id: str) -> Iterator[JobLogEvent]:
+        """Yield the events that are linked to an execution in the order of time, as ``events_of_job`` does."""
         return self._query(
             IndexName="ExecutionIdIndex",
             KeyConditionExpression="ExecutionId = :id",
@@ -193,14 +198,13 @@ class JobLogTable:
             )
         ]
 
-    def _query(self, known: Container[tuple[str, str]] = (), **query: Any) -> list[JobLogEvent]:
+    def _query(self, known: Container[tuple[str, str]] = (), **query: Any) -> Iterator[JobLogEvent]:
         pages = self._client.get_paginator("query").paginate(TableName=self._table_name, **query, **_PROJECTION)
-        return [
-            from_item(item)
-            for page in pages
-            for item in page["Items"]
-            if (item["JobId"]["S"], event_key(item["Timestamp"]["S"], item["EventId"]["S"])) not in known
-        ]
+        details: dict[str, _Detail] = {}
+        for page in pages:
+            for item in page["Items"]:
+                if (item["JobId"]["S"], item["EventKey"]["S"]) not in known:
+                    yield from_item(item, details)
 
     def events_of_participant(self, event: JobLogEvent, since: datetime | None = None) -> list[JobLogEvent]:
         """Return the stored events of the event's server or network in its job, with a consistent read.
@@ -216,14 +220,15 @@ class JobLogTable:
             KeyConditionExpression="JobId = :job AND EventKey >= :since",
             FilterExpression="SourceServerId = :participant OR #EventData.#resourceID = :participant",
             ExpressionAttributeValues={
-                ":job": {"S": _storable(event.job_id)},
-                ":participant": {"S": _storable(participant)},
+                ":job": {"S": storable(event.job_id)},
+                ":participant": {"S": storable(participant)},
                 ":since": {"S": format_time(since) if since else "0"},
             },
             ConsistentRead=True,
             **_PARTICIPANT_PROJECTION,
         )
-        return [from_item(item) for page in pages for item in page["Items"]]
+        details: dict[str, _Detail] = {}
+        return [from_item(item, details) for page in pages for item in page["Items"]]
 
     def unlinked(self) -> dict[str, list[str]]:
         """Return the ``EventKey`` of each event in UnlinkedIndex, by job ID."""
@@ -324,30 +329,74 @@ def _job_facts(rows: Sequence[Mapping[str, Any]], collector: str) -> JobFacts:
     )
 
 
+def keep_items_as_json(client: DynamoDBClient) -> None:
+    """Let a client return the items of queries without their parsing by botocore, which takes most of the time.
+
+    The values of an item are the same without it, except binary values: botocore parses an answer that contains one.
+    """
+    client.meta.events.register("before-parse.dynamodb.Query", _take_items)
+
+
+def _take_items(response_dict: dict[str, Any], customized_response_dict: dict[str, Any], **_: Any) -> None:
+    """Move the items of an answer from the body, which botocore parses, to the parsed answer."""
+    body = response_dict["body"]
+    if response_dict["status_code"] != HTTPStatus.OK or b'"B":' in body or b'"BS":' in body:
+        return
+    answer = json.loads(body)
+    customized_response_dict["Items"] = answer.pop("Items")
+    response_dict["body"] = to_json(answer).encode()
+
+
 def to_python(item: Mapping[str, Any]) -> dict[str, Any]:
     """Return the Python values of an item in the format of the DynamoDB API."""
-    return {name: _deserialize(value) for name, value in item.items()}
+    return {name: _value(value) for name, value in item.items()}
 
 
-def from_item(item: Mapping[str, Any]) -> JobLogEvent:
-    """Return the event of an item in the format of the DynamoDB API. Attributes outside the projection are absent."""
+def _value(attribute: Any) -> Any:
+    """Return the Python value of an attribute as boto3 does. Faster for the types of events."""
+    ((kind, content),) = attribute.items()
+    if kind in {"S", "BOOL"}:
+        return content
+    if kind == "M":
+        return {name: _value(part) for name, part in content.items()}
+    if kind == "L":
+        return [_value(part) for part in content]
+    return _deserialize(attribute)
+
+
+def from_item(item: Mapping[str, Any], details: dict[str, _Detail]) -> JobLogEvent:
+    """Return the event of an item in the format of the DynamoDB API. Attributes outside the projection are absent.
+
+    ``details`` has the detail of the previous event of each job. Events with equal details share one.
+    """
 
     def text(name: str) -> str | None:
         return item[name]["S"] if name in item else None
 
-    detail = _deserialize(item["EventData"]) if "EventData" in item else {}
+    def shared(name: str) -> str | None:
+        # Many events have the same text. Each text is in memory once.
+        return intern(item[name]["S"]) if name in item else None
+
+    job_id = intern(item["JobId"]["S"])
+    attribute = item.get("EventData", {"M": {}})
+    previous, detail = details.get(job_id, (None, {}))
+    if attribute != previous:
+        detail = _value(attribute)
+        details[job_id] = attribute, detail
+    time, event_id = item["Timestamp"]["S"], item["EventId"]["S"]
     return JobLogEvent(
-        job_id=item["JobId"]["S"],
-        event_id=item["EventId"]["S"],
-        event_type=item["EventType"]["S"],
-        timestamp=parse_time("Timestamp", text("Timestamp")),
-        source=item["Source"]["S"],
+        job_id=job_id,
+        event_id=event_id,
+        event_type=intern(item["EventType"]["S"]),
+        timestamp=datetime.fromisoformat(time),  # the format of format_time
+        source=intern(item["Source"]["S"]),
+        is_foreign=item["EventKey"]["S"] != event_key(time, event_id),
         detail=detail,
-        execution_id=text("ExecutionId"),
-        source_server_id=text("SourceServerId"),
-        source_server_name=text("SourceServerName"),
+        execution_id=shared("ExecutionId"),
+        source_server_id=shared("SourceServerId"),
+        source_server_name=shared("SourceServerName"),
         resource_id=str(detail["resourceID"]) if detail.get("resourceID") else None,
-        ec2_instance_id=text("Ec2InstanceId"),
+        ec2_instance_id=shared("Ec2InstanceId"),
         message=text("Message"),
         error=text("Error"),
     )
@@ -382,14 +431,14 @@ def to_item(event: JobLogEvent, *, ingested_at: datetime, retention: timedelta) 
         "IngestedAt": format_time(ingested_at),
         "TTL": int(event.timestamp.timestamp() + retention.total_seconds()),
     }
-    item = {name: _storable(value) for name, value in attributes.items() if value is not None}
+    item = {name: storable(value) for name, value in attributes.items() if value is not None}
     fitting = truncate_to_fit(item, _fits_item, _TRUNCATABLE, "Truncated")
     if fitting is not item and not _fits_item(fitting):
         raise InvalidEventError("detail has too many parts for an item of 400 KB, even with truncated texts")
     return fitting
 
 
-def _storable(value: Any, depth: int = 0) -> Any:
+def storable(value: Any, depth: int = 0) -> Any:
     """Convert a JSON value to one that DynamoDB can store."""
     match value:
         case str():
@@ -400,11 +449,11 @@ def _storable(value: Any, depth: int = 0) -> Any:
         case int() | Decimal():
             return _number(value)
         case Mapping() | list() if depth == _MAX_DEPTH:
-            return _storable(json.dumps(value, default=str, ensure_ascii=False))
+            return storable(json.dumps(value, default=str, ensure_ascii=False))
         case Mapping():
-            return {_storable(key): _storable(part, depth + 1) for key, part in value.items()}
+            return {storable(key): storable(part, depth + 1) for key, part in value.items()}
         case _:
-            return [_storable(part, depth + 1) for part in value]
+            return [storable(part, depth + 1) for part in value]
 
 
 def _number(value: int | Decimal) -> Decimal | str:

@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+import json
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
 import pytest
 
-from tests.support.documented import Block, Shell, documented_deployment, pages, read_blocks
+from tests.support.documented import (
+    CONTROL_CHARACTERS,
+    Block,
+    Shell,
+    documented_deployment,
+    pages,
+    read_blocks,
+)
+from tests.support.envelopes import job_log
 from tests.support.terraform import ROOT
 
 if TYPE_CHECKING:
@@ -15,6 +25,7 @@ if TYPE_CHECKING:
 # Commands that CI or another test runs: a file that runs it, and how it stands there.
 RUN_ELSEWHERE: Final = {
     "make test": (".ci/run", "make test"),
+    'python3 "$MODULE/examples/viewer_proxy/viewer_proxy.py"': ("tests/support/viewer_proxy.py", "viewer_proxy.py"),
     "make bench": ("tests/benchmarks/test_benchmarks.py", "benchmarks"),
     ".venv/bin/python -m benchmarks": ("tests/benchmarks/test_benchmarks.py", "benchmarks"),
 }
@@ -90,6 +101,39 @@ three
     assert (one.reason, one.commands, one.line) == ("it needs a key of another account.", ["one"], 7)
     assert (two.reason, two.commands) == ("it needs a job that hangs.", ["two    --option"])
     assert (three.reason, str(three)) == ("", "README.md:block-3")
+
+
+def test_the_set_up_prints_no_control_characters_and_moves_events_unchanged(shell: Shell) -> None:
+    # JSON escapes the other control characters.
+    hidden = "".join(character for character in CONTROL_CHARACTERS if character > "~")
+    name = f"web{hidden}-01 é†…€"
+    now = datetime.now(UTC).isoformat()
+    event = {"jobID": "hostile", "eventType": "JOB_START", "eventId": "1", "sourceServerName": name}
+    (shell.folder / "hostile.json").write_text(json.dumps(job_log(event, time=now), ensure_ascii=False))
+    block = Block(
+        page=ROOT / "docs/runbooks/delivery-dlq-not-empty.md",
+        number=1,
+        line=1,
+        code="""
+aws sqs send-message --queue-url "$(queue_url delivery-dlq)" --message-body file://hostile.json >/dev/null
+move delivery-dlq
+for _ in {1..60}; do
+  [ -z "$(job hostile)" ] || break
+  sleep 0.5
+done
+job hostile | sed 's/^/function: /'
+command aws dynamodb query --table-name "$TABLE" --key-condition-expression 'JobId = :job' --output text \\
+  --expression-attribute-values '{":job": {"S": "hostile"}}' --query 'Items[].SourceServerName.S' | sed 's/^/exact: /'
+""",
+        reason="",
+    )
+
+    result = shell.run(block)
+
+    assert result.returncode == 0, result.stdout
+    lines = result.stdout.split("\n")
+    assert f"exact: {name}" in result.stdout
+    assert [line.split("\t")[2] for line in lines if line.startswith("function: ")] == ["web-01 é†…€"]
 
 
 def test_each_runbook_links_to_the_set_up() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import re
 import statistics
 import time
 from collections import Counter
@@ -186,6 +187,24 @@ def test_a_redrive_after_an_outage_empties_the_dlq_and_completes_the_rows(
     eventually(lambda: deployment.waiting() == 0)
     assert deployment.waiting(dlq) == 0
     assert len(deployment.take_all(subscriber)) == 1
+
+
+def test_many_failures_of_a_job_are_one_message(deployment: Deployment, subscriber: str) -> None:
+    script = scripts.launch(SERVERS, failing=dict.fromkeys(SERVERS, "no rights"))
+    created = datetime.now(UTC) - timedelta(minutes=40)
+    put(deployment, played.details(script, "collected", created=created, execution_id="exec-collected"))
+    told: list[set[str]] = []
+
+    def is_complete() -> bool:
+        texts = [json.loads(body)["Message"] for body in deployment.take_all(subscriber)]
+        told.extend(set(re.findall(r"s-[0-9a-f]{17}", text)) for text in texts)
+        return len(set().union(*told)) == len(SERVERS)
+
+    eventually(is_complete, seconds=180)
+    assert sorted(server for servers in told for server in servers) == sorted(SERVERS)
+    # On a slow machine, the failures arrive over more than 15 seconds, so that there are several lists.
+    assert [len(servers) for servers in told[:3]] == [1, 1, 1]
+    assert 4 <= len(told) <= 6
 
 
 def test_a_stalled_server_is_counted(deployment: Deployment) -> None:

@@ -7,11 +7,13 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import requests
 from botocore.credentials import Credentials
 
 from tests.support import played, scripts
 from tests.support.deployment import Deployment, Signed, deployed, eventually
 from tests.support.drs import Simulator
+from tests.support.viewer_proxy import proxied
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -21,13 +23,35 @@ if TYPE_CHECKING:
 def strict() -> Iterator[Deployment]:
     # With authorization, the policies of the queues refuse plain HTTP.
     with deployed(Simulator(speed=20), settings={"AUTH": "true"}, tls=True) as deployment:
-        # The embedded AWS does not support events:source and events:detail-type. The plan tests assert that condition.
-        change(
-            deployment,
-            deployment.outputs["collector_role_name"],
-            lambda statement: {name: value for name, value in statement.items() if name != "Condition"},
-        )
+        # The embedded AWS does not support events:source and events:detail-type, and dynamodb:Attributes not for
+        # updates. The tests in tests/terraform assert these conditions.
+        for function in ("collector", "ingest", "linker"):
+            change(
+                deployment,
+                deployment.outputs[f"{function}_role_name"],
+                lambda statement: {name: value for name, value in statement.items() if name != "Condition"},
+            )
         yield deployment
+
+
+def test_ingest_can_send_messages_to_its_queue_only(strict: Deployment) -> None:
+    queue_arn, *others = (
+        strict.stack.client("sqs").get_queue_attributes(QueueUrl=strict.outputs[queue], AttributeNames=["QueueArn"])[
+            "Attributes"
+        ]["QueueArn"]
+        for queue in ("queue_url", "processing_dlq_url", "delivery_dlq_url")
+    )
+    iam = strict.stack.client("iam")
+    role = iam.get_role(RoleName=strict.outputs["ingest_role_name"])["Role"]["Arn"]
+
+    decisions = {
+        arn: iam.simulate_principal_policy(PolicySourceArn=role, ActionNames=["sqs:SendMessage"], ResourceArns=[arn])[
+            "EvaluationResults"
+        ][0]["EvalDecision"]
+        for arn in (queue_arn, *others)
+    }
+
+    assert decisions == {queue_arn: "allowed"} | dict.fromkeys(others, "implicitDeny")
 
 
 def change(deployment: Deployment, role: str, changed: Callable[[dict[str, Any]], dict[str, Any] | None]) -> None:
@@ -110,6 +134,18 @@ def test_the_api_requires_permission_to_invoke_it(strict: Deployment) -> None:
     iam.put_user_policy(UserName="reader", PolicyName="read", PolicyDocument=document)
     assert strict.get(path, auth=reader)[0] == 200
     assert strict.get(path, auth=Signed(Credentials(key["AccessKeyId"], "guessed")))[0] == 403
+
+    # The signing proxy for the viewer, with the same permission.
+    environment = {
+        "AWS_ACCESS_KEY_ID": key["AccessKeyId"],
+        "AWS_SECRET_ACCESS_KEY": key["SecretAccessKey"],
+        "AWS_CA_BUNDLE": strict.stack.environment["AWS_CA_BUNDLE"],
+    }
+    with proxied(strict.api_url, **environment) as port:
+        answer = requests.get(f"http://localhost:{port}{path}", timeout=60)
+        assert (answer.status_code, answer.json()["executionId"]) == (200, "exec-1")
+        foreign = {"Host": f"evil.example.com:{port}"}
+        assert requests.get(f"http://localhost:{port}{path}", headers=foreign, timeout=60).status_code == 403
 
 
 @pytest.mark.parametrize("sid", ["PutEvents", "ReadStoredEvents"])

@@ -70,7 +70,8 @@ def test_a_repeated_event_is_one_row_and_no_failure(deployment: Deployment) -> N
 
 def test_a_launch_result_of_drs_is_stored(deployment: Deployment) -> None:
     # EventBridge accepts the source aws.drs from AWS only, so the test sends the message of the rule.
-    deployment.send(dumps(launch_result(state="RECOVERY_LAUNCH_FAILED", **{"job-id": "launch-result"})))
+    result = launch_result(state="RECOVERY_LAUNCH_FAILED", **{"job-id": "launch-result"})
+    deployment.send(dumps(result | {"time": NOW.isoformat()}))
 
     eventually(lambda: len(deployment.rows("launch-result")) == 1)
     (row,) = deployment.rows("launch-result")

@@ -1,13 +1,15 @@
 """Ingest under faults: 10,000 events of 100 jobs in each test, or a fifth of that (see tests/support/profile.py).
 
-Some servers fail, some launch after a failed attempt, and some messages are invalid. Each test asserts that every valid
-event is stored once, that every invalid message is in the dead-letter queue, and that the notifications of each server
-tell its result: each exactly once if the fault does not affect the notification, otherwise at least once.
+Some servers fail, some launch after a failed attempt, and some messages are invalid. A hostile sender, which is
+permitted, forges events with the identity of the collector's events. Each test asserts that every valid event is stored
+once, that every invalid message is in the dead-letter queue, and that the notifications of each server tell its result:
+each exactly once if the fault does not affect the notification, otherwise at least once.
 """
 
 from __future__ import annotations
 
 import random
+import re
 from collections import Counter
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -18,6 +20,7 @@ from typing import TYPE_CHECKING, Any, Final
 import pytest
 from drs_job_log.ingest import handler as ingest
 from drs_job_log.model.events import SERVER_FAILURES, parse
+from drs_job_log.notify.outbox import due_group, due_message
 
 from tests.support import functions, played, scripts
 from tests.support.envelopes import dumps, job_log, launch_result
@@ -36,6 +39,9 @@ JOBS = scaled(100)
 SERVERS = [server_id(number) for number in range(16)]
 
 
+# The events that the hostile sender tries to suppress.
+REPORTS: Final = frozenset({"SERVER_LAUNCHED", "SERVER_LAUNCH_FAILED", "JOB_COMPLETED", "JOB_FAILED"})
+
 # The notifications of a server (kind and error) that are correct together. If a later event is stored before the
 # notification of an earlier one is decided, the earlier one is not necessary.
 Notices = frozenset[tuple[str, str | None]]
@@ -46,10 +52,13 @@ RECOVERED: Final = [frozenset[tuple[str, str | None]](), frozenset({("failed", "
 
 @dataclass(frozen=True)
 class Load:
-    """Valid messages with the expected rows, failed servers and notifications, and invalid messages."""
+    """Valid messages with the expected rows, failed servers and notifications, and invalid messages.
+
+    ``rows`` are the job ID, the key, the type and the source of each event.
+    """
 
     valid: Sequence[str]
-    rows: frozenset[tuple[str, str]]
+    rows: frozenset[tuple[str, str, str, str]]
     failures: frozenset[tuple[str, str]]
     notices: Mapping[tuple[str, str], Sequence[Notices]]
     invalid: Sequence[str]
@@ -59,7 +68,8 @@ class Load:
 def load() -> Load:
     """Jobs of 100 events each. Two servers of each job fail, which DRS events report too. 1 % more is invalid.
 
-    One of the failed servers, and one that launches, have a failed first attempt.
+    One of the failed servers, and one that launches, have a failed first attempt. The hostile sender forges a harmless
+    event for each event that reports a failure or a launch, and events that no valid sender sends.
     """
     now = datetime.now(UTC).replace(microsecond=0)
     valid: list[str] = []
@@ -75,22 +85,33 @@ def load() -> Load:
         assert len(details) == 100
         details += [first_attempt(detail) for server in (retried, recovered) if (detail := last_of(server, details))]
         valid += [dumps(job_log(detail)) for detail in details]
+        reports = [detail for detail in details if detail["eventType"] in REPORTS]
+        valid += [dumps(job_log(detail | {"eventType": "A_NOTE"}, source="acme.tool")) for detail in reports]
         for server in (retried, failing):
             result = launch_result(state="RECOVERY_LAUNCH_FAILED", **{"job-id": job_id})
             arn = f"arn:aws:drs:us-east-1:111122223333:source-server/{server}"
             valid.append(dumps(result | {"id": f"{job} {server}", "resources": [arn], "time": now.isoformat()}))
         notices |= {(job_id, retried): RETRIED, (job_id, failing): FAILED, (job_id, recovered): RECOVERED}
     events = [parse(body) for body in valid]
-    invalid = [
-        ["no JSON", dumps(job_log({"jobID": "drsjob-1"})), dumps(job_log({"jobID": "x" * 3000, "eventType": "A"}))][
-            n % 3
-        ]
-        + " " * n
-        for n in range(len(valid) // 100)
+    refused = [
+        "no JSON",
+        dumps(job_log({"jobID": "drsjob-1"})),
+        dumps(job_log({"jobID": "x" * 3000, "eventType": "A"})),
+        *(
+            dumps(
+                job_log({"jobID": "drsjob-1", "eventType": "LAUNCH_END", "eventId": "x"} | detail, source="acme.tool")
+            )
+            for detail in (
+                {"logDateTime": "1970-01-01T00:00:00Z"},
+                {"logDateTime": "9999-12-31T23:59:59Z"},
+                {"sourceServerIDs": ["s-1"] * 1001},
+            )
+        ),
     ]
+    invalid = [refused[n % len(refused)] + " " * n for n in range(len(valid) // 100)]
     return Load(
         valid=valid,
-        rows=frozenset((event.job_id, event.key) for event in events),
+        rows=frozenset((event.job_id, event.key, event.event_type, event.source) for event in events),
         failures=frozenset(
             (event.job_id, event.source_server_id or "") for event in events if event.event_type in SERVER_FAILURES
         ),
@@ -142,9 +163,10 @@ class Pipeline:
 
     def check(self, load: Load, *, is_exact: bool) -> Counter[Notification]:
         """Assert that all is stored and notified. ``is_exact``: no fault affects the notifications."""
-        assert set(self.events.rows) == load.rows
+        rows = {(*key, row["EventType"]["S"], row["Source"]["S"]) for key, row in self.events.rows.items()}
+        assert rows == load.rows
         assert sorted(self.queue.dead) == sorted(load.invalid)
-        sent = Counter(map(notification_of, self.subscriber.take()))
+        sent = Counter(sent for message in self.subscriber.take() for sent in notifications_of(message))
         told: dict[tuple[str, str], set[tuple[str, str | None]]] = {server: set() for server in load.notices}
         for job_id, server, notice, error in sent:
             told[job_id, server].add((notice, error))
@@ -169,12 +191,23 @@ def tells(notices: set[tuple[str, str | None]], correct: Sequence[Notices]) -> b
     return notices <= frozenset().union(*correct) and bool(notices & result)
 
 
-def notification_of(message: Mapping[str, Any]) -> Notification:
-    """Return the job, the server, the kind and the error of a notification."""
-    lines = dict(line.split(":", 1) for line in message["Message"].splitlines() if ":" in line)
-    values = message["MessageAttributes"]
-    error = lines["Error"].strip() if "Error" in lines else None
-    return values["jobId"]["Value"], values["sourceServerId"]["Value"], lines["Notice"].strip(), error
+def notifications_of(message: Mapping[str, Any]) -> list[Notification]:
+    """Return the job, the server, the kind and the error of each notification in a message."""
+    text = message["Message"]
+    if "\nNotice: " in text:
+        lines = dict(line.split(":", 1) for line in text.splitlines() if ":" in line)
+        values = message["MessageAttributes"]
+        error = lines["Error"].strip() if "Error" in lines else None
+        return [(values["jobId"]["Value"], values["sourceServerId"]["Value"], lines["Notice"].strip(), error)]
+    found: list[Notification] = []
+    for section in text.split("\nJob: ")[1:]:
+        job = section.split()[0]
+        # For example "failed (2):", "  no rights", "  - prod-web-01 (s-1)", …
+        for notice, error, servers in re.findall(
+            r"^(.+) \(\d+\):\n(?:  (?!- )(.*)\n)?((?:  - .*\n?)+)", section, re.MULTILINE
+        ):
+            found += [(job, server, notice, error or None) for server in re.findall(r"\b(s-[0-9a-f]{17})\b", servers)]
+    return found
 
 
 @pytest.fixture
@@ -189,9 +222,10 @@ def pipeline(subscriber: Subscriber) -> Pipeline:
         functions.cold_start("ingest", FAILURE_TOPIC_ARN=subscriber.topic_arn)
         table.at(ingest.dynamodb)
         topic.at(ingest.sns())
+        ingest.notifier._outbox._schedule = lambda group, _delay: queue.send_delayed(due_message(group))
 
-    start()
     queue = Queue(ingest.lambda_handler, LambdaContext(), start)
+    start()
     table.clock = topic.clock = lambda: queue.now
     return Pipeline(queue, events, subscriber, table, topic)
 
@@ -204,6 +238,8 @@ def _short_invocations(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("drs_job_log.notify.notifier._IN_PROGRESS_WAITS", (0, 0, 0))
     # Launch results always wait for their error, however slow the machine is.
     monkeypatch.setattr("drs_job_log.notify.notifier._ERROR_GRACE", timedelta(days=1))
+    # The time of the queue is simulated.
+    monkeypatch.setattr("drs_job_log.notify.outbox.MIN_INTERVAL", timedelta(0))
 
 
 @pytest.fixture
@@ -303,9 +339,13 @@ def test_no_notification_is_lost_if_sns_is_down_for_longer_than_the_retries(
     pipeline.queue.drain([*load().valid, *load().invalid])
     assert pipeline.subscriber.take() == []
     pending = [body for body in pipeline.queue.dead if body not in load().invalid]
-    servers = {(event.job_id, event.source_server_id) for event in map(parse, pending)}
+    collected = {group for body in pending if (group := due_group(body))}
+    servers = {
+        (event.job_id, event.source_server_id) for event in (parse(body) for body in pending if not due_group(body))
+    }
     failed = {server for server, notices in load().notices.items() if notices is not RECOVERED}
-    assert failed <= servers <= load().failures
+    assert servers <= load().failures
+    assert {job for job, _ in failed - servers} <= collected
     pipeline.topic.outage = None
 
     pipeline.queue.dead = [body for body in pipeline.queue.dead if body in load().invalid]

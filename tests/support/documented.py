@@ -44,6 +44,23 @@ JOB: Final = "drsjob-00000000000000000"
 SERVER: Final = "s-00000000000000000"
 EXECUTION: Final = "exec-abc123"
 
+# What the set-up removes from everything that it prints: control characters except tab and newline, and characters that
+# change the direction of text.
+CONTROL_CHARACTERS: Final = "".join(
+    map(
+        chr,
+        [
+            *range(0x09),
+            *range(0x0B, 0x20),
+            *range(0x7F, 0xA0),
+            0x200E,
+            0x200F,
+            *range(0x202A, 0x202F),
+            *range(0x2066, 0x206A),
+        ],
+    )
+)
+
 SET_UP: Final = ROOT / "docs/runbooks/README.md"
 _SET_UP_LINK: Final = re.compile(r"\((?:runbooks/|docs/runbooks/)?README\.md#set-up\)")
 

@@ -65,6 +65,12 @@ class EventsTable:
                     if self.rows.setdefault(key, asked["Item"]) is not asked["Item"]:
                         return _answer(request, 400, {"__type": "ConditionalCheckFailedException"})
                 return _answer(request, 200, {})
+            case "Query" if asked["KeyConditionExpression"] == "JobId = :id":
+                assert asked["ConsistentRead"]
+                with self._lock:
+                    keys = sorted(key for key in self.rows if key[0] == asked["ExpressionAttributeValues"][":id"]["S"])
+                    items = [self.rows[key] for key in keys]
+                return _answer(request, 200, {"Items": items, "Count": len(items)})
             case "Query":
                 assert asked["KeyConditionExpression"] == "JobId = :job AND EventKey >= :since"
                 assert (
@@ -170,6 +176,11 @@ class Queue:
         self.now = 0.0
         self.metrics: Counter[str] = Counter()
         self.killed = 0
+        self._delayed: list[str] = []
+
+    def send_delayed(self, body: str) -> None:
+        """Accept a delayed message, which is delivered in the next round."""
+        self._delayed.append(body)
 
     def drain(self, bodies: Sequence[str]) -> None:
         """Invoke the function until the queue is empty."""
@@ -185,6 +196,8 @@ class Queue:
                 message.tries += 1
             self.dead += [message.body for message in failed if message.tries == TRIES]
             messages = [message for message in failed if message.tries < TRIES]
+            delayed, self._delayed = self._delayed, []
+            messages += [Message(body) for body in delayed]
             self.now += VISIBILITY_TIMEOUT
             if messages:
                 time.sleep(

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 ENVIRONMENT: Final = {
     "JOB_LOG_EVENTS_TABLE": "drs-job-log-events",
     "NOTICES_TABLE": "drs-job-log-notices",
-    "RETENTION_DAYS": "30",
+    "QUEUE_URL": "https://sqs.us-east-1.amazonaws.com/123456789012/drs-job-log-ingest",
+    "RETENTION_DAYS": "3650",  # tests use events of real drills, which are years old
     "RUNBOOKS": "docs/runbooks",
     "EVENT_BUS_NAME": "default",
     "EVENT_SOURCE": "drs.job-log",

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import re
 import threading
+import uuid
 from http import HTTPStatus
 from socketserver import ThreadingMixIn
 from typing import TYPE_CHECKING, Any, Final, Self
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
     from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
-LOGS: Final = ("/executions/{executionId}/logs", "/jobs/{jobId}/logs")
+LOGS: Final = ("/executions/{executionId}/logs", "/jobs/{jobId}/logs", "/logs")
 VIEWER: Final = ("/executions/{executionId}", "/jobs/{jobId}", "/viewer/{file}")
 
 
@@ -56,8 +57,15 @@ class Gateway:
             query: dict[str, str] = {}
             for name, value in parse_qsl(environ.get("QUERY_STRING", ""), keep_blank_values=True):
                 query[name] = f"{query[name]},{value}" if name in query else value
-            event = {"version": "2.0", "routeKey": f"GET {route}", "rawPath": path, "pathParameters": parameters}
-            answer = self._handler(event | ({"queryStringParameters": query} if query else {}))
+            event = {
+                "version": "2.0",
+                "routeKey": f"GET {route}",
+                "rawPath": path,
+                "headers": _headers(environ),
+                "requestContext": {"requestId": uuid.uuid4().hex},
+            }
+            given = {"pathParameters": parameters, "queryStringParameters": query}
+            answer = self._handler(event | {name: values for name, values in given.items() if values})
         status = HTTPStatus(answer["statusCode"])
         start_response(f"{status.value} {status.phrase}", list(answer["headers"].items()))
         return [answer["body"].encode()]
@@ -86,6 +94,15 @@ class _ThreadingServer(ThreadingMixIn, WSGIServer):
 class _QuietHandler(WSGIRequestHandler):
     def log_message(self, *_: object) -> None:
         """Print nothing."""
+
+
+def _headers(environ: WSGIEnvironment) -> dict[str, str]:
+    """Return the headers of a request. Payload format 2.0 has their names in lower case."""
+    return {
+        name.removeprefix("HTTP_").replace("_", "-").lower(): value
+        for name, value in environ.items()
+        if name.startswith("HTTP_")
+    }
 
 
 def match_route(path: str) -> tuple[str | None, dict[str, str]]:

@@ -15,6 +15,7 @@ from aws_lambda_powertools.utilities.batch.exceptions import BatchProcessingErro
 from drs_job_log.collect.collector import Collector, PassRequest, PassResult
 from drs_job_log.collect.event_bus import EventBus
 from drs_job_log.config import CollectorSettings, Target
+from drs_job_log.notify.outbox import due_message
 
 from tests.support.envelopes import dumps, job_log, sqs_records
 from tests.support.functions import LambdaContext, cold_start
@@ -52,6 +53,7 @@ class Pipeline:
     now: datetime = field(default_factory=lambda: datetime.now(UTC) - timedelta(hours=3))
     queue: list[str] = field(default_factory=list)
     published: list[dict[str, Any]] = field(default_factory=list)
+    timers: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.simulator.clock = lambda: self.now
@@ -63,6 +65,7 @@ class Pipeline:
         self.ingest, self.linker, self.api = (
             cold_start(function, **self.environment) for function in ("ingest", "linker", "api")
         )
+        self.ingest.notifier._outbox._schedule = lambda group, _delay: self.timers.append(due_message(group))
 
     def put_events(self, Entries: Sequence[dict[str, Any]]) -> dict[str, Any]:  # noqa: N803
         """Accept events as EventBridge does, and send them to the ingest queue."""
@@ -108,6 +111,11 @@ class Pipeline:
             if not failed:
                 break
         assert not self.queue
+
+    def send_collected(self) -> None:
+        """Let the time of all timers pass."""
+        timers, self.timers = self.timers, []
+        self.send(*timers)
 
     def link(self) -> dict[str, int]:
         """Run the linker."""

@@ -129,7 +129,8 @@ def test_the_ingest_policy_allows_the_created_resources(
         "StoreEvents": state["aws_dynamodb_table.job_log_events"]["arn"],
         "RecordNotifications": state["aws_dynamodb_table.notices"]["arn"],
         "PublishFailures": outputs["failure_topic_arn"],
-        "ReadEventsOfFailures": state["aws_dynamodb_table.job_log_events"]["arn"],
+        "DelayNotifications": state["aws_sqs_queue.ingest"]["arn"],
+        "ReadEvents": state["aws_dynamodb_table.job_log_events"]["arn"],
         "UseKeyOfFailureTopic": outputs["kms_key_arn"],
         "ReadKeysOfExecutionHistory": executions_arn,
         "FindExecutionsOfJobs": f"{executions_arn}/index/by-job",
@@ -189,6 +190,7 @@ def test_the_routes_invoke_the_function_and_use_the_authorizer(
     for route, path, authorizer_id in (
         ("GET /executions/{executionId}/logs", "executions/*/logs", authorizer),
         ("GET /jobs/{jobId}/logs", "jobs/*/logs", authorizer),
+        ("GET /logs", "logs", authorizer),
         ("GET /executions/{executionId}", "executions/*", ""),
         ("GET /jobs/{jobId}", "jobs/*", ""),
         ("GET /viewer/{file}", "viewer/*", ""),
@@ -296,6 +298,13 @@ def test_the_queue_invokes_the_function(state: dict[str, dict[str, Any]]) -> Non
 
     assert mapping["event_source_arn"] == state["aws_sqs_queue.ingest"]["arn"]
     assert mapping["function_arn"] == state["module.ingest.aws_lambda_function.this"]["arn"]
+
+
+def test_ingest_can_send_to_the_url_of_the_created_queue(state: dict[str, dict[str, Any]], stack: MiniStack) -> None:
+    url = state["module.ingest.aws_lambda_function.this"]["environment"][0]["variables"]["QUEUE_URL"]
+
+    answer = stack.client("sqs").get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])
+    assert answer["Attributes"]["QueueArn"] == state["aws_sqs_queue.ingest"]["arn"]
 
 
 def test_the_function_uses_the_created_log_group(state: dict[str, dict[str, Any]]) -> None:

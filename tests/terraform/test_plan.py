@@ -225,6 +225,7 @@ def test_ingest_with_defaults(planned: Callable[[str], Planned]) -> None:
                 "FAILURE_TOPIC_ARN": f"arn:aws:sns:us-east-1:{ACCOUNT}:drs-job-log-failures",
                 "JOB_LOG_EVENTS_TABLE": "drs-job-log-events",
                 "NOTICES_TABLE": "drs-job-log-notices",
+                "QUEUE_URL": f"https://sqs.us-east-1.amazonaws.com/{ACCOUNT}/drs-job-log-ingest",
                 "RETENTION_DAYS": "30",
                 "RUNBOOKS": "docs/runbooks",
                 "POWERTOOLS_METRICS_NAMESPACE": "DRSJobLog",
@@ -293,7 +294,12 @@ def test_the_ingest_role_has_only_the_necessary_permissions(planned: Callable[[s
             "Action": ["sns:Publish"],
             "Resource": f"arn:aws:sns:us-east-1:{ACCOUNT}:drs-job-log-failures",
         },
-        "ReadEventsOfFailures": {
+        "DelayNotifications": {
+            "Effect": "Allow",
+            "Action": ["sqs:SendMessage"],
+            "Resource": f"{SQS}:drs-job-log-ingest",
+        },
+        "ReadEvents": {
             "Effect": "Allow",
             "Action": ["dynamodb:Query"],
             "Resource": f"arn:aws:dynamodb:us-east-1:{ACCOUNT}:table/drs-job-log-events",
@@ -307,6 +313,21 @@ def test_the_ingest_role_has_only_the_necessary_permissions(planned: Callable[[s
     assert json.loads(resources["module.ingest.aws_iam_role.this"]["assume_role_policy"])["Statement"] == [
         {"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}
     ]
+
+
+def test_ingest_sends_to_its_queue_only_with_notifications(planned: Callable[[str], Planned]) -> None:
+    def environment(copy_name: str) -> dict[str, str]:
+        variables: dict[str, str] = planned(copy_name)["module.ingest.aws_lambda_function.this"]["environment"][0][
+            "variables"
+        ]
+        return variables
+
+    assert environment("everything")["QUEUE_URL"] == f"https://sqs.us-east-1.amazonaws.com/{ACCOUNT}/other-ingest"
+    # The domain differs in China.
+    assert environment("china")["QUEUE_URL"] == f"https://sqs.cn-north-1.amazonaws.com.cn/{ACCOUNT}/china-ingest"
+    assert {"FAILURE_TOPIC_ARN", "QUEUE_URL"} & set(environment("without_alarms")) == set()
+    policy = role_policy(planned("without_alarms"))
+    assert {"PublishFailures", "DelayNotifications", "ReadEvents"} & set(policy) == set()
 
 
 def test_the_ingest_role_can_use_the_key_only_via_dynamodb_and_sqs(planned: Callable[[str], Planned]) -> None:
@@ -554,6 +575,7 @@ def test_the_collector_has_no_resources_if_it_is_disabled(planned: Callable[[str
 # Executions
 # ---------------------------------------------------------------------------------------------------------------------
 
+EVENT_ATTRIBUTES = ["JobId", "EventKey", "ExecutionId", "LateAt", "UnlinkedJobId"]
 EXECUTIONS_TABLE = f"arn:aws:dynamodb:us-east-1:{ACCOUNT}:table/executions"
 SETTINGS = {
     "executionIdAttribute": "executionId",
@@ -602,12 +624,22 @@ def allow(actions: list[str], resource: str | list[str], condition: dict[str, An
     return statement | ({"Condition": condition} if condition else {})
 
 
+def update(table: str, attributes: list[str]) -> dict[str, Any]:
+    """Return a statement that allows updates of these attributes only."""
+    condition = {
+        "ForAllValues:StringEquals": {"dynamodb:Attributes": attributes},
+        "Null": {"dynamodb:Attributes": "false"},
+    }
+    return allow(["dynamodb:UpdateItem"], table, condition)
+
+
 def test_the_linker_role_has_only_the_necessary_permissions(planned: Callable[[str], Planned]) -> None:
     table = f"arn:aws:dynamodb:us-east-1:{ACCOUNT}:table/drs-job-log-events"
 
     assert role_policy(planned("default"), "linker") == {
         "FindUnlinkedEvents": allow(["dynamodb:Scan"], f"{table}/index/UnlinkedIndex"),
-        "LinkEvents": allow(["dynamodb:Query", "dynamodb:UpdateItem"], table),
+        "ReadEvents": allow(["dynamodb:Query"], table),
+        "LinkEvents": update(table, EVENT_ATTRIBUTES),
         "WriteLogs": allow(
             ["logs:CreateLogStream", "logs:PutLogEvents"],
             f"arn:aws:logs:us-east-1:{ACCOUNT}:log-group:/aws/lambda/drs-job-log-linker:*",
@@ -626,7 +658,8 @@ def test_the_executions_table_is_scanned_or_updated_only_if_enabled(
     both = {
         "ReadKeysOfExecutionHistory": allow(["dynamodb:DescribeTable"], EXECUTIONS_TABLE),
         "FindExecutionsOfJobs": allow(["dynamodb:Query"], f"{EXECUTIONS_TABLE}/index/by-job"),
-        "SetExecutionStatus": allow(["dynamodb:Query", "dynamodb:UpdateItem"], EXECUTIONS_TABLE),
+        "ReadExecutions": allow(["dynamodb:Query"], EXECUTIONS_TABLE),
+        "SetExecutionStatus": update(EXECUTIONS_TABLE, ["executionId", "planId", "status", "endTime", "waves"]),
         "UseKeyOfExecutionHistory": allow(
             ["kms:Decrypt", "kms:DescribeKey", "kms:Encrypt", "kms:GenerateDataKey*", "kms:ReEncrypt*"], KEY, via
         ),
@@ -635,27 +668,29 @@ def test_the_executions_table_is_scanned_or_updated_only_if_enabled(
         "ScanExecutionHistory": allow(["dynamodb:Scan"], EXECUTIONS_TABLE)
     }
     assert of_executions_table("everything", "ingest") == both | {
-        "FinishExecutions": allow(
-            ["dynamodb:Query", "dynamodb:UpdateItem"], f"arn:aws:dynamodb:us-east-1:{ACCOUNT}:table/other-events"
-        )
+        "FinishExecutions": update(f"arn:aws:dynamodb:us-east-1:{ACCOUNT}:table/other-events", EVENT_ATTRIBUTES)
     }
     for function in ("ingest", "linker"):
         assert of_executions_table("default", function) == {}
     keys = {"ReadKeysOfExecutionHistory": allow(["dynamodb:DescribeTable"], EXECUTIONS_TABLE)}
     assert of_executions_table("read_only_history", "ingest") == {}
     assert of_executions_table("read_only_history", "linker") == keys
-    scanned = {"UseKeyOfExecutionHistory": allow(["kms:Decrypt", "kms:DescribeKey"], KEY, via)}
-    assert of_executions_table("scanned_history", "ingest") == scanned
-    assert of_executions_table("scanned_history", "linker") == scanned | keys | {
-        "ScanExecutionHistory": allow(["dynamodb:Scan"], EXECUTIONS_TABLE)
+    assert of_executions_table("scanned_history", "ingest") == {}
+    assert of_executions_table("scanned_history", "linker") == keys | {
+        "ScanExecutionHistory": allow(["dynamodb:Scan"], EXECUTIONS_TABLE),
+        "UseKeyOfExecutionHistory": allow(["kms:Decrypt", "kms:DescribeKey"], KEY, via),
     }
+    # Without the names of the keys, a condition could deny every update.
+    for function in ("ingest", "linker"):
+        updated = of_executions_table("updated_history", function)
+        assert updated["SetExecutionStatus"] == allow(["dynamodb:UpdateItem"], EXECUTIONS_TABLE)
 
 
 # ---------------------------------------------------------------------------------------------------------------------
 # The API
 # ---------------------------------------------------------------------------------------------------------------------
 
-LOGS = ["GET /executions/{executionId}/logs", "GET /jobs/{jobId}/logs"]
+LOGS = ["GET /executions/{executionId}/logs", "GET /jobs/{jobId}/logs", "GET /logs"]
 VIEWER = ["GET /executions/{executionId}", "GET /jobs/{jobId}", "GET /viewer/{file}"]
 
 
@@ -690,6 +725,7 @@ def test_each_route_can_invoke_the_function(planned: Callable[[str], Planned]) -
         "AllowGETExecutionsExecutionIdLogs",
         "AllowGETJobsJobId",
         "AllowGETJobsJobIdLogs",
+        "AllowGETLogs",
         "AllowGETViewerFile",
     ]
 
@@ -717,10 +753,63 @@ def test_requests_are_throttled_and_logged(planned: Callable[[str], Planned]) ->
     assert (settings["throttling_rate_limit"], settings["throttling_burst_limit"]) == (100, 200)
     (settings,) = planned("everything")["aws_apigatewayv2_stage.this[0]"]["default_route_settings"]
     assert (settings["throttling_rate_limit"], settings["throttling_burst_limit"]) == (5, 10)
-    logged = json.loads(stage["access_log_settings"][0]["format"])
-    assert {"$context.identity.userArn", "$context.authorizer.claims.sub", "$context.status"} <= set(logged.values())
     group = planned("everything")["aws_cloudwatch_log_group.api_access[0]"]
     assert (group["name"], group["retention_in_days"], group["kms_key_id"]) == ("/aws/vendedlogs/apis/other", 90, KEY)
+
+
+@pytest.mark.parametrize(("copy_name", "limits"), [("default", (20, 100)), ("everything", (2, 4)), ("open_api", None)])
+def test_the_viewer_has_its_own_throttle(
+    planned: Callable[[str], Planned], copy_name: str, limits: tuple[int, int] | None
+) -> None:
+    settings = planned(copy_name)["aws_apigatewayv2_stage.this[0]"]["route_settings"]
+
+    assert {
+        route["route_key"]: (route["throttling_rate_limit"], route["throttling_burst_limit"]) for route in settings
+    } == (dict.fromkeys(VIEWER, limits) if limits else {})
+
+
+def test_the_throttled_routes_exist_before_the_stage(plan: dict[str, Any]) -> None:
+    module = plan["configuration"]["root_module"]["module_calls"]["default"]["module"]
+    (stage,) = [one for one in module["resources"] if one["address"] == "aws_apigatewayv2_stage.this"]
+
+    assert stage["depends_on"] == ["aws_apigatewayv2_route.this"]
+
+
+# Variables of the access log whose value has no quotation mark and no backslash, with an example. Their formats are
+# fixed, or AWS sets them, or a verified token contains them.
+# https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-logging-variables.html
+SAFE_VARIABLES = {
+    "$context.requestId": "JKJaXmPLvHcESHA=",
+    "$context.requestTime": "10/Mar/2026:06:28:01 +0000",
+    "$context.identity.sourceIp": "192.0.2.1",
+    "$context.identity.userArn": "arn:aws:sts::111122223333:assumed-role/reader/jane@example.com",
+    "$context.authorizer.claims.sub": "3f1c9f6e-jane",
+    "$context.routeKey": "GET /jobs/{jobId}/logs",
+    "$context.status": "500",
+    "$context.responseLength": "35",
+    "$context.responseLatency": "101",
+    "$context.integrationLatency": "98",
+    "$context.integration.integrationStatus": "200",
+    "$context.error.responseType": "INTEGRATION_FAILURE",
+}
+
+
+@pytest.mark.parametrize(
+    "hostile",
+    ['/jobs/x","status":"200/logs', "\\", '"', "a\nb", '{"a": 1}', "-"],
+    ids=["forged", "\\", '"', "\\n", "{}", "-"],
+)
+def test_each_line_of_the_access_log_is_json_with_the_real_status(
+    planned: Callable[[str], Planned], hostile: str
+) -> None:
+    (settings,) = planned("default")["aws_apigatewayv2_stage.this[0]"]["access_log_settings"]
+
+    # API Gateway inserts values without escaping.
+    line = re.sub(r"\$context[\w.]+", lambda variable: SAFE_VARIABLES.get(variable[0], hostile), settings["format"])
+    logged = json.loads(line)
+
+    assert (logged["status"], logged["caller"]) == ("500", SAFE_VARIABLES["$context.identity.userArn"])
+    assert sorted(logged.values()) == sorted(SAFE_VARIABLES.values())
 
 
 def test_the_api_role_can_only_read(planned: Callable[[str], Planned]) -> None:

@@ -77,4 +77,5 @@ def subscriber(dynamodb: DynamoDBClient) -> Subscriber:
     url = sqs.create_queue(QueueName="subscriber")["QueueUrl"]
     arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
     boto3.client("sns").subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn)
+    sqs.create_queue(QueueName="drs-job-log-ingest")  # for timers
     return Subscriber(topic, url)

@@ -91,6 +91,7 @@ def test_settings_of_ingest() -> None:
         "RETENTION_DAYS": "7",
         "EVENT_SOURCE": "acme.drs",
         "FAILURE_TOPIC_ARN": "arn:topic",
+        "QUEUE_URL": "https://queue",
         "VIEWER_URL": "https://viewer",
     }
 
@@ -102,6 +103,7 @@ def test_settings_of_ingest() -> None:
             name="drs-job-log",
             table_name="drs-job-log-notices",
             topic_arn="arn:topic",
+            queue_url="https://queue",
             viewer_url="https://viewer",
             runbook_url="docs/runbooks/server-failed.md",
         ),

@@ -180,7 +180,7 @@ def test_clients_of_the_api(clients: list[tuple[Any, ...]]) -> None:
 
 @pytest.mark.parametrize("days", [1, 30, 400])
 def test_ingest_writes_a_ttl_of_the_retention_after_the_event(dynamodb: DynamoDBClient, days: int) -> None:
-    happened = datetime(2026, 11, 23, 20, 30, 15, 900_000, tzinfo=UTC)
+    happened = (datetime.now(UTC) - timedelta(hours=20)).replace(microsecond=900_000)
 
     cold_start("ingest", RETENTION_DAYS=str(days)).lambda_handler(
         message(logDateTime=happened.isoformat()), LambdaContext()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -15,7 +16,7 @@ from drs_job_log.config import Target
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.support import executions, scripts
+from tests.support import executions, played, scripts
 from tests.support.drs import DrsServer, Simulator
 from tests.support.envelopes import dumps, job_log, launch_result, sqs_records
 from tests.support.functions import LambdaContext
@@ -54,6 +55,8 @@ def make_pipeline(
     monkeypatch: pytest.MonkeyPatch,
 ) -> Callable[..., Pipeline]:
     monkeypatch.setenv("AWS_ENDPOINT_URL_DRS", server.endpoint)
+    # The simulated jobs are hours old. Their notices are sent at once nevertheless.
+    monkeypatch.setattr("drs_job_log.notify.notifier._MAX_NEWS_AGE", timedelta(days=1))
 
     def make(*, names: dict[str, str] | None = None, **settings: Any) -> Pipeline:
         """Return the module. With ``settings``, there is an executions table, which the module updates."""
@@ -688,6 +691,68 @@ def test_a_failed_post_launch_action_is_shown_and_notified(pipeline: Pipeline, s
     assert reason in notice["Message"]
     (end,) = [detail for detail in pipeline.published if detail["eventType"] == "JOB_COMPLETED"]
     assert end["participatingServers"][0]["launchActionsStatus"]["runs"][0]["failureReason"] == reason
+
+
+SERVERS = [server_id(0), server_id(1)]
+
+
+def forged(job: str, event: str, server: str | None = None, **detail: Any) -> str:
+    """Return an event of a permitted sender that is not the collector, half a day later than it is."""
+    time = (datetime.now(UTC) + timedelta(hours=12)).isoformat()
+    named = {"jobID": job, "eventType": event, "eventId": f"forged {event}", "sourceServerID": server}
+    return dumps(job_log(named | {"logDateTime": time} | detail, source="acme.tool"))
+
+
+def test_a_forged_launch_hides_no_failure(linked: Pipeline, dynamodb: DynamoDBClient, subscriber: Subscriber) -> None:
+    job = linked.start(scripts.launch(SERVERS, failing={SERVERS[0]: "no rights"}), ExecutionId="exec-1")
+    record(dynamodb, job)
+    linked.collect(timedelta(minutes=1))
+    linked.send(
+        forged(job, "LAUNCH_END", SERVERS[0]),
+        forged(job, "JOB_END", outcome="SUCCEEDED"),
+        forged(job, "LAUNCH_FAILED", SERVERS[1], error="forged"),
+    )
+    assert status(dynamodb) == "RUNNING"
+    assert set(states(linked.job(job)).values()) <= {"PENDING", "SNAPSHOT", "CONVERSION"}
+
+    linked.play(timedelta(minutes=40))
+
+    answer = linked.execution("exec-1")
+    assert states(answer) == {SERVERS[0]: "FAILED", SERVERS[1]: "LAUNCHED"}
+    assert (answer["status"], status(dynamodb)) == ("PARTIAL", "PARTIAL")
+    assert {event["eventType"] for event in answer["logs"] if event["eventId"].startswith("forged")} == {
+        "SERVER_LAUNCHED",
+        "JOB_COMPLETED",
+        "SERVER_LAUNCH_FAILED",
+    }
+    linked.send_collected()
+    sources = [line for message in subscriber.take() for line in message["Message"].splitlines() if "Source:" in line]
+    assert Counter(sources) == {"Source:     acme.tool": 1, "Source:     drs.job-log": 1}
+
+
+def test_an_invented_job_hides_no_failure(pipeline: Pipeline) -> None:
+    pipeline.start(scripts.launch(SERVERS, failing={SERVERS[0]: "no rights"}), ExecutionId="exec-1")
+    pipeline.play(timedelta(minutes=40))
+
+    pipeline.send(forged("drsjob-invented", "LAUNCH_END", SERVERS[0], executionId="exec-1"))
+
+    assert states(pipeline.execution("exec-1")) == {SERVERS[0]: "FAILED", SERVERS[1]: "LAUNCHED"}
+
+
+def test_an_upgrade_does_not_stop_the_job_of_another_sender(pipeline: Pipeline, table: JobLogTable) -> None:
+    """An earlier version stored its first events without their source in the key."""
+    created = datetime.now(UTC) - timedelta(hours=2)
+    events = played.events(scripts.launch(SERVERS), "drsjob-old", created=created, execution_id="exec-1")
+    for place, event in enumerate(events):
+        table.put(replace(event, source="acme.tool", is_foreign=place > 2), timedelta(days=30))
+
+    assert pipeline.job("drsjob-old")["status"] == "COMPLETED"
+
+
+def test_other_senders_decide_if_the_collector_does_not_read_the_job(pipeline: Pipeline) -> None:
+    pipeline.send(forged("drsjob-other", "LAUNCH_END", SERVERS[0]))
+
+    assert states(pipeline.job("drsjob-other")) == {SERVERS[0]: "LAUNCHED"}
 
 
 def test_a_failed_failback_is_called_a_failback(pipeline: Pipeline, subscriber: Subscriber) -> None:

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 from unittest.mock import Mock
 
 import pytest
+from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 from botocore.exceptions import ClientError
 from drs_job_log.model.events import InvalidEventError, parse
-from drs_job_log.table import JobLogTable, to_item
+from drs_job_log.table import JobLogTable, keep_items_as_json, storable, to_item, to_python
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -282,5 +283,71 @@ def test_the_collector_reads_keys_and_facts_with_strong_consistency(
     assert {key.partition("#")[2]: facts for key, facts in stored.items()} == {
         "end": ended | {"eventType": "JOB_END"},
         "other": {},  # of a server
-        "foreign": {},
+        "foreign#my.tool": {},
     }
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Items as JSON
+# ---------------------------------------------------------------------------------------------------------------------
+
+
+@given(details())
+def test_a_value_is_the_one_of_boto3(detail: dict[str, Any]) -> None:
+    attribute = TypeSerializer().serialize(storable(parse(dumps(job_log(detail))).detail))
+
+    assert to_python({"EventData": attribute}) == {"EventData": TypeDeserializer().deserialize(attribute)}
+
+
+OTHERS: list[Any] = [
+    {"B": b"\x00"},
+    {"BS": [b"\x00"]},
+    {"L": [{"B": b"\x00"}]},
+    {"S": '"B":"AA=="'},
+    {"N": "1.50"},
+    {"NULL": True},
+]
+
+
+@pytest.mark.parametrize("other", OTHERS)
+def test_items_as_json_equal_items_that_botocore_parsed(dynamodb: DynamoDBClient, other: Any) -> None:
+    item: Any = {"JobId": {"S": "drsjob-1"}, "EventKey": {"S": "é#1"}, "Other": other}
+    dynamodb.put_item(TableName=TABLE, Item=item)
+    query: Any = {
+        "TableName": TABLE,
+        "KeyConditionExpression": "JobId = :id",
+        "ExpressionAttributeValues": {":id": {"S": "drsjob-1"}},
+    }
+    expected = dynamodb.query(**query)
+    keep_items_as_json(dynamodb)
+
+    found = dynamodb.query(**query)
+
+    assert found["Items"] == expected["Items"] == [item]
+    assert (found["Count"], found["ScannedCount"]) == (1, 1)
+
+
+def test_items_as_json_have_all_pages_and_errors(dynamodb: DynamoDBClient, table: JobLogTable) -> None:
+    keep_items_as_json(dynamodb)
+    for number in range(5):
+        put(table, eventId=str(number), message="x" * 250_000)  # four items are a page of 1 MB
+
+    pages = []
+    dynamodb.meta.events.register("after-call.dynamodb.Query", lambda parsed, **_: pages.append(parsed))
+    assert [event.event_id for event in table.events_of_job("drsjob-1")] == ["0", "1", "2", "3", "4"]
+    assert len(pages) > 1
+    with pytest.raises(ClientError) as raised:
+        list(JobLogTable(dynamodb, "missing").events_of_job("drsjob-1"))
+    assert raised.value.response["Error"]["Code"] == "ResourceNotFoundException"
+
+
+def test_events_share_equal_texts_and_details(table: JobLogTable) -> None:
+    for number in range(3):
+        put(table, eventId=str(number), jobType="LAUNCH")
+    put(table, eventId="3", jobType="TERMINATE")
+
+    first, second, third, other = table.events_of_execution("exec-1")
+
+    assert first.detail is second.detail is third.detail
+    assert other.detail == {"jobType": "TERMINATE"}
+    assert first.source_server_id is other.source_server_id

@@ -5,10 +5,11 @@ import io
 import json
 import re
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
@@ -19,9 +20,11 @@ from playwright.sync_api import expect
 from tests.support import scripts
 from tests.support.deployment import eventually
 from tests.support.gateway import GatewayServer
-from tests.viewer.conftest import NAMES, SERVERS, derived, events_of, events_of_job, steps
+from tests.viewer.conftest import NAMES, NOW, SERVERS, derived, events_of, events_of_job, steps
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from drs_job_log.model.events import JobLogEvent
     from playwright.sync_api import BrowserContext, Page, Route
 
@@ -38,6 +41,16 @@ FAILED = events_of(scripts.launch(SERVERS, failing={SERVERS[1]: ERROR}, drill=Fa
 
 def launched(viewer: Viewer, number: int, total: int = 3) -> None:
     expect(viewer.find(".big")).to_have_text(f"{number} of {total} servers launched")
+
+
+def change_answers(context: BrowserContext, change: Callable[[dict[str, Any], str], dict[str, Any]]) -> None:
+    """Change each answer of the API on its way to the page. ``change`` receives the answer and the URL."""
+
+    def fulfill(route: Route) -> None:
+        response = route.fetch()
+        route.fulfill(response=response, json=change(response.json(), route.request.url))
+
+    context.route("**/logs?*", fulfill)
 
 
 def cards(viewer: Viewer) -> list[str]:
@@ -526,12 +539,7 @@ def test_each_type_of_event_has_a_label_and_a_mark(
 def test_reason_of_the_status_is_shown(recovery: Recovery, open_viewer: Opener, context: BrowserContext) -> None:
     recovery.happen(*FINISHED)
     reason = "The executions table has the status POLLING, but every job ended more than a day ago."
-
-    def with_reason(route: Route) -> None:
-        response = route.fetch()
-        route.fulfill(response=response, json=response.json() | {"statusReason": reason})
-
-    context.route("**/logs?*", with_reason)
+    change_answers(context, lambda answer, _: answer | {"statusReason": reason})
     viewer = open_viewer()
     expect(viewer.find(".reason")).to_have_text(reason)
 
@@ -540,6 +548,242 @@ def test_reason_of_the_status_is_shown(recovery: Recovery, open_viewer: Opener, 
 
     launched(viewer, 3)
     expect(viewer.find(".reason")).to_be_hidden()
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Sources
+# ---------------------------------------------------------------------------------------------------------------------
+
+LAUNCH_RESULT = replace(FAILED[-2], event_id="launch-result", source="aws.drs")
+FORGED = replace(
+    FAILED[-2], source="other.tool", is_foreign=True, event_type="SERVER_LAUNCHED", message="forged", error=None
+)
+
+
+def test_rows_show_no_source_if_one_sender_and_aws_sent_the_events(recovery: Recovery, open_viewer: Opener) -> None:
+    recovery.happen(*FAILED, LAUNCH_RESULT)
+
+    viewer = open_viewer()
+
+    expect(viewer.find(".sources")).to_have_text(
+        f"Event sources: aws.drs (1 event), drs.job-log ({len(FAILED)} events)"
+    )
+    expect(viewer.find(".row")).to_have_count(len(FAILED) + 1)
+    expect(viewer.find(".row .source")).to_have_count(0)
+    viewer.find(".row button").last.click()
+    expect(viewer.find("dialog dl")).to_contain_text("Sourcedrs.job-log")
+
+
+def test_event_of_another_sender_with_the_same_event_id_does_not_hide_the_true_event(
+    recovery: Recovery, open_viewer: Opener
+) -> None:
+    recovery.happen(FORGED, *FAILED, LAUNCH_RESULT)
+
+    viewer = open_viewer()
+
+    rows = viewer.find(".row")
+    expect(rows).to_have_count(len(FAILED) + 2)
+    expect(rows.locator(".source")).to_have_count(len(FAILED) + 2)
+    expect(rows.filter(has_text="forged").locator(".source")).to_have_text("other.tool")
+    true = rows.filter(has_text=FAILED[-2].message).filter(has_text="drs.job-log")
+    expect(true.locator(".type")).to_have_text("Server launch failed")
+    expect(viewer.find(".sources")).to_have_text(
+        f"Event sources: aws.drs (1 event), drs.job-log ({len(FAILED)} events), other.tool (1 event)"
+    )
+    rows.filter(has_text="forged").locator("button").click()
+    expect(viewer.find("dialog dl")).to_contain_text("Sourceother.tool")
+    viewer.page.keyboard.press("Escape")
+    viewer.page.get_by_role("searchbox", name="Text").fill("other.tool")
+    expect(rows.locator(".what")).to_have_text("other.tool forged")
+
+    with viewer.page.expect_download() as download:
+        viewer.find(".downloads button:has-text('CSV')").click()
+    text = Path(download.value.path()).read_text(encoding="utf-8-sig")
+    table = list(csv.DictReader(io.StringIO(text, newline="")))
+    same_id = {row["source"]: row["eventType"] for row in table if row["eventId"] == FORGED.event_id}
+    assert same_id == {"drs.job-log": "SERVER_LAUNCH_FAILED", "other.tool": "SERVER_LAUNCHED"}
+
+
+def test_more_forged_than_true_events_do_not_remove_the_sources_of_rows(
+    recovery: Recovery, open_viewer: Opener
+) -> None:
+    earlier = [replace(event, timestamp=event.timestamp - timedelta(minutes=1)) for event in RUNNING[:5]]
+    forged = [replace(event, source="other.tool", is_foreign=True) for event in (*RUNNING[:5], *earlier)]
+    recovery.happen(*forged, RUNNING[0])
+
+    viewer = open_viewer()
+
+    expect(viewer.find(".row .source:text-is('other.tool')")).to_have_count(len(forged))
+    expect(viewer.find(".row .source:text-is('drs.job-log')")).to_have_count(1)
+
+
+def test_rows_show_their_sources_when_another_sender_adds_an_event(recovery: Recovery, open_viewer: Opener) -> None:
+    recovery.happen(*RUNNING[:3])
+    viewer = open_viewer()
+    expect(viewer.find(".row .source")).to_have_count(0)
+    viewer.find(".row button").first.focus()
+
+    recovery.happen(replace(RUNNING[2], source="other.tool", is_foreign=True))
+    viewer.poll()
+
+    expect(viewer.find(".row .source")).to_have_text(["other.tool", *["drs.job-log"] * 3])
+    expect(viewer.find(".timeline")).to_be_focused()
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Incremental reads
+# ---------------------------------------------------------------------------------------------------------------------
+
+
+def test_event_in_the_future_does_not_hide_later_events(recovery: Recovery, open_viewer: Opener) -> None:
+    recovery.happen(RUNNING[0], derived("SOMETHING_NEW", timedelta(days=-1)))
+    viewer = open_viewer()
+    expect(viewer.find(".row")).to_have_count(2)
+    viewer.page.clock.set_system_time(NOW + timedelta(days=2))  # the clock of the browser does not matter
+    recovery.happen(derived("CONVERSION_STARTED", NOW - datetime.now(UTC), sourceServerID=SERVERS[1]))
+
+    viewer.poll()
+
+    before_read = format_time(datetime.now(UTC) - timedelta(seconds=60))
+    assert format_time(NOW - timedelta(seconds=60)) < recovery.gateway.asked[-1]["since"] < before_read
+    expect(viewer.find(".row")).to_have_count(3)
+
+
+def test_since_is_before_the_read_of_the_first_page(
+    recovery: Recovery, open_viewer: Opener, context: BrowserContext
+) -> None:
+    recovery.happen(*many(1500), derived("SOMETHING_NEW", timedelta(days=-1)))
+    first, second = "2025-11-28T20:30:15.000000Z", "2025-11-28T20:30:55.000000Z"
+    change_answers(context, lambda answer, url: answer | {"readAt": second if "nextToken" in url else first})
+    viewer = open_viewer()
+    expect(viewer.find("h3:has-text('Timeline')")).to_have_text("Timeline (1,501)")
+    reads = len(recovery.gateway.asked)
+    assert reads == 2
+
+    viewer.poll()
+
+    assert recovery.gateway.asked[reads]["since"] == "2025-11-28T20:29:15.000Z"
+
+
+def test_answers_without_read_time_and_sources_are_shown(
+    recovery: Recovery, open_viewer: Opener, context: BrowserContext
+) -> None:
+    def of_earlier_version(answer: dict[str, Any], _: str) -> dict[str, Any]:
+        logs = [{key: value for key, value in entry.items() if key != "source"} for entry in answer["logs"]]
+        return {key: answer[key] for key in answer.keys() - {"readAt", "truncated"}} | {"logs": logs}
+
+    recovery.happen(*RUNNING[:4])
+    change_answers(context, of_earlier_version)
+    viewer = open_viewer()
+    expect(viewer.find(".row")).to_have_count(4)
+    expect(viewer.find(".sources")).to_be_hidden()
+    expect(viewer.find(".truncation")).to_be_hidden()
+    recovery.happen(*RUNNING[4:6])
+
+    viewer.poll()
+
+    since = RUNNING[3].timestamp - timedelta(seconds=60)
+    assert recovery.gateway.asked[-1]["since"] == format_time(since)[:23] + "Z"
+    expect(viewer.find(".row")).to_have_count(6)
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Truncated answers
+# ---------------------------------------------------------------------------------------------------------------------
+
+
+def shorten(answer: dict[str, Any], servers: int | None, jobs: int | None) -> dict[str, Any]:
+    return answer | {"truncated": True, "servers": answer["servers"][:servers], "jobs": answer["jobs"][:jobs]}
+
+
+TWO_JOBS = [*FAILED, *events_of(scripts.launch(SERVERS[:1]), ago=timedelta(minutes=40), job_id="drsjob-2")]
+
+
+@pytest.mark.parametrize("servers", [0, 1])
+def test_incomplete_lists_are_reported_and_counts_include_all_servers(
+    recovery: Recovery, open_viewer: Opener, context: BrowserContext, servers: int
+) -> None:
+    recovery.happen(*TWO_JOBS)
+    change_answers(context, lambda answer, _: shorten(answer, servers, 1))
+
+    viewer = open_viewer()
+
+    launched(viewer, 2)
+    expect(viewer.find(".truncation")).to_have_text(
+        "The API shortened its answer, because it was too large. "
+        f"The page lists only {servers} of 3 servers and 1 of 2 jobs. "
+        "Error texts of servers and jobs can be shortened."
+    )
+    expect(viewer.find(".counts")).to_have_text("1 failed2 launched")
+    assert viewer.find(".bar").get_attribute("aria-valuenow") == "2"
+    assert viewer.find(".bar").get_attribute("aria-valuemax") == "3"
+    bar = "elements => elements.filter(e => e.style.flexGrow !== '0').map(e => [e.dataset.state, e.style.flexGrow])"
+    assert viewer.find(".bar i").evaluate_all(bar) == [["LAUNCHED", "2"], ["FAILED", "1"]]
+    expect(viewer.page).to_have_title("2/3, 1 failed · exec-1")
+    expect(viewer.find("section[aria-label=Servers] h3")).to_have_text(f"Servers ({servers} of 3)")
+    expect(viewer.find(".jobs > li")).to_contain_text("Job 1 of 1 listed")
+    expect(viewer.find(".jobs > li")).not_to_contain_text("server")
+    expect(viewer.find(".elapsed")).to_be_empty()
+    expect(viewer.find("[aria-live=assertive]")).to_have_text("1 server failed.")
+    expect(viewer.find("[aria-live=polite]")).to_have_text("2 of 3 servers launched, 1 failed. Partial")
+    expect(viewer.find("h3:has-text('Timeline')")).to_have_text(f"Timeline ({len(TWO_JOBS)})")
+    viewer.page.get_by_role("searchbox", name="Text").fill("nowhere")
+    expect(viewer.find(".filters .muted")).to_have_text("0 listed servers and 0 events match")
+
+
+def test_job_shows_no_counts_if_a_server_without_events_is_omitted(
+    recovery: Recovery, open_viewer: Opener, context: BrowserContext
+) -> None:
+    recovery.happen(RUNNING[0])
+    change_answers(context, lambda answer, _: shorten(answer, 1, None))
+
+    viewer = open_viewer()
+
+    launched(viewer, 0)
+    expect(viewer.find(".jobs > li")).not_to_contain_text("server")
+
+
+def test_shortened_texts_are_reported(recovery: Recovery, open_viewer: Opener, context: BrowserContext) -> None:
+    recovery.happen(*FAILED)
+    change_answers(context, lambda answer, _: shorten(answer, None, None))
+
+    viewer = open_viewer()
+
+    expect(viewer.find(".truncation")).to_contain_text("Error texts of servers and jobs can be shortened.")
+    expect(viewer.find(".truncation")).not_to_contain_text("The page lists only")
+    expect(viewer.find("section[aria-label=Servers] h3")).to_have_text("Servers (3)")
+    expect(viewer.find(".jobs > li")).to_contain_text("3 servers: 2 launched, 1 failed")
+    expect(viewer.find(".elapsed")).not_to_be_empty()
+
+
+def test_omitted_networks_are_reported(recovery: Recovery, open_viewer: Opener, context: BrowserContext) -> None:
+    recovery.happen(*FAILED_NETWORK)
+    change_answers(context, lambda answer, _: shorten(answer, None, None))
+
+    viewer = open_viewer()
+
+    expect(viewer.find(".big")).to_have_text("0 of 1 listed network recovered")
+    expect(viewer.find(".jobs > li")).to_contain_text("0 of 1 listed network recovered")
+
+
+def test_omitted_server_is_removed_from_the_list_until_the_api_returns_it(
+    recovery: Recovery, open_viewer: Opener, context: BrowserContext
+) -> None:
+    recovery.happen(*STALLED)
+    viewer = open_viewer()
+    expect(viewer.find(".server")).to_have_count(3)
+    expect(viewer.find(".truncation")).to_be_hidden()
+
+    change_answers(context, lambda answer, _: shorten(answer, 2, None))
+    viewer.poll()
+    expect(viewer.find(".server")).to_have_count(2)
+    expect(viewer.find(".truncation")).to_contain_text("The page lists only 2 of 3 servers.")
+    expect(viewer.find(".counts")).to_have_text("3 snapshot or conversion1 listed stalled")
+
+    context.unroute("**/logs?*")
+    viewer.poll()
+    expect(viewer.find(".server")).to_have_count(3)
+    expect(viewer.find(".truncation")).to_be_hidden()
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -606,9 +850,10 @@ def test_markup_in_log_texts_is_shown_as_text(recovery: Recovery, open_viewer: O
     script = scripts.launch(SERVERS, failing={SERVERS[1]: text})
     recovery.happen(
         *(
-            replace(event, message=text, source_server_name=event.source_server_name and text)
+            replace(event, message=text, source=text, source_server_name=event.source_server_name and text)
             for event in events_of(script, ago=timedelta(hours=1))
-        )
+        ),
+        derived("SOMETHING_NEW", timedelta(hours=2)),
     )
 
     viewer = open_viewer()
@@ -617,6 +862,8 @@ def test_markup_in_log_texts_is_shown_as_text(recovery: Recovery, open_viewer: O
     assert viewer.find(".server .name").all_text_contents() == [text] * 3
     viewer.find(".row button").first.click()
     expect(viewer.find("dialog")).to_contain_text(text)
+    expect(viewer.find(".sources code").first).to_have_text(text)
+    expect(viewer.find(".row .source").first).to_have_text(text)
     assert viewer.find("drs-job-log img, drs-job-log script").count() == 0
     expect(viewer.page).to_have_title("2/3, 1 failed · exec-1")
 
@@ -803,8 +1050,68 @@ def test_element_without_an_id_sends_no_request(recovery: Recovery, open_viewer:
     assert recovery.polls == polls
 
 
+# ---------------------------------------------------------------------------------------------------------------------
+# IDs
+# ---------------------------------------------------------------------------------------------------------------------
+
+IDS = [
+    "a/b",
+    "/",
+    "what?",
+    ".",
+    "..",
+    "../viewer/page.css",
+    "100%",
+    "%2F",
+    "two words",
+    "a+b",
+    "Übung ☃/日本",
+    "a&jobId=b#c",
+]
+
+
 def test_id_with_a_percent_sign_is_shown(open_viewer: Opener) -> None:
     expect(open_viewer("executions/100%").find("h2")).to_have_text("100%")
+
+
+def happen_for_each_id(recovery: Recovery) -> None:
+    """Add an execution with one job, with 3 launched servers, for each of ``IDS``."""
+    for id_ in IDS:
+        recovery.happen(*events_of(scripts.launch(SERVERS), ago=timedelta(hours=1), job_id=id_, execution_id=id_))
+
+
+@pytest.mark.parametrize("name", ["executionId", "jobId"])
+def test_page_shows_every_id_in_its_query(recovery: Recovery, open_viewer: Opener, name: str) -> None:
+    happen_for_each_id(recovery)
+
+    for id_ in IDS:
+        viewer = open_viewer(f"viewer/page?{name}={quote(id_, safe='')}")
+        launched(viewer, 3)
+        expect(viewer.find("h2")).to_have_text(id_)
+        expect(viewer.page).to_have_title(f"3/3 · {id_}")
+        viewer.page.close()
+
+    assert [query.get(name) for query in recovery.gateway.asked] == IDS
+
+
+@pytest.mark.parametrize("name", ["execution-id", "job-id"])
+def test_component_shows_every_id(recovery: Recovery, open_viewer: Opener, name: str) -> None:
+    happen_for_each_id(recovery)
+    viewer = open_viewer()
+
+    for id_ in IDS:
+        viewer.page.evaluate(f"([name, id]) => {ELEMENT}.setAttribute(name, id)", [name, id_])
+        launched(viewer, 3)
+        expect(viewer.find("h2")).to_have_text(id_)
+
+
+def test_page_without_an_id_says_how_to_add_one(recovery: Recovery, address: str, context: BrowserContext) -> None:
+    page = context.new_page()
+
+    page.goto(f"{address}/viewer/page?executionId=")
+
+    expect(page.locator("main")).to_contain_text("Add the execution or the job to the URL: ?executionId=… or ?jobId=…")
+    assert recovery.polls == 0
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -937,6 +1244,7 @@ SITUATIONS: dict[str, tuple[list[JobLogEvent], HTTPStatus | None]] = {
     "failed network": (FAILED_NETWORK, None),
     "failed action": (FAILED_ACTION, None),
     "stalled": (STALLED, None),
+    "two senders": ([*FAILED, FORGED], None),
     "empty": ([], None),
     "unreachable": ([], HTTPStatus.SERVICE_UNAVAILABLE),
 }

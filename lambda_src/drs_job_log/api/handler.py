@@ -14,17 +14,21 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from drs_job_log import config
 from drs_job_log.api.execution_log import EventLogCache
-from drs_job_log.api.parameters import BadRequestError, parse_id, parse_query
+from drs_job_log.api.parameters import BadRequestError, parse_request
 from drs_job_log.api.static_files import read_file, read_page
-from drs_job_log.api.views import execution_view, job_view, json_response, log_response, response
+from drs_job_log.api.views import execution_view, job_view, json_response, response
 from drs_job_log.link.executions_table import ExecutionsTable, ExecutionsTableError
-from drs_job_log.table import JobLogTable
+from drs_job_log.table import JobLogTable, keep_items_as_json
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from aws_lambda_powertools.utilities.typing import LambdaContext
     from mypy_boto3_dynamodb import DynamoDBClient
 
+    from drs_job_log.api.execution_log import EventLog
     from drs_job_log.api.parameters import Query
+    from drs_job_log.api.static_files import File
     from drs_job_log.model.progress import Progress
 
 # Clients stop polling after a settled answer, so it must come from a full read that is at most this old. The pages of
@@ -37,6 +41,7 @@ _MAX_TIME_TO_FINISH: Final = timedelta(days=1)
 logger = Logger()
 settings = config.api_settings()
 dynamodb: DynamoDBClient = config.client("dynamodb", connect_timeout=1, read_timeout=3)
+keep_items_as_json(dynamodb)
 logs = EventLogCache(JobLogTable(dynamodb, settings.table_name))
 executions_table = ExecutionsTable.from_settings(settings.executions_table, lambda: dynamodb)
 
@@ -48,33 +53,51 @@ def lambda_handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, 
     Other errors are raised: API Gateway then returns 500 ``{"message": "Internal Server Error"}``, and Lambda's Errors
     metric counts them.
     """
-    (name, value), *_ = event["pathParameters"].items()
+    path, query = event.get("pathParameters") or {}, event.get("queryStringParameters") or {}
     match event["routeKey"]:
         case "GET /executions/{executionId}" | "GET /jobs/{jobId}":
-            return response(200, *read_page())
+            return _file_response(read_page(), event)
         case "GET /viewer/{file}":
-            file = read_file(value)
-            return response(200, *file) if file else json_response(404, {"message": "Not Found"})
+            return _file_response(read_file(path["file"]), event)
     try:
-        resource_id = parse_id(name, value)
-        query = parse_query(event.get("queryStringParameters") or {}, resource_id)
+        request = parse_request(path, query)
     except BadRequestError as error:
         return json_response(400, {"message": str(error)})
+    id_ = request.resource_id
+    # API Gateway does not escape the path, so the access log does not have it.
+    api_request_id = event.get("requestContext", {}).get("requestId")
+    logger.info("Log requested", api_request_id=api_request_id, resource_kind=request.resource_kind, resource_id=id_)
     now = datetime.now(UTC)
-    if name == "executionId":
-        return log_response(get_execution(resource_id, query, now))
-    return log_response(job_view(resource_id, logs.of_job(resource_id, now), query, now))
+    if request.resource_kind == "execution":
+        return json_response(200, get_execution(id_, request.query, now))
+    return json_response(200, job_view(id_, logs.of_job(id_, now), request.query))
+
+
+def _file_response(file: File | None, event: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the response with a file, or 304 if the client has its current version, or 404 if there is no file."""
+    if file is None:
+        return json_response(404, {"message": "Not Found"})
+    # Caches take the headers of a 304. API Gateway adds another Content-Type if there is none.
+    is_current = file.matches((event.get("headers") or {}).get("if-none-match", ""))
+    return response(304, file.headers, "") if is_current else response(200, file.headers, file.text)
 
 
 def get_execution(execution_id: str, query: Query, now: datetime) -> dict[str, Any]:
     """Return the log and the progress of an execution."""
     log = logs.of_execution(execution_id, now)
     status = _execution_status(execution_id, log.progress, now)
-    if status.settled and now - log.full_read_at >= _FINAL_READ_MAX_AGE:
-        del log  # frees its memory before the log is read again
+    if status.settled and log.unread is None and not _is_final(log, now):
         log = logs.of_execution(execution_id, now, _FINAL_READ_MAX_AGE)
         status = _execution_status(execution_id, log.progress, now)
-    return execution_view(execution_id, status.word, status.settled, log, query, status.reason)
+    settled = status.settled and log.unread is None
+    return execution_view(execution_id, status.word, settled, log, query, status.reason)
+
+
+def _is_final(log: EventLog, now: datetime) -> bool:
+    """Whether the last full read is new. Of a log that is read in several requests, whether it began late enough."""
+    if log.is_read_in_parts and log.full_read_at:
+        return log.progress.is_complete(log.full_read_at)
+    return log.was_read_in_full(now, _FINAL_READ_MAX_AGE)
 
 
 class _Status(NamedTuple):

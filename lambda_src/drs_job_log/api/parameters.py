@@ -7,7 +7,7 @@ import hashlib
 import json
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Literal
 
 from drs_job_log.model.events import InvalidEventError, format_time, parse_time
 from drs_job_log.model.json_text import to_json
@@ -24,6 +24,9 @@ _MAX_LIMIT: Final = 1000
 _MAX_ID_BYTES: Final = 2048
 
 
+_KINDS: Final[Mapping[str, Literal["execution", "job"]]] = {"executionId": "execution", "jobId": "job"}
+
+
 class BadRequestError(ValueError):
     """A parameter is not valid. The message is for the caller."""
 
@@ -35,6 +38,33 @@ class Query:
     limit: int = _DEFAULT_LIMIT
     since: str = ""
     after: Position = ("", "", "")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """A request for the log of an execution or a job. ``resource_kind`` is "execution" or "job"."""
+
+    resource_kind: Literal["execution", "job"]
+    resource_id: str
+    query: Query
+
+
+def parse_request(path: Mapping[str, str], query: Mapping[str, str]) -> Request:
+    """Return the request with these path parameters and query parameters. Without an ID in the path, the query has it.
+
+    Raises
+    ------
+    BadRequestError
+        If a parameter is not valid, or if the query must have one ID and has none or two.
+    """
+    ids = {name: value for name, value in (path or query).items() if name in _KINDS}
+    if len(ids) != 1:
+        raise BadRequestError(
+            "Exactly one of the parameters executionId and jobId is necessary: /logs?executionId=… or /logs?jobId=…"
+        )
+    ((name, value),) = ids.items()
+    resource_id = parse_id(name, value)
+    return Request(resource_kind=_KINDS[name], resource_id=resource_id, query=parse_query(query, resource_id))
 
 
 def parse_id(name: str, value: str) -> str:

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
+import re
 from functools import cache
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 _FOLDER: Final = Path(__file__).parents[1] / "viewer"
 _PAGE: Final = "page.html"
@@ -15,6 +20,9 @@ _CONTENT_TYPES: Final = {
     ".js": "text/javascript; charset=utf-8",
     ".svg": "image/svg+xml",
 }
+
+# An entity tag without the prefix of weak ones. If-None-Match compares weak and strong ones alike.
+_ETAG: Final = re.compile('"[^"]*"')
 
 # Only scripts, styles and requests of the same origin; nothing inline; no frames.
 _CONTENT_SECURITY_POLICY: Final = "; ".join(
@@ -28,26 +36,40 @@ _CONTENT_SECURITY_POLICY: Final = "; ".join(
 )
 
 
-def read_page() -> tuple[dict[str, str], str]:
-    """Return the headers and the text of the page."""
+class File(NamedTuple):
+    """A file of the viewer with its response headers."""
+
+    headers: Mapping[str, str]
+    text: str
+
+    def matches(self, if_none_match: str) -> bool:
+        """Whether an ``If-None-Match`` header has the version of the file. An empty text is no header."""
+        return if_none_match.strip() == "*" or self.headers["ETag"] in _ETAG.findall(if_none_match)
+
+
+def read_page() -> File:
+    """Return the page."""
     return _read(_PAGE)
 
 
-def read_file(name: str) -> tuple[dict[str, str], str] | None:
-    """Return the headers and the text of a file that the page loads, or None if there is no such file."""
+def read_file(name: str) -> File | None:
+    """Return the page if the name is "page", else a file that the page loads. None if there is no such file."""
+    if name == "page":
+        return read_page()
     names = {file.name for file in _FOLDER.iterdir()} - {_PAGE}
     return _read(name) if name in names else None
 
 
 @cache
-def _read(name: str) -> tuple[dict[str, str], str]:
-    file = _FOLDER / name
+def _read(name: str) -> File:
+    content = (_FOLDER / name).read_bytes()
     headers = {
-        "Content-Type": _CONTENT_TYPES[file.suffix],
+        "Content-Type": _CONTENT_TYPES[Path(name).suffix],
         "Content-Security-Policy": _CONTENT_SECURITY_POLICY,
         # Browsers must revalidate each request, so that the page and its files always have the same version.
-        "Cache-Control": "no-cache",
+        "Cache-Control": "public, no-cache",
+        "ETag": f'"{hashlib.sha256(content).hexdigest()[:32]}"',
         "X-Content-Type-Options": "nosniff",
         "Referrer-Policy": "no-referrer",
     }
-    return headers, file.read_text(encoding="utf-8")
+    return File(headers, content.decode())

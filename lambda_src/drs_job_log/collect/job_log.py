@@ -99,6 +99,21 @@ class JobLogItem:
         return event_key(self.time, self.event_id)
 
     @property
+    def source(self) -> str:
+        """Empty: the source is that of the collector."""
+        return ""
+
+    @property
+    def is_from_collector(self) -> bool:
+        """True."""
+        return True
+
+    @property
+    def is_foreign(self) -> bool:
+        """False."""
+        return False
+
+    @property
     def source_server_id(self) -> str | None:
         """The ID of its server."""
         return self.detail.get("sourceServerID")

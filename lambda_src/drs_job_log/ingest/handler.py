@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -14,14 +15,14 @@ from typing import TYPE_CHECKING, Any, Final
 from aws_lambda_powertools import Logger, Metrics, single_metric
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType
-from aws_lambda_powertools.utilities.idempotency.persistence.dynamodb import DynamoDBPersistenceLayer
 
 from drs_job_log import config
 from drs_job_log.link.execution_status import StatusUpdate, update_status
 from drs_job_log.link.executions_table import ExecutionsTable
 from drs_job_log.link.resolver import RECORD_GRACE, ExecutionResolver
-from drs_job_log.model.events import InvalidEventError, JobLogEvent, is_job_end, parse
+from drs_job_log.model.events import InvalidEventError, JobLogEvent, is_job_end, parse, require_plausible_time
 from drs_job_log.notify.notifier import FailureNotifier, NotificationPendingError
+from drs_job_log.notify.outbox import due_group, due_message
 from drs_job_log.table import JobLogTable
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_sns import SNSClient
+    from mypy_boto3_sqs import SQSClient
 
 _BATCH_SIZE: Final = 10
 
@@ -53,6 +55,7 @@ logger = Logger()
 metrics = Metrics()
 _emitting_metric = Lock()
 _creating_sns = Lock()
+_creating_sqs = Lock()
 
 
 def count(metric: str) -> None:
@@ -73,6 +76,23 @@ def _sns() -> SNSClient:
     return client
 
 
+@cache
+def _sqs() -> SQSClient:
+    client: SQSClient = config.client("sqs", **_AUXILIARY)
+    return client
+
+
+def schedule_notices(group: str, delay: timedelta) -> None:
+    """Send a delayed message to the ingest queue, so that ingest sends the collected notices of a group."""
+    with _creating_sqs:
+        sqs = _sqs()
+    sqs.send_message(
+        QueueUrl=settings.notifications.queue_url or "",
+        MessageBody=due_message(group),
+        DelaySeconds=math.ceil(delay.total_seconds()),
+    )
+
+
 settings = config.ingest_settings()
 dynamodb: DynamoDBClient = config.client(
     "dynamodb",
@@ -91,11 +111,12 @@ resolver = ExecutionResolver(executions_table, settings.event_source)
 notifier = FailureNotifier(
     settings.notifications,
     sns=sns,
-    persistence_store=DynamoDBPersistenceLayer(settings.notifications.table_name, boto3_client=dynamodb),
+    dynamodb=dynamodb,
     table=table,
     retention=settings.retention,
     count_failure=partial(count, "ServerFailures"),
     count_stall=partial(count, "ServersStalled"),
+    schedule=schedule_notices,
 )
 
 
@@ -105,6 +126,10 @@ class FollowUpError(Exception):
     def __init__(self, result: IngestResult) -> None:
         super().__init__(f"{result.event.job_id} {result.event.key}")
         self.result = result
+
+
+class CollectedNoticesError(Exception):
+    """Collected notices are not sent."""
 
 
 class ConcurrentBatchProcessor(BatchProcessor):
@@ -150,11 +175,29 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> PartialItem
         If every record failed, so that Lambda's Errors metric counts it.
     """
     notifier.start_invocation(context)
-    with processor(event["Records"], ingest):
-        stored = [result for status, result, _ in processor.process() if status == "success"]
+    with processor(event["Records"], process):
+        stored = [result for status, result, _ in processor.process() if status == "success" and result]
         failed = [error.result for _, error, _ in processor.exceptions if isinstance(error, FollowUpError)]
         add_metrics([*stored, *failed])
     return processor.response()
+
+
+def process(record: SQSRecord) -> IngestResult | None:
+    """Store the event of one message (see ``ingest``), or send the collected notices that the message is about.
+
+    Raises
+    ------
+    CollectedNoticesError
+        If the collected notices are not sent. The cause is the reason. It is safe to retry.
+    """
+    if (group := due_group(record.body)) is None:
+        return ingest(record)
+    try:
+        notifier.send_collected(group)
+    except Exception as error:
+        logger.exception("Collected notices not sent", message_id=record.message_id, group=group)
+        raise CollectedNoticesError(group) from error
+    return None
 
 
 def ingest(record: SQSRecord) -> IngestResult:
@@ -173,7 +216,9 @@ def ingest(record: SQSRecord) -> IngestResult:
         If DynamoDB cannot be reached or refuses a request. It is safe to retry.
     """
     try:
-        event = resolver.resolve(parse(record.body), datetime.now(UTC))
+        event = parse(record.body, settings.event_source)
+        require_plausible_time(event, datetime.now(UTC), settings.retention)
+        event = resolver.resolve(event, datetime.now(UTC))
         is_new = table.put(event, settings.retention)
         lag = datetime.now(UTC) - event.timestamp
     except InvalidEventError as error:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
@@ -66,10 +66,25 @@ _LAUNCH_RESULT_TYPES: Final[Mapping[str, str]] = {
 # datetime.fromisoformat also accepts a date alone or a week date. This pattern requires a date and a time of day.
 _ISO_8601: Final = re.compile(r"\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}(:\d{2}([.,]\d+)?)?(Z|[+-]\d{2}(:?\d{2})?)?", re.ASCII)
 
-# DynamoDB limits in bytes: partition key 2,048, sort key 1,024. The sort key also holds the time and "#".
+# The default of the input ``event_source``: the source of the collector's events.
+EVENT_SOURCE: Final = "drs.job-log"
+
+# The source of the launch results. EventBridge rejects sources that begin with "aws." from all other senders.
+AWS_SOURCE: Final = "aws.drs"
+
+# DynamoDB limits in bytes: partition key 2,048, sort key 1,024.
 # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html
 _MAX_PARTITION_KEY_BYTES: Final = 2048
-_MAX_EVENT_ID_BYTES: Final = 1024 - len("2025-11-28T20:30:15.000000Z#")
+_MAX_SORT_KEY_BYTES: Final = 1024
+
+
+# The lists of IDs in a detail, and the maximum number of their elements. A DRS job has at most 200 servers.
+# https://docs.aws.amazon.com/general/latest/gr/drs.html
+_LISTS: Final = ("sourceServerIDs", "resourceIDs", "participatingServers", "participatingResources", "launchJobIDs")
+MAX_LIST_LENGTH: Final = 1000
+
+# Clocks differ, and an event can become older than the retention period while it waits in the queue.
+_TIME_TOLERANCE: Final = timedelta(days=1)
 
 
 class InvalidEventError(ValueError):
@@ -86,6 +101,8 @@ class JobLogEvent:
         When it happened: an aware time in UTC.
     source
         The source of the EventBridge envelope.
+    is_foreign
+        Whether neither the collector nor AWS sent the event.
     detail
         The whole detail of the envelope. ``isDrill`` is a bool.
     resource_id
@@ -105,19 +122,26 @@ class JobLogEvent:
     ec2_instance_id: str | None = None
     message: str | None = None
     error: str | None = None
+    is_foreign: bool = False
 
     @property
     def key(self) -> str:
         """The ``EventKey`` of the event."""
-        return event_key(format_time(self.timestamp), self.event_id)
+        return event_key(format_time(self.timestamp), self.event_id, self.source if self.is_foreign else None)
+
+    @property
+    def is_from_collector(self) -> bool:
+        """Whether the collector sent the event."""
+        return not self.is_foreign and self.source != AWS_SOURCE
 
 
-def event_key(time: str, event_id: str) -> str:
+def event_key(time: str, event_id: str, foreign_source: str | None = None) -> str:
     """Return the ``EventKey``, which identifies an event in its job and sorts the events of the job by time.
 
-    ``time`` has the format of ``format_time``.
+    ``time`` has the format of ``format_time``. The key of a foreign event contains its source. Its sender can therefore
+    not take the key of an event of the collector or of AWS before they do. A source contains no "#".
     """
-    return f"{time}#{event_id}"
+    return f"{time}#{event_id}" + ("" if foreign_source is None else f"#{foreign_source}")
 
 
 def stored_end_type(outcome: object) -> str:
@@ -148,13 +172,16 @@ def time_of_key(key: str) -> datetime:
     return parse_time("EventKey", key.partition("#")[0])
 
 
-def parse(body: str) -> JobLogEvent:
+def parse(body: str, event_source: str = EVENT_SOURCE) -> JobLogEvent:
     """Parse the JSON text of an EventBridge event: "DRS Job Log" or "DRS Source Server Launch Result".
+
+    ``event_source`` is the source of the collector's events.
 
     Raises
     ------
     InvalidEventError
-        If the text is not such an event, or if an identifier, the event type or the time is missing or invalid.
+        If the text is not such an event, if an identifier, the event type or the time is missing or invalid, or if a
+        list of the detail is too long.
     """
     try:
         # Decimal keeps all digits of a fraction. NaN and Infinity become strings, since DynamoDB has no such numbers.
@@ -174,16 +201,25 @@ def parse(body: str) -> JobLogEvent:
                 f"detail-type must be 'DRS Job Log' or 'DRS Source Server Launch Result', not {other!r:.100}"
             )
 
+    for name in _LISTS:
+        if isinstance(ids := detail.get(name), list) and len(ids) > MAX_LIST_LENGTH:
+            raise InvalidEventError(f"detail.{name} must have at most {MAX_LIST_LENGTH} elements, not {len(ids)}")
+    source = _optional_text(envelope.get("source")) or ""
+    timestamp = parse_time("detail.logDateTime or time", _first_given(detail.get("logDateTime"), envelope.get("time")))
+    is_foreign = source not in {event_source, AWS_SOURCE}
+    rest_of_key = event_key(format_time(timestamp), "", source if is_foreign else None)
+    event_id = _identifier(
+        "detail.eventId or id",
+        _first_given(detail.get("eventId"), envelope.get("id")),
+        _MAX_SORT_KEY_BYTES - len(rest_of_key.encode(errors="backslashreplace")),
+    )
     return JobLogEvent(
         job_id=_identifier("detail.jobID", detail.get("jobID"), _MAX_PARTITION_KEY_BYTES),
-        event_id=_identifier(
-            "detail.eventId or id", _first_given(detail.get("eventId"), envelope.get("id")), _MAX_EVENT_ID_BYTES
-        ),
+        event_id=event_id,
         event_type=_stored_type(detail),
-        timestamp=parse_time(
-            "detail.logDateTime or time", _first_given(detail.get("logDateTime"), envelope.get("time"))
-        ),
-        source=_optional_text(envelope.get("source")) or "",
+        timestamp=timestamp,
+        source=source,
+        is_foreign=is_foreign,
         detail=_with_bool_is_drill(detail),
         execution_id=(
             None
@@ -197,6 +233,24 @@ def parse(body: str) -> JobLogEvent:
         message=_optional_text(detail.get("message")),
         error=_optional_text(detail.get("error")),
     )
+
+
+def require_plausible_time(event: JobLogEvent, now: datetime, retention: timedelta) -> None:
+    """Check that an event happened within the retention period and not in the future, with a tolerance of a day.
+
+    An event in the future would hide the events after it. DynamoDB never deletes an item that expired years ago.
+
+    Raises
+    ------
+    InvalidEventError
+        If the time of the event is outside these limits.
+    """
+    earliest, latest = now - retention - _TIME_TOLERANCE, now + _TIME_TOLERANCE
+    if not earliest <= event.timestamp <= latest:
+        raise InvalidEventError(
+            f"detail.logDateTime or time must be between {format_time(earliest)} (retention_days and a day ago) and "
+            f"{format_time(latest)} (in a day), not {format_time(event.timestamp)}"
+        )
 
 
 def parse_time(name: str, value: object) -> datetime:

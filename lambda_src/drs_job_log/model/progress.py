@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import chain
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 
 from drs_job_log.model.events import RESOURCE_FAILURES, SERVER_FAILURES, is_job_end, revision_of
 
@@ -80,6 +80,8 @@ class ProgressEvent(Protocol):
     """An event as the state machine reads it: a ``JobLogEvent``, or an item of the collector."""
 
     @property
+    def key(self) -> str: ...
+    @property
     def event_id(self) -> str: ...
     @property
     def event_type(self) -> str: ...
@@ -97,6 +99,34 @@ class ProgressEvent(Protocol):
     def ec2_instance_id(self) -> str | None: ...
     @property
     def error(self) -> str | None: ...
+    @property
+    def source(self) -> str: ...
+    @property
+    def is_foreign(self) -> bool: ...
+    @property
+    def is_from_collector(self) -> bool: ...
+
+
+_Event = TypeVar("_Event", bound=ProgressEvent)
+
+
+def decisive(events: Collection[_Event]) -> Sequence[_Event]:
+    """Return the events that decide the state of a job.
+
+    If the collector reads the job, the events of other senders are in its log but change no state. Otherwise, all
+    events decide.
+    """
+    return [event for event in events if not event.is_foreign] if has_collector_events(events) else list(events)
+
+
+def has_collector_events(events: Collection[ProgressEvent]) -> bool:
+    """Whether the collector reads the job of these events.
+
+    Earlier versions stored foreign events as those of the collector are stored. If the same sender also sent an event
+    to this version, its source is not that of the collector.
+    """
+    foreign_sources = {event.source for event in events if event.is_foreign}
+    return any(event.is_from_collector and event.source not in foreign_sources for event in events)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -256,8 +286,9 @@ def job_state_of(
     ``job_type`` and ``started_at`` are known facts about the job. Without ``started_at``, at least one event is
     required.
     """
-    in_order = sorted({(event.timestamp, event.event_id): event for event in events}.values(), key=_order)
-    job = JobState(job_id, started_at or in_order[0].timestamp, job_type)
+    events = list(events)
+    in_order = sorted({event.key: event for event in decisive(events)}.values(), key=_order)
+    job = JobState(job_id, started_at or in_order[0].timestamp, job_type, is_collected=has_collector_events(events))
     for event in in_order:
         job._apply(event)
     job._close()
@@ -377,12 +408,13 @@ class Participant:
         return (self._error_of_state or self._newest_error) if self.state == "FAILED" else None
 
     @property
-    def order(self) -> tuple[bool, datetime, int, str]:
+    def order(self) -> tuple[bool, bool, datetime, int, str]:
         """Sort key of a server's states in its jobs. The last one is the current state of the server.
 
-        A TERMINATE job comes first: it does not change the result of the launch.
+        A TERMINATE job comes first: it does not change the result of the launch. Then, a job that only other senders
+        report comes first: it does not hide a state that the collector reports.
         """
-        return self.job.type != "TERMINATE", self.since, _FINALITY[self.state], self.job.id
+        return self.job.type != "TERMINATE", self.job.is_collected, self.since, _FINALITY[self.state], self.job.id
 
 
 @dataclass(slots=True)
@@ -392,6 +424,7 @@ class JobState:
     id: str
     started_at: datetime
     type: str | None = None
+    is_collected: bool = False
     initiated_by: str | None = None
     is_drill: bool | None = None
     cancelled_at: datetime | None = None

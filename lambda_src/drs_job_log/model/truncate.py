@@ -24,20 +24,20 @@ def truncate_to_fit(
     truncated = item
     for max_bytes in _TEXT_BYTES:
         truncated = {
-            name: _truncate(value, max_bytes) if name in truncatable else value for name, value in item.items()
+            name: truncate_texts(value, max_bytes) if name in truncatable else value for name, value in item.items()
         } | {marker: True}
         if fits(truncated):
             break
     return truncated
 
 
-def _truncate(value: Any, max_bytes: int) -> Any:
+def truncate_texts(value: Any, max_bytes: int) -> Any:
     match value:
         case str():
             return value.encode(errors="backslashreplace")[:max_bytes].decode(errors="ignore")
         case dict():
-            return {key: _truncate(part, max_bytes) for key, part in value.items()}
+            return {key: truncate_texts(part, max_bytes) for key, part in value.items()}
         case list():
-            return [_truncate(part, max_bytes) for part in value]
+            return [truncate_texts(part, max_bytes) for part in value]
         case _:
             return value

@@ -101,6 +101,11 @@ def participant_of(event: JobLogEvent) -> str:
     return event.source_server_id or event.resource_id or event.event_id
 
 
+def relevant(event: JobLogEvent, others: Collection[JobLogEvent]) -> Sequence[JobLogEvent]:
+    """Return the events that matter for the notification of an event: none of another sender if the event has none."""
+    return [other for other in others if event.is_foreign or not other.is_foreign]
+
+
 def failure_of(event: JobLogEvent, others: Collection[JobLogEvent]) -> Failure:
     """Return the failure that an event reports, with details from other events.
 

@@ -11,9 +11,11 @@ from aws_lambda_powertools.utilities.idempotency.exceptions import (
     IdempotencyAlreadyInProgressError,
     IdempotencyPersistenceLayerError,
 )
+from aws_lambda_powertools.utilities.idempotency.persistence.dynamodb import DynamoDBPersistenceLayer
 from botocore.exceptions import BotoCoreError, ClientError
 
-from drs_job_log.model.events import FAILURES, JobLogEvent
+from drs_job_log.model.events import AWS_SOURCE, FAILURES, JobLogEvent
+from drs_job_log.model.json_text import to_json
 from drs_job_log.notify.claims import Claim, Claims
 from drs_job_log.notify.decision import (
     LAUNCHES,
@@ -27,15 +29,18 @@ from drs_job_log.notify.decision import (
     notified_by,
     notified_of,
     participant_of,
+    relevant,
     turn,
 )
-from drs_job_log.notify.message import to_message
+from drs_job_log.notify.message import Report, to_collected_message, to_message
+from drs_job_log.notify.outbox import CollectedNotice, Outbox
+from drs_job_log.table import storable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
-    from aws_lambda_powertools.utilities.idempotency.persistence.dynamodb import DynamoDBPersistenceLayer
     from aws_lambda_powertools.utilities.typing import LambdaContext
+    from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_sns import SNSClient
 
     from drs_job_log.config import NotificationSettings
@@ -50,14 +55,14 @@ _MIN_SECONDS_TO_NOTIFY: Final = 10
 # Longer than the 14 days for which a message can be in a dead-letter queue.
 _MIN_RECORD_TTL: Final = timedelta(days=15)
 
-# The source of the launch results of DRS. They have no error.
-_DRS: Final = "aws.drs"
-
 # The log item with the error normally arrives within seconds of the launch result. Later, nobody waits for it.
 _ERROR_GRACE: Final = timedelta(minutes=1)
 
 # Seconds to wait if no stored event has the error. Another record of the same batch may store it now.
 _ERROR_WAIT: Final = 0.5
+
+# An older event is not news: after an outage, or in a new installation. Such notices are collected for all jobs.
+_MAX_NEWS_AGE: Final = timedelta(hours=1)
 
 _HANDLED: Final = FAILURES | LAUNCHES | {"SERVER_STALLED", "LAUNCH_ACTION_FAILED"}
 
@@ -73,7 +78,8 @@ class FailureNotifier:
 
     The first failure is notified at once. Its claim contains what was notified, so that each later event can decide
     whether it says something new: the error, the final failure, or the launch after the failure. Each notification is
-    sent once, in any order of the events and with any repetitions. Thread-safe.
+    sent once, in any order of the events and with any repetitions. If a job has many notices, they are sent together
+    (see ``Outbox``). Thread-safe.
     """
 
     def __init__(
@@ -81,19 +87,25 @@ class FailureNotifier:
         settings: NotificationSettings,
         *,
         sns: Callable[[], SNSClient],
-        persistence_store: DynamoDBPersistenceLayer,
+        dynamodb: DynamoDBClient,
         table: JobLogTable,
         retention: timedelta,
         count_failure: Callable[[], None],
         count_stall: Callable[[], None],
+        schedule: Callable[[str, timedelta], None],
     ) -> None:
+        """``schedule`` starts a timer for a group of notices: ``send_collected`` runs after the time."""
         self._settings = settings
         self._count_failure = count_failure
         self._count_stall = count_stall
         self._record_ttl = max(retention, _MIN_RECORD_TTL)
         self._sns = sns
         self._table = table
-        self._claims = Claims(persistence_store, self._record_ttl)
+        store = DynamoDBPersistenceLayer(settings.table_name, boto3_client=dynamodb)
+        self._claims = Claims(store, self._record_ttl)
+        self._outbox = Outbox(
+            dynamodb, settings.table_name, claims=self._claims, lifetime=self._record_ttl, schedule=schedule
+        )
 
     def start_invocation(self, context: LambdaContext) -> None:
         """Register the invocation. After its timeout, others can send the notifications that it did not complete."""
@@ -124,6 +136,19 @@ class FailureNotifier:
             f"another invocation sends the notification for {participant_of(event)} of {event.job_id}"
         )
 
+    def send_collected(self, group: str) -> None:
+        """Send the collected notices of a group, if they are due.
+
+        Raises
+        ------
+        NotificationPendingError
+            If too little time is left.
+        Exception
+            If SNS or a table cannot be reached. A retry is safe, but may send a second message.
+        """
+        self._require_time()
+        self._outbox.send_due(group, self._publish_collected, datetime.now(UTC))
+
     def _notify(self, event: JobLogEvent) -> bool:
         match event.event_type:
             case "SERVER_STALLED":
@@ -144,7 +169,7 @@ class FailureNotifier:
             # Nothing can fail after the count, so the count needs no claim of its own.
             return self._count_once(claim, self._count_failure)
         self._require_time()
-        if event.source == _DRS and self._is_known_launch_result(event):
+        if event.source == AWS_SOURCE and self._is_known_launch_result(event):
             return False
         try:
             first = self._claims.once(claim, lambda: self._send_first(event))
@@ -159,9 +184,9 @@ class FailureNotifier:
         notified = notified_of(first.result if isinstance(first, Claim) else first)
         if notified is None:
             return False
-        others = self._table.events_of_participant(event, _since(event, notified.time))
+        others = self._events(event, _since(event, notified.time))
         if launch := launch_of(event, others):
-            return self._notify_resolved(launch, others, notified)
+            return self._notify_resolved(launch, others, notified, owner=event)
         failure = failure_of(event, others)
         place = turn(event, others, notified)
         notice = follow_up(failure, notified, failed_again=place > 0)
@@ -186,7 +211,7 @@ class FailureNotifier:
             is_sent = self._claims.get(count) is not None
             return notified_by(failure, is_sent=is_sent).to_json() | {"isPublished": False}
         self._count_once(count, self._count_failure)
-        self._publish(failure.event, "failed")
+        self._send(failure.event, "failed", _first_claim(event))
         details = {"isPublished": True, "hasDetails": others is not None}
         return notified_by(failure, is_sent=True).to_json() | details
 
@@ -201,7 +226,7 @@ class FailureNotifier:
         if notified is None:
             return False
         self._require_time()
-        others = self._table.events_of_participant(event)
+        others = self._events(event)
         if event.error:
             failure = failure_of(event, others)
             notice = follow_up(failure, notified, failed_again=False)
@@ -210,20 +235,22 @@ class FailureNotifier:
         # Not ``launch_of``: of two outcomes with the time of the job's end, the one that arrives later is right.
         if any(one.event_type in FAILURES and one.timestamp > event.timestamp for one in others):
             return False
-        return self._notify_resolved(event, others, notified)
+        return self._notify_resolved(event, others, notified, owner=event)
 
-    def _notify_resolved(self, launch: JobLogEvent, others: Sequence[JobLogEvent], notified: Notified) -> bool:
+    def _notify_resolved(
+        self, launch: JobLogEvent, others: Sequence[JobLogEvent], notified: Notified, *, owner: JobLogEvent
+    ) -> bool:
         place = turn(launch, others, notified)
         if not (place or notified.is_sent):
             return False
-        return self._send_once(described(launch, others), "resolved", "resolved", place)
+        return self._send_once(described(launch, others), "resolved", "resolved", place, owner=owner)
 
     def _notify_action(self, event: JobLogEvent) -> bool:
         self._require_time()
-        run = str(event.detail.get("runID") or event.event_id)
+        claim = _claim(event, "action", str(event.detail.get("runID") or event.event_id))
         result = self._claims.once(
-            _claim(event, "action", run),
-            lambda: self._publish(described(event, self._others(event) or []), "post-launch action failed"),
+            claim,
+            lambda: self._send(described(event, self._others(event) or []), "post-launch action failed", claim),
         )
         return not isinstance(result, Claim)
 
@@ -243,7 +270,7 @@ class FailureNotifier:
         if notified and is_known and abs(event.timestamp - notified.time) < _ERROR_GRACE:
             return True
         if abs(datetime.now(UTC) - event.timestamp) < _ERROR_GRACE and (
-            notified is None or not failure_of(event, self._table.events_of_participant(event)).is_error_known
+            notified is None or not failure_of(event, self._events(event)).is_error_known
         ):
             raise NotificationPendingError("the log item with the error of this launch result has not arrived")
         return False
@@ -270,26 +297,75 @@ class FailureNotifier:
         if left is not None and left < 1000 * _MIN_SECONDS_TO_NOTIFY:
             raise NotificationPendingError("too little time is left to send the notification")
 
+    def _events(self, event: JobLogEvent, since: datetime | None = None) -> Sequence[JobLogEvent]:
+        return relevant(event, self._table.events_of_participant(event, since))
+
     def _others(self, event: JobLogEvent, since: datetime | None = None) -> Sequence[JobLogEvent] | None:
         """Return the events of the participant, or None if they cannot be read."""
         try:
-            return self._table.events_of_participant(event, since)
+            return self._events(event, since)
         except (BotoCoreError, ClientError):
             logger.exception("The other events of a failed server cannot be read", job_id=event.job_id, key=event.key)
             return None
 
-    def _send_once(self, event: JobLogEvent, notice: Notice, subject: str, place: int) -> bool:
-        result = self._claims.once(_claim(event, subject, str(place)), lambda: self._publish(event, notice))
+    def _send_once(
+        self, event: JobLogEvent, notice: Notice, subject: str, place: int, owner: JobLogEvent | None = None
+    ) -> bool:
+        """``owner``: the event whose claim it is, if it is not ``event``."""
+        claim = _claim(owner or event, subject, str(place))
+        result = self._claims.once(claim, lambda: self._send(event, notice, claim))
         return not isinstance(result, Claim)
 
-    def _publish(self, event: JobLogEvent, notice: Notice) -> str:
-        message = to_message(event, self._settings, notice=notice, now=datetime.now(UTC))
-        answer = self._sns().publish(TopicArn=self._settings.topic_arn or "", **message)
-        return answer["MessageId"]
+    def _send(self, event: JobLogEvent, notice: Notice, claim: str | Sequence[str]) -> None:
+        """Send a notice at once, or collect it: if its job has had several, or if it is not news.
+
+        The notices of a foreign event have a group of their own, so that they do not delay others.
+        """
+        now = datetime.now(UTC)
+        is_news = now - event.timestamp <= _MAX_NEWS_AGE
+        group = f"{event.job_id if is_news else f'old {now:%Y-%m-%d}'}{f' {event.source}' if event.is_foreign else ''}"
+        if is_news and self._outbox.is_immediate(group, to_json(claim)):
+            self._publish([Report(event, notice)])
+        else:
+            self._outbox.collect(group, CollectedNotice(storable(event.job_id), storable(event.key), notice))
+
+    def _publish_collected(self, notices: Sequence[CollectedNotice]) -> None:
+        """Send notices in one message, with the details of their events."""
+        events = {
+            job_id: {event.key: event for event in self._table.events_of_job(job_id, consistent=True)}
+            for job_id in {notice.job_id for notice in notices}
+        }
+        known = [notice for notice in notices if notice.key in events[notice.job_id]]
+        if lost := len(notices) - len(known):
+            logger.error("Notices skipped: the table does not contain their events", notices=lost)
+        if known:
+            self._publish([_report(notice, events[notice.job_id]) for notice in known])
+
+    def _publish(self, reports: Sequence[Report]) -> None:
+        now = datetime.now(UTC)
+        if len(reports) == 1:
+            message = to_message(reports[0], self._settings, now)
+        else:
+            message = to_collected_message(reports, self._settings, now)
+        self._sns().publish(TopicArn=self._settings.topic_arn or "", **message)
+
+
+def _report(notice: CollectedNotice, events: Mapping[str, JobLogEvent]) -> Report:
+    """Return a collected notice with the details of its event. ``events``: those of its job by ``EventKey``."""
+    event = events[notice.key]
+    others = [other for other in relevant(event, events.values()) if participant_of(other) == participant_of(event)]
+    if event.event_type in FAILURES:
+        return Report(failure_of(event, others).event, notice.notice)
+    return Report(described(event, others), notice.notice)
 
 
 def _first_claim(event: JobLogEvent) -> str:
-    return f"{event.job_id} {participant_of(event)}"
+    return f"{event.job_id} {_claimed(event)}"
+
+
+def _claimed(event: JobLogEvent) -> str:
+    """Return the participant of an event. Of a foreign event also its source, so that it takes no claim of others."""
+    return f"{participant_of(event)} {event.source}" if event.is_foreign else participant_of(event)
 
 
 def _since(event: JobLogEvent, notified_at: datetime | None = None) -> datetime | None:
@@ -301,4 +377,4 @@ def _since(event: JobLogEvent, notified_at: datetime | None = None) -> datetime 
 
 def _claim(event: JobLogEvent, *parts: str) -> list[str]:
     """Return the claim of another notification or count of the participant."""
-    return [event.job_id, participant_of(event), *parts]
+    return [event.job_id, _claimed(event), *parts]

@@ -5,7 +5,7 @@
  *   <script type="module" src="…/drs-job-log.js"></script>
  *   <drs-job-log execution-id="exec-abc123" api-url="https://abc.execute-api.us-east-1.amazonaws.com"></drs-job-log>
  *
- * Attributes: `execution-id` or `job-id`. `api-url`: the URL of the API without `/executions` or `/jobs`.
+ * Attributes: `execution-id` or `job-id`. `api-url`: the URL of the API without `/logs`.
  * Property:   `fetch`: the function that sends requests instead of `window.fetch`, for example to sign them or to add a
  *             token. If you set it, the component sends a request.
  * Events:     `drs-job-log-update`: after each answer. `detail` is the answer; its `logs` contains all events so far.
@@ -26,7 +26,7 @@
 /** @typedef {"NO_EVENTS" | JobStatus} Status */
 
 /**
- * An event of the log.
+ * An event of the log. `jobId`, `timestamp`, `eventId` and `source` together identify it.
  *
  * @typedef {object} LogEntry
  * @property {string} eventId
@@ -40,6 +40,7 @@
  * @property {string | null} message
  * @property {string | null} error
  * @property {number | null} revision The number of the correction, if the event corrects an earlier end of its job.
+ * @property {string} [source] The source of the EventBridge event. Earlier versions of the API do not return it.
  */
 
 /** @typedef {{ name: string | null, error: string | null }} FailedAction A post-launch action that failed. */
@@ -96,7 +97,7 @@
  */
 
 /**
- * An answer of `GET /executions/{executionId}/logs` or `GET /jobs/{jobId}/logs`.
+ * An answer of `GET /logs?executionId=…` or `GET /logs?jobId=…`.
  *
  * @typedef {object} Answer
  * @property {string | null} [executionId] Null for a job that is not linked to an execution.
@@ -109,6 +110,8 @@
  * @property {Server[]} servers
  * @property {Job[]} jobs
  * @property {string | null} nextToken Null on the last page.
+ * @property {string} [readAt] When the API read the log. Earlier versions of the API do not return it.
+ * @property {boolean} [truncated] True if the API shortened `servers` or `jobs`, because the answer was too large.
  */
 
 /**
@@ -179,6 +182,10 @@ export class EventLog {
   events = [];
   /** @type {Map<string | null, LogEntry[]>} */
   byServer = new Map();
+  /** @type {Map<string, number>} The number of events by source. */
+  sources = new Map();
+  /** @type {Set<string>} */
+  jobIds = new Set();
   /** @type {Set<string>} */
   #keys = new Set();
 
@@ -191,10 +198,12 @@ export class EventLog {
   add(entries) {
     const added = [];
     for (const entry of entries) {
-      const key = JSON.stringify([entry.timestamp, entry.jobId, entry.eventId]);
+      const key = JSON.stringify([entry.timestamp, entry.jobId, entry.eventId, entry.source]);
       if (this.#keys.has(key)) continue;
       this.#keys.add(key);
       added.push(entry);
+      this.jobIds.add(entry.jobId);
+      if (entry.source) this.sources.set(entry.source, (this.sources.get(entry.source) ?? 0) + 1);
     }
     if (!added.length) return 0;
     this.events = [...this.events, ...added].sort(compareEvents);
@@ -207,10 +216,15 @@ export class EventLog {
     return added.length;
   }
 
-  /** The start time of the next incremental read. Null if the log is empty. */
-  get since() {
-    const newest = this.events.at(-1);
-    return newest ? new Date(Date.parse(newest.timestamp) - OVERLAP_MS).toISOString() : null;
+  /**
+   * Returns the start time of the next incremental read. Null if the log is empty.
+   *
+   * @param {string} [readAt] When the API read the log. The newest event can be later, because senders set its time.
+   */
+  since(readAt) {
+    const newest = this.events.at(-1)?.timestamp;
+    if (!newest) return null;
+    return new Date(Math.min(Date.parse(newest), Date.parse(readAt ?? newest)) - OVERLAP_MS).toISOString();
   }
 }
 
@@ -219,7 +233,12 @@ export class EventLog {
  * @param {LogEntry} b
  */
 function compareEvents(a, b) {
-  return compare(a.timestamp, b.timestamp) || compare(a.jobId, b.jobId) || compare(a.eventId, b.eventId);
+  return (
+    compare(a.timestamp, b.timestamp) ||
+    compare(a.jobId, b.jobId) ||
+    compare(a.eventId, b.eventId) ||
+    compare(a.source ?? "", b.source ?? "")
+  );
 }
 
 /**
@@ -256,6 +275,7 @@ const CSV_COLUMNS = [
   "eventId",
   "resourceId",
   "revision",
+  "source",
 ];
 
 /**
@@ -265,7 +285,7 @@ const CSV_COLUMNS = [
  * @param {LogEntry[]} events
  */
 export function toCsv(events) {
-  /** @param {string | number | null} value */
+  /** @param {string | number | null | undefined} value */
   const cell = (value) => {
     const text = String(value ?? "");
     return `"${(/^\s*[=+\-@＝＋－＠\t\r\n]/.test(text) ? `'${text}` : text).replaceAll('"', '""')}"`;
@@ -333,6 +353,9 @@ function eventLabel({ eventType, resourceId, revision }) {
   const label = toLabel(EVENT_TYPE_PARTS.reduce((name, [part, replacement]) => name.replace(part, replacement), type));
   return revision ? `${label} (correction ${revision})` : label;
 }
+
+/** The source of launch results. Only AWS can send events with it. */
+const LAUNCH_RESULT_SOURCE = "aws.drs";
 
 /** Event types that need attention but are not failures. */
 const WARNINGS = new Set(["SERVER_STALLED", "JOB_DELETED"]);
@@ -446,6 +469,40 @@ function countOf(items, state) {
 }
 
 /**
+ * @param {{ state: State }[]} items
+ * @returns {Map<State, number>} The number of items by state.
+ */
+function countsOf(items) {
+  return new Map(STATES.map((state) => [state, countOf(items, state)]));
+}
+
+/**
+ * @param {Summary} summary
+ * @returns {Map<State, number>} The number of servers by state. CONVERSION includes SNAPSHOT.
+ */
+function countsOfSummary(summary) {
+  return new Map([
+    ["FAILED", summary.failed],
+    ["LAUNCHING", summary.launching],
+    ["CONVERSION", summary.converting],
+    ["PENDING", summary.pending],
+    ["LAUNCHED", summary.launched],
+    ["COMPLETED", summary.completed],
+    ["SKIPPED", summary.skipped],
+    ["TERMINATED", summary.terminated],
+  ]);
+}
+
+/**
+ * Reports whether the answer contains all servers. The API shortens an answer that is too large.
+ *
+ * @param {Answer} answer
+ */
+function hasAllServers({ servers, summary }) {
+  return servers.length === summary.totalServers;
+}
+
+/**
  * Returns each network once, with its state in the newest job that recovers it.
  *
  * @param {Answer} answer
@@ -455,29 +512,39 @@ function networksOf({ jobs }) {
   return [...new Map(networks.map((network) => [network.resourceId, network])).values()];
 }
 
-/** @param {Resource[]} networks */
-function networksText(networks) {
-  return `${countOf(networks, "LAUNCHED")} of ${formatCount(networks.length, "network")} recovered`;
+/**
+ * @param {Resource[]} networks
+ * @param {boolean} [isTruncated] True if the API omitted networks.
+ */
+function networksText(networks, isTruncated) {
+  const noun = isTruncated ? "listed network" : "network";
+  return `${countOf(networks, "LAUNCHED")} of ${formatCount(networks.length, noun)} recovered`;
 }
 
 /**
  * Counts what the jobs are to launch, terminate or recover: the servers, or the networks if there are no servers.
  *
  * @param {Answer} answer
+ * @returns {{ total: number, done: number, failed: number, counts: Map<State, number>, text: string }}
  */
 export function progressOf(answer) {
   const jobs = decisiveJobs(answer);
   const goals = new Set(jobs.map(goalOf));
   const goal = goals.has("LAUNCHED") ? "LAUNCHED" : goals.has("COMPLETED") ? "COMPLETED" : "TERMINATED";
-  const { servers } = answer;
+  const { totalServers } = answer.summary;
+  const serverCounts = hasAllServers(answer) ? countsOf(answer.servers) : countsOfSummary(answer.summary);
   const networks = networksOf(answer);
-  const items = servers.length ? servers : networks;
-  const serversText = `${countOf(servers, goal)} of ${formatCount(servers.length, "server")} ${goal.toLowerCase()}`;
-  const texts = [...(servers.length ? [serversText] : []), ...(networks.length ? [networksText(networks)] : [])];
+  const counts = totalServers ? serverCounts : countsOf(networks);
+  const serversText = `${serverCounts.get(goal)} of ${formatCount(totalServers, "server")} ${goal.toLowerCase()}`;
+  const texts = [
+    ...(totalServers ? [serversText] : []),
+    ...(networks.length ? [networksText(networks, answer.truncated)] : []),
+  ];
   return {
-    items,
-    done: countOf(items, servers.length ? goal : "LAUNCHED"),
-    failed: countOf(items, "FAILED"),
+    total: totalServers || networks.length,
+    done: counts.get(totalServers ? goal : "LAUNCHED") ?? 0,
+    failed: counts.get("FAILED") ?? 0,
+    counts,
     text: texts.join(", ") || "No servers",
   };
 }
@@ -691,6 +758,7 @@ class Timeline {
   /** @type {Map<LogEntry, HTMLLIElement>} */
   #rows = new Map();
   #isPrinting = false;
+  #showsSource = false;
   /** @type {number | undefined} The row height at the last resize. */
   #lastRowHeight;
   #list = h("ol", { class: "rows" });
@@ -715,8 +783,11 @@ class Timeline {
    * Shows events. If the user has scrolled down, the visible rows keep their position.
    *
    * @param {LogEntry[]} events Newest first.
+   * @param {boolean} showsSource True if each row shows the source of its event.
    */
-  show(events) {
+  show(events, showsSource) {
+    if (this.#showsSource !== showsSource) for (const event of this.#rows.keys()) this.#removeRow(event);
+    this.#showsSource = showsSource;
     const top = this.element.scrollTop;
     if (top > 0 && this.#events.length) {
       const index = Math.floor(top / this.#rowHeight);
@@ -737,14 +808,7 @@ class Timeline {
       ? this.#events.length
       : Math.min(this.#events.length, Math.ceil((this.element.scrollTop + visible) / height) + 8);
     const wanted = new Set(this.#events.slice(first, end));
-    for (const [event, row] of this.#rows) {
-      if (!wanted.has(event)) {
-        const root = /** @type {ShadowRoot} */ (row.getRootNode());
-        if (row.contains(root.activeElement)) this.element.focus({ preventScroll: true });
-        row.remove();
-        this.#rows.delete(event);
-      }
-    }
+    for (const event of this.#rows.keys()) if (!wanted.has(event)) this.#removeRow(event);
     let previous = null;
     for (let index = first; index < end; index += 1) {
       const event = this.#events[index];
@@ -763,6 +827,15 @@ class Timeline {
   }
 
   /** @param {LogEntry} event */
+  #removeRow(event) {
+    const row = this.#rows.get(event);
+    const root = /** @type {ShadowRoot} */ (this.element.getRootNode());
+    if (row?.contains(root.activeElement)) this.element.focus({ preventScroll: true });
+    row?.remove();
+    this.#rows.delete(event);
+  }
+
+  /** @param {LogEntry} event */
   #createRow(event) {
     const time = h("time");
     setTime(time, event.timestamp, this.#isPrinting ? formatUtc(event.timestamp) : undefined);
@@ -772,7 +845,13 @@ class Timeline {
       { class: `row${mark}` },
       time,
       h("span", { class: "type" }, eventLabel(event)),
-      h("span", { class: "what" }, event.message || displayName(event)),
+      h(
+        "span",
+        { class: "what" },
+        // The source comes first, so that a long message does not hide it.
+        ...(this.#showsSource && event.source ? [h("span", { class: "source" }, event.source), " "] : []),
+        event.message || displayName(event),
+      ),
       h(
         "button",
         { type: "button", class: "small quiet", onclick: () => this.#showDetails(event) },
@@ -858,12 +937,14 @@ class DrsJobLog extends HTMLElement {
     ...this.#segments.values(),
   );
   #counts = h("ul", { class: "counts", "aria-label": "Counts by state" });
+  #truncation = h("p", { class: "truncation", role: "status" });
   #empty = h("p", { class: "empty" });
   #jobList = h("ul", { class: "jobs" });
   #serversTitle = h("h3");
   #serverList = h("ul", { class: "servers" });
   #serverSection = h("section", { "aria-label": "Servers" }, this.#serversTitle, this.#serverList);
   #timelineTitle = h("h3");
+  #sources = h("p", { class: "muted sources" });
   #timeline = new Timeline((event) => this.#showDetails(event));
   #textFilter = h("input", {
     type: "search",
@@ -888,6 +969,7 @@ class DrsJobLog extends HTMLElement {
     h("p", { class: "headline" }, this.#headline, this.#elapsed),
     this.#bar,
     this.#counts,
+    this.#truncation,
   );
   #content = h(
     "div",
@@ -908,6 +990,7 @@ class DrsJobLog extends HTMLElement {
       { "aria-label": "Timeline" },
       this.#timelineTitle,
       h("p", { class: "muted zone" }, TIME_ZONE_TEXT),
+      this.#sources,
       this.#timeline.element,
     ),
     h(
@@ -1012,12 +1095,12 @@ class DrsJobLog extends HTMLElement {
 
   // --- Polling -------------------------------------------------------------------------------------------------------
 
-  /** The execution or job that the attributes name, and the URL of its log. */
+  /** The execution or job that the attributes name, and the URL of its log. A URL path cannot contain every ID. */
   get #resource() {
     const jobId = this.getAttribute("job-id");
-    const [kind, id] = jobId ? ["jobs", jobId] : ["executions", this.getAttribute("execution-id")];
+    const [name, id] = jobId ? ["jobId", jobId] : ["executionId", this.getAttribute("execution-id")];
     const base = (this.getAttribute("api-url") ?? "").replace(/\/+$/, "");
-    return { id, url: `${base}/${kind}/${encodeURIComponent(id ?? "")}/logs` };
+    return { id, url: `${base}/logs?${name}=${encodeURIComponent(id ?? "")}` };
   }
 
   #reset() {
@@ -1068,7 +1151,7 @@ class DrsJobLog extends HTMLElement {
     this.#renderConnection();
     try {
       const interval = this.#log.events.length < PAGE_SIZE ? FULL_READ_INTERVAL : FULL_READ_INTERVAL_LARGE;
-      const since = this.#answerCount % interval === 0 ? null : this.#log.since;
+      const since = this.#answerCount % interval === 0 ? null : this.#log.since(this.#answer?.readAt);
       let answer = await this.#read(since, controller.signal);
       // The last read covers the full log.
       if (answer.settled && since) answer = await this.#read(null, controller.signal);
@@ -1099,6 +1182,8 @@ class DrsJobLog extends HTMLElement {
     const logs = [];
     /** @type {Answer} */
     let answer;
+    /** @type {string | undefined} When the API read the first page. A later page does not repeat the time before it. */
+    let readAt;
     /** @type {string | null} */
     let nextToken = null;
     do {
@@ -1111,14 +1196,15 @@ class DrsJobLog extends HTMLElement {
       const rejected = new Promise((_, reject) => {
         aborted.addEventListener("abort", () => reject(aborted.reason));
       });
-      const request = fetch(`${this.#resource.url}?${query}`, { signal: aborted, cache: "no-store" });
+      const request = fetch(`${this.#resource.url}&${query}`, { signal: aborted, cache: "no-store" });
       const response = /** @type {Response} */ (await Promise.race([request, rejected]));
       if (!response.ok) throw new ApiError(response.status, await readErrorMessage(response));
       answer = await response.json();
       logs.push(...answer.logs);
+      readAt ??= answer.readAt;
       ({ nextToken } = answer);
     } while (nextToken);
-    return { ...answer, logs };
+    return { ...answer, logs, readAt };
   }
 
   /** @param {Answer} answer */
@@ -1172,6 +1258,7 @@ class DrsJobLog extends HTMLElement {
     this.#renderSummary(answer);
     this.#renderJobs(answer);
     this.#renderServers(answer);
+    this.#renderSources();
     this.#applyFilters();
     this.#tick();
   }
@@ -1197,33 +1284,57 @@ class DrsJobLog extends HTMLElement {
     const drills = new Set(jobs.map((job) => job.isDrill).filter((isDrill) => isDrill !== null));
     this.dataset.kind = drills.has(false) ? "recovery" : drills.has(true) ? "drill" : "";
 
-    const { items, done, text } = progressOf(answer);
+    const { total, done, counts, text } = progressOf(answer);
+    const isComplete = hasAllServers(answer);
     setText(this.#headline, text);
-    this.#bar.setAttribute("aria-valuemax", String(Math.max(items.length, 1)));
+    this.#bar.setAttribute("aria-valuemax", String(Math.max(total, 1)));
     this.#bar.setAttribute("aria-valuenow", String(done));
     this.#bar.setAttribute("aria-valuetext", text);
-    for (const [state, segment] of this.#segments) segment.style.flexGrow = String(countOf(items, state));
+    for (const [state, segment] of this.#segments) segment.style.flexGrow = String(counts.get(state) ?? 0);
     const stalled = answer.servers.filter((server) => server.stalledAt).length;
     const withFailedAction = answer.servers.filter((server) => server.failedActions.length).length;
     this.#counts.replaceChildren(
-      ...STATES.map((state) => ({ state, number: countOf(items, state) }))
+      ...STATES.map((state) => ({ state, number: counts.get(state) ?? 0 }))
         .filter(({ number }) => number)
-        .map(({ state, number }) =>
-          h("li", { "data-state": state }, h("b", {}, number.toLocaleString()), ` ${toLabel(state).toLowerCase()}`),
-        ),
+        .map(({ state, number }) => {
+          const isCombined = !isComplete && state === "CONVERSION";
+          const label = isCombined ? "snapshot or conversion" : toLabel(state).toLowerCase();
+          return h("li", { "data-state": state }, h("b", {}, number.toLocaleString()), ` ${label}`);
+        }),
       ...[
         { number: stalled, text: "stalled" },
         { number: withFailedAction, text: "with a failed post-launch action" },
       ]
         .filter(({ number }) => number)
-        .map(({ number, text }) => h("li", { class: "warning" }, h("b", {}, number.toLocaleString()), ` ${text}`)),
+        .map(({ number, text }) => {
+          const label = isComplete ? text : `listed ${text}`;
+          return h("li", { class: "warning" }, h("b", {}, number.toLocaleString()), ` ${label}`);
+        }),
     );
+    setText(this.#truncation, this.#truncationText(answer));
+  }
+
+  /** @param {Answer} answer */
+  #truncationText({ truncated, servers, summary, jobs }) {
+    if (!truncated) return "";
+    const texts = [
+      { listed: servers.length, total: summary.totalServers, noun: "server" },
+      { listed: jobs.length, total: this.#log.jobIds.size, noun: "job" },
+    ]
+      .filter(({ listed, total }) => listed < total)
+      .map(({ listed, total, noun }) => `${listed.toLocaleString()} of ${formatCount(total, noun)}`);
+    const lists = texts.length ? `The page lists only ${texts.join(" and ")}. ` : "";
+    return `The API shortened its answer, because it was too large. ${lists}Error texts of servers and jobs can be shortened.`;
   }
 
   /** @param {Answer} answer */
   #renderJobs(answer) {
     const states = answer.servers.map((server) => [server.jobId, server.state]);
-    if (!this.#isChanged("jobs", [answer.jobs, states, this.#log.events.length])) return;
+    const { jobs, summary, truncated } = answer;
+    const content = [jobs, states, summary.totalServers, truncated, this.#log.events.length];
+    if (!this.#isChanged("jobs", content)) return;
+    const hasAllJobs = this.#hasAllJobs(answer);
+    const jobsText = `${answer.jobs.length}${hasAllJobs ? "" : " listed"}`;
     // The API reports a server only under its latest job. Omit the counts of an earlier job, which would be incomplete.
     const latestJobs = new Map(answer.servers.map((server) => [server.sourceServerId, server.jobId]));
     /** @param {Job} job */
@@ -1242,8 +1353,10 @@ class DrsJobLog extends HTMLElement {
           .map((state) => `${countOf(servers, state)} ${state.toLowerCase()}`)
           .join(", ");
         const texts = [
-          ...(servers.length && !isSuperseded(job) ? [`${formatCount(servers.length, "server")}: ${counts}`] : []),
-          ...(job.resources.length ? [networksText(job.resources)] : []),
+          ...(servers.length && hasAllServers(answer) && !isSuperseded(job)
+            ? [`${formatCount(servers.length, "server")}: ${counts}`]
+            : []),
+          ...(job.resources.length ? [networksText(job.resources, answer.truncated)] : []),
         ];
         const start = h("time");
         setTime(start, job.startedAt, dateTimeFormat.format(new Date(job.startedAt)));
@@ -1251,7 +1364,7 @@ class DrsJobLog extends HTMLElement {
           "li",
           {},
           h("span", { class: "badge", "data-state": job.status }, statusLabel(job.status)),
-          h("strong", {}, `Job ${index + 1} of ${answer.jobs.length}`),
+          h("strong", {}, `Job ${index + 1} of ${jobsText}`),
           h("span", { class: "muted id" }, job.jobId),
           h("span", { class: "label" }, jobLabel(job)),
           ...(texts.length ? [h("span", {}, texts.join(", "))] : []),
@@ -1265,6 +1378,15 @@ class DrsJobLog extends HTMLElement {
         return item;
       }),
     );
+  }
+
+  /**
+   * Reports whether the answer contains all jobs. The API shortens an answer that is too large.
+   *
+   * @param {Answer} answer
+   */
+  #hasAllJobs({ truncated, jobs }) {
+    return !truncated || jobs.length >= this.#log.jobIds.size;
   }
 
   /**
@@ -1282,7 +1404,13 @@ class DrsJobLog extends HTMLElement {
 
   /** @param {Answer} answer */
   #renderServers(answer) {
-    this.#serverSection.hidden = !answer.servers.length;
+    this.#serverSection.hidden = !answer.summary.totalServers;
+    const ids = new Set(answer.servers.map((server) => server.sourceServerId));
+    for (const [id, { element }] of this.#cards) {
+      if (ids.has(id)) continue;
+      element.remove();
+      this.#cards.delete(id);
+    }
     /** @param {Server} server Failed servers come first, then servers with a warning. */
     const rank = (server) =>
       hasWarning(server) ? Math.min(STATES.indexOf(server.state), 0.5) : STATES.indexOf(server.state);
@@ -1311,6 +1439,19 @@ class DrsJobLog extends HTMLElement {
       );
       this.#serverFilter.value = selected;
     }
+  }
+
+  #renderSources() {
+    const sources = [...this.#log.sources].sort(([a], [b]) => compare(a, b));
+    if (!this.#isChanged("sources", sources)) return;
+    this.#sources.replaceChildren(
+      ...(sources.length ? ["Event sources: "] : []),
+      ...sources.flatMap(([source, number], index) => [
+        index ? ", " : "",
+        h("code", {}, source),
+        ` (${formatCount(number, "event")})`,
+      ]),
+    );
   }
 
   /** Shows the servers and events that match the filters. */
@@ -1348,13 +1489,18 @@ class DrsJobLog extends HTMLElement {
             event.resourceId,
             event.ec2InstanceId,
             event.jobId,
+            event.source ?? null,
             eventLabel(event),
           )),
     );
-    this.#timeline.show(events.reverse());
-    setText(this.#serversTitle, `Servers (${serverCount.toLocaleString()})`);
+    const senders = [...this.#log.sources.keys()].filter((source) => source !== LAUNCH_RESULT_SOURCE);
+    this.#timeline.show(events.reverse(), senders.length > 1);
+    const total = this.#answer?.summary.totalServers ?? 0;
+    const hasAll = !this.#answer || hasAllServers(this.#answer);
+    const ofTotal = hasAll ? "" : ` of ${total.toLocaleString()}`;
+    setText(this.#serversTitle, `Servers (${serverCount.toLocaleString()}${ofTotal})`);
     setText(this.#timelineTitle, `Timeline (${events.length.toLocaleString()})`);
-    const matches = `${formatCount(serverCount, "server")} and ${formatCount(events.length, "event")} match`;
+    const matches = `${formatCount(serverCount, hasAll ? "server" : "listed server")} and ${formatCount(events.length, "event")} match`;
     setText(this.#matches, isFiltered ? matches : "");
   }
 
@@ -1387,6 +1533,7 @@ class DrsJobLog extends HTMLElement {
       Network: event.resourceId,
       "Instance ID": event.ec2InstanceId,
       "Job ID": event.jobId,
+      Source: event.source,
       Message: event.message,
       "Event ID": event.eventId,
     };
@@ -1411,7 +1558,8 @@ class DrsJobLog extends HTMLElement {
     const jobs = decisiveJobs(this.#answer);
     const starts = jobs.map((job) => Date.parse(job.startedAt));
     const ends = jobs.map((job) => (job.endedAt ? Date.parse(job.endedAt) : now));
-    setText(this.#elapsed, formatDuration(Math.max(...ends) - Math.min(...starts)));
+    const elapsed = formatDuration(Math.max(...ends) - Math.min(...starts));
+    setText(this.#elapsed, this.#hasAllJobs(this.#answer) ? elapsed : "");
     for (const card of this.#cards.values()) card.tick(now);
   }
 
@@ -1454,29 +1602,33 @@ class DrsJobLog extends HTMLElement {
    * @param {Answer} answer
    */
   #announce(answer) {
-    const { servers } = answer;
-    const networks = networksOf(answer);
+    const { servers, summary } = answer;
+    const failedServers = servers.filter((server) => server.state === "FAILED");
+    const failedNetworks = networksOf(answer).filter((network) => network.state === "FAILED");
+    const stalledServers = servers.filter((server) => server.stalledAt);
     const groups = [
-      { noun: "server", verb: "failed", items: servers.filter((server) => server.state === "FAILED") },
-      { noun: "network", verb: "failed", items: networks.filter((network) => network.state === "FAILED") },
-      { noun: "server", verb: "stalled", items: servers.filter((server) => server.stalledAt) },
+      { noun: "server", verb: "failed", items: failedServers, number: summary.failed },
+      { noun: "network", verb: "failed", items: failedNetworks, number: failedNetworks.length },
+      { noun: "server", verb: "stalled", items: stalledServers, number: stalledServers.length },
     ];
     /**
      * @param {string} verb
      * @param {Server | Resource} item
      */
     const keyOf = (verb, item) => `${verb} ${"sourceServerId" in item ? item.sourceServerId : item.resourceId}`;
-    const texts = groups.flatMap(({ noun, verb, items }) => {
+    const texts = groups.flatMap(({ noun, verb, items, number }) => {
+      if (this.#answerCount === 1) return number ? [`${formatCount(number, noun)} ${verb}.`] : [];
       const added = items.filter((item) => !this.#announced.has(keyOf(verb, item))).map(displayName);
       if (!added.length) return [];
-      if (this.#answerCount === 1) return [`${formatCount(added.length, noun)} ${verb}.`];
       const others = added.length > 3 ? ` and ${added.length - 3} more` : "";
       return [`${toLabel(verb)}: ${added.slice(0, 3).join(", ")}${others}.`];
     });
     if (texts.length) this.#assertive.textContent = texts.join(" ");
     this.#announced = new Set(groups.flatMap(({ verb, items }) => items.map((item) => keyOf(verb, item))));
-    const { items, text } = progressOf(answer);
-    if (items.length) setText(this.#polite, `${text}. ${STATUS_LABELS[answer.status] ?? ""}`);
+    const { total, failed, text } = progressOf(answer);
+    // The API can omit failed servers, so that their names are not announced.
+    const failures = hasAllServers(answer) ? "" : `, ${failed.toLocaleString()} failed`;
+    if (total) setText(this.#polite, `${text}${failures}. ${STATUS_LABELS[answer.status] ?? ""}`);
   }
 
   /** @param {"csv" | "json"} format */
@@ -1589,6 +1741,8 @@ header { display: flex; flex-wrap: wrap; gap: 4px 12px; align-items: center; }
 .counts b { color: var(--ink); font-size: 1.05rem; }
 .counts [data-state="FAILED"], .counts [data-state="FAILED"] b { color: var(--red); font-weight: 700; }
 .counts .warning, .counts .warning b { color: var(--amber); }
+.truncation { margin-top: 8px; color: var(--amber); font-weight: 600; }
+.truncation:empty { display: none; }
 .jobs li { display: flex; flex-wrap: wrap; gap: 2px 12px; align-items: center; padding: 4px 0; }
 .resources { flex-basis: 100%; padding-left: 16px; }
 .resource .error { flex-basis: 100%; min-width: 0; }
@@ -1621,12 +1775,15 @@ header { display: flex; flex-wrap: wrap; gap: 4px 12px; align-items: center; }
 .rows { position: relative; }
 .row { position: absolute; left: 0; right: 0; height: var(--row); display: grid; grid-template-columns: 11em 15em minmax(0, 1fr) auto; gap: 0 12px; align-items: center; padding: 0 8px; border-bottom: 1px solid var(--line); }
 .row > * { overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
+.source { display: inline-block; max-width: 50%; padding: 0 6px; border: 1px solid var(--line); border-radius: 4px; font: 12px/1.5 ui-monospace, monospace; overflow: hidden; text-overflow: ellipsis; vertical-align: middle; }
 .row time { font-variant-numeric: tabular-nums; color: var(--muted); }
 .row .type { font-weight: 600; }
 .failure .type { color: var(--red); }
 .row.warning .type { color: var(--amber); }
 .row button { overflow: visible; }
-.zone { font-size: 13px; margin: -6px 0 8px; }
+.zone, .sources { font-size: 13px; margin: -6px 0 8px; overflow-wrap: anywhere; }
+.sources:empty { display: none; }
+.sources code { font-size: 12px; }
 .downloads { margin-top: 24px; display: flex; flex-wrap: wrap; gap: 8px; align-items: center; }
 dialog { width: min(44rem, calc(100% - 32px)); color: var(--ink); background: var(--page); border: 1px solid var(--line); border-radius: 8px; }
 dialog h3 { margin-top: 0; }

@@ -13,11 +13,27 @@ const viewer = /** @type {DrsJobLogElement} */ (document.querySelector("drs-job-
 const form = /** @type {HTMLFormElement} */ (document.querySelector("#sign-in"));
 const field = /** @type {HTMLInputElement} */ (document.querySelector("#token"));
 
-// The API serves this page only under these paths.
-const [, base, kind, encodedId] = /** @type {RegExpMatchArray} */ (
-  location.pathname.match(/^(.*)\/(executions|jobs)\/([^/]+)\/?$/)
-);
-const id = decode(encodedId);
+const { base, name, id } = readUrl(location);
+
+/**
+ * Reads the execution or the job that the URL names. The API serves this page only under `/executions/{executionId}`,
+ * `/jobs/{jobId}` and `/viewer/page?executionId=…` or `?jobId=…`.
+ *
+ * @param {{ pathname: string, search: string }} url
+ * @returns {{ base: string, name: "execution-id" | "job-id", id: string }} `base` is the path of the API. `id` is empty
+ *   if the URL names nothing.
+ */
+function readUrl({ pathname, search }) {
+  const [, base, kind, encodedId] = pathname.match(/^(.*)\/(executions|jobs)\/([^/]+)\/?$/) ?? [];
+  if (kind) return { base, name: kind === "jobs" ? "job-id" : "execution-id", id: decode(encodedId) };
+  const query = new URLSearchParams(search);
+  const jobId = query.get("jobId");
+  return {
+    base: pathname.replace(/\/viewer\/page\/?$/, ""),
+    name: jobId ? "job-id" : "execution-id",
+    id: jobId || query.get("executionId") || "",
+  };
+}
 
 /**
  * Decodes an ID from the URL. Returns it unchanged if it is not percent-encoded correctly, for example `100%`.
@@ -53,8 +69,8 @@ viewer.addEventListener("drs-job-log-unauthorized", () => {
 
 viewer.addEventListener("drs-job-log-update", (event) => {
   form.hidden = true;
-  const { items, done, failed } = progressOf(/** @type {CustomEvent<Answer>} */ (event).detail);
-  document.title = items.length ? `${done}/${items.length}${failed ? `, ${failed} failed` : ""} · ${id}` : id;
+  const { total, done, failed } = progressOf(/** @type {CustomEvent<Answer>} */ (event).detail);
+  document.title = total ? `${done}/${total}${failed ? `, ${failed} failed` : ""} · ${id}` : id;
 });
 
 if (window.opener) {
@@ -65,6 +81,10 @@ if (window.opener) {
   window.opener.postMessage({ type: "drs-job-log:ready" }, "*");
 }
 
-document.title = id;
-viewer.setAttribute("api-url", `${location.origin}${base}`);
-viewer.setAttribute(kind === "jobs" ? "job-id" : "execution-id", id);
+if (id) {
+  document.title = id;
+  viewer.setAttribute("api-url", `${location.origin}${base}`);
+  viewer.setAttribute(name, id);
+} else {
+  viewer.replaceWith("Add the execution or the job to the URL: ?executionId=… or ?jobId=…");
+}

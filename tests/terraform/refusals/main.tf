@@ -279,6 +279,24 @@ module "history_key_an_alias" {
   execution_history = { table_name = "executions", kms_key_arn = "alias/executions" }
 }
 
+module "history_keys_without_the_execution" {
+  source = "../../.."
+
+  execution_history = { table_name = "executions", key_attributes = ["executionId", "PlanId"] }
+}
+
+module "history_three_keys" {
+  source = "../../.."
+
+  execution_history = { table_name = "executions", key_attributes = ["ExecutionId", "PlanId", "Region"] }
+}
+
+module "history_key_twice" {
+  source = "../../.."
+
+  execution_history = { table_name = "executions", key_attributes = ["ExecutionId", "ExecutionId"] }
+}
+
 module "history_end_time_unknown" {
   source = "../../.."
 
@@ -391,6 +409,18 @@ module "api_limit_zero" {
   source = "../../.."
 
   api = { throttling_rate_limit = 0 }
+}
+
+module "api_viewer_limit_zero" {
+  source = "../../.."
+
+  api = { viewer_throttling_burst_limit = 0 }
+}
+
+module "api_viewer_limit_a_fraction" {
+  source = "../../.."
+
+  api = { viewer_throttling_rate_limit = 0.5 }
 }
 
 module "archive_days_zero" {

@@ -89,6 +89,7 @@ module "everything" {
     table_name             = "executions"
     kms_key_arn            = "arn:aws:kms:us-east-1:000000000000:key/11111111-2222-3333-4444-555555555555"
     execution_id_attribute = "executionId"
+    key_attributes         = ["executionId", "planId"]
     waves_attribute        = "waves"
     wave_count_attribute   = "totalWaves"
     job_id_attribute       = "jobId"
@@ -102,12 +103,14 @@ module "everything" {
   }
 
   api = {
-    authorization          = "JWT"
-    jwt                    = { issuer = "https://login.example.com", audience = ["recovery"], scopes = ["logs.read"] }
-    cors_origins           = ["https://recovery.example.com"]
-    throttling_rate_limit  = 5
-    throttling_burst_limit = 10
-    reserved_concurrency   = 5
+    authorization                 = "JWT"
+    jwt                           = { issuer = "https://login.example.com", audience = ["recovery"], scopes = ["logs.read"] }
+    cors_origins                  = ["https://recovery.example.com"]
+    throttling_rate_limit         = 5
+    throttling_burst_limit        = 10
+    viewer_throttling_rate_limit  = 2
+    viewer_throttling_burst_limit = 4
+    reserved_concurrency          = 5
   }
 
   collector = {
@@ -189,6 +192,17 @@ module "scanned_history" {
     execution_id_attribute = "id"
     job_id_attribute       = "id" # within a wave
     allow_scan             = true
+  }
+}
+
+module "updated_history" {
+  source = "../../.."
+
+  name = "updated-history"
+  execution_history = {
+    table_name    = "executions"
+    kms_key_arn   = "arn:aws:kms:us-east-1:000000000000:key/11111111-2222-3333-4444-555555555555"
+    update_status = true
   }
 }
 

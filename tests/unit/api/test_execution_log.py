@@ -1,7 +1,12 @@
 from __future__ import annotations
 
+import gc
 import json
+import tracemalloc
+from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from itertools import count
 from typing import TYPE_CHECKING, Any
 from unittest.mock import Mock
 
@@ -12,7 +17,7 @@ from drs_job_log.api import execution_log as logs
 from drs_job_log.api.execution_log import FULL_READ_INTERVAL, EventLog, EventLogCache
 from drs_job_log.model.events import format_time, parse
 from drs_job_log.model.progress import progress_of
-from drs_job_log.table import JobLogTable, to_item
+from drs_job_log.table import _PROGRESS_KEYS, JobLogTable, from_item, to_item
 from hypothesis import example, given
 from hypothesis import strategies as st
 
@@ -23,7 +28,7 @@ from tests.unit.conftest import RETENTION
 from tests.unit.model.test_progress import EVERYTHING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Container, Iterator, Sequence
 
     from drs_job_log.model.events import JobLogEvent
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -35,6 +40,13 @@ SECOND = timedelta(seconds=1)
 def event(name: str, happened: datetime, **more: Any) -> JobLogEvent:
     detail = {"jobID": "drsjob-1", "eventType": "LAUNCH_END", "eventId": name, "sourceServerID": f"s-{name}"}
     return parse(dumps(job_log(detail | {"logDateTime": format_time(happened), "executionId": "exec-1"} | more)))
+
+
+def size_of(events: int) -> int:
+    """Return the size of a log with this number of events."""
+    log = EventLog(START)
+    log.add(event(str(number), START) for number in range(events))
+    return log.size
 
 
 def keys(log: EventLog) -> set[tuple[str, str]]:
@@ -66,13 +78,16 @@ def test_the_log_does_not_depend_on_the_order_of_additions(data: st.DataObject) 
 def test_only_jobs_with_new_events_are_computed_again(monkeypatch: pytest.MonkeyPatch) -> None:
     log = EventLog(START)
     log.add([event("a", START), event("b", START, jobID="drsjob-2")])
+    assert len(log.progress.jobs) == 2
     computed = Mock(side_effect=logs.job_state_of)
     monkeypatch.setattr(logs, "job_state_of", computed)
 
     log.add([event("a", START)])
+    assert len(log.progress.jobs) == 2
     assert computed.call_count == 0
 
     log.add([event("c", START, jobID="drsjob-2")])
+    assert len(log.progress.servers) == 3
     assert [(job_id, [event.event_id for event in events]) for ((job_id, events), _) in computed.call_args_list] == [
         ("drsjob-2", ["b", "c"])
     ]
@@ -196,7 +211,7 @@ def test_a_full_read_can_be_requested() -> None:
 
 
 def test_the_size_of_the_cache_is_limited(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(logs, "_MAX_CACHE_BYTES", 10 * logs._EVENT_BYTES)
+    monkeypatch.setattr(logs, "_MAX_CACHE_BYTES", 10 * size_of(1))
     table = Mock(new_events_of_execution=Mock(return_value=[]))
     cache = EventLogCache(table)
 
@@ -255,6 +270,188 @@ def test_a_failed_read_removes_the_execution_from_the_cache() -> None:
     cache.of_execution("exec-1", START)
 
     assert table.events_of_execution.call_count == 2
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Logs that are too large for one request
+# ---------------------------------------------------------------------------------------------------------------------
+
+
+class LargeTable:
+    """Simulate an execution and a job with many events. Counts the events that were read."""
+
+    def __init__(self, events: int) -> None:
+        self.events = [event(f"{number:05}", START + number * SECOND) for number in range(events)]
+        self.read = 0
+        self.full_reads = 0
+        self.fails_at: int | None = None
+
+    def events_of_execution(self, _: str) -> Iterator[JobLogEvent]:
+        self.full_reads += 1
+        for number, one in enumerate(self.events):
+            if number == self.fails_at:
+                raise RuntimeError
+            self.read += 1
+            yield one
+
+    events_of_job = events_of_execution
+
+    def new_events_of_execution(self, _: str, since: datetime, known: Container[object]) -> list[JobLogEvent]:
+        return [one for one in self.events if (one.job_id, one.key) not in known and one.timestamp >= since]
+
+
+@pytest.fixture
+def slow(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A clock on which each event takes a second. A request can therefore read 10 events."""
+    clock = count()
+    monkeypatch.setattr(logs, "monotonic", lambda: next(clock))
+
+
+Read = Callable[[EventLogCache, datetime], EventLog]
+
+
+@pytest.fixture(params=["execution", "job"])
+def read(request: pytest.FixtureRequest) -> Read:
+    """Read the log of an execution or a job."""
+    if request.param == "job":
+        return lambda cache, now: cache.of_job("drsjob-1", now)
+    return lambda cache, now: cache.of_execution("exec-1", now)
+
+
+@pytest.mark.usefixtures("slow")
+def test_a_large_log_is_read_in_several_requests(read: Read) -> None:
+    table = LargeTable(25)
+    cache = EventLogCache(table)  # type: ignore[arg-type]
+
+    reads = []
+    for number in range(3):
+        log = read(cache, START + number * SECOND)
+        reads.append((len(log), len(log.progress.servers), log.is_partial, log.read_at))
+
+    # The time of the log is that of its first request: later events may be missing.
+    assert reads == [(9, 9, True, START), (18, 18, True, START), (25, 25, False, START)]
+    assert (table.full_reads, table.read) == (1, 25)
+
+
+@pytest.mark.usefixtures("slow")
+def test_a_failed_read_of_a_large_log_begins_again(read: Read) -> None:
+    table = LargeTable(25)
+    cache = EventLogCache(table)  # type: ignore[arg-type]
+    table.fails_at = 12
+    assert len(read(cache, START)) == 9
+
+    with pytest.raises(RuntimeError):
+        read(cache, START)
+    table.fails_at = None
+
+    assert [len(read(cache, START)) for _ in range(3)] == [9, 18, 25]
+
+
+def test_a_log_is_read_up_to_the_limit_of_its_size(read: Read, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(logs, "_MAX_LOG_BYTES", 10 * size_of(1))
+    table = LargeTable(25)
+    cache = EventLogCache(table)  # type: ignore[arg-type]
+
+    for _ in range(3):
+        log = read(cache, START)
+        assert (len(log), log.is_partial, log.is_full, table.read) == (10, True, True, 10)
+
+
+def test_a_log_does_not_grow_beyond_the_limit_of_its_size(monkeypatch: pytest.MonkeyPatch) -> None:
+    table = LargeTable(10)
+    cache = EventLogCache(table)  # type: ignore[arg-type]
+    assert not cache.of_execution("exec-1", START).is_partial
+    monkeypatch.setattr(logs, "_MAX_LOG_BYTES", 10 * size_of(1))
+    table.events += LargeTable(20).events[10:]
+
+    log = cache.of_execution("exec-1", START + SECOND)
+
+    assert (len(log), log.is_partial) == (10, True)
+
+
+def test_other_logs_leave_the_cache_while_a_large_log_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(logs, "_MAX_CACHE_BYTES", 10 * size_of(1))
+    table = LargeTable(5)
+    cache = EventLogCache(table)  # type: ignore[arg-type]
+    cache.of_execution("small", START)
+    table.events = LargeTable(25).events
+    cached = []
+
+    def events_of_execution(_: str) -> Iterator[JobLogEvent]:
+        for one in table.events:
+            yield one
+            cached.append(("execution", "small") in cache._cache)
+
+    monkeypatch.setattr(table, "events_of_execution", events_of_execution)
+    cache.of_execution("large", START)
+
+    assert cached == [True] * 10 + [False] * 15
+
+
+@pytest.mark.usefixtures("slow")
+def test_a_log_keeps_its_events_while_it_is_read_in_full_again() -> None:
+    table = LargeTable(15)
+    cache = EventLogCache(table)  # type: ignore[arg-type]
+    for _ in range(2):
+        log = cache.of_execution("exec-1", START)
+    assert not log.is_partial
+    table.events.append(event("other", START - 3600 * SECOND))  # only a full read finds it
+
+    later = START + FULL_READ_INTERVAL
+    log = cache.of_execution("exec-1", later)
+    assert (len(log), log.is_partial, log.read_at) == (15, False, START)
+    log = cache.of_execution("exec-1", later + SECOND)
+    assert (len(log), log.is_partial, log.read_at) == (16, False, later)
+
+
+@pytest.mark.usefixtures("slow")
+def test_a_requested_full_read_is_continued_by_the_next_request() -> None:
+    table = LargeTable(15)
+    cache = EventLogCache(table)  # type: ignore[arg-type]
+    for _ in range(2):
+        cache.of_execution("exec-1", START)
+
+    cache.of_execution("exec-1", START + 20 * SECOND, 10 * SECOND)
+    log = cache.of_execution("exec-1", START + 21 * SECOND)
+
+    assert (log.full_read_at, log.unread, table.full_reads) == (START + 20 * SECOND, None, 2)
+
+
+def test_a_full_read_of_a_large_log_is_valid_for_longer() -> None:
+    log = EventLog(START)
+    assert not log.was_read_in_full(START, 10 * SECOND)
+    log.add(LargeTable(2_500).events)
+    log.full_read_at = START
+
+    assert log.was_read_in_full(START + 11 * SECOND, 10 * SECOND)
+    assert not log.was_read_in_full(START + 12 * SECOND, 10 * SECOND)
+
+
+def test_the_size_of_a_log_is_at_least_its_memory() -> None:
+    """With the texts and lists of a job of 200 servers, as an answer of DynamoDB has them."""
+    servers = [scripts.server_id(number) for number in range(200)]
+    script = scripts.launch(servers, failing=dict.fromkeys(servers[:50], "é" * 500))
+    items = []
+    for one in played.events(script, "drsjob-1", created=START):
+        projected = replace(one, detail={name: one.detail[name] for name in _PROGRESS_KEYS if name in one.detail})
+        item = to_item(projected, ingested_at=START, retention=RETENTION)
+        items.append({name: TypeSerializer().serialize(value) for name, value in item.items()})
+    text = json.dumps(items)
+    gc.collect()
+    tracemalloc.start()
+    try:
+        before, _ = tracemalloc.get_traced_memory()
+        log = EventLog(START)
+        details: dict[str, Any] = {}
+        log.add(from_item(item, details) for item in json.loads(text))
+        assert len(log.progress.servers) == 200
+        details.clear()
+        gc.collect()
+        memory = tracemalloc.get_traced_memory()[0] - before
+    finally:
+        tracemalloc.stop()
+
+    assert memory <= log.size <= 2 * memory
 
 
 # ---------------------------------------------------------------------------------------------------------------------

@@ -4,18 +4,19 @@ import base64
 import json
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from itertools import count
 from typing import TYPE_CHECKING, Any
 from unittest.mock import Mock
 
 import pytest
 from boto3.dynamodb.types import TypeSerializer
+from drs_job_log.api import execution_log, views
 from drs_job_log.api import handler as api
-from drs_job_log.api import views
 from drs_job_log.api.execution_log import EventLogCache
 from drs_job_log.api.parameters import BadRequestError, Query, _digest, create_token, parse_token
 from drs_job_log.model.events import format_time, parse
-from drs_job_log.table import to_item
-from hypothesis import given
+from drs_job_log.table import keep_items_as_json, to_item
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.support import played, scripts
@@ -39,11 +40,19 @@ MIXED = scripts.launch(SERVERS[2:], failing={SERVERS[3]: "no rights"})
 
 
 def get(name: str, value: str, **parameters: str) -> tuple[int, dict[str, Any]]:
+    """Send a request with an ID in the path."""
+    return send({"routeKey": ROUTES[name], "pathParameters": {name: value}}, parameters)
+
+
+def get_logs(**parameters: str) -> tuple[int, dict[str, Any]]:
+    """Send a request with the ID in the query."""
+    return send({"routeKey": "GET /logs"}, parameters)
+
+
+def send(event: dict[str, Any], parameters: dict[str, str]) -> tuple[int, dict[str, Any]]:
     """Send a request as API Gateway does, with payload format 2.0."""
-    event = {"version": "2.0", "routeKey": ROUTES[name], "pathParameters": {name: value}} | (
-        {"queryStringParameters": parameters} if parameters else {}
-    )
-    answer = api.lambda_handler(event, CONTEXT)
+    query = {"queryStringParameters": parameters} if parameters else {}
+    answer = api.lambda_handler({"version": "2.0"} | event | query, CONTEXT)
     assert answer["headers"]["Cache-Control"] == "no-store"
     assert answer["headers"]["Content-Type"] == "application/json"
     return answer["statusCode"], json.loads(answer["body"])
@@ -78,14 +87,16 @@ def test_the_log_of_an_execution_has_all_attributes() -> None:
         "status",
         "settled",
         "statusReason",
+        "readAt",
         "logs",
         "summary",
         "servers",
         "jobs",
+        "truncated",
         "nextToken",
     ]
     assert (body["executionId"], body["status"], body["statusReason"]) == ("exec-1", "PARTIAL", None)
-    assert body["nextToken"] is None
+    assert (body["truncated"], body["nextToken"]) == (False, None)
     assert len(body["logs"]) == 2 * (2 + 2 * 6)
     times = [entry["timestamp"] for entry in body["logs"]]
     assert times == sorted(times)
@@ -94,6 +105,7 @@ def test_the_log_of_an_execution_has_all_attributes() -> None:
         "eventId": failed["eventId"],
         "timestamp": failed["timestamp"],
         "eventType": "SERVER_LAUNCH_FAILED",
+        "source": "drs.job-log",
         "jobId": "drsjob-2",
         "sourceServerId": SERVERS[3],
         "serverName": None,
@@ -233,6 +245,24 @@ def test_a_corrected_end_has_its_number(table: JobLogTable, revision: object, sh
     assert type(entry["revision"]) is type(shown)
 
 
+def test_two_senders_with_the_same_event_id_have_different_sources(table: JobLogTable) -> None:
+    detail = {"eventType": "LAUNCH_END", "eventId": "same", "logDateTime": format_time(NOW), "jobID": "drsjob-1"}
+    for source in ("drs.job-log", "acme"):
+        table.put(parse(dumps(job_log(detail | {"executionId": "exec-1"}) | {"source": source})), RETENTION)
+
+    assert sorted(entry["source"] for entry in execution()["logs"]) == ["acme", "drs.job-log"]
+
+
+def test_an_answer_has_the_time_at_which_the_log_was_read(table: JobLogTable) -> None:
+    table.put(event_of({"eventType": "LAUNCH_END", "eventId": "1"}), RETENTION)
+    times = []
+    for send_request in (execution, execution, lambda: get("jobId", "drsjob-1")[1]):
+        before = format_time(datetime.now(UTC))
+        times += [before, send_request()["readAt"], format_time(datetime.now(UTC))]
+
+    assert times == sorted(times)
+
+
 def store_ended_job(table: JobLogTable, ago: timedelta) -> None:
     """Store the events of MIXED as drsjob-1, which ended ``ago``."""
     *_, end = played.events(MIXED, "drsjob-1")
@@ -292,8 +322,9 @@ def test_the_pages_contain_each_event_once(limit: int) -> None:
     for _ in everything["logs"]:
         page = execution(limit=str(limit), **token)
         assert len(page["logs"]) <= limit
-        assert {name: page[name] for name in page if name not in {"logs", "nextToken"}} == {
-            name: everything[name] for name in everything if name not in {"logs", "nextToken"}
+        of_page = {"readAt", "logs", "nextToken"}
+        assert {name: page[name] for name in page if name not in of_page} == {
+            name: everything[name] for name in everything if name not in of_page
         }
         entries += page["logs"]
         if page["nextToken"] is None:
@@ -340,12 +371,57 @@ def test_invalid_parameters_are_rejected_with_the_reason(parameters: dict[str, s
         assert message in body["message"]
 
 
+# ---------------------------------------------------------------------------------------------------------------------
+# ID in the query
+# ---------------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.usefixtures("_two_waves")
+@pytest.mark.parametrize(("name", "value"), [("executionId", "exec-1"), ("jobId", "drsjob-2")])
+def test_an_id_in_the_query_gives_the_same_answers_as_in_the_path(name: str, value: str) -> None:
+    now = {"readAt": None}
+    page = get(name, value, limit="3")[1]
+
+    assert get_logs(**{name: value}, limit="3")[1] | now == page | now
+    # The token of one path is valid for the other.
+    second = {"nextToken": page["nextToken"], "limit": "2"}
+    assert get_logs(**{name: value}, **second)[1] | now == get(name, value, **second)[1] | now
+    since = {"since": page["logs"][2]["timestamp"]}
+    assert get_logs(**{name: value}, **since)[1]["logs"] == get(name, value, **since)[1]["logs"]
+
+
+@pytest.mark.parametrize("value", ["a/b", "?", ".", "..", "a,b", "été 🚒", "%2F"])
+def test_any_id_is_readable_in_the_query(table: JobLogTable, value: str) -> None:
+    table.put(event_of({"eventType": "LAUNCH_END", "eventId": "1", "jobID": value, "executionId": value}), RETENTION)
+
+    for name in ("executionId", "jobId"):
+        assert len(get_logs(**{name: value})[1]["logs"]) == 1
+
+
+@pytest.mark.parametrize("ids", [{}, {"executionId": "exec-1", "jobId": "drsjob-1"}, {"executionId": "", "jobId": "x"}])
+def test_the_query_must_have_exactly_one_id(ids: dict[str, str]) -> None:
+    status, body = get_logs(**ids, limit="5")
+
+    assert status == 400
+    assert "/logs?executionId=… or /logs?jobId=…" in body["message"]
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.dictionaries(st.sampled_from(["executionId", "jobId", "limit", "since", "nextToken", "x"]), st.text()))
+def test_any_query_is_answered_or_rejected(parameters: dict[str, str]) -> None:
+    status, body = get_logs(**parameters)
+
+    ids = parameters.keys() & {"executionId", "jobId"}
+    assert status in ({200, 400} if len(ids) == 1 else {400})
+    assert status == 200 or list(body) == ["message"]
+
+
 @pytest.mark.parametrize("value", ["", "x" * 2049, "é" * 1025, "x" * 10_240, "\ud800"])
 def test_invalid_ids_are_rejected(value: str) -> None:
     for name in ("executionId", "jobId"):
-        status, body = get(name, value)
-        assert (status, list(body)) == (400, ["message"])
-        assert body["message"].startswith(f"{name} must be")
+        for status, body in (get(name, value), get_logs(**{name: value})):
+            assert (status, list(body)) == (400, ["message"])
+            assert body["message"].startswith(f"{name} must be")
 
 
 @pytest.mark.usefixtures("_two_waves")
@@ -390,10 +466,25 @@ def test_any_invalid_token_is_a_bad_request(token: str) -> None:
         parse_token(token, "exec-1")
 
 
-def test_bad_requests_are_not_logged_as_errors(capsys: pytest.CaptureFixture[str]) -> None:
+def test_bad_requests_are_not_logged(caplog: pytest.LogCaptureFixture) -> None:
     get("executionId", "x" * 10_240, limit="abc")
+    get_logs()
 
-    assert capsys.readouterr().out == ""
+    assert caplog.records == []
+
+
+def test_each_request_for_a_log_is_logged_with_its_id(caplog: pytest.LogCaptureFixture) -> None:
+    context = {"requestContext": {"requestId": "request-1"}}
+    send({"routeKey": ROUTES["jobId"], "pathParameters": {"jobId": 'a"\n/b'}} | context, {})
+    send({"routeKey": "GET /logs"} | context, {"executionId": "exec-1"})
+    get("executionId", "exec-2")
+
+    keys = ("levelname", "message", "api_request_id", "resource_kind", "resource_id")
+    assert [tuple(getattr(record, key) for key in keys) for record in caplog.records] == [
+        ("INFO", "Log requested", "request-1", "job", 'a"\n/b'),
+        ("INFO", "Log requested", "request-1", "execution", "exec-1"),
+        ("INFO", "Log requested", None, "execution", "exec-2"),
+    ]
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -511,7 +602,8 @@ def test_an_unsupported_executions_table_is_rejected_once_and_the_log_counts(
         assert "AppId_PlanId" in body["statusReason"]
 
     assert requests.count("history") == 1
-    assert [line.message for line in caplog.records] == ["Executions table rejected"]
+    warnings = [record.message for record in caplog.records if record.levelname != "INFO"]
+    assert warnings == ["Executions table rejected"]
 
 
 @pytest.mark.parametrize(("seconds", "settled"), [(60, False), (150, True)])
@@ -595,6 +687,70 @@ def test_an_event_larger_than_the_page_size_is_a_page(table: JobLogTable, monkey
 
 
 # ---------------------------------------------------------------------------------------------------------------------
+# Logs that are too large for one request
+# ---------------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.usefixtures("_two_waves")
+@pytest.mark.parametrize(("name", "value"), [("executionId", "exec-1"), ("jobId", "drsjob-2")])
+def test_the_pages_of_a_log_that_takes_several_requests_contain_each_event_once(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    everything = get(name, value, limit="1000")[1]
+    assert (everything["settled"], everything["truncated"]) == (True, False)
+    clock = count()  # a second for each event
+    monkeypatch.setattr(execution_log, "monotonic", lambda: next(clock))
+    monkeypatch.setattr(api, "logs", EventLogCache(api.logs._table))
+
+    entries, token, partial = [], {}, []
+    for _ in range(10):
+        page = get(name, value, limit="1000", **token)[1]
+        entries += page["logs"]
+        partial.append(page["truncated"])
+        assert page["settled"] is not page["truncated"]
+        if page["nextToken"] is None:
+            break
+        token = {"nextToken": page["nextToken"]}
+
+    assert entries == everything["logs"]
+    assert partial == [True] * (len(partial) - 1) + [False]
+    assert len(partial) >= 2
+    assert page["summary"] == everything["summary"]
+
+
+@pytest.mark.usefixtures("_two_waves")
+def test_a_part_of_a_log_is_not_settled(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The part has all events of the first wave, which ended long ago."""
+    clock = count()  # a second for each event
+    monkeypatch.setattr(execution_log, "monotonic", lambda: next(clock))
+    monkeypatch.setattr(execution_log, "_MAX_READ_SECONDS", 15)
+
+    body = execution()
+
+    assert (len(body["logs"]), body["status"], body["truncated"]) == (14, "COMPLETED", True)
+    assert body["settled"] is False
+
+
+@pytest.mark.usefixtures("_two_waves")
+def test_a_log_beyond_the_limit_of_its_size_is_truncated(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(execution_log, "_MAX_LOG_BYTES", 10_000)
+
+    body = execution(limit="1000")
+
+    assert 0 < len(body["logs"]) < 28
+    assert (body["truncated"], body["settled"], body["nextToken"]) == (True, False, None)
+
+
+@pytest.mark.usefixtures("_two_waves")
+def test_the_function_reads_items_as_json(monkeypatch: pytest.MonkeyPatch, dynamodb: DynamoDBClient) -> None:
+    with_boto = execution(limit="1000") | {"readAt": None}
+    monkeypatch.setattr(api, "logs", EventLogCache(api.logs._table))
+    keep_items_as_json(dynamodb)
+
+    assert execution(limit="1000") | {"readAt": None} == with_boto
+
+
+# ---------------------------------------------------------------------------------------------------------------------
 # Cache of a warm function
 # ---------------------------------------------------------------------------------------------------------------------
 
@@ -610,7 +766,7 @@ def test_a_warm_function_returns_the_same_log_as_a_cold_one(
         warm = execution()
         with monkeypatch.context() as cold:
             cold.setattr(api, "logs", EventLogCache(table))
-            assert execution() == warm
+            assert execution() | {"readAt": None} == warm | {"readAt": None}
         assert len(warm["logs"]) == min(start + 3, len(events))
 
 

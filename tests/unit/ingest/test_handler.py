@@ -92,6 +92,32 @@ def test_a_repeated_event_is_stored_once(dynamodb: DynamoDBClient) -> None:
     assert len(rows(dynamodb)) == 1
 
 
+def test_a_forged_event_does_not_replace_the_event_of_the_collector(dynamodb: DynamoDBClient) -> None:
+    forged = dumps(job_log({"jobID": "drsjob-1", "eventType": "A_NOTE", "eventId": "a"}, source="my.tool"))
+
+    assert run([forged, body("a"), forged]) == []
+
+    assert {row["EventKey"].partition("#")[2]: row["EventType"] for row in rows(dynamodb)} == {
+        "a": "JOB_STARTED",
+        "a#my.tool": "A_NOTE",
+    }
+
+
+def test_implausible_events_fail_alone(dynamodb: DynamoDBClient) -> None:
+    """Neither DynamoDB nor the linker would ever remove them, and no later event would be the newest one."""
+    failed = run(
+        [
+            body("old", logDateTime="1970-01-01T00:00:00Z"),
+            body("true"),
+            body("future", logDateTime="9999-12-31T23:59:59Z"),
+            body("large", sourceServerIDs=[f"s-{number}" for number in range(1001)]),
+        ]
+    )
+
+    assert failed == ["message-0", "message-2", "message-3"]
+    assert [row["EventId"] for row in rows(dynamodb)] == ["true"]
+
+
 def test_the_records_of_a_batch_are_stored_concurrently(monkeypatch: pytest.MonkeyPatch) -> None:
     barrier = threading.Barrier(10, timeout=30)
 

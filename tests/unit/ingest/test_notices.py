@@ -35,9 +35,11 @@ numbers = count()
 
 
 @pytest.fixture(autouse=True)
-def _function(subscriber: Subscriber) -> None:
+def _function(subscriber: Subscriber, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Start the function. It collects no notices: see ``test_collected_notices.py``."""
     global START  # noqa: PLW0603
     START = datetime.now(UTC) - timedelta(minutes=8)
+    monkeypatch.setattr("drs_job_log.notify.outbox.MAX_IMMEDIATE", 1000)
     cold_start("ingest", FAILURE_TOPIC_ARN=subscriber.topic_arn)
 
 
@@ -397,6 +399,13 @@ def test_a_failed_failback_is_called_a_failback(subscriber: Subscriber) -> None:
 
     (message,) = subscriber.take()
     assert message["Subject"] == "[drs-job-log] Failback: Server web: SERVER_LAUNCH_FAILED"
+
+
+def test_events_of_other_senders_do_not_affect_a_notification(subscriber: Subscriber) -> None:
+    foreign = [item("LAUNCH_FAILED", 2, "forged"), item("LAUNCH_END", 3)]
+    run(*(body.replace('"drs.job-log"', '"acme"') for body in foreign), item("LAUNCH_FAILED", 1))
+
+    assert ("failed", "not known yet. See the log") in notices(subscriber)
 
 
 @pytest.mark.parametrize("topic", [True, False])

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
 import pytest
-from drs_job_log.model.events import InvalidEventError, format_time, parse, parse_time
+from drs_job_log.model.events import InvalidEventError, format_time, parse, parse_time, require_plausible_time
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -44,6 +44,55 @@ def test_a_job_log_event_is_parsed_completely() -> None:
     assert event.error == "none"
     assert event.detail == DETAIL | {"isDrill": True}
     assert event.key == "2022-12-07T19:24:27.973064Z#fact-1"
+
+
+def test_the_key_of_a_foreign_event_contains_its_source() -> None:
+    """Otherwise, a permitted sender could store a harmless event under the key of a failure before the collector."""
+    own, foreign = (parse(dumps(job_log(DETAIL, source=source))) for source in ("drs.job-log", "my.tool"))
+
+    assert foreign.event_id == own.event_id
+    assert foreign.key == f"{own.key}#my.tool"
+    assert parse(dumps(job_log(DETAIL, source="my.tool")), "my.tool").key == own.key
+    assert parse(dumps(job_log(DETAIL)), "my.tool").key == f"{own.key}#drs.job-log"
+
+
+@pytest.mark.parametrize("source", ["my.tool", ""])
+def test_the_key_of_a_foreign_event_fits_into_the_table(source: str) -> None:
+    longest = "x" * (1024 - len(f"2022-12-07T19:24:27.973064Z##{source}"))
+
+    assert len(parse(dumps(job_log(DETAIL | {"eventId": longest}, source=source))).key) == 1024
+    with pytest.raises(InvalidEventError, match="eventId"):
+        parse(dumps(job_log(DETAIL | {"eventId": longest + "x"}, source=source)))
+
+
+@pytest.mark.parametrize(
+    "name", ["sourceServerIDs", "resourceIDs", "participatingServers", "participatingResources", "launchJobIDs"]
+)
+def test_a_list_of_more_than_1000_ids_is_invalid(name: str) -> None:
+    parse(dumps(job_log(DETAIL | {name: ["s-1"] * 1000})))
+    with pytest.raises(InvalidEventError, match=rf"detail\.{name} must have at most 1000 elements, not 1001"):
+        parse(dumps(job_log(DETAIL | {name: ["s-1"] * 1001})))
+
+
+RETENTION = timedelta(days=30)
+
+
+@pytest.mark.parametrize("age", [timedelta(days=-1), timedelta(0), RETENTION, RETENTION + timedelta(days=1)])
+def test_a_plausible_time_is_valid(age: timedelta) -> None:
+    event = parse(dumps(job_log(DETAIL)))
+
+    require_plausible_time(event, event.timestamp + age, RETENTION)
+
+
+@pytest.mark.parametrize(
+    "time",
+    ["1970-01-01T00:00:00Z", "9999-12-31T23:59:59Z", "2025-12-02T12:00:00.000001Z", "2025-10-31T11:59:59.999999Z"],
+)
+def test_a_time_outside_the_retention_period_is_invalid(time: str) -> None:
+    event = parse(dumps(job_log(DETAIL | {"logDateTime": time})))
+
+    with pytest.raises(InvalidEventError, match=r"logDateTime or time must be between 2025-10-31T12:00:00\.000000Z"):
+        require_plausible_time(event, datetime(2025, 12, 1, 12, tzinfo=UTC), RETENTION)
 
 
 def test_missing_attributes_are_taken_from_the_envelope() -> None:
