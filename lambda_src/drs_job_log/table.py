@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal, DecimalException
 from http import HTTPStatus
+from itertools import islice
 from sys import intern
 from typing import TYPE_CHECKING, Any, Final
 
@@ -83,6 +84,9 @@ _LATE_ARRIVAL: Final = timedelta(seconds=20)
 
 # The longest expected time until an index contains a written event, including retries of the write and clock skew.
 _INDEX_LAG: Final = timedelta(seconds=40)
+
+# How many pages of 1 MB are read of a job to notify a failure. Foreign events can be in any number.
+_MAX_PAGES: Final = 10
 
 # A detail as an attribute of an item, and as a Python value.
 _Detail = tuple[Any, Mapping[str, Any]]
@@ -210,7 +214,8 @@ class JobLogTable:
         """Return the stored events of the event's server or network in its job, with a consistent read.
 
         ``since``: only events since this time, which reads less of a large job. Details contain only the keys that
-        determine the progress, and the attempts. If the event names no server and no network, there are none.
+        determine the progress, and the attempts. If the event names no server and no network, there are none. Of a job
+        with more than 10 MB of events since then, only the first ones are read. The jobs of DRS have less.
         """
         participant = event.source_server_id or event.resource_id
         if not participant:
@@ -228,7 +233,7 @@ class JobLogTable:
             **_PARTICIPANT_PROJECTION,
         )
         details: dict[str, _Detail] = {}
-        return [from_item(item, details) for page in pages for item in page["Items"]]
+        return [from_item(item, details) for page in islice(pages, _MAX_PAGES) for item in page["Items"]]
 
     def unlinked(self) -> dict[str, list[str]]:
         """Return the ``EventKey`` of each event in UnlinkedIndex, by job ID."""

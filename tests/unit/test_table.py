@@ -262,6 +262,22 @@ def test_a_linked_event_is_not_linked_again(table: JobLogTable, dynamodb: Dynamo
     assert rows(dynamodb) == [before]
 
 
+def test_a_flood_of_events_does_not_delay_a_notification(
+    table: JobLogTable, dynamodb: DynamoDBClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A sender can store more events in a job than ingest can read before its timeout."""
+    monkeypatch.setattr("drs_job_log.table._MAX_PAGES", 1)
+    queries: list[str] = []
+    dynamodb.meta.events.register("before-call.dynamodb.Query", lambda model, **_: queries.append(model.name))
+    for number in range(12):
+        put(table, eventId=f"{number:02}", message="x" * 100_000)
+
+    found = table.events_of_participant(parse(dumps(job_log(DETAIL))))
+
+    assert len(queries) == 1
+    assert 0 < len(found) < 12
+
+
 def test_the_collector_reads_keys_and_facts_with_strong_consistency(
     table: JobLogTable, dynamodb: DynamoDBClient
 ) -> None:
