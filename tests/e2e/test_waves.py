@@ -33,7 +33,7 @@ NOW = datetime.now(UTC)
 
 
 def details(script: scripts.Script, job_id: str, execution_id: str | None = None) -> list[dict[str, Any]]:
-    # The linker looks for the execution every minute for an hour. NOW can be old: the tests of a slow machine take long.
+    # The linker looks for the execution every minute for an hour. On a slow machine, NOW is old when the test runs.
     return played.details(script, job_id, created=NOW - timedelta(minutes=40), execution_id=execution_id)
 
 
