@@ -515,12 +515,12 @@ variable "api" {
 
 variable "notifications" {
   description = <<-EOT
-    Failure notifications: the ingest function publishes an SNS message at the first failure of each server or network in a job. It publishes another message for the final failure, for an error that becomes known later, for a launch after the failure, and for each failed post-launch action.
+    Failure notifications: the ingest function publishes an SNS message at the first failure of each server or network in a job. It publishes another message for the final failure, for an error that becomes known later, for a launch after the failure, and for each failed post-launch action. The first three messages of a job are sent at once. Later ones, and messages about events of more than an hour ago, are collected in one message.
     - `enabled` (bool, default true): false sends no notifications. The module still counts failures, and the alarm `server-failed` still fires.
     - `create_topic` (bool, default true): create the topic `NAME-failures`. Subscribe to the output `failure_topic_arn`.
     - `topic_arn` (string, default null): ARN of your own topic, with `create_topic = false`. Its policy must allow this account to publish. The default policy of a topic in this account does.
     - `kms_key_arn` (string, default null): ARN of the customer managed key that encrypts your own topic.
-    - `viewer_url` (string, default null): base URL of the viewer, for example of your proxy or front end. Notifications link to `/executions/{executionId}` below it. Null: the URL of the API. There is then no link if the viewer is disabled or `api.authorization` is "AWS_IAM", because a browser cannot sign requests.
+    - `viewer_url` (string, default null): base URL of the viewer, for example of your proxy or front end. Notifications link to `/executions/{executionId}` below it, or to `/viewer/page?executionId={executionId}` if the ID has characters that a path cannot have. Null: the URL of the API. There is then no link if the viewer is disabled or `api.authorization` is "AWS_IAM", because a browser cannot sign requests.
   EOT
   type = object({
     enabled      = optional(bool, true)

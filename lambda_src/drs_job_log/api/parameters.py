@@ -23,7 +23,7 @@ _MAX_LIMIT: Final = 1000
 # The limit of a partition key in DynamoDB.
 _MAX_ID_BYTES: Final = 2048
 
-
+# Parameter → kind of the resource that it names.
 _KINDS: Final[Mapping[str, Literal["execution", "job"]]] = {"executionId": "execution", "jobId": "job"}
 
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import chain
-from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from drs_job_log.model.events import RESOURCE_FAILURES, SERVER_FAILURES, is_job_end, revision_of
 
@@ -80,8 +80,6 @@ class ProgressEvent(Protocol):
     """An event as the state machine reads it: a ``JobLogEvent``, or an item of the collector."""
 
     @property
-    def key(self) -> str: ...
-    @property
     def event_id(self) -> str: ...
     @property
     def event_type(self) -> str: ...
@@ -107,19 +105,7 @@ class ProgressEvent(Protocol):
     def is_from_collector(self) -> bool: ...
 
 
-_Event = TypeVar("_Event", bound=ProgressEvent)
-
-
-def decisive(events: Collection[_Event]) -> Sequence[_Event]:
-    """Return the events that decide the state of a job.
-
-    If the collector reads the job, the events of other senders are in its log but change no state. Otherwise, all
-    events decide.
-    """
-    return [event for event in events if not event.is_foreign] if has_collector_events(events) else list(events)
-
-
-def has_collector_events(events: Collection[ProgressEvent]) -> bool:
+def _has_collector_events(events: Collection[ProgressEvent]) -> bool:
     """Whether the collector reads the job of these events.
 
     Earlier versions stored foreign events as those of the collector are stored. If the same sender also sent an event
@@ -283,12 +269,20 @@ def job_state_of(
 ) -> JobState:
     """Derive the state of one job from its events, in any order.
 
+    If the collector reads the job, events of other senders change no state. Otherwise, all events decide.
+
     ``job_type`` and ``started_at`` are known facts about the job. Without ``started_at``, at least one event is
     required.
     """
     events = list(events)
-    in_order = sorted({event.key: event for event in decisive(events)}.values(), key=_order)
-    job = JobState(job_id, started_at or in_order[0].timestamp, job_type, is_collected=has_collector_events(events))
+    is_collected = _has_collector_events(events)
+    deciding = {
+        (event.timestamp, event.event_id, event.source): event
+        for event in events
+        if not (is_collected and event.is_foreign)
+    }
+    in_order = sorted(deciding.values(), key=_order)
+    job = JobState(job_id, started_at or in_order[0].timestamp, job_type, is_collected)
     for event in in_order:
         job._apply(event)
     job._close()

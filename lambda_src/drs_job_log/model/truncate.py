@@ -32,6 +32,7 @@ def truncate_to_fit(
 
 
 def truncate_texts(value: Any, max_bytes: int) -> Any:
+    """Return a JSON value in which each text has at most ``max_bytes`` bytes of UTF-8."""
     match value:
         case str():
             return value.encode(errors="backslashreplace")[:max_bytes].decode(errors="ignore")
