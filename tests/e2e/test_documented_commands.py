@@ -128,7 +128,8 @@ command aws dynamodb query --table-name "$TABLE" --key-condition-expression 'Job
         reason="",
     )
 
-    result = shell.run(block)
+    # Other blocks leave messages in the DLQ, and each of them takes several calls of the AWS CLI.
+    result = shell.run(block, seconds=240)
 
     assert result.returncode == 0, result.stdout
     lines = result.stdout.split("\n")
