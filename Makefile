@@ -2,7 +2,7 @@
 # `make test` before you commit.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo check test bench lint types javascript browser unit terraform faults viewer e2e docs screenshots format lock clean
+.PHONY: help package demo check test bench lint types javascript browser unit terraform faults viewer e2e docs screenshots format lock clean
 
 VENV := .venv
 RUN := $(VENV)/bin/python
@@ -18,10 +18,13 @@ export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z].*## / { printf "make %-10s  %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-demo: $(READY) ## apply the local example on an AWS emulator (MiniStack), replay two waves and show them (KEEP=1 keeps it running)
+package: $(READY) ## build the deployment package from lambda_src. Commit it together with the sources
+	@$(RUN) -m tests.support.package
+
+demo: package ## apply the local example on an AWS emulator (MiniStack), replay two waves and show them (KEEP=1 keeps it running)
 	$(RUN) -m tests.support.demo
 
-check: lint types javascript ## fast checks: format, lint, types, unit tests with few examples, one plan of the defaults
+check: package lint types javascript ## fast checks: format, lint, types, unit tests with few examples, one plan of the defaults
 	TEST_PROFILE=check $(RUN) -m pytest -q -n 2 -m "not slow" $(WITHOUT_SCHEMATHESIS) tests/terraform/test_defaults.py tests/unit
 
 test: lint types javascript browser ## everything: checks, unit, plan, fault, browser and end-to-end tests, short benchmarks
@@ -67,7 +70,7 @@ lock: $(READY) ## compile requirements-dev.in to requirements-dev.txt
 	$(RUN) -m uv pip compile --quiet --universal --python-version 3.11 requirements-dev.in -o requirements-dev.txt
 
 clean: ## remove what the other targets create
-	rm -rf $(VENV) node_modules .cache builds .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) node_modules .cache .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
 # The first Python on the machine that is new enough.
 $(READY): requirements-dev.txt

@@ -279,10 +279,6 @@ resource "aws_cloudwatch_metric_alarm" "this" {
   # No OK action for one-time events: the metric ends after a minute, and a pager would close an open incident.
   ok_actions = contains(local.one_time_metrics, each.value.metric_name) ? [] : var.alarm_actions
   tags       = var.tags
-
-  lifecycle {
-    create_before_destroy = true # see modules/function
-  }
 }
 
 # Unlike the other alarms, these fire when data is missing, for example if the function does not run.
@@ -303,10 +299,6 @@ resource "aws_cloudwatch_metric_alarm" "heartbeat" {
   alarm_actions       = var.alarm_actions
   ok_actions          = var.alarm_actions
   tags                = var.tags
-
-  lifecycle {
-    create_before_destroy = true # see modules/function
-  }
 }
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -351,4 +343,16 @@ resource "aws_cloudwatch_composite_alarm" "this" {
   alarm_actions     = each.value.actions
   ok_actions        = each.key == "pipeline-unhealthy" ? each.value.actions : []
   tags              = var.tags
+
+  lifecycle {
+    replace_triggered_by = [terraform_data.alarms_of_composite[each.key]]
+  }
+}
+
+# CloudWatch refuses to delete an alarm that a composite alarm uses. Therefore, Terraform replaces a composite alarm if its
+# alarms change: it deletes the composite alarm, then the alarm, and then creates the composite alarm.
+resource "terraform_data" "alarms_of_composite" {
+  for_each = local.composite_alarms
+
+  input = sort(each.value.alarms)
 }

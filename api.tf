@@ -29,10 +29,7 @@ module "api" {
 
   reserved_concurrency = var.api.reserved_concurrency
 
-  environment = merge(local.shared_environment, local.executions_table_environment, {
-    # A reference to the resource, so that the table and its indexes exist before the function.
-    JOB_LOG_EVENTS_TABLE = aws_dynamodb_table.job_log_events.name
-  })
+  environment     = merge(local.shared_environment, local.executions_table_environment)
   policy_document = data.aws_iam_policy_document.api.json
 
   # No alarms of the function: the alarms of the API cover it, and also failed invocations by API Gateway.

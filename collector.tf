@@ -127,6 +127,7 @@ resource "aws_cloudwatch_event_rule" "wake" {
 
   name        = local.wake_rule_name
   description = "Invokes the collector of ${var.name} when a DRS job starts or launches a server"
+  state       = "ENABLED" # so that a plan shows a disabled rule
   tags        = var.tags
 
   event_pattern = jsonencode({

@@ -53,6 +53,7 @@ resource "aws_cloudwatch_event_rule" "this" {
   description    = each.value.description
   event_bus_name = each.value.event_bus_name
   event_pattern  = jsonencode(each.value.event_pattern)
+  state          = "ENABLED" # so that a plan shows a disabled rule
   tags           = var.tags
 }
 

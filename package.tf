@@ -1,38 +1,27 @@
 # The deployment package and the Powertools layer.
 
 # ---------------------------------------------------------------------------------------------------------------------
-# Deployment package: zipped from lambda_src, or prebuilt
+# Deployment package: bundled in lambda_package, or your own (input package)
 # ---------------------------------------------------------------------------------------------------------------------
 
 locals {
   source_dir   = "${path.module}/lambda_src"
   source_files = fileset(local.source_dir, "drs_job_log/**/*.{py,html,css,js,svg}")
 
-  package = var.package != null ? {
-    filename          = var.package.filename
-    s3_bucket         = var.package.s3_bucket
-    s3_key            = var.package.s3_key
-    s3_object_version = var.package.s3_object_version
-    source_code_hash  = var.package.filename != null ? try(filebase64sha256(var.package.filename), null) : null
-    } : {
-    filename          = one(data.archive_file.package[*].output_path)
-    s3_bucket         = null
-    s3_key            = null
-    s3_object_version = null
-    # Hash of the sources, not of the zip: zips of equal sources can differ between machines and would cause updates.
-    source_code_hash = base64sha256(jsonencode({ for file in local.source_files : file => filesha256("${local.source_dir}/${file}") }))
-  }
-}
+  # Identifies the sources. The name of the package contains it, so that no package of other sources can be deployed.
+  source_hash = substr(sha256(join("", [for file in local.source_files : "${filesha256("${local.source_dir}/${file}")}  ${file}\n"])), 0, 16)
 
-data "archive_file" "package" {
-  count = var.package == null ? 1 : 0
+  # The package is a file of the module and not built by Terraform: each machine that plans or applies has the same file.
+  bundled_package = { filename = "${path.module}/lambda_package/drs_job_log-${local.source_hash}.zip" }
+  package_source  = var.package != null ? var.package : merge(local.no_package, local.bundled_package)
+  no_package      = { filename = null, s3_bucket = null, s3_key = null, s3_object_version = null }
 
-  type             = "zip"
-  source_dir       = local.source_dir
-  excludes         = setsubtract(fileset(local.source_dir, "**"), local.source_files)
-  output_file_mode = "0644"
-  # Two copies of the module in one configuration, for example in two Regions, must not write the same file.
-  output_path = "${path.module}/builds/${local.prefix}-${local.account_id}-${local.region}.zip"
+  # Without the condition, a missing file would be an error that names no remedy. See modules/function.
+  package = merge(local.package_source, {
+    source_code_hash = local.package_source.filename == null ? null : (
+      fileexists(local.package_source.filename) ? filebase64sha256(local.package_source.filename) : null
+    )
+  })
 }
 
 # ---------------------------------------------------------------------------------------------------------------------

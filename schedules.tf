@@ -43,12 +43,12 @@ resource "aws_scheduler_schedule" "this" {
     }
   }
 
-  # The collector must not run before the whole pipeline exists: events without a matching rule and target are lost.
+  # The collector must not run before the rules and the queues exist: events without a matching rule and target are lost.
+  # The events table is created later. Until then, runs fail, and SQS keeps the events.
   depends_on = [
     aws_dynamodb_table.notices,
     aws_sns_topic.failures,
     aws_cloudwatch_event_target.queue,
-    aws_dynamodb_table.job_log_events,
     aws_iam_role_policy.scheduler,
     aws_lambda_event_source_mapping.ingest,
     aws_lambda_function_event_invoke_config.scheduled,

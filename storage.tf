@@ -78,4 +78,20 @@ resource "aws_dynamodb_table" "job_log_events" {
     enabled     = local.kms_key_arn != null
     kms_key_arn = local.kms_key_arn
   }
+
+  # Terraform creates the table last and destroys it first. If deletion protection stops a destroy or a change of the
+  # name, everything else still exists. These resources depend on all others: a test compares them with the graph.
+  depends_on = [
+    aws_apigatewayv2_stage.this,
+    aws_cloudwatch_composite_alarm.this,
+    aws_cloudwatch_dashboard.this,
+    aws_cloudwatch_event_archive.this,
+    aws_cloudwatch_event_target.wake,
+    aws_cloudwatch_metric_alarm.heartbeat,
+    aws_cloudwatch_metric_alarm.this,
+    aws_kms_alias.this,
+    aws_lambda_permission.api,
+    aws_lambda_permission.wake,
+    aws_scheduler_schedule.this,
+  ]
 }

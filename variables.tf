@@ -101,7 +101,7 @@ variable "functions" {
 
 variable "package" {
   description = <<-EOT
-    A prebuilt deployment package. Null: Terraform zips the sources of this module. Set either `filename`, or `s3_bucket` and `s3_key`:
+    A prebuilt deployment package. Null: the package that the module contains. Set either `filename`, or `s3_bucket` and `s3_key`:
     - `filename` (string, default null): path of a local zip file.
     - `s3_bucket` (string, default null): S3 bucket of a zip file.
     - `s3_key` (string, default null): S3 object key of the zip file.

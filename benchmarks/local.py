@@ -8,15 +8,12 @@ import shutil
 import statistics
 import tempfile
 import time
-import zipfile
 from datetime import UTC, datetime, timedelta
-from io import BytesIO
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from benchmarks import harness, product
 from benchmarks.harness import LAUNCH_RESULT, ROOT, Figure, Stage
-from tests.support import played, scripts, tables
+from tests.support import package, played, scripts, tables
 from tests.support.drs import DrsServer, Simulator
 from tests.support.envelopes import sqs_records
 from tests.support.scripts import server_id
@@ -213,14 +210,4 @@ def memory(stage: Stage, *, short: bool) -> Iterator[Figure]:
                 answers = [json.dumps(function(event).answer) for event in events]
                 assert part in answers[-1], f"{name}: {answers[-1]:.500}"
                 yield Figure(what=f"peak memory of {name}: {what}", unit="MB", values=[function.peak_mb], at_most=256)
-    yield Figure(what="size of the package", unit="KB", values=[_zipped_kb()], at_most=150)
-
-
-def _zipped_kb() -> float:
-    """Kilobytes of the package that package.tf builds."""
-    package = BytesIO()
-    with zipfile.ZipFile(package, "w", zipfile.ZIP_DEFLATED) as archive:
-        for path in sorted((ROOT / "lambda_src").rglob("*")):
-            if path.suffix in {".py", ".html", ".css", ".js", ".svg"}:
-                archive.write(path, Path(path).relative_to(ROOT / "lambda_src"))
-    return len(package.getvalue()) / 1024
+    yield Figure(what="size of the package", unit="KB", values=[len(package.content()) / 1024], at_most=400)

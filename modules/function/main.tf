@@ -119,6 +119,10 @@ resource "aws_lambda_function" "this" {
 
   lifecycle {
     precondition {
+      condition     = var.defaults.package.filename == null || fileexists(coalesce(var.defaults.package.filename, "-"))
+      error_message = "The deployment package ${coalesce(var.defaults.package.filename, "-")} does not exist. If you changed lambda_src, run make package and commit the result. Otherwise, get an unchanged copy of the module. To use your own package, set package."
+    }
+    precondition {
       condition     = length(setintersection(keys(var.environment), keys(var.defaults.additional_environment))) == 0
       error_message = "functions.environment must not set ${join(", ", setintersection(keys(var.environment), keys(var.defaults.additional_environment)))}: the module sets these variables. Remove them from functions.environment."
     }
@@ -168,7 +172,7 @@ resource "aws_cloudwatch_metric_alarm" "this" {
   alarm_description   = "${each.value.description} What to do: ${var.alarms.runbooks}/function-${each.key}.md"
   namespace           = "AWS/Lambda"
   metric_name         = each.value.metric_name
-  dimensions          = { FunctionName = var.name } # no reference to the function: see lifecycle
+  dimensions          = { FunctionName = var.name }
   statistic           = each.value.statistic
   period              = each.value.period
   evaluation_periods  = 1
@@ -178,11 +182,4 @@ resource "aws_cloudwatch_metric_alarm" "this" {
   alarm_actions       = var.alarms.actions
   ok_actions          = var.alarms.actions
   tags                = var.tags
-
-  lifecycle {
-    # CloudWatch refuses to delete an alarm that a composite alarm uses, so Terraform must update the composite alarm
-    # first. Terraform applies this setting also to every resource that the alarm refers to. A replacement of such a
-    # resource with the same name would fail, so the alarm refers to no resource.
-    create_before_destroy = true
-  }
 }

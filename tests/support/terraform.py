@@ -1,8 +1,4 @@
-"""Runs the Terraform CLI, with or without access to the provider registry.
-
-Without access, ``hashicorp/aws`` comes from a filesystem mirror on this machine, and ``hashicorp/archive`` from the
-substitute in archive_provider.py. Only Terraform's CLI configuration refers to them.
-"""
+"""Runs Terraform with ``hashicorp/aws`` from a filesystem mirror on this machine, otherwise from the registry."""
 
 from __future__ import annotations
 
@@ -14,7 +10,6 @@ import os
 import shlex
 import shutil
 import subprocess
-import sys
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -25,11 +20,14 @@ if TYPE_CHECKING:
 ROOT: Final = Path(__file__).resolve().parents[2]
 CACHE: Final = ROOT / ".cache"
 
-# All machines test with the same versions.
+# All machines test with the same version of the provider.
 _AWS_VERSION: Final = "5.100.0"
-_ARCHIVE_VERSION: Final = "2.7.1"
-_ARCHIVE: Final = f'archive = {{ source = "hashicorp/archive", version = "{_ARCHIVE_VERSION}" }}'
-_AWS: Final = f'aws = {{ source = "hashicorp/aws", version = "{_AWS_VERSION}" }}'
+_REQUIRED: Final = f"""terraform {{
+  required_providers {{
+    aws = {{ source = "hashicorp/aws", version = "{_AWS_VERSION}" }}
+  }}
+}}
+"""
 
 # Terraform and its providers collect garbage less often: a third less CPU time for more memory.
 FAST: Final = {"GOGC": "400"}
@@ -103,8 +101,8 @@ class Terraform:
             if message["type"] == "diagnostic" and message["diagnostic"]["severity"] == "error"
         ]
 
-    def apply(self) -> None:
-        self.run("apply", "-input=false", "-no-color", "-auto-approve")
+    def apply(self, *options: str) -> None:
+        self.run("apply", "-input=false", "-no-color", "-auto-approve", *options)
 
     def destroy(self) -> None:
         self.run("destroy", "-input=false", "-no-color", "-auto-approve")
@@ -120,10 +118,10 @@ def working_copy() -> Iterator[Path]:
         copy = Path(folder)
         for file in ROOT.glob("*.tf"):
             shutil.copy(file, copy)
-        for name in ("modules", "lambda_src", "examples", "tests/terraform"):
+        for name in ("modules", "lambda_src", "lambda_package", "examples", "tests/terraform"):
             shutil.copytree(ROOT / name, copy / name, ignore=shutil.ignore_patterns(".terraform*", "*.tfstate*"))
         for example in (copy / "examples").iterdir():
-            (example / "tested_override.tf").write_text(_required(_ARCHIVE, _AWS))
+            (example / "tested_override.tf").write_text(_REQUIRED)
         yield copy
 
 
@@ -134,64 +132,24 @@ def cli_config() -> Path:
     Raises
     ------
     TerraformError
-        If the registry does not respond and the machine has no mirror of hashicorp/aws.
+        If the machine has no mirror of hashicorp/aws and the registry does not respond.
     """
     CACHE.mkdir(exist_ok=True)
     with (CACHE / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # Terraform's plugin cache supports one writer at a time
-        return _registry_config() or _mirror_config()
+        return _mirror_config() or _registry_config()
 
 
-def _registry_config() -> Path | None:
-    """Fill a cache with providers from the registry. Return None if the registry does not respond."""
-    plugins = CACHE / "plugins"
-    plugins.mkdir(exist_ok=True)
-    # Without the second setting, Terraform ignores the cache because the working copies have no lock files.
-    config = _write(
-        CACHE / "registry.rc",
-        f'plugin_cache_dir = "{plugins}"\nplugin_cache_may_break_dependency_lock_file = true\n',
-    )
-    answers = _initializes(_required(_ARCHIVE), config, timeout=60)
-    return config if answers and _initializes(_required(_ARCHIVE, _AWS), config) else None
-
-
-def _required(*providers: str) -> str:
-    return "terraform {\n  required_providers {\n" + "".join(f"    {line}\n" for line in providers) + "  }\n}\n"
-
-
-def _initializes(module: str, config: Path, timeout: float | None = None) -> bool:
-    with tempfile.TemporaryDirectory() as folder:
-        (Path(folder) / "main.tf").write_text(module)
-        environment = os.environ | {"TF_CLI_CONFIG_FILE": str(config)}
-        command = ["terraform", "init", "-input=false"]
-        try:
-            done = subprocess.run(
-                command, cwd=folder, env=environment, check=False, capture_output=True, timeout=timeout
-            )
-        except subprocess.TimeoutExpired:
-            return False
-        return done.returncode == 0
-
-
-def _mirror_config() -> Path:
-    """Configure hashicorp/aws from a filesystem mirror on this machine, and the substitute of hashicorp/archive."""
+def _mirror_config() -> Path | None:
+    """Use hashicorp/aws from a filesystem mirror on this machine. Return None if there is none."""
     mirror = next((found for base, name in _MIRRORS for found in base.glob(name) if _holds_aws(found)), None)
     if mirror is None:
-        raise TerraformError(
-            "The provider registry does not respond, and there is no filesystem mirror with hashicorp/aws in "
-            + ", ".join(str(base / name) for base, name in _MIRRORS)
-            + ". Make one on a machine with access to the registry: terraform providers mirror FOLDER"
-        )
+        return None
     return _write(
         CACHE / "mirror.rc",
         f"""provider_installation {{
   filesystem_mirror {{
-    path    = "{mirror}"
-    include = ["hashicorp/aws"]
-  }}
-  filesystem_mirror {{
-    path    = "{_archive_mirror()}"
-    include = ["hashicorp/archive"]
+    path = "{mirror}"
   }}
 }}
 """,
@@ -199,24 +157,31 @@ def _mirror_config() -> Path:
 
 
 def _holds_aws(mirror: Path) -> bool:
-    return any(mirror.glob("registry.terraform.io/hashicorp/aws/*"))
+    return any(mirror.glob(f"registry.terraform.io/hashicorp/aws/*{_AWS_VERSION}*"))
 
 
-def _archive_mirror() -> Path:
-    """Make a filesystem mirror with the substitute of hashicorp/archive."""
-    version = json.loads(subprocess.run(["terraform", "version", "-json"], check=True, capture_output=True).stdout)
-    mirror = CACHE / "mirror"
-    folder = mirror / "registry.terraform.io/hashicorp/archive" / _ARCHIVE_VERSION / version["platform"]
-    folder.mkdir(parents=True, exist_ok=True)
-    script = folder / f"terraform-provider-archive_v{_ARCHIVE_VERSION}_x5"
-    # The framework stores a certificate in the home directory.
-    _write(
-        script,
-        f"#!/bin/sh\nHOME={shlex.quote(str(CACHE))} exec {shlex.quote(sys.executable)} "
-        f"{shlex.quote(str(ROOT / 'tests/support/archive_provider.py'))}\n",
-        mode=0o755,
+def _registry_config() -> Path:
+    """Fill a cache with hashicorp/aws from the registry. Raises TerraformError."""
+    plugins = CACHE / "plugins"
+    plugins.mkdir(exist_ok=True)
+    # Without the second setting, Terraform ignores the cache because the working copies have no lock files.
+    config = _write(
+        CACHE / "registry.rc",
+        f'plugin_cache_dir = "{plugins}"\nplugin_cache_may_break_dependency_lock_file = true\n',
     )
-    return mirror
+    with tempfile.TemporaryDirectory() as folder:
+        (Path(folder) / "main.tf").write_text(_REQUIRED)
+        environment = os.environ | {"TF_CLI_CONFIG_FILE": str(config)}
+        command = ["terraform", "init", "-input=false"]
+        result = subprocess.run(command, cwd=folder, env=environment, check=False, text=True, capture_output=True)
+    if result.returncode:
+        raise TerraformError(
+            f"No folder of this machine is a filesystem mirror with hashicorp/aws {_AWS_VERSION}: "
+            + ", ".join(str(base / name) for base, name in _MIRRORS)
+            + ". Make one on a machine with access to the registry (terraform providers mirror FOLDER), or give this "
+            + f"machine access to the registry. terraform init reports:\n{result.stderr}"
+        )
+    return config
 
 
 def _write(file: Path, text: str, mode: int = 0o644) -> Path:

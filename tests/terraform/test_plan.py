@@ -4,18 +4,16 @@ import base64
 import hashlib
 import json
 import re
-import zipfile
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from drs_job_log.config import RUNNING_STATUSES
 
-from tests.support.terraform import ROOT
+from tests.support import package
 from tests.terraform.conftest import ACCOUNT
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from tests.terraform.conftest import Planned
 SQS = f"arn:aws:sqs:us-east-1:{ACCOUNT}"
@@ -870,30 +868,10 @@ def test_the_api_has_no_resources_if_it_is_disabled(planned: Callable[[str], Pla
 # ---------------------------------------------------------------------------------------------------------------------
 
 
-def test_the_zip_contains_exactly_the_sources(plan: dict[str, Any], copy: Path) -> None:
-    assert plan  # the plan writes the zip
-    sources = {
-        path.relative_to(ROOT / "lambda_src").as_posix()
-        for path in (ROOT / "lambda_src/drs_job_log").rglob("*.*")
-        if path.suffix != ".pyc"
-    }
-    assert "drs_job_log/viewer/drs-job-log.js" in sources
-
-    with zipfile.ZipFile(copy / f"builds/drs-job-log-{ACCOUNT}-us-east-1.zip") as package:
-        assert set(package.namelist()) == sources
-        assert {info.external_attr >> 16 & 0o777 for info in package.infolist()} == {0o644}
-
-
-def test_the_code_hash_is_computed_from_the_sources(planned: Callable[[str], Planned]) -> None:
-    hashes = {
-        path.relative_to(ROOT / "lambda_src").as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
-        for path in (ROOT / "lambda_src/drs_job_log").rglob("*.*")
-        if path.suffix != ".pyc"
-    }
-    text = json.dumps(hashes, sort_keys=True, separators=(",", ":"))
-
+def test_the_package_is_the_file_of_these_sources(planned: Callable[[str], Planned]) -> None:
     function = planned("default")["module.ingest.aws_lambda_function.this"]
-    assert function["source_code_hash"] == base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+    assert function["filename"].endswith(f"/lambda_package/{package.name()}")
+    assert function["source_code_hash"] == base64.b64encode(hashlib.sha256(package.content()).digest()).decode()
 
 
 def test_a_prebuilt_package(planned: Callable[[str], Planned]) -> None:
