@@ -427,6 +427,7 @@ def test_a_full_read_of_a_large_log_is_valid_for_longer() -> None:
     assert not log.was_read_in_full(START + 12 * SECOND, 10 * SECOND)
 
 
+@pytest.mark.slow
 def test_the_size_of_a_log_is_at_least_its_memory() -> None:
     """With the texts and lists of a job of 200 servers, as an answer of DynamoDB has them."""
     servers = [scripts.server_id(number) for number in range(200)]
@@ -481,6 +482,7 @@ def test_late_and_later_linked_events_are_in_the_late_index(table: JobLogTable, 
     assert table.new_events_of_execution("exec-2", now, ()) == []
 
 
+@pytest.mark.slow
 def test_the_cached_log_grows_with_new_events(table: JobLogTable) -> None:
     servers = [scripts.server_id(number) for number in range(6)]
     events = played.events(

@@ -39,6 +39,7 @@ def log_of(events: Iterable[JobLogEvent]) -> EventLog:
     return log
 
 
+@pytest.mark.slow
 def test_pages_fit_into_a_lambda_response_and_contain_each_event_once() -> None:
     """The longest error texts that DRS allows, with characters that JSON escapes twice."""
     servers = [scripts.server_id(number) for number in range(60)]
@@ -66,6 +67,7 @@ def test_pages_fit_into_a_lambda_response_and_contain_each_event_once() -> None:
     assert all(len(server["error"]) < 65_536 for server in body["servers"])
 
 
+@pytest.mark.slow
 def test_the_progress_fits_into_a_lambda_response_and_keeps_each_text_in_part() -> None:
     """Long errors of servers, of their post-launch actions, and of networks, in the response with the largest page."""
     error = '"' * 65_536
@@ -163,6 +165,7 @@ def progresses(draw: st.DrawFn) -> Progress:
     )
 
 
+@pytest.mark.slow
 @given(progresses(), st.integers(MIN_PROGRESS_BYTES, views._MAX_BODY_BYTES))
 def test_any_progress_is_within_the_limit(progress: Progress, max_bytes: int) -> None:
     entries = progress_entries(progress, max_bytes)
@@ -224,6 +227,7 @@ def test_servers_precede_less_important_ones(states: list[str], kept: str) -> No
     assert {entry["state"] for entry in entries["servers"]} <= ({kept} if states else {"LAUNCHED", "SKIPPED"})
 
 
+@pytest.mark.slow
 def test_the_lists_of_an_entry_keep_the_failed_parts() -> None:
     networks = [
         network(number, "FAILED" if number % 1000 == 999 else "LAUNCHED", "x" * 5000) for number in range(10_000)
@@ -237,6 +241,7 @@ def test_the_lists_of_an_entry_keep_the_failed_parts() -> None:
     assert ids == sorted(ids)
 
 
+@pytest.mark.slow
 def test_an_answer_with_40618_servers_fits_and_its_summary_counts_all_of_them() -> None:
     """An earlier version stored such an event."""
     names = [scripts.server_id(number) for number in range(40_618)]

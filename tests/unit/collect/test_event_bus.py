@@ -97,6 +97,7 @@ def test_batches_are_in_order_full_and_within_the_limits(texts: list[str]) -> No
         assert len(batch) == 10 or len("".join(batch)) + len(following[0]) > 250 * 1024
 
 
+@pytest.mark.slow
 @given(
     st.dictionaries(
         st.sampled_from(["error", "message", "conversionProperties", "sourceServerName"]),

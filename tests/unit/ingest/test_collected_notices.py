@@ -85,6 +85,7 @@ def servers(message: dict[str, Any]) -> list[str]:
     return re.findall(r"^(?:Server:     |  - )(\S+) \(", message["Message"], re.MULTILINE)
 
 
+@pytest.mark.slow
 def test_a_hundred_servers_that_fail_for_one_cause_are_one_list(
     subscriber: Subscriber, timers: list[tuple[str, timedelta]]
 ) -> None:
@@ -153,6 +154,7 @@ def test_one_collected_notice_has_the_usual_message(
     assert "Error:      no rights\n" in message["Message"]
 
 
+@pytest.mark.slow
 def test_old_failures_of_several_jobs_are_one_message(
     subscriber: Subscriber, timers: list[tuple[str, timedelta]]
 ) -> None:
@@ -245,6 +247,7 @@ def test_a_full_group_continues_in_another_one(
     assert told == Counter(f"server-{number}" for number in range(8))
 
 
+@pytest.mark.slow
 def test_a_message_has_at_most_500_notices(
     subscriber: Subscriber, timers: list[tuple[str, timedelta]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -262,6 +265,7 @@ def test_a_message_has_at_most_500_notices(
 orders = st.lists(st.integers(0, 6), max_size=4).flatmap(lambda repeated: st.permutations([*range(7), *repeated]))
 
 
+@pytest.mark.slow
 @given(orders.flatmap(lambda order: st.tuples(*(st.tuples(st.just(number), st.booleans()) for number in order))))
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 def test_each_notice_is_in_one_message_in_any_order(

@@ -464,6 +464,7 @@ def histories(draw: st.DrawFn) -> list[str]:
     return bodies
 
 
+@pytest.mark.slow
 @given(histories(), st.randoms(use_true_random=False), st.integers(1, 3))
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 def test_the_notifications_tell_the_result_once_in_any_order(

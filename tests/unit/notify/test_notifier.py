@@ -505,6 +505,7 @@ def test_sns_accepts_the_notification_of_any_event(detail: dict[str, Any], inval
     assert len(json.dumps(message).encode()) < 256 * 1024
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("text", ["x", "\U0001f6ab", '"', "\x01"], ids=ascii)
 def test_a_collecting_message_fits_into_a_message_of_sns(text: str) -> None:
     """SNS limits the text and the attributes together to 256 KB."""
