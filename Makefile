@@ -2,7 +2,7 @@
 # `make test` before you commit.
 
 .DEFAULT_GOAL := help
-.PHONY: help package demo check test bench lint types javascript browser unit terraform faults viewer e2e docs screenshots format lock clean
+.PHONY: help package demo check test bench lint types javascript browser unit terraform faults viewer e2e docs provider-schema screenshots format lock clean
 
 VENV := .venv
 RUN := $(VENV)/bin/python
@@ -56,6 +56,9 @@ viewer: browser ## the tests of the viewer in a browser
 docs: $(READY) ## generate the tables in README.md and docs/
 	$(RUN) -m tests.support.readme
 	$(RUN) -m benchmarks --pages
+
+provider-schema: $(READY) ## extract the schema of provider 6 to tests/data, after the module uses a new resource type
+	$(RUN) -m tests.support.provider_schema
 
 screenshots: browser ## take the screenshots of the viewer in docs/
 	PYTHONPATH=lambda_src AWS_DEFAULT_REGION=us-east-1 $(RUN) -m tests.support.screenshots

@@ -154,6 +154,8 @@ resource "aws_apigatewayv2_stage" "this" {
 }
 
 resource "aws_cloudwatch_log_group" "api_access" {
+  #checkov:skip=CKV_AWS_158:CloudWatch Logs encrypts with its own key. kms_key_arn or create_kms_key sets a customer key
+  #checkov:skip=CKV_AWS_338:Input functions.log_retention_in_days. The events, not the logs, are the record of a recovery
   count = var.api.enabled ? 1 : 0
 
   name              = local.access_log_group_name

@@ -65,7 +65,7 @@ data "aws_iam_policy_document" "key" {
 
     principals {
       type        = "Service"
-      identifiers = ["logs.${local.region}.${data.aws_partition.current.dns_suffix}"] # differs in China
+      identifiers = ["logs.${local.region}.${local.dns_suffix}"] # differs in China
     }
     condition {
       test     = "ArnLike"

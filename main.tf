@@ -4,12 +4,17 @@ data "aws_caller_identity" "current" {}
 
 data "aws_partition" "current" {}
 
-data "aws_region" "current" {}
+# The only data source with the Region in providers 5 and 6: in aws_region, "region" is missing in 5, and "name" and "id"
+# are deprecated in 6. It sends no request.
+data "aws_service" "drs" {
+  service_id = "drs"
+}
 
 locals {
   account_id = data.aws_caller_identity.current.account_id
   partition  = data.aws_partition.current.partition
-  region     = data.aws_region.current.id # .name is deprecated in provider 6, and .id works in 5 and 6
+  dns_suffix = data.aws_partition.current.dns_suffix
+  region     = data.aws_service.drs.region
 
   # 38 characters plus the longest suffix stay within 64, the limit for functions, roles and rules.
   # A longer name is truncated and gets a digest, because two truncated names could collide.
@@ -22,6 +27,9 @@ locals {
 
 locals {
   function_defaults = {
+    account_id             = local.account_id
+    partition              = local.partition
+    region                 = local.region
     package                = local.package
     runtime                = var.functions.runtime
     architecture           = var.functions.architecture

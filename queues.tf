@@ -11,7 +11,7 @@ locals {
   }
 
   # Composed from names too: with an unknown value, the plan would show no variable of the function.
-  ingest_queue_url = "https://sqs.${local.region}.${data.aws_partition.current.dns_suffix}/${local.account_id}/${local.queue_names.ingest}"
+  ingest_queue_url = "https://sqs.${local.region}.${local.dns_suffix}/${local.account_id}/${local.queue_names.ingest}"
 
   # The maximum of SQS. A message keeps its age when it moves to a DLQ, so this is the time in both queues together.
   message_retention_seconds = 14 * 24 * 60 * 60

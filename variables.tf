@@ -287,7 +287,10 @@ variable "collector" {
     error_message = "collector.targets[*].external_id requires role_arn and must have 2 to 1224 letters, digits and characters of \"_+=,.@:/-\". Add role_arn or remove external_id."
   }
   validation {
-    condition     = length(distinct([for target in var.collector.targets : "${coalesce(target.region, data.aws_region.current.id)} ${try(split(":", target.role_arn)[4], data.aws_caller_identity.current.account_id)}"])) == length(var.collector.targets)
+    condition = length(var.collector.targets) == length(distinct([
+      for target in var.collector.targets :
+      "${coalesce(target.region, local.region)} ${try(split(":", target.role_arn)[4], local.account_id)}"
+    ]))
     error_message = "collector.targets must not contain the same account and Region twice, because the collector would read each job twice. Remove the duplicate."
   }
 }
@@ -549,8 +552,8 @@ variable "notifications" {
     error_message = "notifications.kms_key_arn is for your own topic and requires create_topic = false and topic_arn. To encrypt the topic of the module, set kms_key_arn."
   }
   validation {
-    condition     = var.notifications.topic_arn == null || try(split(":", var.notifications.topic_arn)[3] == data.aws_region.current.id, true)
-    error_message = "notifications.topic_arn must be the ARN of a topic in this Region, ${data.aws_region.current.id}. SNS accepts messages only in the Region of the topic."
+    condition     = var.notifications.topic_arn == null || try(split(":", var.notifications.topic_arn)[3] == local.region, true)
+    error_message = "notifications.topic_arn must be the ARN of a topic in this Region, ${local.region}. SNS accepts messages only in the Region of the topic."
   }
   validation {
     condition     = var.notifications.kms_key_arn == null || can(regex("^arn:[a-z0-9-]+:kms:[a-z0-9-]+:[0-9]{12}:key/.+$", var.notifications.kms_key_arn))

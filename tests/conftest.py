@@ -25,7 +25,8 @@ settings.load_profile("tests")
 # need the CPU, the longest first, so that none of them ends last.
 ORDER = [
     *("e2e/test_faults.py", "e2e/test_documented_commands.py", "terraform/test_applied.py", "e2e/test_drs_jobs.py"),
-    *("e2e/test_waves.py", "e2e/test_least_privilege.py", "benchmarks", "e2e/test_pipeline.py", "e2e"),
+    *("e2e/test_deploying_role.py", "e2e/test_waves.py", "e2e/test_least_privilege.py", "benchmarks"),
+    *("e2e/test_pipeline.py", "e2e"),
     *("terraform/test_plan.py", "terraform/test_observability.py", "terraform/test_refusals.py"),
     *("terraform", "viewer", "faults", "unit"),
 ]

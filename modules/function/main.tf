@@ -1,14 +1,10 @@
 # A Lambda function with its role, log group and alarms.
 
-data "aws_caller_identity" "current" {}
-
-data "aws_partition" "current" {}
-
-data "aws_region" "current" {}
-
 locals {
   log_group_name = "/aws/lambda/${var.name}"
-  log_group_arn  = "arn:${data.aws_partition.current.partition}:logs:${data.aws_region.current.id}:${data.aws_caller_identity.current.account_id}:log-group:${local.log_group_name}"
+  log_group_arn = join(":", [
+    "arn", var.defaults.partition, "logs", var.defaults.region, var.defaults.account_id, "log-group", local.log_group_name,
+  ])
 }
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -17,7 +13,7 @@ locals {
 
 resource "aws_iam_role" "this" {
   # Role names are global, so the Region is part of the name for copies of the module in other Regions.
-  name                 = "${var.name}-${data.aws_region.current.id}"
+  name                 = "${var.name}-${var.defaults.region}"
   description          = "Execution role of the Lambda function ${var.name}"
   path                 = var.defaults.role_path
   permissions_boundary = var.defaults.permissions_boundary
@@ -68,6 +64,8 @@ data "aws_iam_policy_document" "this" {
 # ---------------------------------------------------------------------------------------------------------------------
 
 resource "aws_cloudwatch_log_group" "this" {
+  #checkov:skip=CKV_AWS_158:CloudWatch Logs encrypts with its own key. kms_key_arn or create_kms_key sets a customer key
+  #checkov:skip=CKV_AWS_338:Input functions.log_retention_in_days. The events, not the logs, are the record of a recovery
   name              = local.log_group_name
   retention_in_days = var.defaults.log_retention_in_days
   kms_key_id        = var.defaults.kms_key_arn

@@ -35,8 +35,11 @@ variable "policy_document" {
 }
 
 variable "defaults" {
-  description = "Settings that all functions share. See `functions` and `package` of the root module."
+  description = "Settings that all functions share: account, partition and Region of the provider, and `functions` and `package` of the root module."
   type = object({
+    account_id = string
+    partition  = string
+    region     = string
     package = object({
       filename          = optional(string)
       s3_bucket         = optional(string)

@@ -15,7 +15,7 @@ from tests.support.terraform import ROOT
 def load(name: str) -> dict[str, Any]:
     """Return a file of the root module: blocks as lists of dicts, texts without quotes."""
     with (ROOT / name).open() as file:
-        parsed: dict[str, Any] = _plain(hcl2.load(file))
+        parsed: dict[str, Any] = plain(hcl2.load(file))
         return parsed
 
 
@@ -25,7 +25,7 @@ def blocks(name: str, kind: str) -> dict[str, dict[str, Any]]:
 
 
 def source_of_type(name: str, variable: str) -> str:
-    """Return the type of a variable as text of the file."""
+    """Return the type of a variable as in the file, with its indentation."""
     text = (ROOT / name).read_text()
     start = text.index("  type ", text.index(f'variable "{variable}" {{'))
     start = text.index("=", start) + 2
@@ -33,15 +33,16 @@ def source_of_type(name: str, variable: str) -> str:
     while text[end] != "\n" or depth:
         depth += {"(": 1, ")": -1}.get(text[end], 0)
         end += 1
-    return textwrap.dedent("  " + text[start:end])
+    return text[start:end]
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
+    """Return what python-hcl2 parsed without its marks: blocks and objects as dicts, texts without quotes."""
     match value:
         case dict():
-            return {_plain(key): _plain(part) for key, part in value.items() if key != "__is_block__"}
+            return {plain(key): plain(part) for key, part in value.items() if key != "__is_block__"}
         case list():
-            return [_plain(part) for part in value]
+            return [plain(part) for part in value]
         case str() if value.startswith('"<<-'):
             lines = value.strip('"').splitlines()[1:-1]
             return textwrap.dedent("\n".join(lines))

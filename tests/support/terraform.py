@@ -20,8 +20,9 @@ if TYPE_CHECKING:
 ROOT: Final = Path(__file__).resolve().parents[2]
 CACHE: Final = ROOT / ".cache"
 
-# All machines test with the same version of the provider.
-_AWS_VERSION: Final = "5.100.0"
+# All machines test with the same version of the provider. CI sets the variables to test with others.
+BINARY: Final = os.environ.get("TEST_TERRAFORM", "terraform")
+_AWS_VERSION: Final = os.environ.get("TEST_AWS_PROVIDER", "5.100.0")
 _REQUIRED: Final = f"""terraform {{
   required_providers {{
     aws = {{ source = "hashicorp/aws", version = "{_AWS_VERSION}" }}
@@ -66,7 +67,7 @@ class Terraform:
     def run(self, *arguments: str) -> str:
         """Run a command and return its output. Raises TerraformError."""
         result = subprocess.run(
-            ["terraform", *arguments],
+            [BINARY, *arguments],
             cwd=self.folder,
             env=self.environment,
             check=False,
@@ -120,8 +121,8 @@ def working_copy() -> Iterator[Path]:
             shutil.copy(file, copy)
         for name in ("modules", "lambda_src", "lambda_package", "examples", "tests/terraform"):
             shutil.copytree(ROOT / name, copy / name, ignore=shutil.ignore_patterns(".terraform*", "*.tfstate*"))
-        for example in (copy / "examples").iterdir():
-            (example / "tested_override.tf").write_text(_REQUIRED)
+        for root in {file.parent for roots in ("examples", "tests/terraform") for file in copy.glob(f"{roots}/*/*.tf")}:
+            (root / "tested_override.tf").write_text(_REQUIRED)
         yield copy
 
 
@@ -172,7 +173,7 @@ def _registry_config() -> Path:
     with tempfile.TemporaryDirectory() as folder:
         (Path(folder) / "main.tf").write_text(_REQUIRED)
         environment = os.environ | {"TF_CLI_CONFIG_FILE": str(config)}
-        command = ["terraform", "init", "-input=false"]
+        command = [BINARY, "init", "-input=false"]
         result = subprocess.run(command, cwd=folder, env=environment, check=False, text=True, capture_output=True)
     if result.returncode:
         raise TerraformError(

@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 DOCS: Final = ROOT / "docs"
-PAGES: Final = sorted([ROOT / "README.md", ROOT / "CHANGELOG.md", *DOCS.rglob("*.md")])
+READMES: Final = readme.readmes()
+PAGES: Final = sorted({*READMES, *ROOT.glob("*.md"), *DOCS.rglob("*.md")})
 SOURCES: Final = sorted((ROOT / "lambda_src").rglob("*.py"))
 TERRAFORM: Final = sorted(ROOT.glob("*.tf"))
 
@@ -83,20 +84,32 @@ def documented_metrics() -> set[str]:
 # ---------------------------------------------------------------------------------------------------------------------
 
 
-def test_readme_tables_match_the_terraform_files() -> None:
-    text = readme.README.read_text()
-
-    assert readme.updated(text) == text, "run `make docs`"
+@pytest.mark.parametrize("page", READMES, ids=name_of)
+def test_readme_tables_match_the_terraform_files(page: Path) -> None:
+    assert readme.updated(page) == page.read_text(), "run `make docs`"
 
 
 def test_readme_tables_contain_every_input_and_output() -> None:
-    tables = readme.render()
+    tables = readme.render(ROOT)
 
     for name in hcl.blocks("variables.tf", "variable"):
-        assert f"| `{name}` |" in tables
+        assert f"| {name} |" in tables
     for name in hcl.blocks("outputs.tf", "output"):
-        assert f"| `{name}` |" in tables
+        assert f"| {name} |" in tables
     assert "visibility_timeout_seconds = optional(number)" in tables
+
+
+def test_each_module_and_example_has_a_readme() -> None:
+    folders = {name_of(page.parent) for page in READMES}
+
+    assert {"modules/function", "examples/basic", "examples/complete", "examples/local"} <= folders
+
+
+def test_the_tables_are_those_of_terraform_docs() -> None:
+    """terraform-docs 0.24.0 wrote the expected text with the settings of .terraform-docs.yml."""
+    folder = ROOT / "tests/data/terraform_docs"
+
+    assert readme.render(folder) == (folder / "expected.md").read_text().rstrip("\n")
 
 
 def test_readme_is_short() -> None:
