@@ -1,13 +1,41 @@
 # Collector function: reads the DRS job log and sends new items to the event bus.
 
 locals {
-  # By default, the only target is this account and Region.
-  targets = length(var.collector.targets) > 0 ? var.collector.targets : [{ region = null, role_arn = null, external_id = null }]
+  this_target = { region = null, role_arn = null, external_id = null }
+  targets     = concat(var.collector.include_this_account ? [local.this_target] : [], var.collector.targets)
+  targets_json = jsonencode([
+    for target in local.targets : {
+      for name, value in { region = target.region, roleArn = target.role_arn, externalId = target.external_id } : name => value if value != null
+    }
+  ])
 
-  target_roles    = distinct([for target in local.targets : target.role_arn if target.role_arn != null])
-  target_job_arns = distinct([for target in local.targets : "arn:${local.partition}:drs:${coalesce(target.region, local.region)}:${local.account_id}:job/*" if target.role_arn == null])
-  wake_rule_name  = "${local.prefix}-collector"
-  wake_rule_arn   = "arn:${local.partition}:events:${local.region}:${local.account_id}:rule/${local.wake_rule_name}"
+  # The environment of a function has 4 KB, and the inline policies of a role have 10,240 characters. More targets than
+  # this have SSM parameters and managed policies. By number, because a count cannot depend on a role of the same apply.
+  has_many_targets = var.collector.enabled && length(var.collector.targets) > 10
+
+  target_roles = distinct([for target in local.targets : target.role_arn if target.role_arn != null])
+  target_job_arns = distinct([
+    for target in local.targets : "arn:${local.partition}:drs:${coalesce(target.region, local.region)}:${local.account_id}:job/*" if target.role_arn == null
+  ])
+  # A managed policy has at most 6,144 characters. The chunks have equal numbers of roles, whose ARNs differ in length.
+  target_role_chunks = local.has_many_targets ? chunklist(
+    local.target_roles,
+    floor(5800 / max(1, [for arn in local.target_roles : length(arn) + 3]...))
+  ) : []
+
+  targets_parameter_path = "/drs-job-log/${local.prefix}/targets"
+  # A parameter has at most 4,096 characters.
+  targets_parameter_values = local.has_many_targets ? [
+    for start in range(0, length(local.targets_json), 4096) : substr(local.targets_json, start, 4096)
+  ] : []
+  # The digest makes the function read the parameters again when they change, and detects an incomplete change.
+  targets_environment = local.has_many_targets ? {
+    DRS_TARGETS_PARAMETERS = join(",", aws_ssm_parameter.targets[*].name)
+    DRS_TARGETS_SHA256     = sha256(local.targets_json)
+  } : { DRS_TARGETS = local.targets_json }
+
+  wake_rule_name = "${local.prefix}-collector"
+  wake_rule_arn  = "arn:${local.partition}:events:${local.region}:${local.account_id}:rule/${local.wake_rule_name}"
 }
 
 module "collector" {
@@ -23,21 +51,23 @@ module "collector" {
   reserved_concurrency = var.collector.reserved_concurrency
   defaults             = local.function_defaults
 
-  environment = merge(local.shared_environment, {
-    DRS_TARGETS           = jsonencode([for target in local.targets : { for name, value in { region = target.region, roleArn = target.role_arn, externalId = target.external_id } : name => value if value != null }])
+  environment = merge(local.shared_environment, local.collector_sources_environment, local.targets_environment, {
     EVENT_BUS_NAME        = var.event_bus_name
-    EVENT_SOURCE          = var.event_source
     EXECUTION_ID_TAG      = var.execution_id_tag
     LOOKBACK_HOURS        = tostring(var.collector.lookback_hours)
+    NOTICES_TABLE         = local.notifications_table_name
+    ONLY_TAGGED           = jsonencode(var.collector.only_tagged)
     POLL_INTERVAL_SECONDS = tostring(var.collector.poll_interval_seconds)
     RETENTION_DAYS        = tostring(var.retention_days)
     STALLED_AFTER_MINUTES = tostring(var.collector.stalled_after_minutes)
   })
   policy_document = data.aws_iam_policy_document.collector.json
 
-  # Invocations normally use almost the whole timeout, so only the full timeout is an alarm.
-  alarms = merge(local.scheduled_alarms, { duration_percent = 100 })
-  tags   = var.tags
+  # Invocations normally use almost the whole timeout, so only the full timeout is an alarm. Many new jobs at once can
+  # throttle the function for a moment. The alarm collector-heartbeat reports a throttle that lasts.
+  alarms              = merge(local.scheduled_alarms, { duration_percent = 100 })
+  has_throttles_alarm = false
+  tags                = var.tags
 }
 
 data "aws_iam_policy_document" "collector" {
@@ -60,12 +90,21 @@ data "aws_iam_policy_document" "collector" {
     }
   }
   dynamic "statement" {
-    for_each = length(local.target_roles) > 0 ? [1] : []
+    for_each = length(local.target_roles) > 0 && !local.has_many_targets ? [1] : []
 
     content {
       sid       = "AssumeRolesOfTargets"
       actions   = ["sts:AssumeRole"]
       resources = local.target_roles
+    }
+  }
+  dynamic "statement" {
+    for_each = local.has_many_targets ? [1] : []
+
+    content {
+      sid       = "ReadTargets"
+      actions   = ["ssm:GetParameters"]
+      resources = ["arn:${local.partition}:ssm:${local.region}:${local.account_id}:parameter${local.targets_parameter_path}/*"]
     }
   }
   statement {
@@ -77,7 +116,7 @@ data "aws_iam_policy_document" "collector" {
     condition {
       test     = "ForAllValues:StringEquals"
       variable = "events:source"
-      values   = [var.event_source]
+      values   = [local.event_source]
     }
     condition {
       test     = "ForAllValues:StringEquals"
@@ -100,12 +139,30 @@ data "aws_iam_policy_document" "collector" {
     actions   = ["dynamodb:Query"]
     resources = [local.events_table_arn]
   }
+  # One item of the table, with which a single invocation at a time polls after an event woke it.
+  statement {
+    sid       = "LockPolling"
+    actions   = ["dynamodb:DeleteItem", "dynamodb:PutItem"]
+    resources = [local.notifications_table_arn]
+
+    # ForAllValues checks every key of the request. Null denies requests without a key.
+    condition {
+      test     = "ForAllValues:StringEquals"
+      variable = "dynamodb:LeadingKeys"
+      values   = ["collector"]
+    }
+    condition {
+      test     = "Null"
+      variable = "dynamodb:LeadingKeys"
+      values   = ["false"]
+    }
+  }
   dynamic "statement" {
     for_each = local.kms_key_arns
 
     content {
       sid       = "UseCustomerKey"
-      actions   = ["kms:Decrypt", "kms:DescribeKey"]
+      actions   = ["kms:Decrypt", "kms:DescribeKey", "kms:Encrypt", "kms:GenerateDataKey*", "kms:ReEncrypt*"]
       resources = [statement.value]
 
       condition {
@@ -118,31 +175,79 @@ data "aws_iam_policy_document" "collector" {
 }
 
 # ---------------------------------------------------------------------------------------------------------------------
-# Rule that invokes the collector between two scheduled invocations. AWS sends these events on a best-effort basis, and
-# those of CloudTrail need a trail. No dead-letter queue: a lost event delays the collector by at most one minute.
+# More than 10 targets: their list in SSM parameters, and the roles in managed policies
+# ---------------------------------------------------------------------------------------------------------------------
+
+resource "aws_ssm_parameter" "targets" {
+  #checkov:skip=CKV2_AWS_34:The ARNs of roles and external IDs are no secrets
+  #checkov:skip=CKV_AWS_337:The ARNs of roles and external IDs are no secrets
+  count = length(local.targets_parameter_values)
+
+  name        = "${local.targets_parameter_path}/${count.index}"
+  description = "Part ${count.index + 1} of ${length(local.targets_parameter_values)} of the targets of ${var.name}-collector"
+  type        = "String"
+  tags        = var.tags
+
+  insecure_value = local.targets_parameter_values[count.index] # not a secret, so that the plan shows it
+}
+
+resource "aws_iam_policy" "targets" {
+  count = length(local.target_role_chunks)
+
+  name        = "${local.prefix}-targets-${count.index}-${local.region}" # like the name of the role, with the Region
+  description = "Roles that the collector of ${var.name} may assume, part ${count.index + 1} of ${length(local.target_role_chunks)}"
+  path        = var.functions.role_path
+  policy      = data.aws_iam_policy_document.targets[count.index].json
+  tags        = var.tags
+
+  lifecycle {
+    precondition {
+      condition     = length(local.target_role_chunks) <= 10
+      error_message = "collector.targets needs ${length(local.target_role_chunks)} IAM policies, and a role can have 10. Use shorter role names."
+    }
+  }
+}
+
+data "aws_iam_policy_document" "targets" {
+  count = length(local.target_role_chunks)
+
+  statement {
+    sid       = "AssumeRolesOfTargets"
+    actions   = ["sts:AssumeRole"]
+    resources = local.target_role_chunks[count.index]
+  }
+}
+
+resource "aws_iam_role_policy_attachment" "targets" {
+  count = length(local.target_role_chunks)
+
+  role       = module.collector[0].function.role_name
+  policy_arn = aws_iam_policy.targets[count.index].arn
+}
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Rule that invokes the collector between two scheduled invocations. AWS sends these events on a best-effort basis and
+# only with a trail. Launch results do not invoke it: a job that launches a server runs for minutes, so the collector
+# already polls, and a large job would start hundreds of invocations. No dead-letter queue: a lost event delays the
+# collector by at most one minute.
 # ---------------------------------------------------------------------------------------------------------------------
 
 resource "aws_cloudwatch_event_rule" "wake" {
   count = var.collector.enabled ? 1 : 0
 
   name        = local.wake_rule_name
-  description = "Invokes the collector of ${var.name} when a DRS job starts or launches a server"
+  description = "Invokes the collector of ${var.name} when a DRS job starts"
   state       = "ENABLED" # so that a plan shows a disabled rule
   tags        = var.tags
 
   event_pattern = jsonencode({
-    "$or" = [
-      {
-        source      = ["aws.drs"]
-        detail-type = ["AWS API Call via CloudTrail"]
-        detail = {
-          eventSource = ["drs.amazonaws.com"]
-          eventName   = ["StartRecovery", "TerminateRecoveryInstances", "StartFailbackLaunch"]
-          errorCode   = [{ exists = false }]
-        }
-      },
-      local.launch_result_pattern,
-    ]
+    source      = ["aws.drs"]
+    detail-type = ["AWS API Call via CloudTrail"]
+    detail = {
+      eventSource = ["drs.amazonaws.com"]
+      eventName   = ["StartRecovery", "TerminateRecoveryInstances", "StartFailbackLaunch"]
+      errorCode   = [{ exists = false }]
+    }
   })
 }
 

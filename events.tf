@@ -5,8 +5,18 @@
 # ---------------------------------------------------------------------------------------------------------------------
 
 locals {
+  # A copy of the module has its own source, so that copies on one bus do not receive each other's events.
+  event_source = coalesce(var.event_source, var.name == "drs-job-log" ? "drs.job-log" : "drs.job-log.${var.name}")
+
+  # Sources of the collector, now and before. A sender in event_sources is never the collector.
+  previous_event_sources = setsubtract(var.previous_event_sources, concat([local.event_source], var.event_sources))
+  collector_sources_environment = {
+    EVENT_SOURCE           = local.event_source
+    PREVIOUS_EVENT_SOURCES = join(",", local.previous_event_sources)
+  }
+
   job_log_pattern = {
-    source      = distinct(concat([var.event_source], var.event_sources))
+    source      = distinct(concat([local.event_source], var.event_sources))
     detail-type = ["DRS Job Log"]
     detail      = { jobID = [{ exists = true }] }
   }
@@ -15,20 +25,27 @@ locals {
     detail-type = ["DRS Source Server Launch Result"]
   }
 
+  # Launch results contain no tags. With only_tagged, nobody knows whether one is about a job with the tags.
+  stores_launch_results = length(var.collector.only_tagged) == 0
+
   rules = merge(
     {
       job-log = {
         event_bus_name = var.event_bus_name
-        description    = "Sends DRS job log events and launch results to the ingest queue of ${var.name}"
-        event_pattern  = { "$or" = [local.job_log_pattern, local.launch_result_pattern] }
+        description    = "Sends DRS job log events${local.stores_launch_results ? " and launch results" : ""} to the ingest queue of ${var.name}"
+        event_pattern = (
+          local.stores_launch_results ?
+          jsonencode({ "$or" = [local.job_log_pattern, local.launch_result_pattern] }) :
+          jsonencode(local.job_log_pattern)
+        )
       }
     },
     # AWS services send their events to the default bus only.
-    var.event_bus_name == "default" ? {} : {
+    var.event_bus_name == "default" || !local.stores_launch_results ? {} : {
       launch-results = {
         event_bus_name = "default"
         description    = "Sends DRS launch results from the default bus to the ingest queue of ${var.name}"
-        event_pattern  = local.launch_result_pattern
+        event_pattern  = jsonencode(local.launch_result_pattern)
       }
     },
   )
@@ -52,7 +69,7 @@ resource "aws_cloudwatch_event_rule" "this" {
   name           = local.rule_names[each.key]
   description    = each.value.description
   event_bus_name = each.value.event_bus_name
-  event_pattern  = jsonencode(each.value.event_pattern)
+  event_pattern  = each.value.event_pattern
   state          = "ENABLED" # so that a plan shows a disabled rule
   tags           = var.tags
 }
@@ -86,6 +103,6 @@ resource "aws_cloudwatch_event_archive" "this" {
   name             = "${local.prefix}-${ { job-log = "job-log", launch-results = "launches" }[each.key]}" # at most 48 characters
   description      = "Events that match the rule ${local.rule_names[each.key]}"
   event_source_arn = local.rule_bus_arns[each.key]
-  event_pattern    = jsonencode(each.value.event_pattern)
+  event_pattern    = each.value.event_pattern
   retention_days   = var.archive_days
 }

@@ -12,8 +12,8 @@ module "ingest" {
   environment = merge(
     local.shared_environment,
     local.executions_table_environment,
+    local.collector_sources_environment,
     {
-      EVENT_SOURCE   = var.event_source
       NOTICES_TABLE  = local.notifications_table_name
       RETENTION_DAYS = tostring(var.retention_days)
       RUNBOOKS       = local.runbooks

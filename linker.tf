@@ -9,7 +9,7 @@ module "linker" {
   timeout     = 55 # ends before the next scheduled invocation
   defaults    = local.function_defaults
 
-  environment     = merge(local.shared_environment, local.executions_table_environment, { EVENT_SOURCE = var.event_source })
+  environment     = merge(local.shared_environment, local.executions_table_environment, local.collector_sources_environment)
   policy_document = data.aws_iam_policy_document.linker.json
 
   alarms = local.scheduled_alarms

@@ -15,7 +15,7 @@ output "event_rule_arn" {
 
 output "event_source" {
   description = "Source of the \"DRS Job Log\" events that the module sends. Use it in the event patterns of your own rules."
-  value       = var.event_source
+  value       = local.event_source
 }
 
 output "queue_url" {

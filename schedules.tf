@@ -49,6 +49,7 @@ resource "aws_scheduler_schedule" "this" {
     aws_dynamodb_table.notices,
     aws_sns_topic.failures,
     aws_cloudwatch_event_target.queue,
+    aws_iam_role_policy_attachment.targets,
     aws_iam_role_policy.scheduler,
     aws_lambda_event_source_mapping.ingest,
     aws_lambda_function_event_invoke_config.scheduled,

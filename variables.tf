@@ -150,14 +150,33 @@ variable "event_bus_name" {
 }
 
 variable "event_source" {
-  description = "Source of the \"DRS Job Log\" events that the module sends."
+  description = <<-EOT
+    Source of the "DRS Job Log" events that the collector sends. Copies of the module on one event bus need different sources.
+    Null: "drs.job-log" if `name` is "drs-job-log", otherwise "drs.job-log." followed by `name`.
+    If you change it, add the previous source to `previous_event_sources`.
+  EOT
   type        = string
-  default     = "drs.job-log"
+  default     = null
+
+  validation {
+    condition     = var.event_source == null || try(can(regex("^[A-Za-z0-9._/-]{1,256}$", var.event_source)) && !startswith(var.event_source, "aws."), false)
+    error_message = "event_source must contain only letters, digits, \".\", \"_\", \"/\" and \"-\", at most 256 characters, and must not begin with \"aws.\", which EventBridge reserves for AWS. Example: \"drs.job-log\"."
+  }
+}
+
+variable "previous_event_sources" {
+  description = <<-EOT
+    Sources that the collector of this copy used before. The module treats stored events with these sources, and events
+    that are still in a queue, as events of the collector. It does not receive new events with these sources.
+    A source in `event_sources` is not one of them.
+  EOT
+  type        = list(string)
+  default     = ["drs.job-log"]
   nullable    = false
 
   validation {
-    condition     = can(regex("^[A-Za-z0-9._/-]{1,256}$", var.event_source)) && !startswith(var.event_source, "aws.")
-    error_message = "event_source must contain only letters, digits, \".\", \"_\", \"/\" and \"-\", at most 256 characters, and must not begin with \"aws.\", which EventBridge reserves for AWS. Example: \"drs.job-log\"."
+    condition     = alltrue([for source in var.previous_event_sources : can(regex("^[A-Za-z0-9._/-]{1,256}$", source)) && !startswith(source, "aws.")])
+    error_message = "previous_event_sources must contain only values that event_source can have. Example: [\"drs.job-log\"]. Remove the others."
   }
 }
 
@@ -237,23 +256,32 @@ variable "collector" {
     - `poll_interval_seconds` (number, seconds, default 3): interval between two reads of a running job's log. While no job runs, the collector calls DRS once per minute.
     - `lookback_hours` (number, hours, default 24): after an outage, the collector reads the jobs that ended in this period. It always reads running jobs.
     - `stalled_after_minutes` (number, minutes, default 45): a server of a running job is stalled if it has no new log item for this time.
-    - `reserved_concurrency` (number, default 3): maximum number of concurrent invocations: one per minute from the schedule, others from job starts, launch results and manual invocations. Use -1, which reserves none, if the concurrency quota of the account is too small.
-    - `targets` (list of objects, default []): accounts and Regions to read **instead of** this account and Region. `{}` in the list is this account and Region. In other accounts and Regions, the collector detects a new job within a minute. In this account and Region, events invoke it immediately.
+    - `reserved_concurrency` (number, default -1): reserved and maximum number of concurrent invocations, at least 2. -1 reserves none.
+    - `include_this_account` (bool, default true): read this account and Region. `targets` are read in addition.
+    - `targets` (list of objects, default [], at most 400): other accounts and Regions to read. `{}` is this account and Region.
+      The collector detects a new job there within a minute.
+      With more than 10 targets, the module stores them in SSM parameters, and Terraform must know the roles at plan time.
     - `targets[*].region` (string, default null): Region of the target. Null: this Region.
-    - `targets[*].role_arn` (string, default null): IAM role to assume. Null: this account. The role must allow `drs:DescribeJobs`, `drs:DescribeJobLogItems` and `drs:DescribeSourceServers`.
+    - `targets[*].role_arn` (string, default null): IAM role to assume. Null: this account. The module `modules/member-role` creates such a role.
     - `targets[*].external_id` (string, default null): external ID for the role.
+    - `only_tagged` (map of string, default {}): read only jobs that have all these tags.
+      Use it if several copies of the module read the same account and Region.
+      The module then reads a cleanup job (type TERMINATE), which has no tags, if a job that launched one of its servers has the tags.
+      The module does not store the launch results of DRS, which contain no tags. Empty: read all jobs.
   EOT
   type = object({
     enabled               = optional(bool, true)
     poll_interval_seconds = optional(number, 3)
     lookback_hours        = optional(number, 24)
     stalled_after_minutes = optional(number, 45)
-    reserved_concurrency  = optional(number, 3)
+    reserved_concurrency  = optional(number, -1)
+    include_this_account  = optional(bool, true)
     targets = optional(list(object({
       region      = optional(string)
       role_arn    = optional(string)
       external_id = optional(string)
     })), [])
+    only_tagged = optional(map(string), {})
   })
   default  = {}
   nullable = false
@@ -287,11 +315,34 @@ variable "collector" {
     error_message = "collector.targets[*].external_id requires role_arn and must have 2 to 1224 letters, digits and characters of \"_+=,.@:/-\". Add role_arn or remove external_id."
   }
   validation {
-    condition = length(var.collector.targets) == length(distinct([
+    condition     = !var.collector.enabled || var.collector.include_this_account || length(var.collector.targets) > 0
+    error_message = "collector.include_this_account = false requires at least one target in collector.targets. Add one, or set it to true."
+  }
+  validation {
+    condition     = length(var.collector.targets) <= 400
+    error_message = "collector.targets must have at most 400 targets. Move some of them to a second copy of the module."
+  }
+  validation {
+    condition = length(distinct([
       for target in var.collector.targets :
       "${coalesce(target.region, local.region)} ${try(split(":", target.role_arn)[4], local.account_id)}"
-    ]))
+    ])) == length(var.collector.targets)
     error_message = "collector.targets must not contain the same account and Region twice, because the collector would read each job twice. Remove the duplicate."
+  }
+  validation {
+    condition = !var.collector.include_this_account || !anytrue([
+      for target in var.collector.targets :
+      target.role_arn != null && coalesce(target.region, local.region) == local.region
+      && try(split(":", target.role_arn)[4], "") == local.account_id
+    ])
+    error_message = "collector.targets must not contain a role of this account for this Region. Remove it, or set include_this_account = false."
+  }
+  validation {
+    condition = alltrue([
+      for key, value in var.collector.only_tagged :
+      length(key) >= 1 && length(key) <= 128 && value != null && try(length(value) <= 256, false)
+    ])
+    error_message = "collector.only_tagged must have keys of 1 to 128 and values of at most 256 characters. Example: { team = \"web\" }."
   }
 }
 
@@ -449,10 +500,12 @@ variable "api" {
     - `jwt.scopes` (list of string, default []): accepted scopes. A token needs one of them. Empty: no scope is required.
     - `viewer` (bool, default true): also serve the viewer, a web page for people, at `/executions/{executionId}` and `/jobs/{jobId}`. The page contains no data and gets it from the API. With "JWT" the page is public and asks for a token. Otherwise the page has the same authorization as the logs.
     - `cors_origins` (list of string, default []): origins of web pages that may call the API, for example "https://recovery.example.com".
-    - `throttling_rate_limit` (number, requests per second, default 100): steady-state request limit of each route.
-    - `throttling_burst_limit` (number, requests, default 200): burst limit of each route.
-    - `viewer_throttling_rate_limit` (number, requests per second, default 20): steady-state request limit of each route of the viewer, instead of `throttling_rate_limit`. With "JWT", these routes are public.
-    - `viewer_throttling_burst_limit` (number, requests, default 100): burst limit of each route of the viewer.
+    - `throttling_rate_limit` (number, requests per second, default 20): steady-state request limit of each route.
+      An open viewer sends a request every 3 seconds, so 20 is sufficient for 60 viewers.
+    - `throttling_burst_limit` (number, requests, default 20): burst limit of each route.
+    - `viewer_throttling_rate_limit` (number, requests per second, default 10): steady-state request limit of each route of the viewer,
+      instead of `throttling_rate_limit`. With "JWT", these routes are public.
+    - `viewer_throttling_burst_limit` (number, requests, default 20): burst limit of each route of the viewer.
     - `reserved_concurrency` (number, default -1): reserved and maximum number of concurrent requests. -1 reserves none. In an account with a small concurrency quota, set a limit so that many viewers cannot use the concurrency that the pipeline needs.
   EOT
   type = object({
@@ -465,10 +518,10 @@ variable "api" {
     }))
     viewer                        = optional(bool, true)
     cors_origins                  = optional(list(string), [])
-    throttling_rate_limit         = optional(number, 100)
-    throttling_burst_limit        = optional(number, 200)
-    viewer_throttling_rate_limit  = optional(number, 20)
-    viewer_throttling_burst_limit = optional(number, 100)
+    throttling_rate_limit         = optional(number, 20)
+    throttling_burst_limit        = optional(number, 20)
+    viewer_throttling_rate_limit  = optional(number, 10)
+    viewer_throttling_burst_limit = optional(number, 20)
     reserved_concurrency          = optional(number, -1)
   })
   default  = {}

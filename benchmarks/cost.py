@@ -110,19 +110,16 @@ def uses(counts: Counts, month: Scenario) -> dict[str, Use]:
 
     idle, running = MINUTES - month.running_minutes, month.running_minutes
     listing_ms = listing_cpu_ms(counts, month)
-    wakes, messages = month.executions * count("wakes"), month.executions * count("messages")
-    # A pass asks DRS, the table and the bus one after the other.
-    wake_seconds = billed_seconds(count("wake_cpu_ms") + listing_ms, count("drs_calls_of_a_pass") + 2)
+    messages = month.executions * count("messages")
     linker_ms = counts["linker_idle_cpu_ms"] + month.never_linked * counts["unlinked_scan_cpu_ms_per_event"]
     # One event per invocation: without a batching window, single events are not combined.
     ingest_seconds = billed_seconds(count("ingest_of_1_cpu_ms"), 1)
     return {
         "collector": Use(
-            MINUTES + wakes,
+            MINUTES,
             idle * billed_seconds(counts["collector_idle_cpu_ms"] + listing_ms, counts["collector_idle_calls"])
-            + running * (60 - POLL_SECONDS)
-            + wakes * wake_seconds,
-            idle * logged(counts["collector_idle_log_bytes"]) + (running + wakes) * logged(count("pass_log_bytes")),
+            + running * (60 - POLL_SECONDS),
+            idle * logged(counts["collector_idle_log_bytes"]) + running * logged(count("pass_log_bytes")),
         ),
         "linker": Use(
             MINUTES,
@@ -163,7 +160,7 @@ def dynamodb_dollars(counts: Counts, prices: Prices, month: Scenario) -> float:
         return counts[f"{name}_{month.events}"]
 
     # Launch results have no execution: assume that the linker links each of them.
-    late = count("wakes") * counts["late_link_write_units_per_event"]
+    late = count("launch_results") * counts["late_link_write_units_per_event"]
     writes = month.executions * (
         count("write_units") + count("repeat_write_units") + count("notice_write_units") + late
     )

@@ -1,8 +1,8 @@
 """The requests, capacity units, log bytes and CPU times from which benchmarks/cost.py computes the monthly cost.
 
 Two jobs, with 100 and 1,000 events, run from their first item to their last under a simulated clock. The collector is
-invoked every three seconds. A second environment of it is invoked for each launch result. Events that the collector
-puts on the bus go to the ingest function. Capacity units follow AWS's documented rules for item sizes; the embedded AWS
+invoked every three seconds. Events that the collector puts on the bus, and launch results of DRS, go to the ingest
+function. Capacity units follow AWS's documented rules for item sizes; the embedded AWS
 reports the same write units, but counts each read as one size.
 """
 
@@ -52,7 +52,7 @@ def counted(stage: Stage, *, short: bool) -> dict[str, float]:
             function = stage.function(name, is_traced=True, AWS_ENDPOINT_URL_DRS=drs.endpoint)
             return running.enter_context(function)
 
-        play = _Play(stage, *map(start, ("collector", "collector", "ingest", "api")), repeats=repeats)
+        play = _Play(stage, *map(start, ("collector", "ingest", "api")), repeats=repeats)
         linker = start("linker")
         drs.simulator = Simulator(clock=lambda: play.now, page_size=_PAGE)
         counts = _idle("collector", play.collector, repeats) | _idle("linker", linker, repeats)
@@ -71,27 +71,25 @@ class _Play:
 
     stage: Stage
     collector: Function
-    woken: Function
     ingest: Function
     api: Function
     repeats: int
     now: datetime = field(default_factory=lambda: datetime.now(UTC) - timedelta(hours=2))
     done: list[Done] = field(default_factory=list)
     passes: list[Done] = field(default_factory=list)
-    wakes: list[Done] = field(default_factory=list)
     entries: list[str] = field(default_factory=list)
     messages: list[str] = field(default_factory=list)
 
     def job(self, simulator: Simulator, events: int) -> dict[str, float]:
         """Run a job to its end. Then count a viewer's poll, and invocations of ingest."""
-        for results in (self.done, self.passes, self.wakes, self.entries, self.messages):
+        for results in (self.done, self.passes, self.entries, self.messages):
             results.clear()
         ids = [server_id(events * 1000 + number) for number in range(SERVERS[events])]
         script = scripts.launch(ids, failing={ids[0]: ERROR}, cleaned=ids[1:2])
         assert len(script.steps) == events
         execution = f"exec-{events}-000000"
         job = simulator.start(script, {"ExecutionId": execution})
-        self._run([replace(step, after=step.after / simulator.speed) for step in script.steps], job)
+        launches = self._run([replace(step, after=step.after / simulator.speed) for step in script.steps], job)
 
         trace = [call for one in self.done for call in one.trace]
         puts = [call for call in trace if call["operation"] == "dynamodb.PutItem" and self._is_event(call)]
@@ -120,16 +118,13 @@ class _Play:
             "messages": len(self.messages),
             "message_chunks": sum(-(-len(text) // _CHUNK) for text in self.messages),
             "metrics": len({name for one in self.done for name in _metrics(one)}),
-            "drs_calls_of_a_pass": max(
-                sum(call["operation"].startswith("drs.") for call in one.trace) for one in self.passes
-            ),
-            "wakes": len(self.wakes),
-            "wake_cpu_ms": statistics.mean(one.cpu_ms for one in self.wakes),
+            "launch_results": launches,
             "pass_log_bytes": statistics.mean(len(one.log) for one in self.passes),
         }
         return counts | self._poll(execution, rows) | self._ingest_alone()
 
-    def _run(self, steps: Sequence[scripts.Step], job: str) -> None:
+    def _run(self, steps: Sequence[scripts.Step], job: str) -> int:
+        """Invoke the functions until the job has ended. Return the number of launch results of DRS."""
         start = self.now
         launches = {  # DRS sends its own event after the item; half a second is an assumption
             start + step.after + timedelta(seconds=0.5): step
@@ -138,10 +133,12 @@ class _Play:
         }
         polls = {start + number * _POLL: None for number in range(math.ceil(steps[-1].after / _POLL) + 2)}
         for self.now, step in sorted((polls | launches).items(), key=lambda due: due[0]):
-            messages = [_launch(job, step, self.now)] if step else []
-            collector, event = (self.woken, json.loads(messages[0])) if step else (self.collector, {})
-            done = collector(event, now=self.now, remaining_ms=_ONE_PASS)
-            (self.wakes if step else []).append(done)
+            if step:
+                messages = [_launch(job, step, self.now)]
+                self.done += _in_batches(self.ingest, messages, self.now)
+                self.messages += messages
+                continue
+            done = self.collector({}, now=self.now, remaining_ms=_ONE_PASS)
             self.passes.append(done)
             entries = [
                 entry["Detail"]
@@ -149,10 +146,11 @@ class _Play:
                 if call["operation"] == "events.PutEvents"
                 for entry in call["request"]["Entries"]
             ]
-            messages = [dumps(job_log(json.loads(entry))) for entry in entries] + messages
+            messages = [dumps(job_log(json.loads(entry))) for entry in entries]
             self.done += [done, *_in_batches(self.ingest, messages, self.now)]
             self.entries += entries
             self.messages += messages
+        return len(launches)
 
     def _poll(self, execution: str, rows: Sequence[Mapping[str, Any]]) -> dict[str, float]:
         """A viewer's poll of an execution that a warm function answers."""

@@ -12,6 +12,10 @@ module "drs_job_log" {
   archive_days   = var.retention_days
   table          = { deletion_protection = var.deletion_protection }
 
+  # Both environments can be in one account and Region. Each reads only its own jobs: those with this tag.
+  # The name of each copy gives it an event source of its own.
+  collector = { only_tagged = { environment = var.environment } }
+
   # Two pagers: one for the operators of the pipeline, one for the leader of the recovery. The recovery leader also gets
   # each failure notification.
   alarms        = { pipeline_actions = [aws_sns_topic.on_call.arn], recovery_actions = [aws_sns_topic.recovery.arn] }

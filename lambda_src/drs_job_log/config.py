@@ -5,12 +5,13 @@ No other module reads the environment. Terraform sets the variables.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import logging
 import os
 import re
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final, Literal
 
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
 # inherit the level of the root logger, which Lambda sets.
 for _library in ("boto3", "botocore", "urllib3"):
     logging.getLogger(_library).setLevel(logging.INFO)
+
+# https://docs.aws.amazon.com/systems-manager/latest/APIReference/API_GetParameters.html
+_MAX_PARAMETERS: Final = 10
 
 # boto3's default session is not thread-safe while it creates a client.
 _creating_client: Final = threading.Lock()
@@ -125,11 +129,24 @@ class Target:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CollectorSettings:
-    """Settings of the collector: see the inputs ``collector``, ``execution_id_tag`` and ``retention_days``."""
+    """Settings of the collector: see the inputs ``collector``, ``execution_id_tag`` and ``retention_days``.
+
+    Attributes
+    ----------
+    event_source, collector_sources
+        The source of the events that the collector sends, and all its sources, now and before.
+    notices_table_name
+        The notifications table, which also has the lock of the collector.
+    only_tagged
+        The tags of the jobs to read. Empty: all jobs.
+    """
 
     table_name: str
+    notices_table_name: str
     event_bus_name: str
     event_source: str
+    collector_sources: frozenset[str]
+    only_tagged: Mapping[str, str]
     execution_id_tag: str
     lookback: timedelta
     retention: timedelta
@@ -145,22 +162,54 @@ def collector_settings(environment: Mapping[str, str] = os.environ) -> Collector
     ------
     KeyError, ValueError
         If a variable is missing or invalid.
+    botocore.exceptions.BotoCoreError, botocore.exceptions.ClientError
+        If the SSM parameters of the targets cannot be read.
     """
     return CollectorSettings(
         table_name=environment["JOB_LOG_EVENTS_TABLE"],
+        notices_table_name=environment["NOTICES_TABLE"],
         event_bus_name=environment["EVENT_BUS_NAME"],
         event_source=environment["EVENT_SOURCE"],
+        collector_sources=_collector_sources(environment),
+        only_tagged=json.loads(environment.get("ONLY_TAGGED", "{}")),
         execution_id_tag=environment["EXECUTION_ID_TAG"],
         lookback=timedelta(hours=float(environment["LOOKBACK_HOURS"])),
         retention=_retention(environment),
         poll_interval=timedelta(seconds=float(environment["POLL_INTERVAL_SECONDS"])),
         stalled_after=timedelta(minutes=float(environment["STALLED_AFTER_MINUTES"])),
-        targets=_targets(environment.get("DRS_TARGETS", "[]")),
+        targets=_targets(_targets_text(environment)),
     )
 
 
+def _targets_text(environment: Mapping[str, str]) -> str:
+    """Return the JSON list of targets from the environment or, if it does not fit, from SSM parameters.
+
+    Raises
+    ------
+    ValueError
+        If the parameters do not contain the list, for example while Terraform changes them.
+    botocore.exceptions.BotoCoreError, botocore.exceptions.ClientError
+        If the parameters cannot be read.
+    """
+    if "DRS_TARGETS_PARAMETERS" not in environment:
+        return environment["DRS_TARGETS"]
+    ssm = client("ssm")
+    names = environment["DRS_TARGETS_PARAMETERS"].split(",")
+    values: dict[str, str] = {}
+    for start in range(0, len(names), _MAX_PARAMETERS):
+        answer = ssm.get_parameters(Names=names[start : start + _MAX_PARAMETERS])
+        values |= {parameter["Name"]: parameter["Value"] for parameter in answer["Parameters"]}
+    text = "".join(values.get(name, "") for name in names)
+    if hashlib.sha256(text.encode()).hexdigest() != environment["DRS_TARGETS_SHA256"]:
+        raise ValueError(
+            f"the SSM parameters {names[0]} to {names[-1]} do not contain the targets of collector.targets. "
+            "If no terraform apply is running, apply again"
+        )
+    return text
+
+
 def _targets(text: str) -> tuple[Target, ...]:
-    """Parse a JSON list of ``{"region", "roleArn", "externalId"}``. An empty list means this account and Region."""
+    """Parse a JSON list of ``{"region", "roleArn", "externalId"}``. Each target occurs once in the result."""
     names = {"region": "region", "roleArn": "role_arn", "externalId": "external_id"}
     try:
         targets = [Target(**{names[key]: value for key, value in target.items()}) for target in json.loads(text)]
@@ -168,7 +217,8 @@ def _targets(text: str) -> tuple[Target, ...]:
         raise ValueError(
             f'DRS_TARGETS must be a JSON list of {{"region", "roleArn", "externalId"}}, not {text!r:.200}'
         ) from error
-    return tuple(targets) or (Target(),)
+    this_region = os.environ.get("AWS_REGION")
+    return tuple(dict.fromkeys(replace(t, region=None) if t.region == this_region else t for t in targets))
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -206,10 +256,10 @@ class NotificationSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IngestSettings:
-    """Settings of ingest. ``event_source`` is the source of the collector's events."""
+    """Settings of ingest. ``collector_sources`` are the sources of the collector's events, now and before."""
 
     table_name: str
-    event_source: str
+    collector_sources: frozenset[str]
     retention: timedelta
     notifications: NotificationSettings
     executions_table: ExecutionsTableSettings | None
@@ -225,7 +275,7 @@ def ingest_settings(environment: Mapping[str, str] = os.environ) -> IngestSettin
     """
     return IngestSettings(
         table_name=environment["JOB_LOG_EVENTS_TABLE"],
-        event_source=environment["EVENT_SOURCE"],
+        collector_sources=_collector_sources(environment),
         retention=_retention(environment),
         notifications=NotificationSettings(
             name=environment["POWERTOOLS_SERVICE_NAME"],
@@ -241,10 +291,10 @@ def ingest_settings(environment: Mapping[str, str] = os.environ) -> IngestSettin
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LinkerSettings:
-    """Settings of the linker. ``event_source`` is the source of the collector's events."""
+    """Settings of the linker. ``collector_sources`` are the sources of the collector's events, now and before."""
 
     table_name: str
-    event_source: str
+    collector_sources: frozenset[str]
     executions_table: ExecutionsTableSettings | None
 
 
@@ -258,7 +308,7 @@ def linker_settings(environment: Mapping[str, str] = os.environ) -> LinkerSettin
     """
     return LinkerSettings(
         table_name=environment["JOB_LOG_EVENTS_TABLE"],
-        event_source=environment["EVENT_SOURCE"],
+        collector_sources=_collector_sources(environment),
         executions_table=executions_table_settings(environment),
     )
 
@@ -282,6 +332,11 @@ def api_settings(environment: Mapping[str, str] = os.environ) -> ApiSettings:
     return ApiSettings(
         table_name=environment["JOB_LOG_EVENTS_TABLE"], executions_table=executions_table_settings(environment)
     )
+
+
+def _collector_sources(environment: Mapping[str, str]) -> frozenset[str]:
+    previous = environment.get("PREVIOUS_EVENT_SOURCES", "").split(",")
+    return frozenset({environment["EVENT_SOURCE"], *previous} - {""})
 
 
 def _retention(environment: Mapping[str, str]) -> timedelta:

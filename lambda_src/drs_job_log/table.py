@@ -27,6 +27,7 @@ from drs_job_log.model.truncate import truncate_to_fit
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Set as AbstractSet
 
     from mypy_boto3_dynamodb import DynamoDBClient
 
@@ -144,11 +145,11 @@ class JobLogTable:
             ConditionExpression="attribute_not_exists(JobId)",
         )
 
-    def stored(self, job_id: str, collector: str) -> dict[str, dict[str, Any]]:
+    def stored(self, job_id: str, collector_sources: AbstractSet[str]) -> dict[str, dict[str, Any]]:
         """Return the stored events of a job by their ``EventKey``, with a consistent read.
 
         The values are the parts of their details that the start and the end of a job have (see ``_JOB_FACTS``). They
-        are empty for events of a server, and if the source is not ``collector``, the source of the collector's events.
+        are empty for events of a server, and if the source is not one of ``collector_sources``, those of the collector.
         """
         paths = [f"EventData.{name}" for name in _JOB_FACTS]
         pages = self._client.get_paginator("query").paginate(
@@ -160,7 +161,7 @@ class JobLogTable:
         )
         return {
             item["EventKey"]["S"]: _value(item.get("EventData", {"M": {}}))
-            if item["Source"]["S"] == collector and "SourceServerId" not in item
+            if item["Source"]["S"] in collector_sources and "SourceServerId" not in item
             else {}
             for page in pages
             for item in page["Items"]
@@ -244,11 +245,11 @@ class JobLogTable:
                 keys.setdefault(item["JobId"]["S"], []).append(item["EventKey"]["S"])
         return keys
 
-    def facts_of(self, job_id: str, collector: str) -> JobFacts:
+    def facts_of(self, job_id: str, collector_sources: AbstractSet[str]) -> JobFacts:
         """Return what the newest events of a job say about its execution.
 
-        The oldest events are read too if the newest events of the collector have no execution. ``collector`` is the
-        source of the collector's events.
+        The oldest events are read too if the newest events of the collector have no execution. ``collector_sources``
+        are the sources of the collector's events.
         """
         rows: list[dict[str, Any]] = []
         for is_forward in (False, True):
@@ -261,7 +262,7 @@ class JobLogTable:
                 **_LINK_PROJECTION,
             )
             rows += map(to_python, answer["Items"])
-            facts = _job_facts(rows, collector)
+            facts = _job_facts(rows, collector_sources)
             if facts.execution_id or len(answer["Items"]) < _LINK_QUERY_LIMIT:
                 break
         return facts
@@ -320,12 +321,14 @@ def conditional_write(write: Callable[..., object], **request: Any) -> bool:
     return True
 
 
-def _job_facts(rows: Sequence[Mapping[str, Any]], collector: str) -> JobFacts:
-    own = [row for row in rows if row["Source"] == collector]
+def _job_facts(rows: Sequence[Mapping[str, Any]], collector_sources: AbstractSet[str]) -> JobFacts:
+    own = [row for row in rows if row["Source"] in collector_sources]
     details = [row.get("EventData", {}) for row in own]
     tagged = [row["ExecutionId"] for row in own if "ExecutionId" in row and "executionId" in row.get("EventData", {})]
     linked = [row["ExecutionId"] for row in own if "ExecutionId" in row]
-    others = Counter(row["ExecutionId"] for row in rows if "ExecutionId" in row and row["Source"] != collector)
+    others = Counter(
+        row["ExecutionId"] for row in rows if "ExecutionId" in row and row["Source"] not in collector_sources
+    )
     return JobFacts(
         execution_id=next(iter(tagged + linked), None),
         other_execution_id=next((execution_id for execution_id, _ in others.most_common(1)), None),

@@ -2,6 +2,7 @@
 
 locals {
   log_group_name = "/aws/lambda/${var.name}"
+  environment    = merge(var.environment, var.defaults.additional_environment)
   log_group_arn = join(":", [
     "arn", var.defaults.partition, "logs", var.defaults.region, var.defaults.account_id, "log-group", local.log_group_name,
   ])
@@ -98,7 +99,7 @@ resource "aws_lambda_function" "this" {
   source_code_hash  = var.defaults.package.source_code_hash
 
   environment {
-    variables = merge(var.environment, var.defaults.additional_environment)
+    variables = local.environment
   }
 
   logging_config {
@@ -124,6 +125,11 @@ resource "aws_lambda_function" "this" {
       condition     = length(setintersection(keys(var.environment), keys(var.defaults.additional_environment))) == 0
       error_message = "functions.environment must not set ${join(", ", setintersection(keys(var.environment), keys(var.defaults.additional_environment)))}: the module sets these variables. Remove them from functions.environment."
     }
+    # Lambda measures the environment as a JSON object. Base64 has four characters for three bytes.
+    precondition {
+      condition     = length(base64encode(jsonencode(local.environment))) * 3 / 4 <= 4096
+      error_message = "The environment of ${var.name} has more than 4,096 bytes. Shorten functions.environment or collector.targets[*].external_id."
+    }
     precondition {
       condition     = alltrue([for layer in var.defaults.layers : layer != null])
       error_message = "AWS publishes no Powertools layer in this partition or Region. Set functions.powertools_layer.arn to your own copy, or set functions.powertools_layer.enabled = false and use a package that contains Powertools."
@@ -136,7 +142,7 @@ resource "aws_lambda_function" "this" {
 # ---------------------------------------------------------------------------------------------------------------------
 
 locals {
-  alarms = { for key, alarm in local.possible_alarms : key => alarm if key != "throttles" || var.reserved_concurrency == -1 }
+  alarms = { for key, alarm in local.possible_alarms : key => alarm if key != "throttles" || var.has_throttles_alarm }
   possible_alarms = {
     errors = {
       description = "${var.name} failed ${var.alarms.errors} or more times in five minutes."
@@ -145,7 +151,6 @@ locals {
       period      = 300
       threshold   = var.alarms.errors
     }
-    # Only without reserved concurrency: a function with its own concurrency limit is throttled by design.
     throttles = {
       description = "${var.name} was throttled ${var.alarms.throttles} or more times in five minutes. The account has no unreserved concurrency left."
       metric_name = "Throttles"

@@ -24,6 +24,12 @@ variable "reserved_concurrency" {
   default     = -1
 }
 
+variable "has_throttles_alarm" {
+  description = "Create the alarm for throttled invocations. False for a function that is sometimes throttled without harm."
+  type        = bool
+  default     = true
+}
+
 variable "environment" {
   description = "Environment variables of this function."
   type        = map(string)

@@ -19,6 +19,7 @@ ENVIRONMENT: Final = {
     "QUEUE_URL": "https://sqs.us-east-1.amazonaws.com/123456789012/drs-job-log-ingest",
     "RETENTION_DAYS": "3650",  # tests use events of real drills, which are years old
     "RUNBOOKS": "docs/runbooks",
+    "DRS_TARGETS": "[{}]",
     "EVENT_BUS_NAME": "default",
     "EVENT_SOURCE": "drs.job-log",
     "EXECUTION_ID_TAG": "ExecutionId",

@@ -33,6 +33,9 @@ SETTINGS: Final = CollectorSettings(
     table_name="events",
     event_bus_name="default",
     event_source="drs.job-log",
+    collector_sources=frozenset({"drs.job-log"}),
+    notices_table_name="notices",
+    only_tagged={},
     targets=(Target(),),
     lookback=timedelta(hours=24),
     retention=timedelta(days=30),
@@ -54,6 +57,7 @@ class Pipeline:
     queue: list[str] = field(default_factory=list)
     published: list[dict[str, Any]] = field(default_factory=list)
     timers: list[str] = field(default_factory=list)
+    settings: CollectorSettings = SETTINGS
 
     def __post_init__(self) -> None:
         self.simulator.clock = lambda: self.now
@@ -61,7 +65,12 @@ class Pipeline:
 
     def cold_start(self) -> None:
         """Start new instances of all functions."""
-        self.collector = Collector([self.drs], self.table, EventBus(self, "default", "drs.job-log"), SETTINGS)  # type: ignore[arg-type]
+        self.collector = Collector(
+            [self.drs],
+            self.table,
+            EventBus(self, "default", self.settings.event_source),  # type: ignore[arg-type]
+            self.settings,
+        )
         self.ingest, self.linker, self.api = (
             cold_start(function, **self.environment) for function in ("ingest", "linker", "api")
         )

@@ -66,7 +66,7 @@ def test_the_outputs_describe_the_created_resources(
     assert outputs["table_name"] in stack.client("dynamodb").list_tables()["TableNames"]
     assert outputs["table_arn"] == state["aws_dynamodb_table.job_log_events"]["arn"]
     assert outputs["event_rule_arn"] == f"arn:aws:events:us-east-1:{ACCOUNT}:rule/recovery/applied-job-log"
-    assert outputs["event_source"] == "drs.job-log"
+    assert outputs["event_source"] == "drs.job-log.applied"
     assert outputs["functions"]["ingest"] == {
         "name": "applied-ingest",
         "arn": f"arn:aws:lambda:us-east-1:{ACCOUNT}:function:applied-ingest",

@@ -45,5 +45,9 @@ def test_the_complete_example_plans_for_both_environments(
         return found
 
     assert variables("collector[0]")["RETENTION_DAYS"] == days
+    # The environments do not mix: each reads its own jobs, and has its own source of events.
+    assert json.loads(variables("collector[0]")["ONLY_TAGGED"]) == {"environment": environment}
+    rule = resources['module.drs_job_log.aws_cloudwatch_event_rule.this["job-log"]']
+    assert json.loads(rule["event_pattern"])["source"] == [f"drs.job-log.drs-job-log-{environment}", "aws.drs"]
     assert variables("linker")["EXECUTION_HISTORY_TABLE"] == f"executions-{environment}"
     assert json.loads(variables("linker")["EXECUTION_HISTORY_SETTINGS"])["updateStatus"] is True

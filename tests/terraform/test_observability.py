@@ -82,7 +82,7 @@ ALARMS = {
             ("throttles", "Throttles", ("Sum", ">=", 1, 1, 300)),
             ("duration", "Duration", ("Maximum", ">=", milliseconds, 1, 60)),
         )
-        # The reserved concurrency of the collector throttles it intentionally.
+        # Many new jobs at once can throttle the collector for a moment.
         if (task, kind) != ("collector", "throttles")
     },
 }
@@ -135,7 +135,7 @@ def test_alarms_have_the_configured_thresholds(planned: Callable[[str], Planned]
         "collector-heartbeat": 1,
         "linker-heartbeat": 1,
         **{f"{task}-errors": 2 for task in ("ingest", "collector", "linker")},
-        **{f"{task}-throttles": 3 for task in ("ingest", "collector", "linker")},
+        **{f"{task}-throttles": 3 for task in ("ingest", "linker")},
         **{"ingest-duration": 30000, "collector-duration": 56000, "linker-duration": 27500},
     }
 
@@ -153,14 +153,17 @@ def test_alarms_of_aws_metrics_have_documented_dimensions(planned: Callable[[str
 def test_alarms_of_rules_have_the_dimension_of_a_custom_bus(planned: Callable[[str], Planned]) -> None:
     dimensions = {
         alarm["alarm_name"]: alarm["dimensions"]
-        for alarm in alarms(planned("everything"))
+        for alarm in alarms(planned("custom_bus"))
         if alarm["namespace"] == "AWS/Events"
     }
 
     kinds = ("failed-invocations", "sent-to-dlq", "events-lost")
     assert dimensions == {
-        **{f"other-job-log-rule-{kind}": {"EventBusName": "recovery", "RuleName": "other-job-log"} for kind in kinds},
-        **{f"other-launch-results-rule-{kind}": {"RuleName": "other-launch-results"} for kind in kinds},
+        **{
+            f"custom-bus-job-log-rule-{kind}": {"EventBusName": "recovery", "RuleName": "custom-bus-job-log"}
+            for kind in kinds
+        },
+        **{f"custom-bus-launch-results-rule-{kind}": {"RuleName": "custom-bus-launch-results"} for kind in kinds},
     }
 
 
@@ -463,14 +466,14 @@ def test_archives_have_the_patterns_of_the_rules(planned: Callable[[str], Planne
 
     bus = f"arn:aws:events:us-east-1:{ACCOUNT}:event-bus"
     assert archives("default") == {}
-    everything = archives("everything")
-    assert {name: archive["event_source_arn"] for name, archive in everything.items()} == {
-        "other-job-log": f"{bus}/recovery",
-        "other-launches": f"{bus}/default",
+    custom = archives("custom_bus")
+    assert {name: archive["event_source_arn"] for name, archive in custom.items()} == {
+        "custom-bus-job-log": f"{bus}/recovery",
+        "custom-bus-launches": f"{bus}/default",
     }
-    assert everything["other-job-log"]["event_pattern"] == rule("everything", "job-log")
-    assert everything["other-launches"]["event_pattern"] == rule("everything", "launch-results")
-    assert {archive["retention_days"] for archive in everything.values()} == {90}
+    assert custom["custom-bus-job-log"]["event_pattern"] == rule("custom_bus", "job-log")
+    assert custom["custom-bus-launches"]["event_pattern"] == rule("custom_bus", "launch-results")
+    assert {archive["retention_days"] for archive in custom.values()} == {90}
     assert list(archives("own_key")) == ["own-key-job-log"]
 
 

@@ -97,11 +97,11 @@ def test_one_rule_on_the_default_bus_matches_both_types_of_events(planned: Calla
 
 
 def test_launch_results_are_read_from_the_default_bus_if_the_bus_is_custom(planned: Callable[[str], Planned]) -> None:
-    resources = planned("everything")
+    resources = planned("custom_bus")
 
     job_log = resources['aws_cloudwatch_event_rule.this["job-log"]']
     assert job_log["event_bus_name"] == "recovery"
-    assert json.loads(job_log["event_pattern"])["$or"][0]["source"] == ["example.job-log", "example.replay"]
+    assert json.loads(job_log["event_pattern"])["$or"][0]["source"] == ["drs.job-log.custom-bus", "aws.drs"]
     launch_results = resources['aws_cloudwatch_event_rule.this["launch-results"]']
     assert launch_results["event_bus_name"] == "default"
     assert json.loads(launch_results["event_pattern"]) == {
@@ -110,7 +110,43 @@ def test_launch_results_are_read_from_the_default_bus_if_the_bus_is_custom(plann
     }
 
 
-@pytest.mark.parametrize(("copy_name", "buses"), [("default", {"default"}), ("everything", {"recovery", "default"})])
+def test_with_only_tagged_launch_results_are_not_stored(planned: Callable[[str], Planned]) -> None:
+    """A launch result has no tags, so that nobody knows whether its job has the tags."""
+    resources = planned("everything")
+
+    (rule,) = [values for address, values in resources.items() if "aws_cloudwatch_event_rule.this" in address]
+    pattern = {
+        "source": ["example.job-log", "example.replay", "example.other"],
+        "detail-type": ["DRS Job Log"],
+        "detail": {"jobID": [{"exists": True}]},
+    }
+    assert json.loads(rule["event_pattern"]) == pattern
+    (archive,) = [values for address, values in resources.items() if "aws_cloudwatch_event_archive.this" in address]
+    assert json.loads(archive["event_pattern"]) == pattern
+
+
+@pytest.mark.parametrize(
+    ("copy_name", "source"),
+    [("default", "drs.job-log"), ("govcloud", "drs.job-log.govcloud"), ("everything", "example.job-log")],
+)
+def test_each_copy_has_its_own_source(planned: Callable[[str], Planned], copy_name: str, source: str) -> None:
+    resources = planned(copy_name)
+
+    pattern = json.loads(resources['aws_cloudwatch_event_rule.this["job-log"]']["event_pattern"])
+    assert pattern.get("$or", [pattern])[0]["source"][0] == source
+    assert role_policy(resources, "collector[0]")["PutEvents"]["Condition"]["ForAllValues:StringEquals"] == {
+        "events:source": source,
+        "events:detail-type": "DRS Job Log",
+    }
+    for function in ("collector[0]", "ingest", "linker"):
+        (environment,) = resources[f"module.{function}.aws_lambda_function.this"]["environment"]
+        assert environment["variables"]["EVENT_SOURCE"] == source
+        # The source of earlier versions. It is not that of the collector if another sender uses it.
+        previous = {"default": "", "govcloud": "drs.job-log", "everything": "drs.job-log,example.old"}[copy_name]
+        assert environment["variables"]["PREVIOUS_EVENT_SOURCES"] == previous
+
+
+@pytest.mark.parametrize(("copy_name", "buses"), [("default", {"default"}), ("custom_bus", {"recovery", "default"})])
 def test_targets_retry_for_a_day_and_then_use_the_delivery_dlq(
     planned: Callable[[str], Planned], copy_name: str, buses: set[str]
 ) -> None:
@@ -126,7 +162,7 @@ def test_targets_retry_for_a_day_and_then_use_the_delivery_dlq(
     ("copy_name", "prefix", "rules"),
     [
         ("default", "drs-job-log", f"{EVENTS}/drs-job-log-job-log"),
-        ("everything", "other", [f"{EVENTS}/recovery/other-job-log", f"{EVENTS}/other-launch-results"]),
+        ("custom_bus", "custom-bus", [f"{EVENTS}/recovery/custom-bus-job-log", f"{EVENTS}/custom-bus-launch-results"]),
     ],
 )
 def test_only_the_rules_may_send_to_the_queues_and_only_over_tls(
@@ -223,6 +259,7 @@ def test_ingest_with_defaults(planned: Callable[[str], Planned]) -> None:
                 "FAILURE_TOPIC_ARN": f"arn:aws:sns:us-east-1:{ACCOUNT}:drs-job-log-failures",
                 "JOB_LOG_EVENTS_TABLE": "drs-job-log-events",
                 "NOTICES_TABLE": "drs-job-log-notices",
+                "PREVIOUS_EVENT_SOURCES": "",
                 "QUEUE_URL": f"https://sqs.us-east-1.amazonaws.com/{ACCOUNT}/drs-job-log-ingest",
                 "RETENTION_DAYS": "30",
                 "RUNBOOKS": "docs/runbooks",
@@ -366,12 +403,15 @@ def test_the_collector_with_defaults(planned: Callable[[str], Planned]) -> None:
     assert function["function_name"] == "drs-job-log-collector"
     assert function["handler"] == "drs_job_log.collect.handler.lambda_handler"
     assert (function["memory_size"], function["timeout"]) == (256, 63)
-    assert function["reserved_concurrent_executions"] == 3
+    assert function["reserved_concurrent_executions"] == -1  # no reserved concurrency
     assert function["environment"][0]["variables"] == {
         "DRS_TARGETS": "[{}]",
         "EVENT_BUS_NAME": "default",
         "EVENT_SOURCE": "drs.job-log",
         "EXECUTION_ID_TAG": "ExecutionId",
+        "NOTICES_TABLE": "drs-job-log-notices",
+        "ONLY_TAGGED": "{}",
+        "PREVIOUS_EVENT_SOURCES": "",
         "JOB_LOG_EVENTS_TABLE": "drs-job-log-events",
         "LOOKBACK_HOURS": "24",
         "POLL_INTERVAL_SECONDS": "3",
@@ -388,7 +428,8 @@ def test_the_collector_with_options(planned: Callable[[str], Planned]) -> None:
     variables = function["environment"][0]["variables"]
     role = {"roleArn": "arn:aws:iam::111122223333:role/drs-reader", "externalId": "secret"}
     assert json.loads(variables.pop("DRS_TARGETS")) == [
-        {},
+        {},  # this account
+        {},  # and once more, as an earlier version required it. The collector reads it once
         {"region": "eu-west-1"},
         {"region": "eu-west-1", **role},
         {"region": "eu-central-1", **role},
@@ -397,6 +438,9 @@ def test_the_collector_with_options(planned: Callable[[str], Planned]) -> None:
         "EVENT_BUS_NAME": "recovery",
         "EVENT_SOURCE": "example.job-log",
         "EXECUTION_ID_TAG": "Execution",
+        "NOTICES_TABLE": "other-notices",
+        "ONLY_TAGGED": '{"environment":"production"}',
+        "PREVIOUS_EVENT_SOURCES": "drs.job-log,example.old",
         "JOB_LOG_EVENTS_TABLE": "other-events",
         "LOOKBACK_HOURS": "48",
         "POLL_INTERVAL_SECONDS": "10",
@@ -407,7 +451,7 @@ def test_the_collector_with_options(planned: Callable[[str], Planned]) -> None:
         "TEAM": "platform",
     }
     assert function["timeout"] == 56
-    assert function["reserved_concurrent_executions"] == -1  # no reserved concurrency
+    assert function["reserved_concurrent_executions"] == 4
 
 
 def put_events(bus: str, source: str) -> dict[str, Any]:
@@ -440,6 +484,15 @@ def test_the_collector_role_has_only_the_necessary_permissions(planned: Callable
             "Action": ["dynamodb:Query"],
             "Resource": f"arn:aws:dynamodb:us-east-1:{ACCOUNT}:table/drs-job-log-events",
         },
+        "LockPolling": {
+            "Effect": "Allow",
+            "Action": ["dynamodb:DeleteItem", "dynamodb:PutItem"],
+            "Resource": f"arn:aws:dynamodb:us-east-1:{ACCOUNT}:table/drs-job-log-notices",
+            "Condition": {
+                "ForAllValues:StringEquals": {"dynamodb:LeadingKeys": "collector"},
+                "Null": {"dynamodb:LeadingKeys": "false"},
+            },
+        },
         "WriteLogs": {
             "Effect": "Allow",
             "Action": ["logs:CreateLogStream", "logs:PutLogEvents"],
@@ -466,13 +519,52 @@ def test_the_collector_role_can_read_its_targets_only(
     assert policy["PutEvents"] == put_events("recovery", "example.job-log")
     assert policy["UseCustomerKey"] == {
         "Effect": "Allow",
-        "Action": ["kms:Decrypt", "kms:DescribeKey"],
+        "Action": ["kms:Decrypt", "kms:DescribeKey", "kms:Encrypt", "kms:GenerateDataKey*", "kms:ReEncrypt*"],
         "Resource": KEY,
         "Condition": {"StringLike": {"kms:ViaService": "dynamodb.us-east-1.*"}},
     }
     policy = role_policy(planned("other_accounts_only"), "collector[0]")
     assert policy["AssumeRolesOfTargets"] == assume
     assert {sid for sid in policy if sid.startswith("Read")} == {"ReadStoredEvents"}
+
+
+def test_two_hundred_targets_are_in_parameters_and_managed_policies(planned: Callable[[str], Planned]) -> None:
+    resources = planned("many_targets")
+
+    parameters = {values["name"]: values for address, values in resources.items() if "aws_ssm_parameter" in address}
+    (environment,) = resources["module.collector[0].aws_lambda_function.this"]["environment"]
+    names = environment["variables"]["DRS_TARGETS_PARAMETERS"].split(",")
+    assert set(names) == set(parameters)
+    assert all(len(parameters[name]["insecure_value"]) <= 4096 for name in names)
+    text = "".join(parameters[name]["insecure_value"] for name in names)
+    assert environment["variables"]["DRS_TARGETS_SHA256"] == hashlib.sha256(text.encode()).hexdigest()
+    targets = json.loads(text)
+    assert (len(targets), targets[0]) == (201, {})
+    assert targets[200] == {
+        "region": "eu-west-10",
+        "roleArn": "arn:aws:iam::111122220199:role/recovery/drs-job-log-reader-with-a-long-name",
+        "externalId": "11111111-2222-3333-4444-555555555555",
+    }
+
+    policies = [values["policy"] for address, values in resources.items() if "aws_iam_policy.targets" in address]
+    assert all(len("".join(policy.split())) <= 6144 for policy in policies)
+    statements = [statement for policy in policies for statement in json.loads(policy)["Statement"]]
+    assert {(statement["Effect"], statement["Action"]) for statement in statements} == {("Allow", "sts:AssumeRole")}
+    roles = [arn for statement in statements for arn in statement["Resource"]]
+    assert sorted(roles) == sorted(target["roleArn"] for target in targets[1:])
+    assert sum("aws_iam_role_policy_attachment.targets" in address for address in resources) == len(policies) <= 10
+    inline = role_policy(resources, "collector[0]")
+    assert "AssumeRolesOfTargets" not in inline
+    assert inline["ReadTargets"] == {
+        "Effect": "Allow",
+        "Action": ["ssm:GetParameters"],
+        "Resource": f"arn:aws:ssm:us-east-1:{ACCOUNT}:parameter/drs-job-log/many-targets/targets/*",
+    }
+
+
+def test_the_role_of_a_target_can_be_unknown_at_plan_time(planned: Callable[[str], Planned]) -> None:
+    assert "aws_ssm_parameter.targets[0]" not in planned("role_of_the_same_apply")
+    assert "module.collector[0].aws_lambda_function.this" in planned("role_of_the_same_apply")
 
 
 @pytest.mark.parametrize("task", ["collector", "linker"])
@@ -532,26 +624,20 @@ def test_the_scheduler_role_trusts_the_schedules_of_this_module_only(planned: Ca
 
 
 @pytest.mark.parametrize(("copy_name", "prefix"), [("default", "drs-job-log"), ("everything", "other")])
-def test_drs_jobs_and_launch_results_invoke_the_collector(
-    planned: Callable[[str], Planned], copy_name: str, prefix: str
-) -> None:
+def test_started_jobs_invoke_the_collector(planned: Callable[[str], Planned], copy_name: str, prefix: str) -> None:
     resources = planned(copy_name)
 
     rule = resources["aws_cloudwatch_event_rule.wake[0]"]
     assert rule["event_bus_name"] == "default"  # AWS services send events to the default bus only
+    # Not launch results: a job with 200 servers sends as many.
     assert json.loads(rule["event_pattern"]) == {
-        "$or": [
-            {
-                "source": ["aws.drs"],
-                "detail-type": ["AWS API Call via CloudTrail"],
-                "detail": {
-                    "eventSource": ["drs.amazonaws.com"],
-                    "eventName": ["StartRecovery", "TerminateRecoveryInstances", "StartFailbackLaunch"],
-                    "errorCode": [{"exists": False}],
-                },
-            },
-            {"source": ["aws.drs"], "detail-type": ["DRS Source Server Launch Result"]},
-        ]
+        "source": ["aws.drs"],
+        "detail-type": ["AWS API Call via CloudTrail"],
+        "detail": {
+            "eventSource": ["drs.amazonaws.com"],
+            "eventName": ["StartRecovery", "TerminateRecoveryInstances", "StartFailbackLaunch"],
+            "errorCode": [{"exists": False}],
+        },
     }
     permission = resources["aws_lambda_permission.wake[0]"]
     assert (permission["principal"], permission["action"]) == ("events.amazonaws.com", "lambda:InvokeFunction")
@@ -748,14 +834,14 @@ def test_requests_are_throttled_and_logged(planned: Callable[[str], Planned]) ->
     stage = planned("default")["aws_apigatewayv2_stage.this[0]"]
     assert (stage["name"], stage["auto_deploy"]) == ("$default", True)
     (settings,) = stage["default_route_settings"]
-    assert (settings["throttling_rate_limit"], settings["throttling_burst_limit"]) == (100, 200)
+    assert (settings["throttling_rate_limit"], settings["throttling_burst_limit"]) == (20, 20)
     (settings,) = planned("everything")["aws_apigatewayv2_stage.this[0]"]["default_route_settings"]
     assert (settings["throttling_rate_limit"], settings["throttling_burst_limit"]) == (5, 10)
     group = planned("everything")["aws_cloudwatch_log_group.api_access[0]"]
     assert (group["name"], group["retention_in_days"], group["kms_key_id"]) == ("/aws/vendedlogs/apis/other", 90, KEY)
 
 
-@pytest.mark.parametrize(("copy_name", "limits"), [("default", (20, 100)), ("everything", (2, 4)), ("open_api", None)])
+@pytest.mark.parametrize(("copy_name", "limits"), [("default", (10, 20)), ("everything", (2, 4)), ("open_api", None)])
 def test_the_viewer_has_its_own_throttle(
     planned: Callable[[str], Planned], copy_name: str, limits: tuple[int, int] | None
 ) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from datetime import timedelta
 
+import boto3
 import pytest
 from drs_job_log import config
 from drs_job_log.config import (
@@ -16,6 +18,7 @@ from drs_job_log.config import (
     NotificationSettings,
     Target,
 )
+from moto import mock_aws
 
 from tests.support.functions import ENVIRONMENT, cold_start
 
@@ -64,6 +67,9 @@ def test_settings_of_the_collector() -> None:
         "JOB_LOG_EVENTS_TABLE": "events-2",
         "EVENT_BUS_NAME": "recovery",
         "EVENT_SOURCE": "acme.drs",
+        "PREVIOUS_EVENT_SOURCES": "drs.job-log,acme.old",
+        "NOTICES_TABLE": "notices-2",
+        "ONLY_TAGGED": '{"team": "web"}',
         "EXECUTION_ID_TAG": "Run",
         "LOOKBACK_HOURS": "12.5",
         "RETENTION_DAYS": "7",
@@ -76,6 +82,9 @@ def test_settings_of_the_collector() -> None:
         table_name="events-2",
         event_bus_name="recovery",
         event_source="acme.drs",
+        collector_sources=frozenset({"acme.drs", "drs.job-log", "acme.old"}),
+        notices_table_name="notices-2",
+        only_tagged={"team": "web"},
         execution_id_tag="Run",
         lookback=timedelta(hours=12, minutes=30),
         retention=timedelta(days=7),
@@ -90,6 +99,7 @@ def test_settings_of_ingest() -> None:
     environment |= {
         "RETENTION_DAYS": "7",
         "EVENT_SOURCE": "acme.drs",
+        "PREVIOUS_EVENT_SOURCES": "",
         "FAILURE_TOPIC_ARN": "arn:topic",
         "QUEUE_URL": "https://queue",
         "VIEWER_URL": "https://viewer",
@@ -97,7 +107,7 @@ def test_settings_of_ingest() -> None:
 
     assert config.ingest_settings(environment) == IngestSettings(
         table_name="drs-job-log-events",
-        event_source="acme.drs",
+        collector_sources=frozenset({"acme.drs"}),
         retention=timedelta(days=7),
         notifications=NotificationSettings(
             name="drs-job-log",
@@ -119,10 +129,12 @@ def test_optional_settings_of_ingest_are_absent_by_default() -> None:
 
 
 def test_settings_of_the_linker() -> None:
-    environment = {"JOB_LOG_EVENTS_TABLE": "e", "EVENT_SOURCE": "acme.drs"}
+    environment = {"JOB_LOG_EVENTS_TABLE": "e", "EVENT_SOURCE": "acme.drs", "PREVIOUS_EVENT_SOURCES": "drs.job-log"}
 
     assert config.linker_settings(environment | EXECUTIONS_TABLE) == LinkerSettings(
-        table_name="e", event_source="acme.drs", executions_table=EXECUTIONS_TABLE_SETTINGS
+        table_name="e",
+        collector_sources=frozenset({"acme.drs", "drs.job-log"}),
+        executions_table=EXECUTIONS_TABLE_SETTINGS,
     )
     assert config.linker_settings(environment).executions_table is None
 
@@ -163,11 +175,40 @@ def test_invalid_targets_are_rejected(text: str) -> None:
         config.collector_settings(ENVIRONMENT | {"DRS_TARGETS": text})
 
 
-@pytest.mark.parametrize("text", ["[]", None])
-def test_without_targets_the_collector_reads_its_own_account_and_region(text: str | None) -> None:
-    environment = ENVIRONMENT | ({} if text is None else {"DRS_TARGETS": text})
+def test_a_target_that_is_given_twice_is_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_REGION", "eu-west-1")
+    targets = [{}, {}, {"region": "eu-west-1"}, {"region": "eu-west-1", "roleArn": ROLE}, {"region": "eu-west-2"}]
 
-    assert config.collector_settings(environment).targets == (Target(),)
+    settings = config.collector_settings(ENVIRONMENT | {"DRS_TARGETS": json.dumps(targets)})
+
+    assert settings.targets == (Target(), Target(None, ROLE), Target("eu-west-2"))
+
+
+@mock_aws
+def test_targets_that_do_not_fit_into_the_environment_are_read_from_parameters() -> None:
+    targets = [
+        Target("eu-west-1", f"arn:aws:iam::{number:012}:role/recovery/drs-job-log-reader", "x") for number in range(400)
+    ]
+    text = json.dumps(
+        [{"region": t.region, "roleArn": t.role_arn, "externalId": t.external_id} for t in targets],
+        separators=(",", ":"),
+    )
+    values = [text[start : start + 4096] for start in range(0, len(text), 4096)]
+    names = [f"/drs-job-log/copy/targets/{number}" for number in range(len(values))]
+    assert len(names) > 10  # so that one request does not return all parameters
+    ssm = boto3.client("ssm", region_name="us-east-1")
+    for name, value in zip(names, values, strict=True):
+        ssm.put_parameter(Name=name, Value=value, Type="String")
+    environment = {name: value for name, value in ENVIRONMENT.items() if name != "DRS_TARGETS"} | {
+        "DRS_TARGETS_PARAMETERS": ",".join(names),
+        "DRS_TARGETS_SHA256": hashlib.sha256(text.encode()).hexdigest(),
+    }
+
+    assert config.collector_settings(environment).targets == tuple(targets)
+
+    ssm.delete_parameter(Name=names[3])
+    with pytest.raises(ValueError, match="do not contain the targets"):
+        config.collector_settings(environment)
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -202,7 +243,7 @@ def test_ingest_uses_its_settings() -> None:
     assert module.settings.retention == timedelta(days=7)
     assert module.executions_table.settings == EXECUTIONS_TABLE_SETTINGS
     assert module.resolver._indexed is module.executions_table
-    assert module.resolver._event_source == "acme.drs"
+    assert module.settings.collector_sources == {"acme.drs"}
     assert module.notifier._settings is module.settings.notifications
     assert module.notifier._record_ttl == timedelta(days=15)
     assert cold_start("ingest", RETENTION_DAYS="30").notifier._record_ttl == timedelta(days=30)
@@ -219,6 +260,6 @@ def test_the_linker_and_the_api_use_their_settings() -> None:
     ):
         assert table._table_name == "events-2"
         assert executions_table.settings == EXECUTIONS_TABLE_SETTINGS
-    assert linker._event_source == "acme.drs"
+    assert linker._collector_sources == {"acme.drs"}
     assert cold_start("linker").linker._executions_table is None
     assert cold_start("api").executions_table is None

@@ -14,6 +14,7 @@ import boto3
 import botocore.client
 import pytest
 from botocore.validate import ParamValidationDecorator
+from drs_job_log.collect import drs_client
 from drs_job_log.collect.job_log import read_log
 
 from tests.support import drills, scripts
@@ -143,6 +144,7 @@ def test_clients_of_the_collector(
 ) -> None:
     assert dynamodb
     clients.clear()
+    drs_client._sts.cache_clear()
     with DrsServer(Simulator()) as server:
         monkeypatch.setenv("AWS_ENDPOINT_URL_DRS", server.endpoint)
         target = {"region": "eu-west-1", "roleArn": "arn:aws:iam::111122223333:role/r"}

@@ -696,6 +696,14 @@ def test_a_failed_post_launch_action_is_shown_and_notified(pipeline: Pipeline, s
 SERVERS = [server_id(0), server_id(1)]
 
 
+def change_source(pipeline: Pipeline, source: str, *, previous: str) -> None:
+    """Apply the module with another ``event_source``: all functions start with new settings."""
+    sources = frozenset({source, previous} - {""})
+    pipeline.settings = replace(pipeline.settings, event_source=source, collector_sources=sources)
+    pipeline.environment |= {"EVENT_SOURCE": source, "PREVIOUS_EVENT_SOURCES": previous}
+    pipeline.cold_start()
+
+
 def forged(job: str, event: str, server: str | None = None, **detail: Any) -> str:
     """Return an event of a permitted sender that is not the collector, half a day later than it is."""
     time = (datetime.now(UTC) + timedelta(hours=12)).isoformat()
@@ -753,6 +761,113 @@ def test_other_senders_decide_if_the_collector_does_not_read_the_job(pipeline: P
     pipeline.send(forged("drsjob-other", "LAUNCH_END", SERVERS[0]))
 
     assert states(pipeline.job("drsjob-other")) == {SERVERS[0]: "LAUNCHED"}
+
+
+def test_a_changed_event_source_changes_nothing_for_running_jobs(
+    pipeline: Pipeline, table: JobLogTable, subscriber: Subscriber
+) -> None:
+    """The source changes while a job runs, with events in the table and in the queue. Its end is corrected later."""
+    changing = script(
+        *LAUNCHED,
+        step(300, "SNAPSHOT_FAIL", TWO, rawError="no rights"),
+        statuses={ONE: "LAUNCHED", TWO: "FAILED"},
+        late_statuses=[(30 * MINUTE, ONE, "FAILED")],
+    )
+    job = pipeline.start(changing, ExecutionId="exec-1")
+    pipeline.play(4 * MINUTE)
+    pipeline.now += 2 * MINUTE
+    pipeline.collector.collect(PassRequest(), pipeline.now)
+    assert any("SNAPSHOT_FAILED" in message for message in pipeline.queue)
+
+    change_source(pipeline, "drs.job-log.prod", previous="drs.job-log")
+    pipeline.play(15 * MINUTE)
+    assert pipeline.job(job)["status"] == "PARTIAL"
+    pipeline.play(20 * MINUTE)
+
+    answer = pipeline.execution("exec-1")
+    assert (answer["status"], states(answer)) == ("FAILED", {ONE: "FAILED", TWO: "FAILED"})
+    assert {log["source"] for log in answer["logs"]} == {"drs.job-log", "drs.job-log.prod"}
+    keys = [(log["timestamp"], log["eventId"]) for log in answer["logs"]]
+    assert len(keys) == len(set(keys))  # no event is stored twice
+    assert [event.is_foreign for event in table.events_of_job(job)] == [False] * len(keys)
+    assert len([subject for subject in subjects(subscriber) if TWO in subject]) == 1
+
+
+def test_after_a_change_of_the_source_stored_events_still_link_their_job(pipeline: Pipeline) -> None:
+    pipeline.now = datetime.now(UTC) - 30 * MINUTE
+    job = pipeline.start(script(*LAUNCHED, statuses={ONE: "LAUNCHED"}), ExecutionId="exec-1")
+    pipeline.play(15 * MINUTE)
+    change_source(pipeline, "drs.job-log.prod", previous="drs.job-log")
+    result = launch_result(**{"job-id": job}) | {"time": pipeline.now.isoformat(timespec="seconds")}
+    pipeline.send(dumps(result))
+    for _ in range(10):
+        pipeline.send(forged(job, "SNAPSHOT_START", TWO, executionId="exec-forged"))
+
+    pipeline.link()
+
+    assert "aws.drs" in {log["source"] for log in pipeline.execution("exec-1")["logs"]}
+
+
+def test_after_a_change_of_the_source_a_stored_end_is_corrected(pipeline: Pipeline) -> None:
+    changing = script(*LAUNCHED, statuses={ONE: "LAUNCHED"}, late_statuses=[(30 * MINUTE, ONE, "FAILED")])
+    job = pipeline.start(changing)
+    pipeline.play(15 * MINUTE)
+    assert pipeline.job(job)["status"] == "COMPLETED"
+
+    change_source(pipeline, "drs.job-log.prod", previous="drs.job-log")
+    pipeline.play(20 * MINUTE)
+
+    assert pipeline.job(job)["status"] == "FAILED"
+
+
+def test_a_source_that_is_not_the_collectors_any_more_is_foreign(pipeline: Pipeline, table: JobLogTable) -> None:
+    """A sender in ``event_sources`` is removed from ``previous_event_sources`` by Terraform."""
+    change_source(pipeline, "drs.job-log.prod", previous="")
+
+    pipeline.send(dumps(job_log({"jobID": "drsjob-1", "eventType": "JOB_END"}, source="drs.job-log")))
+
+    assert [event.is_foreign for event in table.events_of_job("drsjob-1")] == [True]
+
+
+def test_with_only_tagged_jobs_without_the_tags_are_not_read(pipeline: Pipeline) -> None:
+    pipeline.settings = replace(SETTINGS, only_tagged={"environment": "prod", "team": "web"})
+    pipeline.cold_start()
+    tags = {"environment": "prod", "team": "web", "more": "x"}
+    own = pipeline.start(scripts.launch([ONE]), **tags)
+    others = [
+        pipeline.start(scripts.launch([TWO])),
+        pipeline.start(scripts.launch([TWO]), environment="prod"),
+        pipeline.start(scripts.launch([TWO]), environment="staging", team="web"),
+    ]
+    pipeline.play(40 * MINUTE)
+    own_cleanup = pipeline.start(scripts.terminate([ONE]))  # TerminateRecoveryInstances takes no tags
+    other_cleanup = pipeline.start(scripts.terminate([TWO]))
+    pipeline.play(20 * MINUTE)
+
+    assert {detail["jobID"] for detail in pipeline.published} == {own, own_cleanup}
+    assert pipeline.job(own)["status"] == "COMPLETED"
+
+    pipeline.published.clear()
+    pipeline.cold_start()  # a manual request does not depend on earlier passes
+    ids = (own, own_cleanup, *others, other_cleanup)
+    result = pipeline.collector.collect(PassRequest(job_ids=ids), pipeline.now)
+
+    assert result.jobs == 2
+    assert result.failures == dict.fromkeys(
+        [*others, other_cleanup], "no configured account and Region has this job with the tags of collector.only_tagged"
+    )
+
+
+def test_a_running_job_that_loses_its_tags_is_read_to_its_end(pipeline: Pipeline) -> None:
+    pipeline.settings = replace(SETTINGS, only_tagged={"environment": "prod"})
+    pipeline.cold_start()
+    job = pipeline.start(scripts.launch([ONE]), environment="prod")
+    pipeline.play(2 * MINUTE)
+    pipeline.simulator.jobs[job].tags.clear()
+
+    pipeline.play(40 * MINUTE)
+
+    assert pipeline.job(job)["status"] == "COMPLETED"
 
 
 def test_a_failed_failback_is_called_a_failback(pipeline: Pipeline, subscriber: Subscriber) -> None:

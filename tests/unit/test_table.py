@@ -293,7 +293,7 @@ def test_the_collector_reads_keys_and_facts_with_strong_consistency(
         RETENTION,
     )
 
-    stored = table.stored("drsjob-1", "drs.job-log")
+    stored = table.stored("drsjob-1", {"drs.job-log"})
 
     assert [query["ConsistentRead"] for query in queries] == [True]
     assert {key.partition("#")[2]: facts for key, facts in stored.items()} == {

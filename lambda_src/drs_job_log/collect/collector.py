@@ -193,7 +193,8 @@ class Collector:
             )
         )
         for job_id in set(request.job_ids) - {tracked.job["jobID"] for tracked in jobs}:
-            failures[job_id] = "no configured account and Region has this job"
+            tagged = " with the tags of collector.only_tagged" if self._settings.only_tagged else ""
+            failures[job_id] = f"no configured account and Region has this job{tagged}"
         # From the trackers, so that a target that cannot be read now counts with its last known state.
         running = [
             tracker
@@ -214,7 +215,11 @@ class Collector:
         """Return the requested jobs of a target, or all due jobs: those in the look-back period and unfinished ones."""
         drs.connect()
         if request.is_manual:
-            requested = drs.jobs(ids=request.job_ids, since=request.since)
+            if self._settings.only_tagged and drs not in self._launches:
+                self._remember_launches(drs, drs.jobs())
+            requested = [
+                job for job in drs.jobs(ids=request.job_ids, since=request.since) if self._is_selected(drs, job)
+            ]
             return [TrackedJob(drs, job, JobTracker(), self._launches_of(drs, job)) for job in requested]
 
         start = now - self._settings.lookback
@@ -232,7 +237,11 @@ class Collector:
             listed = drs.jobs()  # a job from before the look-back period may still run
         self._remember_launches(drs, listed)
         # By ID, since a new job can move another job to the next page while the pages are read.
-        due = {job["jobID"]: job for job in listed if job["jobID"] in unfinished or not ended_before(job, start)}
+        due = {
+            job["jobID"]: job
+            for job in listed
+            if job["jobID"] in unfinished or (not ended_before(job, start) and self._is_selected(drs, job))
+        }
         trackers = {job_id: known.get(job_id) or JobTracker() for job_id in due}
         for job_id, tracker in trackers.items():
             tracker.execution_id = execution_of(due[job_id], self._settings.execution_id_tag) or job_id
@@ -253,6 +262,14 @@ class Collector:
             for server in server_ids(job) if job.get("type") == "LAUNCH" else ():
                 if server not in launches or created_before(launches[server], job):
                     launches[server] = job
+
+    def _is_selected(self, drs: DrsClient, job: JobTypeDef) -> bool:
+        """Whether the job has the tags of ``only_tagged`` or, for a TERMINATE job, one of its launches has them.
+
+        TerminateRecoveryInstances takes no tags.
+        """
+        required = self._settings.only_tagged.items()
+        return any(required <= one.get("tags", {}).items() for one in (job, *self._launches_of(drs, job)))
 
     def _launches_of(self, drs: DrsClient, job: JobTypeDef) -> list[JobTypeDef]:
         """Return the jobs that launched what a TERMINATE job terminates, as far as this instance saw them."""
@@ -315,7 +332,7 @@ class Collector:
         return self._entries(tracked, new, {}, failures)
 
     def _read_stored(self, tracked: TrackedJob) -> None:
-        tracked.tracker.update_stored(self._table.stored(tracked.job["jobID"], self._settings.event_source))
+        tracked.tracker.update_stored(self._table.stored(tracked.job["jobID"], self._settings.collector_sources))
 
     def _entries(
         self, tracked: TrackedJob, new: Sequence[JobLogItem], seconds: Mapping[str, float], failures: dict[str, str]

@@ -1,4 +1,4 @@
-"""The Lambda handler of the collector. A schedule invokes it every minute; EventBridge events wake it earlier."""
+"""The Lambda handler of the collector. A schedule invokes it every minute; a new job wakes it earlier."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from drs_job_log import config
 from drs_job_log.collect.collector import Collector, PassRequest, PassResult
 from drs_job_log.collect.drs_client import DrsClient
 from drs_job_log.collect.event_bus import EventBus
+from drs_job_log.collect.poll_lock import PollLock
 from drs_job_log.model.events import parse_time
 from drs_job_log.table import JobLogTable
 
@@ -33,9 +34,11 @@ _MIN_SECONDS_FOR_PASS: Final = 5
 logger = Logger()
 metrics = Metrics()
 settings = config.collector_settings()
+dynamodb = config.client("dynamodb")
+poll_lock = PollLock(dynamodb, settings.notices_table_name)
 collector = Collector(
     [DrsClient(target) for target in settings.targets],
-    JobLogTable(config.client("dynamodb"), settings.table_name),
+    JobLogTable(dynamodb, settings.table_name),
     EventBus(config.client("events"), settings.event_bus_name, settings.event_source),
     settings,
 )
@@ -50,6 +53,8 @@ class CollectionError(RuntimeError):
 def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, int]:
     """Make one pass, and one more every poll interval while a job runs and time is left.
 
+    An EventBridge event wakes the collector. If another woken invocation polls already, this one makes no pass.
+
     Raises
     ------
     ValueError
@@ -59,27 +64,32 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, i
     """
     passes: list[PassResult] = []
     wait = 0.0
-    request, is_single_pass = parse_event(event)
+    request = parse_event(event)
+    is_woken = "detail-type" in event
+    if is_woken and not poll_lock.acquire(datetime.now(UTC), seconds_left(context)):
+        return {"passes": 0, "jobs": 0, "emitted": 0}
     try:
         while not passes or seconds_left(context) - wait > _MIN_SECONDS_FOR_PASS:
             time.sleep(wait)
             started = time.monotonic()
             passes.append(collector.collect(request, datetime.now(UTC), lambda: seconds_left(context)))
-            if is_single_pass or not passes[-1].running_jobs:
+            if request.is_manual or not passes[-1].running_jobs:
                 break
             wait = max(0.0, started + settings.poll_interval.total_seconds() - time.monotonic())
     finally:
         add_metrics(passes, is_manual=request.is_manual)
+        if is_woken:
+            poll_lock.release()
     if passes[-1].failures:
         raise CollectionError("; ".join(f"{subject}: {reason}" for subject, reason in passes[-1].failures.items()))
     return {"passes": len(passes), "jobs": passes[-1].jobs, "emitted": sum(result.emitted for result in passes)}
 
 
-def parse_event(event: Mapping[str, Any]) -> tuple[PassRequest, bool]:
-    """Return the jobs to read, and whether a single pass is enough.
+def parse_event(event: Mapping[str, Any]) -> PassRequest:
+    """Return the jobs to read.
 
-    The event of the schedule is empty. Any EventBridge event wakes the collector. A launch result wakes it for a single
-    pass, since a large job sends hundreds of them. ``{"jobIds": [...]}`` and ``{"since": "..."}`` are manual requests.
+    The event of the schedule is empty. Any EventBridge event wakes the collector. ``{"jobIds": [...]}`` and
+    ``{"since": "..."}`` are manual requests for a single pass.
 
     Raises
     ------
@@ -87,14 +97,14 @@ def parse_event(event: Mapping[str, Any]) -> tuple[PassRequest, bool]:
         If the event has another shape.
     """
     if not event or "detail-type" in event:
-        return PassRequest(), event.get("detail-type") == "DRS Source Server Launch Result"
+        return PassRequest()
     match event:
         case {"jobIds": [_, *_] as ids, **rest} if not rest:
             if invalid := [id_ for id_ in ids if not isinstance(id_, str) or not _JOB_ID.fullmatch(id_)]:
                 raise ValueError(f"jobIds must be DRS job IDs like drsjob-556c7b1d99221f996, not {invalid[0]!r:.100}")
-            return PassRequest(job_ids=tuple(ids)), True
+            return PassRequest(job_ids=tuple(ids))
         case {"since": since, **rest} if not rest:
-            return PassRequest(since=parse_time("since", since)), True
+            return PassRequest(since=parse_time("since", since))
     raise ValueError(
         'the event must be {} for all due jobs, {"jobIds": ["drsjob-…", …]} for these jobs, or {"since": '
         f'"2025-11-28T20:30:15Z"}} for the jobs created since then, not {event!r:.200}'

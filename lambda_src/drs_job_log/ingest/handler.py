@@ -107,7 +107,7 @@ table = JobLogTable(dynamodb, settings.table_name)
 executions_table = ExecutionsTable.from_settings(
     settings.executions_table, lambda: config.client("dynamodb", **_AUXILIARY)
 )
-resolver = ExecutionResolver(executions_table, settings.event_source)
+resolver = ExecutionResolver(executions_table)
 notifier = FailureNotifier(
     settings.notifications,
     sns=sns,
@@ -216,7 +216,7 @@ def ingest(record: SQSRecord) -> IngestResult:
         If DynamoDB cannot be reached or refuses a request. It is safe to retry.
     """
     try:
-        event = parse(record.body, settings.event_source)
+        event = parse(record.body, settings.collector_sources)
         require_plausible_time(event, datetime.now(UTC), settings.retention)
         event = resolver.resolve(event, datetime.now(UTC))
         is_new = table.put(event, settings.retention)

@@ -29,7 +29,7 @@ dynamodb: DynamoDBClient = config.client("dynamodb")
 linker = Linker(
     JobLogTable(dynamodb, settings.table_name),
     ExecutionsTable.from_settings(settings.executions_table, lambda: dynamodb),
-    settings.event_source,
+    settings.collector_sources,
 )
 
 

@@ -18,6 +18,7 @@ from drs_job_log.model.events import time_of_key
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+    from collections.abc import Set as AbstractSet
     from datetime import datetime
 
     from drs_job_log.link.execution_status import StatusUpdate
@@ -70,12 +71,14 @@ class LinkResult:
 
 
 class Linker:
-    """Links stored events to their executions. ``event_source`` is the source of the collector's events."""
+    """Links stored events to their executions. ``collector_sources`` are the sources of the collector's events."""
 
-    def __init__(self, table: JobLogTable, executions_table: ExecutionsTable | None, event_source: str) -> None:
+    def __init__(
+        self, table: JobLogTable, executions_table: ExecutionsTable | None, collector_sources: AbstractSet[str]
+    ) -> None:
         self._table = table
         self._executions_table = executions_table
-        self._event_source = event_source
+        self._collector_sources = collector_sources
         self._failing: Collection[str] = ()
         self._terminations: Collection[str] = ()
         self._scanned_at: dict[str, float] = {}
@@ -102,7 +105,7 @@ class Linker:
             if run.seconds_for_lookups <= 0:
                 break
             with collect_errors(run.failures, job_id, _LINKING_FAILED):
-                facts = self._table.facts_of(job_id, self._event_source)
+                facts = self._table.facts_of(job_id, self._collector_sources)
                 if facts.job_type == "TERMINATE":
                     run.terminations.add(job_id)
                 if execution_id := self._look_up(run, job_id, facts):
@@ -140,7 +143,7 @@ class Linker:
 
     def _execution_of_launches(self, facts: JobFacts) -> str | None:
         """Return the execution of the jobs that launched the servers of a TERMINATE job, if they have the same one."""
-        launches = [self._table.facts_of(job_id, self._event_source) for job_id in facts.launch_job_ids]
+        launches = [self._table.facts_of(job_id, self._collector_sources) for job_id in facts.launch_job_ids]
         executions = {launch.execution_id for launch in launches}
         return executions.pop() if len(executions) == 1 else None
 

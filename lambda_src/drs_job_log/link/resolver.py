@@ -40,14 +40,10 @@ class _CachedJob:
 
 
 class ExecutionResolver:
-    """Finds and caches the executions of jobs. Thread-safe.
+    """Finds and caches the executions of jobs. Thread-safe."""
 
-    ``event_source`` is the source of the collector's events. Their execution is that of the job's tag.
-    """
-
-    def __init__(self, executions_table: ExecutionsTable | None, event_source: str) -> None:
+    def __init__(self, executions_table: ExecutionsTable | None) -> None:
         self._indexed = executions_table if executions_table and executions_table.settings.job_id_index else None
-        self._event_source = event_source
         self._jobs: dict[str, _CachedJob] = {}
 
     def resolve(self, event: JobLogEvent, now: datetime) -> JobLogEvent:
@@ -62,7 +58,7 @@ class ExecutionResolver:
         if len(self._jobs) > _MAX_CACHED_JOBS:
             self._jobs = {}
         cached = self._jobs.setdefault(event.job_id, _CachedJob())
-        if event.execution_id and event.source == self._event_source:
+        if event.execution_id and event.is_from_collector:
             cached.execution_id = event.execution_id
             return event
         with cached.lock:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from collections.abc import Set as AbstractSet
 
 # DRS event name → stored event type. A name that is not listed is stored unchanged. LAUNCH_END occurs in real logs,
 # although no AWS enum lists it. https://docs.aws.amazon.com/drs/latest/APIReference/API_JobLog.html
@@ -66,7 +67,7 @@ _LAUNCH_RESULT_TYPES: Final[Mapping[str, str]] = {
 # datetime.fromisoformat also accepts a date alone or a week date. This pattern requires a date and a time of day.
 _ISO_8601: Final = re.compile(r"\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}(:\d{2}([.,]\d+)?)?(Z|[+-]\d{2}(:?\d{2})?)?", re.ASCII)
 
-# The default of the input ``event_source``: the source of the collector's events.
+# The source of the collector's events if the inputs ``name`` and ``event_source`` have their defaults.
 EVENT_SOURCE: Final = "drs.job-log"
 
 # The source of the launch results. EventBridge rejects sources that begin with "aws." from all other senders.
@@ -172,10 +173,10 @@ def time_of_key(key: str) -> datetime:
     return parse_time("EventKey", key.partition("#")[0])
 
 
-def parse(body: str, event_source: str = EVENT_SOURCE) -> JobLogEvent:
+def parse(body: str, collector_sources: AbstractSet[str] = frozenset({EVENT_SOURCE})) -> JobLogEvent:
     """Parse the JSON text of an EventBridge event: "DRS Job Log" or "DRS Source Server Launch Result".
 
-    ``event_source`` is the source of the collector's events.
+    ``collector_sources`` are the sources of the collector's events, now and before.
 
     Raises
     ------
@@ -206,7 +207,7 @@ def parse(body: str, event_source: str = EVENT_SOURCE) -> JobLogEvent:
             raise InvalidEventError(f"detail.{name} must have at most {MAX_LIST_LENGTH} elements, not {len(ids)}")
     source = _optional_text(envelope.get("source")) or ""
     timestamp = parse_time("detail.logDateTime or time", _first_given(detail.get("logDateTime"), envelope.get("time")))
-    is_foreign = source not in {event_source, AWS_SOURCE}
+    is_foreign = source not in {*collector_sources, AWS_SOURCE}
     rest_of_key = event_key(format_time(timestamp), "", source if is_foreign else None)
     event_id = _identifier(
         "detail.eventId or id",

@@ -35,6 +35,33 @@ module "target_twice" {
   collector = { targets = [{}, { region = "us-east-1" }] }
 }
 
+module "target_of_this_account" {
+  source = "../../.."
+
+  name      = "target-of-this-account"
+  collector = { targets = [{ role_arn = "arn:aws:iam::000000000000:role/reader" }] }
+}
+
+module "environment_too_large" {
+  source = "../../.."
+
+  name      = "environment-too-large"
+  functions = { environment = { LARGE = join("", [for _ in range(400) : "0123456789"]) } }
+}
+
+module "role_arns_too_long" {
+  source = "../../.."
+
+  name = "role-arns-too-long"
+  collector = {
+    targets = [
+      for number in range(120) : {
+        role_arn = "arn:aws:iam::${111122220000 + number}:role/${join("/", [for _ in range(54) : "recovery"])}/reader"
+      }
+    ]
+  }
+}
+
 module "layer_not_published_here" {
   source = "../../.."
 

@@ -107,6 +107,30 @@ module "target_role_a_pattern" {
   collector = { targets = [{ role_arn = "arn:aws:iam::111122223333:role/*" }] }
 }
 
+module "previous_event_sources_of_aws" {
+  source = "../../.."
+
+  previous_event_sources = ["aws.drs"]
+}
+
+module "targets_missing" {
+  source = "../../.."
+
+  collector = { include_this_account = false }
+}
+
+module "targets_too_many" {
+  source = "../../.."
+
+  collector = { targets = [for number in range(401) : { role_arn = "arn:aws:iam::${111122220000 + number}:role/reader" }] }
+}
+
+module "tag_without_a_key" {
+  source = "../../.."
+
+  collector = { only_tagged = { "" = "production" } }
+}
+
 module "reserved_concurrency_one" {
   source = "../../.."
 

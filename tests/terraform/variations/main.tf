@@ -51,11 +51,13 @@ module "everything" {
   tags           = { team = "platform" }
   event_bus_name = "recovery"
   event_source   = "example.job-log"
-  event_sources  = ["example.replay", "example.job-log"]
-  retention_days = 7
-  table          = { deletion_protection = false, point_in_time_recovery = false }
-  kms_key_arn    = "arn:aws:kms:us-east-1:000000000000:key/11111111-2222-3333-4444-555555555555"
-  archive_days   = 90
+  event_sources  = ["example.replay", "example.job-log", "example.other"]
+
+  previous_event_sources = ["drs.job-log", "example.old", "example.other", "example.job-log"]
+  retention_days         = 7
+  table                  = { deletion_protection = false, point_in_time_recovery = false }
+  kms_key_arn            = "arn:aws:kms:us-east-1:000000000000:key/11111111-2222-3333-4444-555555555555"
+  archive_days           = 90
 
   alarm_actions = ["arn:aws:sns:us-east-1:000000000000:on-call"]
   alarms = {
@@ -113,7 +115,8 @@ module "everything" {
     poll_interval_seconds = 10
     lookback_hours        = 48
     stalled_after_minutes = 60
-    reserved_concurrency  = -1
+    reserved_concurrency  = 4
+    only_tagged           = { environment = "production" }
     targets = [
       {},
       { region = "eu-west-1" },
@@ -141,6 +144,14 @@ module "everything" {
     permissions_boundary  = "arn:aws:iam::000000000000:policy/boundary"
     role_path             = "/platform/"
   }
+}
+
+module "custom_bus" {
+  source = "../../.."
+
+  name           = "custom-bus"
+  event_bus_name = "recovery"
+  archive_days   = 90
 }
 
 module "without_alarms" {
@@ -221,7 +232,60 @@ module "other_accounts_only" {
   source = "../../.."
 
   name      = "other-accounts-only"
-  collector = { targets = [{ role_arn = "arn:aws:iam::111122223333:role/drs-reader" }] }
+  collector = { include_this_account = false, targets = [{ role_arn = "arn:aws:iam::111122223333:role/drs-reader" }] }
+}
+
+# Twenty accounts in ten Regions, with long names, an external ID and a large environment.
+module "many_targets" {
+  source = "../../.."
+
+  name      = "many-targets"
+  functions = { environment = { LARGE = join("", [for _ in range(250) : "0123456789"]) } }
+  collector = {
+    targets = [
+      for number in range(200) : {
+        region      = "eu-west-${number % 10 + 1}"
+        role_arn    = "arn:aws:iam::${111122220000 + number}:role/recovery/drs-job-log-reader-with-a-long-name"
+        external_id = "11111111-2222-3333-4444-555555555555"
+      }
+    ]
+  }
+}
+
+# The same apply creates the role, so its ARN is unknown at plan time.
+resource "aws_iam_role" "reader" {
+  name               = "drs-reader"
+  assume_role_policy = jsonencode({ Version = "2012-10-17", Statement = [] })
+}
+
+module "role_of_the_same_apply" {
+  source = "../../.."
+
+  name      = "role-of-the-same-apply"
+  collector = { targets = [{ region = "eu-west-1", role_arn = aws_iam_role.reader.arn }] }
+}
+
+module "member_role" {
+  source = "../../../modules/member-role"
+
+  collector_role_arn = "arn:aws:iam::111122223333:role/platform/drs-job-log-collector-us-east-1"
+  external_id        = "drs-job-log"
+}
+
+module "member_role_in_govcloud" {
+  source    = "../../../modules/member-role"
+  providers = { aws = aws.govcloud }
+
+  name                 = "reader"
+  path                 = "/platform/"
+  permissions_boundary = "arn:aws-us-gov:iam::000000000000:policy/boundary"
+  collector_role_arn   = "arn:aws-us-gov:iam::111122223333:role/drs-job-log-collector-us-gov-west-1"
+  external_id          = "other"
+  tags                 = { team = "platform" }
+}
+
+output "member_role" {
+  value = module.member_role
 }
 
 # The first 120 characters of the two names are equal.

@@ -33,6 +33,7 @@ from tests.unit.conftest import RETENTION
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Set as AbstractSet
 
     from drs_job_log.model.events import JobLogEvent
 
@@ -56,10 +57,10 @@ class Table:
         item = to_item(event, ingested_at=START, retention=retention)
         return self.items.setdefault(event.job_id, {}).setdefault(event.key, item) is item
 
-    def stored(self, job_id: str, collector: str) -> dict[str, dict[str, Any]]:
+    def stored(self, job_id: str, collector_sources: AbstractSet[str]) -> dict[str, dict[str, Any]]:
         self.queries += 1
         items = self.items.get(job_id, {})
-        return {key: item["EventData"] if item["Source"] == collector else {} for key, item in items.items()}
+        return {key: item["EventData"] if item["Source"] in collector_sources else {} for key, item in items.items()}
 
 
 @dataclass

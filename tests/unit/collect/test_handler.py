@@ -3,20 +3,23 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from drs_job_log.collect import handler as collector
 from drs_job_log.collect.collector import PassRequest, PassResult
+from drs_job_log.collect.poll_lock import PollLock
 
 from tests.support.functions import LambdaContext
+from tests.unit.conftest import NOTIFICATIONS_TABLE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from datetime import datetime
+
+    from mypy_boto3_dynamodb import DynamoDBClient
 
 JOB = "drsjob-556c7b1d99221f996"
-LAUNCH_RESULT = {"detail-type": "DRS Source Server Launch Result", "detail": {"job-id": JOB}}
 CLOUD_TRAIL = {"detail-type": "AWS API Call via CloudTrail", "detail": {"eventName": "StartRecovery"}}
 
 
@@ -65,7 +68,9 @@ class FakeCollector:
 
 
 @pytest.fixture
-def play(monkeypatch: pytest.MonkeyPatch) -> Callable[..., FakeCollector]:
+def play(monkeypatch: pytest.MonkeyPatch, dynamodb: DynamoDBClient) -> Callable[..., FakeCollector]:
+    monkeypatch.setattr(collector, "poll_lock", PollLock(dynamodb, NOTIFICATIONS_TABLE))
+
     def play(event: dict[str, Any], passes: Callable[[int], PassResult], seconds: float = 0.5) -> FakeCollector:
         clock = Clock()
         fake = FakeCollector(clock, passes, seconds)
@@ -101,17 +106,39 @@ def test_the_next_pass_starts_immediately_after_a_long_pass(play: Callable[..., 
     assert fake.began == [0, 10, 20, 30, 40, 50]
 
 
-@pytest.mark.parametrize(
-    ("event", "request_"),
-    [
-        (LAUNCH_RESULT, PassRequest()),
-        ({"jobIds": [JOB, JOB[:-1] + "0"]}, PassRequest(job_ids=(JOB, JOB[:-1] + "0"))),
-    ],
-)
-def test_launch_results_and_manual_requests_start_a_single_pass(
-    play: Callable[..., FakeCollector], event: dict[str, Any], request_: PassRequest
-) -> None:
-    assert play(event, lambda _: done(running_jobs=1)).requests == [request_]
+def test_a_manual_request_is_a_single_pass(play: Callable[..., FakeCollector]) -> None:
+    ids = [JOB, JOB[:-1] + "0"]
+
+    assert play({"jobIds": ids}, lambda _: done(running_jobs=1)).requests == [PassRequest(job_ids=tuple(ids))]
+
+
+def test_one_of_many_woken_invocations_polls(play: Callable[..., FakeCollector], dynamodb: DynamoDBClient) -> None:
+    """An orchestrator starts 20 jobs at once, and CloudTrail reports each of them."""
+    others: list[dict[str, int]] = []
+
+    def passes(number: int) -> PassResult:
+        if number == 1:
+            others.extend(collector.lambda_handler(CLOUD_TRAIL, Clock()) for _ in range(19))
+        return done(running_jobs=1)
+
+    assert len(play(CLOUD_TRAIL, passes).requests) == 20  # of the first invocation
+    assert others == [{"passes": 0, "jobs": 0, "emitted": 0}] * 19
+    assert dynamodb.scan(TableName=NOTIFICATIONS_TABLE)["Items"] == []  # the lock is released
+    assert len(play(CLOUD_TRAIL, lambda _: done()).requests) == 1
+
+
+def test_the_schedule_needs_no_lock(play: Callable[..., FakeCollector], dynamodb: DynamoDBClient) -> None:
+    assert PollLock(dynamodb, NOTIFICATIONS_TABLE).acquire(datetime.now(UTC), 60)
+
+    assert play({}, lambda _: done()).requests == [PassRequest()]
+
+
+def test_an_invocation_that_was_killed_does_not_keep_the_lock(dynamodb: DynamoDBClient) -> None:
+    lock, now = PollLock(dynamodb, NOTIFICATIONS_TABLE), datetime.now(UTC)
+    assert lock.acquire(now, 60)
+
+    assert not lock.acquire(now + timedelta(seconds=59), 60)
+    assert lock.acquire(now + timedelta(seconds=62), 60)
 
 
 def test_since_is_parsed_as_a_time(play: Callable[..., FakeCollector]) -> None:

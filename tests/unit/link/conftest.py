@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 NOW = datetime.now(UTC)
 SOURCE = "drs.job-log"
+SOURCES = frozenset({SOURCE})
 
 
 def event(
@@ -25,6 +26,7 @@ def event(
         event_type="SNAPSHOT_STARTED",
         timestamp=NOW + timedelta(seconds=number),
         source=source,
+        is_foreign=source not in {SOURCE, "aws.drs"},
         detail=detail | ({"executionId": execution_id} if execution_id else {}),
         execution_id=execution_id,
     )

@@ -17,7 +17,7 @@ from tests.support.played import events
 from tests.support.profile import EXAMPLES
 from tests.support.tables import rows
 from tests.unit.conftest import RETENTION, TABLE
-from tests.unit.link.conftest import NOW, SOURCE, event
+from tests.unit.link.conftest import NOW, SOURCE, SOURCES, event
 
 if TYPE_CHECKING:
     from collections import Counter
@@ -41,7 +41,7 @@ def unlinked(dynamodb: DynamoDBClient) -> int:
 
 
 def test_a_run_without_unlinked_events_costs_one_scan(table: JobLogTable, requests: Counter[str]) -> None:
-    result = Linker(table, None, SOURCE).run(NOW)
+    result = Linker(table, None, SOURCES).run(NOW)
 
     assert requests == {"Scan": 1}
     assert (result.events, result.oldest_age, result.failures) == (0, timedelta(0), {})
@@ -55,7 +55,7 @@ def test_events_are_linked_once_before_and_after_the_execution_is_known(
 ) -> None:
     create(dynamodb, "ExecutionId", index=index)
     executions = executions_table(dynamodb, **config)
-    resolver, run = ExecutionResolver(executions, SOURCE), Linker(table, executions, SOURCE).run
+    resolver, run = ExecutionResolver(executions), Linker(table, executions, SOURCES).run
     for number in range(3):
         table.put(resolver.resolve(event(number), NOW), RETENTION)
     assert run(NOW).events == 0
@@ -82,7 +82,7 @@ def test_unlinked_events_get_the_execution_of_other_events_of_their_job(
     table.put(event(3, execution_id="exec-1"), RETENTION)
     table.put(event(0, "drsjob-2"), RETENTION)
 
-    assert Linker(table, None, SOURCE).run(NOW).events == 3
+    assert Linker(table, None, SOURCES).run(NOW).events == 3
 
     assert execution_ids(dynamodb) == {
         **{("drsjob-1", f"event-{number}"): "exec-1" for number in range(4)},
@@ -96,7 +96,7 @@ def test_one_scan_covers_all_jobs_and_a_job_is_scanned_once_per_minute(
     create(dynamodb, "ExecutionId")
     for number in range(3):
         table.put(event(0, f"drsjob-{number}"), RETENTION)
-    linker = Linker(table, executions_table(dynamodb, allow_scan=True), SOURCE)
+    linker = Linker(table, executions_table(dynamodb, allow_scan=True), SOURCES)
 
     def scans() -> int:
         requests.clear()
@@ -117,11 +117,11 @@ def test_an_unlinked_job_is_checked_less_often_after_an_hour(table: JobLogTable,
     """A cold start has no state, so the interval depends only on the age of the event."""
     table.put(event(), RETENTION)
     for minute in range(60):
-        Linker(table, None, SOURCE).run(NOW + timedelta(minutes=minute))
+        Linker(table, None, SOURCES).run(NOW + timedelta(minutes=minute))
     assert requests["Query"] == 60
 
     for minute in range(60, 180):
-        Linker(table, None, SOURCE).run(NOW + timedelta(minutes=minute))
+        Linker(table, None, SOURCES).run(NOW + timedelta(minutes=minute))
     assert requests["Query"] == 62
 
 
@@ -151,7 +151,7 @@ def test_executions_found_before_the_timeout_are_linked(
         table.put(event(1, f"drsjob-{number}", "exec-1"), RETENTION)
     monkeypatch.setattr(table, "facts_of", slowed(clock, table.facts_of, 1))
 
-    assert [run_for(Linker(table, None, SOURCE), clock) for _ in range(2)] == [32, 18]
+    assert [run_for(Linker(table, None, SOURCES), clock) for _ in range(2)] == [32, 18]
     assert unlinked(dynamodb) == 0
 
 
@@ -162,7 +162,7 @@ def test_executions_found_by_an_interrupted_scan_are_linked(
     for number in range(60):
         write(dynamodb, ExecutionId=f"exec-{number}", Waves=[{"JobId": f"drsjob-{number}", "Text": "x" * 65_000}])
         table.put(event(0, f"drsjob-{number}"), RETENTION)
-    linker = Linker(table, executions_table(dynamodb, allow_scan=True), SOURCE)
+    linker = Linker(table, executions_table(dynamodb, allow_scan=True), SOURCES)
     scan = dynamodb.scan
     slow = slowed(clock, scan, 20)
     monkeypatch.setattr(dynamodb, "scan", lambda **given: (slow if given["TableName"] == "history" else scan)(**given))
@@ -185,7 +185,7 @@ def test_the_order_of_jobs_is_shuffled_so_that_no_job_starves(
 
     for minute in range(20):
         start = clock[0]
-        Linker(table, None, SOURCE).run(NOW + timedelta(minutes=minute), lambda start=start: start + 37 - clock[0])
+        Linker(table, None, SOURCES).run(NOW + timedelta(minutes=minute), lambda start=start: start + 37 - clock[0])
 
     assert len(read) == 40
 
@@ -198,7 +198,7 @@ def test_linking_stops_if_no_time_is_left(
     table.put(event(60, execution_id="exec-1"), RETENTION)
     monkeypatch.setattr(table, "link", slowed(clock, table.link, 1))
 
-    run_for(Linker(table, None, SOURCE), clock)
+    run_for(Linker(table, None, SOURCES), clock)
 
     assert 0 < unlinked(dynamodb) < 50
 
@@ -209,7 +209,7 @@ def test_jobs_with_a_linked_event_cost_no_scan(
     create(dynamodb, "ExecutionId")
     table.put(event(0), RETENTION)
     table.put(event(1, execution_id="exec-1"), RETENTION)
-    linker = Linker(table, executions_table(dynamodb, allow_scan=True), SOURCE)
+    linker = Linker(table, executions_table(dynamodb, allow_scan=True), SOURCES)
 
     assert linker.run(NOW).events == 1
     assert linker.run(NOW).events == 0
@@ -222,7 +222,7 @@ def test_jobs_with_a_linked_event_are_linked_if_the_scan_fails(dynamodb: DynamoD
     table.put(event(1, execution_id="exec-1"), RETENTION)
     table.put(event(0, "drsjob-2"), RETENTION)
 
-    result = Linker(table, executions_table(dynamodb, allow_scan=True), SOURCE).run(NOW)  # the table does not exist
+    result = Linker(table, executions_table(dynamodb, allow_scan=True), SOURCES).run(NOW)  # the table does not exist
 
     assert (result.events, list(result.failures)) == (1, ["executions table", "scan"])
 
@@ -233,7 +233,7 @@ def test_many_late_events_are_linked_in_one_run(table: JobLogTable) -> None:
     for number in range(10, 60):
         table.put(event(number), RETENTION)
 
-    assert Linker(table, None, SOURCE).run(NOW).events == 50
+    assert Linker(table, None, SOURCES).run(NOW).events == 50
 
 
 def test_an_execution_id_is_never_overwritten(dynamodb: DynamoDBClient, table: JobLogTable) -> None:
@@ -254,7 +254,7 @@ def test_an_unreadable_executions_table_is_a_failure_of_every_run(
     dynamodb: DynamoDBClient, table: JobLogTable, clock: list[float], settings: dict[str, Any]
 ) -> None:
     table.put(event(), RETENTION)
-    linker = Linker(table, executions_table(dynamodb, **settings), SOURCE)  # the table does not exist
+    linker = Linker(table, executions_table(dynamodb, **settings), SOURCES)  # the table does not exist
 
     for minute in range(130):
         assert linker.run(NOW + timedelta(minutes=minute)).failures
@@ -265,7 +265,7 @@ def test_the_age_of_the_oldest_unlinked_event_is_reported(table: JobLogTable) ->
     table.put(event(7, "drsjob-2"), RETENTION)
     table.put(event(5), RETENTION)
 
-    assert Linker(table, None, SOURCE).run(NOW + timedelta(seconds=65)).oldest_age == timedelta(seconds=60)
+    assert Linker(table, None, SOURCES).run(NOW + timedelta(seconds=65)).oldest_age == timedelta(seconds=60)
 
 
 @pytest.mark.slow
@@ -286,7 +286,7 @@ def test_the_next_run_completes_an_interrupted_run(table: JobLogTable, cuts: lis
     for cut in cuts:
         calls = iter(range(cut))
         if cut % 2:
-            Linker(table, executions, SOURCE).run(
+            Linker(table, executions, SOURCES).run(
                 NOW, lambda calls=calls: 1.0 if next(calls, None) is not None else 0.0
             )
             continue
@@ -297,12 +297,12 @@ def test_the_next_run_completes_an_interrupted_run(table: JobLogTable, cuts: lis
 
         client.meta.events.register("before-call.dynamodb", killed, "killed")
         try:
-            Linker(table, executions, SOURCE).run(NOW)
+            Linker(table, executions, SOURCES).run(NOW)
         except KeyboardInterrupt:
             pass
         finally:
             client.meta.events.unregister("before-call.dynamodb", killed, "killed")
-    Linker(table, executions, SOURCE).run(NOW)
+    Linker(table, executions, SOURCES).run(NOW)
 
     assert {row.get("ExecutionId") for row in rows(client)} == {"exec-1"}
     assert unlinked(client) == 0
@@ -317,7 +317,7 @@ def test_the_executions_table_is_unchanged_if_update_status_is_off(
     for one in events(BAD, "drsjob-1", created=NOW, execution_id=None):
         table.put(one, RETENTION)
 
-    assert Linker(table, executions_table(dynamodb, job_id_index="by-job"), SOURCE).run(NOW).events == 8
+    assert Linker(table, executions_table(dynamodb, job_id_index="by-job"), SOURCES).run(NOW).events == 8
 
     assert records(dynamodb)[0]["Status"] == "RUNNING"
 
@@ -330,7 +330,7 @@ def test_a_failed_status_update_leaves_one_event_unlinked_for_the_retry(
     for one in events(BAD, "drsjob-1", created=NOW, execution_id=None):
         table.put(one, RETENTION)
     executions = executions_table(dynamodb, job_id_index="by-job", update_status=True)
-    linker = Linker(table, executions, SOURCE)
+    linker = Linker(table, executions, SOURCES)
     with monkeypatch.context() as patch:
         patch.setattr(executions, "set_status", lambda *_: 1 / 0)
         assert linker.run(NOW).failures
@@ -352,7 +352,7 @@ def test_a_job_that_the_orchestrator_stores_late_ends_its_execution(
     for one in of_job:
         table.put(one, RETENTION)
     table.requeue_for_linker(end.job_id, end.key)
-    linker = Linker(table, executions_table(dynamodb, update_status=True), SOURCE)
+    linker = Linker(table, executions_table(dynamodb, update_status=True), SOURCES)
 
     assert linker.run(NOW).missing == 0
     assert unlinked(dynamodb) == 1
@@ -373,7 +373,7 @@ def test_the_wait_for_a_missing_execution_starts_at_the_end_of_the_job(
     table.put(replace(start, execution_id="exec-1"), timedelta(days=5000))
     for one in others:
         table.put(one, timedelta(days=5000))
-    linker = Linker(table, executions_table(dynamodb, update_status=True), SOURCE)
+    linker = Linker(table, executions_table(dynamodb, update_status=True), SOURCES)
 
     assert linker.run(others[-1].timestamp + timedelta(minutes=1)).missing == 0
     assert unlinked(dynamodb) == 1
@@ -386,7 +386,7 @@ def test_an_execution_is_missing_ten_minutes_after_the_end_of_its_job(
     *_, end = events(BAD, "drsjob-1", created=NOW)
     table.put(end, RETENTION)
     table.requeue_for_linker(end.job_id, end.key)
-    linker = Linker(table, executions_table(dynamodb, update_status=True), SOURCE)
+    linker = Linker(table, executions_table(dynamodb, update_status=True), SOURCES)
 
     assert linker.run(end.timestamp + timedelta(minutes=9)).missing == 0
     assert linker.run(end.timestamp + timedelta(minutes=11)).missing == 1
@@ -399,7 +399,7 @@ def test_a_job_that_ended_before_it_was_linked_ends_its_execution(dynamodb: Dyna
     for one in events(BAD, "drsjob-1", created=NOW, execution_id=None):
         table.put(one, RETENTION)
 
-    result = Linker(table, executions_table(dynamodb, allow_scan=True, update_status=True), SOURCE).run(NOW)
+    result = Linker(table, executions_table(dynamodb, allow_scan=True, update_status=True), SOURCES).run(NOW)
 
     assert (result.updated, result.missing) == (1, 0)
     assert records(dynamodb)[0]["Status"] == "FAILED"
@@ -418,7 +418,7 @@ def test_a_failed_job_does_not_affect_other_jobs(table: JobLogTable, monkeypatch
 
     monkeypatch.setattr(table, "facts_of", sometimes)
 
-    result = Linker(table, None, SOURCE).run(NOW)
+    result = Linker(table, None, SOURCES).run(NOW)
 
     assert result.events == 1
     assert "slow down" in result.failures["drsjob-1"]
@@ -442,7 +442,7 @@ def test_the_executions_table_outranks_other_events(
     table.put(event(0, "drsjob-1", "foreign", "acme"), RETENTION)
     table.put(event(1), RETENTION)
 
-    Linker(table, executions_table(dynamodb, **config), SOURCE).run(NOW + timedelta(hours=1))
+    Linker(table, executions_table(dynamodb, **config), SOURCES).run(NOW + timedelta(hours=1))
 
     assert execution_ids(dynamodb) == {("drsjob-1", "event-0"): "foreign", ("drsjob-1", "event-1"): "exec-1"}
 
@@ -455,7 +455,7 @@ def test_other_events_count_ten_minutes_after_the_newest_unlinked_event(
     create(dynamodb, "ExecutionId", index=index)
     table.put(event(0, "drsjob-1", "foreign", "acme"), RETENTION)
     table.put(event(1), RETENTION)
-    linker = Linker(table, executions_table(dynamodb, **config), SOURCE)
+    linker = Linker(table, executions_table(dynamodb, **config), SOURCES)
 
     assert linker.run(NOW + timedelta(minutes=10)).events == 0
     clock[0] += 60
@@ -476,7 +476,7 @@ def test_other_events_do_not_count_before_the_scan_is_complete(
         table.put(replace(event(0, f"drsjob-{number}"), timestamp=NOW - timedelta(minutes=11)), RETENTION)
         foreign = event(1, f"drsjob-{number}", "foreign", "acme")
         table.put(replace(foreign, timestamp=NOW - timedelta(minutes=12)), RETENTION)
-    linker = Linker(table, executions_table(dynamodb, allow_scan=True), SOURCE)
+    linker = Linker(table, executions_table(dynamodb, allow_scan=True), SOURCES)
 
     for _ in range(3):
         run_for(linker, clock)
@@ -495,7 +495,7 @@ def test_other_events_do_not_count_if_no_time_is_left_for_the_scan(
     monkeypatch.setattr(table, "facts_of", slowed(clock, table.facts_of, 40))
     start = clock[0]
 
-    result = Linker(table, executions_table(dynamodb, allow_scan=True), SOURCE).run(
+    result = Linker(table, executions_table(dynamodb, allow_scan=True), SOURCES).run(
         NOW + timedelta(minutes=11), lambda: start + 47 - clock[0]
     )
 
@@ -510,7 +510,7 @@ def test_other_events_count_at_once_if_no_executions_table_is_searched(
         table.put(event(number, "drsjob-1", execution, "acme"), RETENTION)
     table.put(event(4), RETENTION)
 
-    assert Linker(table, executions_table(dynamodb), SOURCE).run(NOW).events == 1
+    assert Linker(table, executions_table(dynamodb), SOURCES).run(NOW).events == 1
 
     assert execution_ids(dynamodb)["drsjob-1", "event-4"] == "most"
 
@@ -522,7 +522,7 @@ def test_the_tag_outranks_events_that_were_linked_otherwise(dynamodb: DynamoDBCl
         table.link("drsjob-1", event(number).key, "foreign")
     table.put(event(4), RETENTION)
 
-    Linker(table, None, SOURCE).run(NOW)
+    Linker(table, None, SOURCES).run(NOW)
 
     assert execution_ids(dynamodb)["drsjob-1", "event-4"] == "exec-of-the-tag"
 
@@ -532,7 +532,7 @@ def test_an_execution_in_the_oldest_events_of_a_long_job_is_found(dynamodb: Dyna
     for number in range(1, 60):
         table.put(event(number, "drsjob-1", "foreign" if number % 2 else None, "acme"), RETENTION)
 
-    Linker(table, None, SOURCE).run(NOW)
+    Linker(table, None, SOURCES).run(NOW)
 
     assert execution_ids(dynamodb)["drsjob-1", "event-58"] == "exec-1"
 
@@ -551,7 +551,7 @@ def test_no_order_of_events_diverts_a_job_from_the_executions_table(
     tables.create_events(client, TABLE)
     create(client, "ExecutionId", index="JobId" if has_index else None)
     executions = executions_table(client, **({"job_id_index": "by-job"} if has_index else {"allow_scan": True}))
-    resolver, linker = ExecutionResolver(executions, SOURCE), Linker(table, executions, SOURCE)
+    resolver, linker = ExecutionResolver(executions), Linker(table, executions, SOURCES)
     sources = {"collector": SOURCE, "foreign": "acme", "launch result": "aws.drs"}
     stored = [event(0)]
     for number, step in enumerate(steps, start=1):
@@ -588,7 +588,7 @@ def test_a_terminate_job_is_linked_to_the_execution_that_launched_its_servers(
     table.put(event(1, "drsjob-2", "exec-1"), RETENTION)
     table.put(terminate(2, "drsjob-1", "drsjob-2"), RETENTION)
 
-    assert Linker(table, None, SOURCE).run(NOW).events == 1
+    assert Linker(table, None, SOURCES).run(NOW).events == 1
 
     assert execution_ids(dynamodb)["drsjob-t", "event-2"] == "exec-1"
 
@@ -603,7 +603,7 @@ def test_a_terminate_job_without_one_execution_is_given_up_after_15_minutes(
     table.put(event(0, "drsjob-2", "exec-2"), RETENTION)
     for number in (0, 60):
         table.put(terminate(number, *launches), RETENTION)
-    linker = Linker(table, None, SOURCE)
+    linker = Linker(table, None, SOURCES)
 
     result = linker.run(NOW + timedelta(minutes=15, seconds=59))
     assert (result.events, result.oldest_age) == (0, timedelta(0))
@@ -619,7 +619,7 @@ def test_a_terminate_job_without_one_execution_is_given_up_after_15_minutes(
 
 def test_the_age_does_not_include_a_known_terminate_job(table: JobLogTable) -> None:
     table.put(terminate(0), RETENTION)
-    linker = Linker(table, None, SOURCE)
+    linker = Linker(table, None, SOURCES)
     linker.run(NOW)
 
     result = linker.run(NOW + timedelta(minutes=70), lambda: 0.0)  # no time for lookups
@@ -636,7 +636,7 @@ def test_a_terminate_job_does_not_change_the_executions_table(dynamodb: DynamoDB
         table.put(replace(one, detail={**one.detail, "launchJobIDs": ["drsjob-1"]}), RETENTION)
     executions = executions_table(dynamodb, update_status=True, allow_scan=True)
 
-    result = Linker(table, executions, SOURCE).run(NOW, job_ids=["drsjob-t"])
+    result = Linker(table, executions, SOURCES).run(NOW, job_ids=["drsjob-t"])
 
     assert result.events > 0
     assert (result.updated, result.missing) == (0, 0)
@@ -658,7 +658,7 @@ def test_a_table_with_another_partition_key_is_rejected_in_each_run_and_still_sc
     for one in events(BAD, "drsjob-1", created=NOW, execution_id=None):
         table.put(one, RETENTION)
     linker = Linker(
-        table, executions_table(dynamodb, allow_scan=True, update_status=True, job_id_attribute="jobID"), SOURCE
+        table, executions_table(dynamodb, allow_scan=True, update_status=True, job_id_attribute="jobID"), SOURCES
     )
     requests.clear()
 
@@ -682,7 +682,7 @@ def test_a_missing_index_is_rejected_and_does_not_stop_other_lookups(
     write(dynamodb, ExecutionId="exec-1", Waves=[{"JobId": "drsjob-1"}])
     table.put(event(), RETENTION)
 
-    result = Linker(table, executions_table(dynamodb, job_id_index="by-job", allow_scan=True), SOURCE).run(NOW)
+    result = Linker(table, executions_table(dynamodb, job_id_index="by-job", allow_scan=True), SOURCES).run(NOW)
 
     assert (result.is_rejected, result.failures, result.events) == (True, {}, 1)
 
@@ -694,7 +694,7 @@ def test_an_index_without_the_execution_id_is_rejected_in_every_run(
     write(dynamodb, ExecutionId="exec-1", JobId="drsjob-1")
     table.put(event(), RETENTION)
     executions = executions_table(dynamodb, job_id_index="by-job")
-    linker = Linker(table, executions, SOURCE)
+    linker = Linker(table, executions, SOURCES)
     executions._execution_ids = lambda _: set()  # type: ignore[method-assign, assignment]
 
     for minute in range(130):

@@ -12,7 +12,7 @@ from drs_job_log.link.resolver import ExecutionResolver
 from tests.support.executions import create, executions_table, write
 from tests.support.tables import rows
 from tests.unit.conftest import RETENTION
-from tests.unit.link.conftest import NOW, SOURCE, event
+from tests.unit.link.conftest import NOW, event
 
 if TYPE_CHECKING:
     from collections import Counter
@@ -25,7 +25,7 @@ def test_the_tag_has_precedence_and_is_cached(dynamodb: DynamoDBClient, requests
     create(dynamodb, "ExecutionId", index="JobId")
     write(dynamodb, ExecutionId="exec-of-the-table", JobId="drsjob-1")
     requests.clear()
-    resolver = ExecutionResolver(executions_table(dynamodb, job_id_index="by-job"), SOURCE)
+    resolver = ExecutionResolver(executions_table(dynamodb, job_id_index="by-job"))
 
     assert resolver.resolve(event(execution_id="exec-1"), NOW).execution_id == "exec-1"
     assert resolver.resolve(event(1), NOW).execution_id == "exec-1"
@@ -36,7 +36,7 @@ def test_the_tag_has_precedence_and_is_cached(dynamodb: DynamoDBClient, requests
 def test_the_executions_table_outranks_the_execution_of_another_sender(dynamodb: DynamoDBClient) -> None:
     create(dynamodb, "ExecutionId", index="JobId")
     write(dynamodb, ExecutionId="exec-of-the-table", JobId="drsjob-1")
-    resolver = ExecutionResolver(executions_table(dynamodb, job_id_index="by-job"), SOURCE)
+    resolver = ExecutionResolver(executions_table(dynamodb, job_id_index="by-job"))
 
     assert resolver.resolve(event(0, "drsjob-1", "foreign", "acme"), NOW).execution_id == "exec-of-the-table"
     assert resolver.resolve(event(1), NOW).execution_id == "exec-of-the-table"
@@ -49,7 +49,7 @@ def test_the_execution_of_another_sender_applies_to_its_own_event_only(
     dynamodb: DynamoDBClient, has_table: bool
 ) -> None:
     create(dynamodb, "ExecutionId", index="JobId")
-    resolver = ExecutionResolver(executions_table(dynamodb, job_id_index="by-job") if has_table else None, SOURCE)
+    resolver = ExecutionResolver(executions_table(dynamodb, job_id_index="by-job") if has_table else None)
 
     assert resolver.resolve(event(0, "drsjob-1", "foreign", "acme"), NOW).execution_id == "foreign"
     assert resolver.resolve(event(1), NOW).execution_id is None
@@ -63,7 +63,7 @@ def test_linking_100_events_costs_one_query_for_any_table_size(
     create(dynamodb, "ExecutionId", index="JobId")
     for number in range(executions):
         write(dynamodb, ExecutionId=f"exec-{number}", JobId=f"drsjob-{number}")
-    resolver = ExecutionResolver(executions_table(dynamodb, job_id_index="by-job"), SOURCE)
+    resolver = ExecutionResolver(executions_table(dynamodb, job_id_index="by-job"))
     requests.clear()
 
     for number in range(100):
@@ -75,7 +75,7 @@ def test_linking_100_events_costs_one_query_for_any_table_size(
 
 def test_a_missing_execution_is_cached_for_30_seconds(dynamodb: DynamoDBClient, requests: Counter[str]) -> None:
     create(dynamodb, "ExecutionId", index="JobId")
-    resolver = ExecutionResolver(executions_table(dynamodb, job_id_index="by-job"), SOURCE)
+    resolver = ExecutionResolver(executions_table(dynamodb, job_id_index="by-job"))
     assert resolver.resolve(event(), NOW).execution_id is None
     write(dynamodb, ExecutionId="exec-1", JobId="drsjob-1")
     requests.clear()
@@ -90,16 +90,13 @@ def test_no_table_is_read_if_there_is_no_index(dynamodb: DynamoDBClient, request
     write(dynamodb, ExecutionId="exec-1", Waves=[{"JobId": "drsjob-1"}])
     requests.clear()
 
-    assert (
-        ExecutionResolver(executions_table(dynamodb, allow_scan=True), SOURCE).resolve(event(), NOW).execution_id
-        is None
-    )
-    assert ExecutionResolver(None, SOURCE).resolve(event(), NOW).execution_id is None
+    assert ExecutionResolver(executions_table(dynamodb, allow_scan=True)).resolve(event(), NOW).execution_id is None
+    assert ExecutionResolver(None).resolve(event(), NOW).execution_id is None
     assert requests == {}
 
 
 def test_the_event_stays_unlinked_if_the_executions_table_is_unreadable(dynamodb: DynamoDBClient) -> None:
-    resolver = ExecutionResolver(executions_table(dynamodb, job_id_index="by-job"), SOURCE)
+    resolver = ExecutionResolver(executions_table(dynamodb, job_id_index="by-job"))
 
     assert resolver.resolve(event(), NOW) == event()
 
@@ -108,7 +105,7 @@ def test_an_index_that_does_not_exist_is_logged_once(
     dynamodb: DynamoDBClient, caplog: pytest.LogCaptureFixture
 ) -> None:
     create(dynamodb, "ExecutionId")
-    resolver = ExecutionResolver(executions_table(dynamodb, job_id_index="by-job"), SOURCE)
+    resolver = ExecutionResolver(executions_table(dynamodb, job_id_index="by-job"))
 
     for number in range(3):
         assert resolver.resolve(event(0, f"drsjob-{number}"), NOW).execution_id is None
@@ -118,7 +115,7 @@ def test_an_index_that_does_not_exist_is_logged_once(
 
 def test_the_size_of_the_cache_is_limited(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(resolving, "_MAX_CACHED_JOBS", 3)
-    resolver = ExecutionResolver(None, SOURCE)
+    resolver = ExecutionResolver(None)
 
     for number in range(10):
         resolver.resolve(event(0, f"drsjob-{number}", "exec-1"), NOW)

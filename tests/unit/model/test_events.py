@@ -52,8 +52,8 @@ def test_the_key_of_a_foreign_event_contains_its_source() -> None:
 
     assert foreign.event_id == own.event_id
     assert foreign.key == f"{own.key}#my.tool"
-    assert parse(dumps(job_log(DETAIL, source="my.tool")), "my.tool").key == own.key
-    assert parse(dumps(job_log(DETAIL)), "my.tool").key == f"{own.key}#drs.job-log"
+    assert parse(dumps(job_log(DETAIL, source="my.tool")), {"my.tool"}).key == own.key
+    assert parse(dumps(job_log(DETAIL)), {"my.tool"}).key == f"{own.key}#drs.job-log"
 
 
 @pytest.mark.parametrize("source", ["my.tool", ""])

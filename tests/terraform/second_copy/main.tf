@@ -1,0 +1,67 @@
+# A second copy of the module in an account and Region with another one, and a member account. Used by test_copies.py.
+
+terraform {
+  required_providers {
+    archive = {
+      source  = "hashicorp/archive"
+      version = "2.7.1"
+    }
+    aws = {
+      source  = "hashicorp/aws"
+      version = "5.100.0"
+    }
+  }
+}
+
+provider "aws" {}
+
+# On the embedded AWS, an access key of 12 digits is an account.
+provider "aws" {
+  alias      = "member"
+  access_key = "111122223333"
+  secret_key = "test"
+}
+
+module "member_role" {
+  source    = "../../../modules/member-role"
+  providers = { aws = aws.member }
+
+  collector_role_arn = module.drs_job_log.functions.collector.role_arn
+  external_id        = "second"
+}
+
+# 200 targets besides this account. The role of the first one exists.
+module "drs_job_log" {
+  source = "../../.."
+
+  name          = "second"
+  table         = { deletion_protection = false }
+  alarms        = { enabled = false }
+  notifications = { enabled = false }
+  api           = { enabled = false }
+  dashboard     = false
+
+  collector = {
+    only_tagged = { environment = "second" }
+    targets = concat(
+      [{ region = "eu-west-1", role_arn = module.member_role.role_arn, external_id = module.member_role.external_id }],
+      [
+        for number in range(199) : {
+          region      = "eu-west-2"
+          role_arn    = "arn:aws:iam::${222233330000 + number}:role/drs-job-log-reader"
+          external_id = "second"
+        }
+      ],
+    )
+  }
+}
+
+output "drs_job_log" {
+  description = "All outputs of the module."
+  value       = module.drs_job_log
+}
+
+output "member_role_arn" {
+  description = "ARN of the role in the member account."
+  value       = module.member_role.role_arn
+}
