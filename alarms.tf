@@ -2,10 +2,12 @@
 
 locals {
   runbooks = var.alarms.runbooks
+  # A validation ensures that one of the two is empty.
+  alarm_actions = concat(var.alarms.actions, var.alarm_actions)
 
   function_alarms = {
     enabled          = var.alarms.enabled
-    actions          = var.alarm_actions
+    actions          = local.alarm_actions
     errors           = var.alarms.function_errors
     throttles        = var.alarms.function_throttles
     duration_percent = var.alarms.function_duration_percent
@@ -260,6 +262,13 @@ locals {
   )
 }
 
+check "alarm_actions" {
+  assert {
+    condition     = length(var.alarm_actions) == 0
+    error_message = "The input alarm_actions is deprecated. Move its ARNs to alarms.actions, and remove alarm_actions."
+  }
+}
+
 resource "aws_cloudwatch_metric_alarm" "this" {
   for_each = { for key, alarm in merge(local.pipeline_alarms, local.recovery_alarms) : key => alarm if var.alarms.enabled }
 
@@ -275,9 +284,9 @@ resource "aws_cloudwatch_metric_alarm" "this" {
   threshold           = each.value.threshold
   comparison_operator = "GreaterThanOrEqualToThreshold"
   treat_missing_data  = each.value.treat_missing_data
-  alarm_actions       = var.alarm_actions
+  alarm_actions       = local.alarm_actions
   # No OK action for one-time events: the metric ends after a minute, and a pager would close an open incident.
-  ok_actions = contains(local.one_time_metrics, each.value.metric_name) ? [] : var.alarm_actions
+  ok_actions = contains(local.one_time_metrics, each.value.metric_name) ? [] : local.alarm_actions
   tags       = var.tags
 }
 
@@ -296,8 +305,8 @@ resource "aws_cloudwatch_metric_alarm" "heartbeat" {
   threshold           = 1
   comparison_operator = "LessThanThreshold"
   treat_missing_data  = "breaching"
-  alarm_actions       = var.alarm_actions
-  ok_actions          = var.alarm_actions
+  alarm_actions       = local.alarm_actions
+  ok_actions          = local.alarm_actions
   tags                = var.tags
 }
 

@@ -161,6 +161,7 @@ resource "aws_cloudwatch_log_group" "api_access" {
   name              = local.access_log_group_name
   retention_in_days = var.functions.log_retention_in_days
   kms_key_id        = local.kms_key_arn
+  skip_destroy      = var.functions.log_skip_destroy
   tags              = var.tags
 }
 

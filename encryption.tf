@@ -1,4 +1,4 @@
-# Customer managed key, given or created, for the tables, queues, topic and log groups.
+# Customer managed key, given or created, for the tables, queues, topic, log groups and the environment of the functions.
 
 locals {
   kms_key_arn = var.create_kms_key ? aws_kms_key.this[0].arn : var.kms_key_arn
@@ -11,7 +11,7 @@ locals {
 resource "aws_kms_key" "this" {
   count = var.create_kms_key ? 1 : 0
 
-  description             = "Encrypts tables, queues, topic and logs of ${var.name}"
+  description             = "Encrypts tables, queues, topic, logs and function environments of ${var.name}"
   enable_key_rotation     = true
   deletion_window_in_days = 30
   policy                  = data.aws_iam_policy_document.key[0].json
@@ -65,7 +65,7 @@ data "aws_iam_policy_document" "key" {
 
     principals {
       type        = "Service"
-      identifiers = ["logs.${local.region}.${local.dns_suffix}"] # differs in China
+      identifiers = ["logs.${local.region}.${local.dns_suffix}"] # differs between partitions
     }
     condition {
       test     = "ArnLike"

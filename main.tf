@@ -2,7 +2,14 @@
 
 data "aws_caller_identity" "current" {}
 
-data "aws_partition" "current" {}
+data "aws_partition" "current" {
+  lifecycle {
+    postcondition {
+      condition     = self.partition != "aws-cn"
+      error_message = "AWS Elastic Disaster Recovery (DRS) has no endpoint in the Regions of China. Use the module in a Region with DRS."
+    }
+  }
+}
 
 # The only data source with the Region in providers 5 and 6: in aws_region, "region" is missing in 5, and "name" and "id"
 # are deprecated in 6. It sends no request.
@@ -27,21 +34,24 @@ locals {
 
 locals {
   function_defaults = {
-    account_id             = local.account_id
-    partition              = local.partition
-    region                 = local.region
-    package                = local.package
-    runtime                = var.functions.runtime
-    architecture           = var.functions.architecture
-    memory_size            = var.functions.memory_size
-    layers                 = var.functions.powertools_layer.enabled ? [local.powertools_layer_arn] : []
-    log_retention_in_days  = var.functions.log_retention_in_days
-    log_level              = var.functions.log_level
-    tracing                = var.functions.tracing
-    permissions_boundary   = var.functions.permissions_boundary
-    role_path              = var.functions.role_path
-    additional_environment = var.functions.environment
-    kms_key_arn            = local.kms_key_arn
+    account_id              = local.account_id
+    partition               = local.partition
+    region                  = local.region
+    package                 = local.package
+    runtime                 = var.functions.runtime
+    architecture            = var.functions.architecture
+    memory_size             = var.functions.memory_size
+    layers                  = var.functions.powertools_layer.enabled ? [local.powertools_layer_arn] : []
+    log_retention_in_days   = var.functions.log_retention_in_days
+    log_skip_destroy        = var.functions.log_skip_destroy
+    log_level               = var.functions.log_level
+    tracing                 = var.functions.tracing
+    permissions_boundary    = var.functions.permissions_boundary
+    role_path               = var.functions.role_path
+    additional_environment  = var.functions.environment
+    kms_key_arn             = local.kms_key_arn
+    code_signing_config_arn = var.functions.code_signing_config_arn
+    vpc                     = var.functions.vpc
   }
   shared_environment = {
     JOB_LOG_EVENTS_TABLE         = local.events_table_name

@@ -8,6 +8,11 @@ output "table_arn" {
   value       = aws_dynamodb_table.job_log_events.arn
 }
 
+output "notices_table_name" {
+  description = "Name of the notifications table. It records which failure notifications were sent."
+  value       = aws_dynamodb_table.notices.name
+}
+
 output "event_rule_arn" {
   description = "ARN of the EventBridge rule on `event_bus_name` that sends events to the ingest queue."
   value       = aws_cloudwatch_event_rule.this["job-log"].arn
@@ -59,6 +64,21 @@ output "api_endpoint" {
 
   # The API answers only when these exist.
   depends_on = [aws_apigatewayv2_route.this, aws_apigatewayv2_stage.this, aws_lambda_permission.api]
+}
+
+output "api_id" {
+  description = "ID of the API. Null if the API is disabled."
+  value       = one(aws_apigatewayv2_api.this[*].id)
+}
+
+output "api_access_log_group_name" {
+  description = "Name of the log group with the access log of the API. Null if the API is disabled."
+  value       = one(aws_cloudwatch_log_group.api_access[*].name)
+}
+
+output "api_access_log_group_arn" {
+  description = "ARN of the log group with the access log of the API. Null if the API is disabled."
+  value       = one(aws_cloudwatch_log_group.api_access[*].arn)
 }
 
 output "api_execution_arn" {

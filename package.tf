@@ -33,12 +33,11 @@ locals {
   # Layer version 27 is Powertools 3.23.0. requirements-dev.in pins the same version for the tests.
   powertools_layer_version = 27
 
-  # Publishing accounts: one for the commercial partition, one per Region elsewhere.
+  # Publishing accounts: one for the commercial partition, one per Region in GovCloud. AWS publishes no layer in aws-eusc.
   powertools_layer_accounts = {
     aws           = "017000801446"
     us-gov-east-1 = "165087284144"
     us-gov-west-1 = "165093116878"
-    cn-north-1    = "498634801083"
   }
   powertools_layer_account = try(
     local.powertools_layer_accounts[local.partition],

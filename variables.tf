@@ -24,10 +24,13 @@ variable "tags" {
 variable "functions" {
   description = <<-EOT
     Settings that all Lambda functions share:
-    - `runtime` (string, default "python3.13"): "python3.11", "python3.12" or "python3.13".
+    - `runtime` (string, default "python3.13"): "python3.11", "python3.12", "python3.13" or "python3.14".
+      "python3.14" needs a recent version 6 of the AWS provider.
     - `architecture` (string, default "arm64"): "arm64" or "x86_64".
     - `memory_size` (number, MB, default 256): memory of each function.
     - `log_retention_in_days` (number, days, default 30): retention of the function logs and of the API's access log. 0 keeps logs forever.
+    - `log_skip_destroy` (bool, default false): Terraform removes the log groups from its state and does not delete them. Apply
+      this value before you destroy the module. Before you create it again with the same name, import the log groups.
     - `log_level` (string, default "INFO"): "INFO" or "DEBUG". The AWS SDK always logs at INFO, because it logs credentials at DEBUG.
     - `tracing` (bool, default false): record an X-Ray trace of each invocation. While no job runs, the module has two invocations per minute, which costs about $0.40 per month.
     - `powertools_layer.arn` (string, default null): Lambda layer to use instead of the Powertools layer that AWS publishes.
@@ -35,12 +38,19 @@ variable "functions" {
     - `environment` (map of string, default {}): additional environment variables.
     - `permissions_boundary` (string, default null): ARN of the IAM policy that is the permissions boundary of all roles.
     - `role_path` (string, default "/"): IAM path of all roles.
+    - `vpc` (object, default null): connect the functions to a VPC. It needs VPC endpoints, or a route, for the AWS services that
+      the functions call. See docs/vpc.md.
+    - `vpc.subnet_ids` (list of string, required): subnets, in at least two Availability Zones for high availability.
+    - `vpc.security_group_ids` (list of string, required): one to five security groups. They must allow outbound HTTPS.
+    - `code_signing_config_arn` (string, default null): ARN of a Lambda code signing configuration. It requires a signed `package`,
+      and a `powertools_layer` that is signed or disabled. See docs/operations.md.
   EOT
   type = object({
     runtime               = optional(string, "python3.13")
     architecture          = optional(string, "arm64")
     memory_size           = optional(number, 256)
     log_retention_in_days = optional(number, 30)
+    log_skip_destroy      = optional(bool, false)
     log_level             = optional(string, "INFO")
     tracing               = optional(bool, false)
     powertools_layer = optional(object({
@@ -50,13 +60,18 @@ variable "functions" {
     environment          = optional(map(string), {})
     permissions_boundary = optional(string)
     role_path            = optional(string, "/")
+    vpc = optional(object({
+      subnet_ids         = list(string)
+      security_group_ids = list(string)
+    }))
+    code_signing_config_arn = optional(string)
   })
   default  = {}
   nullable = false
 
   validation {
-    condition     = contains(["python3.11", "python3.12", "python3.13"], var.functions.runtime)
-    error_message = "functions.runtime must be \"python3.11\", \"python3.12\" or \"python3.13\"."
+    condition     = contains(["python3.11", "python3.12", "python3.13", "python3.14"], var.functions.runtime)
+    error_message = "functions.runtime must be \"python3.11\", \"python3.12\", \"python3.13\" or \"python3.14\"."
   }
   validation {
     condition     = contains(["arm64", "x86_64"], var.functions.architecture)
@@ -92,6 +107,33 @@ variable "functions" {
   validation {
     condition     = var.functions.permissions_boundary == null || can(regex("^arn:[a-z0-9-]+:iam::([0-9]{12}|aws):policy/.+$", var.functions.permissions_boundary))
     error_message = "functions.permissions_boundary must be the ARN of an IAM policy, arn:PARTITION:iam::ACCOUNT:policy/NAME."
+  }
+  validation {
+    condition = var.functions.vpc == null || try(
+      length(var.functions.vpc.subnet_ids) >= 1 && alltrue([for id in var.functions.vpc.subnet_ids : can(regex("^subnet-[0-9a-f]+$", id))]),
+      false
+    )
+    error_message = "functions.vpc.subnet_ids must contain at least one subnet ID. Example: [\"subnet-0123456789abcdef0\"]."
+  }
+  validation {
+    condition = var.functions.vpc == null || try(
+      length(var.functions.vpc.security_group_ids) >= 1 && length(var.functions.vpc.security_group_ids) <= 5
+      && alltrue([for id in var.functions.vpc.security_group_ids : can(regex("^sg-[0-9a-f]+$", id))]),
+      false
+    )
+    error_message = "functions.vpc.security_group_ids must contain one to five security group IDs. Example: [\"sg-0123456789abcdef0\"]."
+  }
+  validation {
+    condition = var.functions.code_signing_config_arn == null || can(
+      regex("^arn:[a-z0-9-]+:lambda:[a-z0-9-]+:[0-9]{12}:code-signing-config:csc-[a-z0-9]+$", var.functions.code_signing_config_arn)
+    )
+    error_message = "functions.code_signing_config_arn must be an ARN of the form arn:PARTITION:lambda:REGION:ACCOUNT:code-signing-config:ID."
+  }
+  validation {
+    condition = var.functions.code_signing_config_arn == null || (
+      var.package != null && (!var.functions.powertools_layer.enabled || var.functions.powertools_layer.arn != null)
+    )
+    error_message = "functions.code_signing_config_arn requires a signed package. Set package, and functions.powertools_layer.arn or enabled = false."
   }
 }
 
@@ -619,7 +661,11 @@ variable "notifications" {
 # ---------------------------------------------------------------------------------------------------------------------
 
 variable "create_kms_key" {
-  description = "Create a customer managed KMS key with the required key policy for tables, queues, topic and logs. The key costs $1 per month. Before you set it back to false, read docs/encryption.md: messages in the queues, backups and existing logs stay encrypted with the key."
+  description = <<-EOT
+    Create a customer managed KMS key for tables, queues, topic, logs and the environment of the functions, with the required key policy.
+    The key costs $1 per month. Before you set it back to false, read docs/encryption.md: messages in the queues, backups and existing
+    logs stay encrypted with the key.
+  EOT
   type        = bool
   default     = false
   nullable    = false
@@ -631,7 +677,11 @@ variable "create_kms_key" {
 }
 
 variable "kms_key_arn" {
-  description = "ARN of your own customer managed KMS key for tables, queues, topic and logs. Use the ARN of the key, not of an alias. docs/encryption.md contains the required key policy. Before you change the key, wait until the ingest queue and the DLQs are empty: their messages stay encrypted with the old key, which ingest may no longer use. Null: keys that AWS owns."
+  description = <<-EOT
+    ARN of your own customer managed KMS key for tables, queues, topic, logs and the environment of the functions. Use the ARN of the key,
+    not of an alias. docs/encryption.md contains the required key policy. Before you change the key, wait until the ingest queue and the
+    DLQs are empty: their messages stay encrypted with the old key, which ingest may no longer use. Null: keys that AWS owns.
+  EOT
   type        = string
   default     = null
 
@@ -650,6 +700,9 @@ variable "alarms" {
     CloudWatch alarms. A metric alarm costs $0.10 per month, a composite alarm $0.50. The module creates a composite alarm only if it has actions. The description of each threshold states when the alarm fires.
     - `enabled` (bool, default true): false creates no alarms.
     - `runbooks` (string, default "docs/runbooks"): base path or URL of the runbooks. Alarm descriptions and failure notifications link to it. Set the URL of your copy if your on-call staff cannot open this repository.
+    - `actions` (list of string, default []): ARNs, for example of SNS topics, to notify when any alarm fires and when it returns to OK.
+      Alarms for one-time events, such as a failed server, do not notify on OK. Do not use the output `failure_topic_arn`: CloudWatch
+      may not publish to this topic.
     - `pipeline_actions` (list of string, default []): ARNs for the composite alarm `pipeline-unhealthy`. It combines all alarms of the pipeline except `unlinked-events`, notifies once, and notifies again when all of them are OK. Terraform must know the number of ARNs at plan time: do not use `compact` or `distinct` with values of the same apply.
     - `recovery_actions` (list of string, default []): ARNs for the composite alarm `recovery-needs-a-person`. It does not notify on OK. Terraform must know the number of these ARNs too.
     - `queue_age_seconds` (number, seconds, default 300): an event is in the ingest queue for this time. The threshold is at least the visibility timeout plus 60 seconds, so that one retry does not raise the alarm. The batching window is added.
@@ -666,6 +719,7 @@ variable "alarms" {
   type = object({
     enabled                   = optional(bool, true)
     runbooks                  = optional(string, "docs/runbooks")
+    actions                   = optional(list(string), [])
     pipeline_actions          = optional(list(string), [])
     recovery_actions          = optional(list(string), [])
     queue_age_seconds         = optional(number, 300)
@@ -699,15 +753,15 @@ variable "alarms" {
   }
   validation {
     condition = alltrue([
-      for arns in [var.alarms.pipeline_actions, var.alarms.recovery_actions] :
+      for arns in [var.alarms.actions, var.alarms.pipeline_actions, var.alarms.recovery_actions] :
       alltrue([for arn in arns : can(regex("^arn:[a-z0-9-]+:[a-z0-9-]+:", arn))]) && length(arns) <= 5
     ])
-    error_message = "alarms.pipeline_actions and alarms.recovery_actions must each be a list of at most five ARNs. Example: [\"arn:aws:sns:eu-west-1:111122223333:on-call\"]."
+    error_message = "alarms.actions, alarms.pipeline_actions and alarms.recovery_actions must each be a list of at most five ARNs, for example of topics."
   }
 }
 
 variable "alarm_actions" {
-  description = "ARNs, for example of SNS topics, to notify when any single alarm fires and when it returns to OK. Alarms for one-time events, such as a failed server, do not notify on OK. Do not use the output `failure_topic_arn` of the module: CloudWatch may not publish to that topic."
+  description = "Deprecated, use `alarms.actions`. A later release removes this input."
   type        = list(string)
   default     = []
   nullable    = false
@@ -715,6 +769,10 @@ variable "alarm_actions" {
   validation {
     condition     = alltrue([for arn in var.alarm_actions : can(regex("^arn:[a-z0-9-]+:[a-z0-9-]+:", arn))]) && length(var.alarm_actions) <= 5
     error_message = "alarm_actions must be a list of at most five ARNs. Example: [\"arn:aws:sns:eu-west-1:111122223333:on-call\"]."
+  }
+  validation {
+    condition     = length(var.alarm_actions) == 0 || length(var.alarms.actions) == 0
+    error_message = "alarm_actions and alarms.actions are mutually exclusive. Move the ARNs to alarms.actions, and remove the deprecated input alarm_actions."
   }
 }
 

@@ -1,11 +1,18 @@
 # A Lambda function with its role, log group and alarms.
 
 locals {
+  # Older versions of boto3 use the global endpoint of STS, which an interface endpoint in a VPC does not serve.
+  vpc_environment = var.defaults.vpc == null ? {} : { AWS_STS_REGIONAL_ENDPOINTS = "regional" }
+  environment     = merge(var.environment, local.vpc_environment, var.defaults.additional_environment)
+
+  # ARNs are composed from names: the policy must exist before the function, and the plan shows it in full.
   log_group_name = "/aws/lambda/${var.name}"
-  environment    = merge(var.environment, var.defaults.additional_environment)
-  log_group_arn = join(":", [
-    "arn", var.defaults.partition, "logs", var.defaults.region, var.defaults.account_id, "log-group", local.log_group_name,
-  ])
+  log_group_arn  = "arn:${local.partition}:logs:${local.region}:${local.account_id}:log-group:${local.log_group_name}"
+  function_arn   = "arn:${local.partition}:lambda:${local.region}:${local.account_id}:function:${var.name}"
+
+  account_id = var.defaults.account_id
+  partition  = var.defaults.partition
+  region     = var.defaults.region
 }
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -14,7 +21,7 @@ locals {
 
 resource "aws_iam_role" "this" {
   # Role names are global, so the Region is part of the name for copies of the module in other Regions.
-  name                 = "${var.name}-${var.defaults.region}"
+  name                 = "${var.name}-${local.region}"
   description          = "Execution role of the Lambda function ${var.name}"
   path                 = var.defaults.role_path
   permissions_boundary = var.defaults.permissions_boundary
@@ -58,6 +65,68 @@ data "aws_iam_policy_document" "this" {
       resources = ["*"] # these actions do not support resource-level permissions
     }
   }
+
+  # Lambda decrypts the environment with this role when an execution environment starts.
+  dynamic "statement" {
+    for_each = var.defaults.kms_key_arn == null ? [] : [var.defaults.kms_key_arn]
+
+    content {
+      sid       = "DecryptEnvironment"
+      actions   = ["kms:Decrypt"]
+      resources = [statement.value]
+
+      condition {
+        test     = "StringEquals"
+        variable = "kms:EncryptionContext:aws:lambda:FunctionArn"
+        values   = [local.function_arn]
+      }
+    }
+  }
+
+  # Lambda creates and deletes the network interfaces with this role. A shared subnet belongs to another account.
+  # https://docs.aws.amazon.com/lambda/latest/dg/configuration-vpc.html
+  dynamic "statement" {
+    for_each = var.defaults.vpc == null ? [] : [1]
+
+    content {
+      sid       = "ManageNetworkInterfaces"
+      actions   = local.network_interface_actions
+      resources = ["arn:${local.partition}:ec2:${local.region}:*:*/*"]
+    }
+  }
+  dynamic "statement" {
+    for_each = var.defaults.vpc == null ? [] : [1]
+
+    content {
+      sid       = "DescribeNetwork"
+      actions   = local.network_describe_actions
+      resources = ["*"] # these actions do not support resource-level permissions
+    }
+  }
+  # The permissions are for the Lambda service. The code of the function must not have them.
+  dynamic "statement" {
+    for_each = var.defaults.vpc == null ? [] : [1]
+
+    content {
+      sid       = "DenyNetworkAccessToCode"
+      effect    = "Deny"
+      actions   = concat(local.network_interface_actions, local.network_describe_actions)
+      resources = ["*"]
+
+      condition {
+        test     = "ArnEquals"
+        variable = "lambda:SourceFunctionArn"
+        values   = [local.function_arn]
+      }
+    }
+  }
+}
+
+locals {
+  network_interface_actions = [
+    "ec2:AssignPrivateIpAddresses", "ec2:CreateNetworkInterface", "ec2:DeleteNetworkInterface", "ec2:UnassignPrivateIpAddresses",
+  ]
+  network_describe_actions = ["ec2:DescribeNetworkInterfaces", "ec2:DescribeSubnets"]
 }
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -70,15 +139,21 @@ resource "aws_cloudwatch_log_group" "this" {
   name              = local.log_group_name
   retention_in_days = var.defaults.log_retention_in_days
   kms_key_id        = var.defaults.kms_key_arn
+  skip_destroy      = var.defaults.log_skip_destroy
   tags              = var.tags
+}
+
+locals {
+  # Older versions of boto3 use the global endpoint of STS, which an interface endpoint in a VPC does not serve.
+  vpc_environment = var.defaults.vpc == null ? {} : { AWS_STS_REGIONAL_ENDPOINTS = "regional" }
 }
 
 resource "aws_lambda_function" "this" {
   #checkov:skip=CKV_AWS_50:Optional: functions.tracing. It costs more than everything else while no job runs
   #checkov:skip=CKV_AWS_116:The queue has a DLQ, schedules repeat each minute, and API callers get the error
-  #checkov:skip=CKV_AWS_117:Calls AWS APIs only, over TLS. No resource that it needs is in a VPC
-  #checkov:skip=CKV_AWS_173:The environment of the module contains no secret. Lambda encrypts it with its own key
-  #checkov:skip=CKV_AWS_272:Use the input package for signed code. The default package is zipped from local sources
+  #checkov:skip=CKV_AWS_117:Optional: functions.vpc. The functions call AWS APIs only, over TLS
+  #checkov:skip=CKV_AWS_173:Optional: kms_key_arn or create_kms_key. The environment of the module contains no secret
+  #checkov:skip=CKV_AWS_272:Optional: functions.code_signing_config_arn. It requires a signed package
   function_name = var.name
   description   = var.description
   role          = aws_iam_role.this.arn
@@ -98,8 +173,20 @@ resource "aws_lambda_function" "this" {
   s3_object_version = var.defaults.package.s3_object_version
   source_code_hash  = var.defaults.package.source_code_hash
 
+  code_signing_config_arn = var.defaults.code_signing_config_arn
+
   environment {
     variables = local.environment
+  }
+  kms_key_arn = var.defaults.kms_key_arn # encrypts the environment
+
+  dynamic "vpc_config" {
+    for_each = var.defaults.vpc == null ? [] : [var.defaults.vpc]
+
+    content {
+      subnet_ids         = vpc_config.value.subnet_ids
+      security_group_ids = vpc_config.value.security_group_ids
+    }
   }
 
   logging_config {

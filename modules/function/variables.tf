@@ -53,17 +53,23 @@ variable "defaults" {
       s3_object_version = optional(string)
       source_code_hash  = optional(string)
     })
-    runtime                = string
-    architecture           = string
-    memory_size            = number
-    layers                 = list(string)
-    log_retention_in_days  = number
-    log_level              = string
-    tracing                = bool
-    permissions_boundary   = optional(string)
-    role_path              = string
-    additional_environment = map(string)
-    kms_key_arn            = optional(string)
+    runtime                 = string
+    architecture            = string
+    memory_size             = number
+    layers                  = list(string)
+    log_retention_in_days   = number
+    log_skip_destroy        = bool
+    log_level               = string
+    tracing                 = bool
+    permissions_boundary    = optional(string)
+    role_path               = string
+    additional_environment  = map(string)
+    kms_key_arn             = optional(string)
+    code_signing_config_arn = optional(string)
+    vpc = optional(object({
+      subnet_ids         = list(string)
+      security_group_ids = list(string)
+    }))
   })
 }
 

@@ -65,6 +65,10 @@ def test_the_outputs_describe_the_created_resources(
         assert (outputs[f"{output}_arn"], outputs[f"{output}_url"]) == (values["arn"], values["url"])
     assert outputs["table_name"] in stack.client("dynamodb").list_tables()["TableNames"]
     assert outputs["table_arn"] == state["aws_dynamodb_table.job_log_events"]["arn"]
+    assert outputs["notices_table_name"] == state["aws_dynamodb_table.notices"]["name"]
+    assert outputs["api_id"] == state["aws_apigatewayv2_api.this[0]"]["id"]
+    group = state["aws_cloudwatch_log_group.api_access[0]"]
+    assert (outputs["api_access_log_group_name"], outputs["api_access_log_group_arn"]) == (group["name"], group["arn"])
     assert outputs["event_rule_arn"] == f"arn:aws:events:us-east-1:{ACCOUNT}:rule/recovery/applied-job-log"
     assert outputs["event_source"] == "drs.job-log.applied"
     assert outputs["functions"]["ingest"] == {
@@ -135,6 +139,10 @@ def test_the_ingest_policy_allows_the_created_resources(
         "ReadKeysOfExecutionHistory": executions_arn,
         "FindExecutionsOfJobs": f"{executions_arn}/index/by-job",
         "UseCustomerKey": state["aws_dynamodb_table.job_log_events"]["server_side_encryption"][0]["kms_key_arn"],
+        "DecryptEnvironment": outputs["kms_key_arn"],
+        "ManageNetworkInterfaces": "arn:aws:ec2:us-east-1:*:*/*",
+        "DescribeNetwork": "*",
+        "DenyNetworkAccessToCode": "*",
         "WriteLogs": state["module.ingest.aws_cloudwatch_log_group.this"]["arn"] + ":*",
         "WriteTraces": "*",
     }
@@ -305,6 +313,14 @@ def test_ingest_can_send_to_the_url_of_the_created_queue(state: dict[str, dict[s
 
     answer = stack.client("sqs").get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])
     assert answer["Attributes"]["QueueArn"] == state["aws_sqs_queue.ingest"]["arn"]
+
+
+def test_each_function_uses_the_created_network_and_key(applied: TerraformTestApi, stack: MiniStack) -> None:
+    for function in applied.outputs["module"]["value"]["functions"].values():
+        created = stack.client("lambda").get_function_configuration(FunctionName=function["name"])
+        assert created["KMSKeyArn"] == applied.outputs["module"]["value"]["kms_key_arn"]
+        assert created["VpcConfig"]["SubnetIds"] == [applied.outputs["subnet_id"]["value"]]
+        assert created["VpcConfig"]["SecurityGroupIds"] == [applied.outputs["security_group_id"]["value"]]
 
 
 def test_the_function_uses_the_created_log_group(state: dict[str, dict[str, Any]]) -> None:

@@ -197,6 +197,22 @@ def test_alarms_have_actions_and_ok_actions_if_they_can_end(
         assert (alarm["ok_actions"] or []) == [action] * can_end, alarm["alarm_name"]
 
 
+def test_the_deprecated_input_for_actions_works_and_warns(
+    plan: dict[str, Any], planned: Callable[[str], Planned]
+) -> None:
+    action = f"arn:aws:sns:us-east-1:{ACCOUNT}:on-call"
+
+    assert {tuple(alarm["alarm_actions"]) for alarm in alarms(planned("without_collector"))} == {(action,)}
+    checks = {
+        instance["address"]["module"]: instance["status"]
+        for check in plan["checks"]
+        if check["address"]["kind"] == "check" and check["address"]["name"] == "alarm_actions"
+        for instance in check["instances"]
+    }
+    assert [module for module, status in checks.items() if status != "pass"] == ["module.without_collector"]
+    assert "module.everything" in checks
+
+
 def test_two_composite_alarms_contain_all_alarms(planned: Callable[[str], Planned]) -> None:
     resources = planned("everything")
     pipeline = composites(resources)["other-pipeline-unhealthy"]

@@ -358,8 +358,8 @@ def test_ingest_sends_to_its_queue_only_with_notifications(planned: Callable[[st
         return variables
 
     assert environment("everything")["QUEUE_URL"] == f"https://sqs.us-east-1.amazonaws.com/{ACCOUNT}/other-ingest"
-    # The domain differs in China.
-    assert environment("china")["QUEUE_URL"] == f"https://sqs.cn-north-1.amazonaws.com.cn/{ACCOUNT}/china-ingest"
+    # The domain differs between partitions.
+    assert environment("europe")["QUEUE_URL"] == f"https://sqs.eusc-de-east-1.amazonaws.eu/{ACCOUNT}/europe-ingest"
     assert {"FAILURE_TOPIC_ARN", "QUEUE_URL"} & set(environment("without_alarms")) == set()
     policy = role_policy(planned("without_alarms"))
     assert {"PublishFailures", "DelayNotifications", "ReadEvents"} & set(policy) == set()
@@ -390,6 +390,86 @@ def test_the_queue_is_read_in_batches_with_partial_failures(
     assert mapping["function_response_types"] == ["ReportBatchItemFailures"]
     assert (mapping["batch_size"], mapping["maximum_batching_window_in_seconds"]) == (10, window)
     assert mapping["scaling_config"] == [{"maximum_concurrency": concurrency}]
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Inputs that the policies of companies require
+# ---------------------------------------------------------------------------------------------------------------------
+
+FUNCTIONS = {
+    "module.ingest": "ingest",
+    "module.collector[0]": "collector",
+    "module.linker": "linker",
+    "module.api[0]": "api",
+}
+MANAGE = [
+    *("ec2:AssignPrivateIpAddresses", "ec2:CreateNetworkInterface", "ec2:DeleteNetworkInterface"),
+    "ec2:UnassignPrivateIpAddresses",
+]
+DESCRIBE = ["ec2:DescribeNetworkInterfaces", "ec2:DescribeSubnets"]
+NETWORK_ACTIONS = sorted(MANAGE + DESCRIBE)
+
+
+@pytest.mark.parametrize(("module", "function"), FUNCTIONS.items())
+def test_only_the_lambda_service_can_manage_the_network_interfaces_of_a_function(
+    planned: Callable[[str], Planned], module: str, function: str
+) -> None:
+    resources = planned("everything")
+
+    (config,) = resources[f"{module}.aws_lambda_function.this"]["vpc_config"]
+    assert set(config["subnet_ids"]) == {"subnet-0a", "subnet-0b"}
+    assert config["security_group_ids"] == ["sg-0a"]
+    policy = role_policy(resources, module.removeprefix("module."))
+    code = {"ArnEquals": {"lambda:SourceFunctionArn": f"arn:aws:lambda:us-east-1:{ACCOUNT}:function:other-{function}"}}
+    assert policy["ManageNetworkInterfaces"] == allow(MANAGE, "arn:aws:ec2:us-east-1:*:*/*")
+    assert policy["DescribeNetwork"] == allow(DESCRIBE, "*")
+    assert policy["DenyNetworkAccessToCode"] == allow(NETWORK_ACTIONS, "*", code) | {"Effect": "Deny"}
+    # The role can change network interfaces only in a VPC.
+    assert planned("own_key")[f"{module}.aws_lambda_function.this"]["vpc_config"] == []
+    assert "ec2:" not in json.dumps(role_policy(planned("default"), module.removeprefix("module.")))
+
+
+@pytest.mark.parametrize(("module", "function"), FUNCTIONS.items())
+def test_the_customer_key_encrypts_the_environment_of_a_function(
+    planned: Callable[[str], Planned], module: str, function: str
+) -> None:
+    resources = planned("everything")
+
+    assert resources[f"{module}.aws_lambda_function.this"]["kms_key_arn"] == KEY
+    assert role_policy(resources, module.removeprefix("module."))["DecryptEnvironment"] == {
+        "Effect": "Allow",
+        "Action": ["kms:Decrypt"],
+        "Resource": KEY,
+        "Condition": {
+            "StringEquals": {
+                "kms:EncryptionContext:aws:lambda:FunctionArn": (
+                    f"arn:aws:lambda:us-east-1:{ACCOUNT}:function:other-{function}"
+                )
+            }
+        },
+    }
+    assert planned("default")[f"{module}.aws_lambda_function.this"]["kms_key_arn"] is None
+
+
+def test_log_groups_can_survive_a_destroy(planned: Callable[[str], Planned]) -> None:
+    for copy_name, is_kept in (("default", False), ("everything", True)):
+        groups = {
+            address: values["skip_destroy"]
+            for address, values in planned(copy_name).items()
+            if "aws_cloudwatch_log_group." in address
+        }
+        assert groups == dict.fromkeys(
+            ["aws_cloudwatch_log_group.api_access[0]", *(f"{one}.aws_cloudwatch_log_group.this" for one in FUNCTIONS)],
+            is_kept,
+        )
+
+
+def test_functions_can_require_signed_code(planned: Callable[[str], Planned]) -> None:
+    arn = f"arn:aws:lambda:us-east-1:{ACCOUNT}:code-signing-config:csc-0123456789abcdef0"
+
+    for module in FUNCTIONS:
+        assert planned("prebuilt_object")[f"{module}.aws_lambda_function.this"]["code_signing_config_arn"] == arn
+        assert planned("default")[f"{module}.aws_lambda_function.this"]["code_signing_config_arn"] is None
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -448,6 +528,7 @@ def test_the_collector_with_options(planned: Callable[[str], Planned]) -> None:
         "POWERTOOLS_SERVICE_NAME": "other",
         "RETENTION_DAYS": "7",
         "STALLED_AFTER_MINUTES": "60",
+        "AWS_STS_REGIONAL_ENDPOINTS": "regional",
         "TEAM": "platform",
     }
     assert function["timeout"] == 56
@@ -918,6 +999,7 @@ def test_the_api_role_can_only_read(planned: Callable[[str], Planned]) -> None:
     assert {action for statement in policy.values() for action in statement["Action"]} == {
         *("dynamodb:Query", "kms:Decrypt", "kms:DescribeKey", "logs:CreateLogStream", "logs:PutLogEvents"),
         *("xray:PutTelemetryRecords", "xray:PutTraceSegments"),
+        *NETWORK_ACTIONS,
     }
 
 
@@ -1014,7 +1096,7 @@ def test_all_resources_have_the_tags(planned: Callable[[str], Planned]) -> None:
 @pytest.mark.parametrize(
     ("copy_name", "partition", "region", "layer"),
     [
-        ("china", "aws-cn", "cn-north-1", "498634801083:layer:AWSLambdaPowertoolsPythonV3-python313-arm64:27"),
+        ("europe", "aws-eusc", "eusc-de-east-1", None),
         (
             "govcloud",
             "aws-us-gov",
@@ -1025,7 +1107,7 @@ def test_all_resources_have_the_tags(planned: Callable[[str], Planned]) -> None:
     ],
 )
 def test_all_arns_have_the_partition_of_the_region(
-    planned: Callable[[str], Planned], copy_name: str, partition: str, region: str, layer: str
+    planned: Callable[[str], Planned], copy_name: str, partition: str, region: str, layer: str | None
 ) -> None:
     resources = planned(copy_name)
 
@@ -1033,4 +1115,4 @@ def test_all_arns_have_the_partition_of_the_region(
     assert len(arns) >= 5
     assert {(arn[0], arn[2]) for arn in arns} == {(partition, region)}
     function = resources["module.ingest.aws_lambda_function.this"]
-    assert function["layers"] == [f"arn:{partition}:lambda:{region}:{layer}"]
+    assert (function["layers"] or []) == ([f"arn:{partition}:lambda:{region}:{layer}"] if layer else [])

@@ -96,6 +96,13 @@ REJECTED = {
     "notifications_key_an_alias": "notifications.kms_key_arn must be the ARN of the key that encrypts your topic",
     "notifications_key_of_the_modules_topic": "notifications.kms_key_arn is for your own topic",
     "notifications_viewer_with_a_slash": "notifications.viewer_url must be a URL without",
+    "alarms_actions_a_name": "alarms.pipeline_actions and alarms.recovery_actions must each be a list",
+    "vpc_without_subnets": "functions.vpc.subnet_ids must contain at least one subnet ID",
+    "vpc_subnet_a_name": "functions.vpc.subnet_ids must contain at least one subnet ID",
+    "vpc_without_security_groups": "functions.vpc.security_group_ids must contain one to five security group IDs",
+    "vpc_six_security_groups": "functions.vpc.security_group_ids must contain one to five security group IDs",
+    "vpc_security_group_a_name": "functions.vpc.security_group_ids must contain one to five security group IDs",
+    "code_signing_an_id": "functions.code_signing_config_arn must be an ARN",
     "alarm_actions_a_name": "alarm_actions must be a list of at most five ARNs",
 }
 REJECTED_BY_PRECONDITIONS = [
@@ -106,6 +113,8 @@ REJECTED_BY_PRECONDITIONS = [
     "The environment of environment-too-large-",
     "collector.targets needs 11 IAM policies, and a role can have 10",
     "notifications.topic_arn must be the ARN of a topic in this Region, us-east-1",
+    "DRS) has no endpoint in the Regions of China. Use the module in a Region with DRS",
+    "expected runtime to be one of",
 ]
 
 
@@ -138,7 +147,11 @@ def test_no_other_input_is_rejected(refusals: list[dict[str, Any]]) -> None:
 
 def test_preconditions_reject_invalid_combinations(precondition_refusals: list[dict[str, Any]]) -> None:
     # One function or all functions report an error. Terraform adds a line with the rule of a variable.
-    errors = {re.sub("-large-[a-z]+", "-large-", d["detail"].split("\n")[0]) for d in precondition_refusals}
+    # An error of the provider has no detail.
+    errors = {
+        re.sub("-large-[a-z]+", "-large-", (diagnostic["detail"] or diagnostic["summary"]).split("\n")[0])
+        for diagnostic in precondition_refusals
+    }
 
     assert len(errors) == len(REJECTED_BY_PRECONDITIONS), errors
     assert all(any(message in detail for detail in errors) for message in REJECTED_BY_PRECONDITIONS)
@@ -150,13 +163,16 @@ def test_preconditions_reject_invalid_combinations(precondition_refusals: list[d
         ("layer_dropped_without_a_package", "requires a package that contains Powertools"),
         ("key_given_and_made", "create_kms_key and kms_key_arn are mutually exclusive"),
         ("lookback_longer_than_retention", "retention_days = 48, because the events table keeps no older events"),
+        ("alarm_actions_twice", "Move the ARNs to alarms.actions"),
+        ("signed_code_without_a_package", "functions.code_signing_config_arn requires a signed package"),
+        ("signed_code_with_the_public_layer", "Set package, and functions.powertools_layer.arn or enabled = false"),
     ],
 )
 def test_validations_reject_invalid_combinations(combinations: list[dict[str, Any]], case: str, message: str) -> None:
     (error,) = [d["detail"] for d in combinations if d["snippet"]["context"] == f'module "{case}"']
 
     assert message in error
-    assert len(combinations) == 3
+    assert len(combinations) == 6
 
 
 def test_each_validation_of_the_module_rejects_an_input(

@@ -39,7 +39,7 @@ def test_the_policy_fits_into_a_managed_policy() -> None:
 def test_only_actions_without_a_name_apply_to_all_resources() -> None:
     everywhere = {statement["Sid"] for statement in STATEMENTS if "*" in listed(statement["Resource"])}
 
-    assert everywhere == {"QueueTrigger", "AccessLog", "ReadAlarms", "CreateKey", "FindParameters"}
+    assert everywhere == {"QueueTrigger", "AccessLog", "ReadAlarms", "CreateKey", "FindParameters", "Vpc"}
 
 
 def test_no_action_is_a_pattern_except_for_encryption() -> None:

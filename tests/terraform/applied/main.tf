@@ -36,6 +36,20 @@ resource "aws_iam_policy" "boundary" {
   })
 }
 
+resource "aws_vpc" "functions" {
+  cidr_block = "10.0.0.0/24"
+}
+
+resource "aws_subnet" "functions" {
+  vpc_id     = aws_vpc.functions.id
+  cidr_block = "10.0.0.0/28"
+}
+
+resource "aws_security_group" "functions" {
+  name   = "functions"
+  vpc_id = aws_vpc.functions.id
+}
+
 resource "aws_dynamodb_table" "executions" {
   name         = "executions"
   billing_mode = "PAY_PER_REQUEST"
@@ -66,10 +80,17 @@ module "drs_job_log" {
   kms_key_arn    = aws_kms_key.customer.arn
   table          = { deletion_protection = false }
   archive_days   = 7
-  alarm_actions  = [aws_sns_topic.on_call.arn]
-  alarms         = { pipeline_actions = [aws_sns_topic.on_call.arn], recovery_actions = [aws_sns_topic.on_call.arn] }
-  notifications  = { create_topic = false, topic_arn = aws_sns_topic.on_call.arn, kms_key_arn = aws_kms_key.customer.arn }
-  functions      = { permissions_boundary = aws_iam_policy.boundary.arn, tracing = true }
+  alarms = {
+    actions          = [aws_sns_topic.on_call.arn]
+    pipeline_actions = [aws_sns_topic.on_call.arn]
+    recovery_actions = [aws_sns_topic.on_call.arn]
+  }
+  notifications = { create_topic = false, topic_arn = aws_sns_topic.on_call.arn, kms_key_arn = aws_kms_key.customer.arn }
+  functions = {
+    permissions_boundary = aws_iam_policy.boundary.arn
+    tracing              = true
+    vpc                  = { subnet_ids = [aws_subnet.functions.id], security_group_ids = [aws_security_group.functions.id] }
+  }
 
   api = {
     authorization = "JWT"
@@ -90,4 +111,14 @@ output "module" {
 output "execution_history_arn" {
   description = "ARN of the executions table."
   value       = aws_dynamodb_table.executions.arn
+}
+
+output "subnet_id" {
+  description = "ID of the subnet of the functions."
+  value       = aws_subnet.functions.id
+}
+
+output "security_group_id" {
+  description = "ID of the security group of the functions."
+  value       = aws_security_group.functions.id
 }

@@ -30,3 +30,26 @@ module "key_given_and_made" {
   create_kms_key = true
   kms_key_arn    = "arn:aws:kms:us-east-1:000000000000:key/11111111-2222-3333-4444-555555555555"
 }
+
+module "alarm_actions_twice" {
+  source = "../../.."
+
+  alarm_actions = ["arn:aws:sns:us-east-1:000000000000:on-call"]
+  alarms        = { actions = ["arn:aws:sns:us-east-1:000000000000:on-call"] }
+}
+
+module "signed_code_without_a_package" {
+  source = "../../.."
+
+  functions = {
+    code_signing_config_arn = "arn:aws:lambda:us-east-1:000000000000:code-signing-config:csc-0123456789abcdef0"
+    powertools_layer        = { arn = "arn:aws:lambda:us-east-1:000000000000:layer:powertools:1" }
+  }
+}
+
+module "signed_code_with_the_public_layer" {
+  source = "../../.."
+
+  package   = { s3_bucket = "artifacts", s3_key = "drs-job-log.zip" }
+  functions = { code_signing_config_arn = "arn:aws:lambda:us-east-1:000000000000:code-signing-config:csc-0123456789abcdef0" }
+}

@@ -20,6 +20,14 @@ provider "aws" {
   skip_requesting_account_id  = true
 }
 
+provider "aws" {
+  alias  = "china"
+  region = "cn-north-1"
+
+  skip_credentials_validation = true
+  skip_requesting_account_id  = true
+}
+
 module "environment_of_the_module" {
   source = "../../.."
 
@@ -73,4 +81,19 @@ module "notifications_of_another_region" {
   source = "../../.."
 
   notifications = { create_topic = false, topic_arn = "arn:aws:sns:eu-west-1:000000000000:failures" }
+}
+
+module "region_without_drs" {
+  source = "../../.."
+
+  name      = "region-without-drs"
+  providers = { aws = aws.china }
+}
+
+# The module accepts this runtime. Version 5 of the provider does not.
+module "runtime_of_provider_6" {
+  source = "../../.."
+
+  name      = "runtime-of-provider-6"
+  functions = { runtime = "python3.14" }
 }

@@ -257,6 +257,49 @@ module "package_missing" {
   package = { filename = "no-such.zip" }
 }
 
+module "alarms_actions_a_name" {
+  source = "../../.."
+
+  alarms = { actions = ["on-call"] }
+}
+
+module "vpc_without_subnets" {
+  source = "../../.."
+
+  functions = { vpc = { subnet_ids = [], security_group_ids = ["sg-0a"] } }
+}
+
+module "vpc_subnet_a_name" {
+  source = "../../.."
+
+  functions = { vpc = { subnet_ids = ["private"], security_group_ids = ["sg-0a"] } }
+}
+
+module "vpc_without_security_groups" {
+  source = "../../.."
+
+  functions = { vpc = { subnet_ids = ["subnet-0a"], security_group_ids = [] } }
+}
+
+module "vpc_six_security_groups" {
+  source = "../../.."
+
+  functions = { vpc = { subnet_ids = ["subnet-0a"], security_group_ids = [for n in range(6) : "sg-${n}"] } }
+}
+
+module "vpc_security_group_a_name" {
+  source = "../../.."
+
+  functions = { vpc = { subnet_ids = ["subnet-0a"], security_group_ids = ["default"] } }
+}
+
+module "code_signing_an_id" {
+  source = "../../.."
+
+  functions = { code_signing_config_arn = "csc-0123456789abcdef0", powertools_layer = { enabled = false } }
+  package   = { s3_bucket = "artifacts", s3_key = "drs-job-log.zip" }
+}
+
 module "alarm_actions_a_name" {
   source = "../../.."
 

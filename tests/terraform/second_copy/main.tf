@@ -2,10 +2,6 @@
 
 terraform {
   required_providers {
-    archive = {
-      source  = "hashicorp/archive"
-      version = "2.7.1"
-    }
     aws = {
       source  = "hashicorp/aws"
       version = "5.100.0"

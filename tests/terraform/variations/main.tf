@@ -17,8 +17,8 @@ locals {
 
 # The provider derives the partition from the Region. The embedded AWS has only one partition, so do not ask it.
 provider "aws" {
-  alias  = "china"
-  region = "cn-north-1"
+  alias  = "europe"
+  region = "eusc-de-east-1"
 
   skip_credentials_validation = true
   skip_requesting_account_id  = true
@@ -59,8 +59,8 @@ module "everything" {
   kms_key_arn            = "arn:aws:kms:us-east-1:000000000000:key/11111111-2222-3333-4444-555555555555"
   archive_days           = 90
 
-  alarm_actions = ["arn:aws:sns:us-east-1:000000000000:on-call"]
   alarms = {
+    actions                   = local.on_call
     runbooks                  = "https://wiki.example.com/drs"
     pipeline_actions          = ["arn:aws:sns:us-east-1:000000000000:platform"]
     recovery_actions          = ["arn:aws:sns:us-east-1:000000000000:recovery"]
@@ -143,6 +143,8 @@ module "everything" {
     environment           = { TEAM = "platform" }
     permissions_boundary  = "arn:aws:iam::000000000000:policy/boundary"
     role_path             = "/platform/"
+    log_skip_destroy      = true
+    vpc                   = { subnet_ids = ["subnet-0a", "subnet-0b"], security_group_ids = ["sg-0a"] }
   }
 }
 
@@ -174,9 +176,10 @@ module "own_key" {
 module "without_collector" {
   source = "../../.."
 
-  name      = "without-collector"
-  collector = { enabled = false }
-  alarms    = { pipeline_actions = local.on_call, recovery_actions = local.on_call }
+  name          = "without-collector"
+  collector     = { enabled = false }
+  alarms        = { pipeline_actions = local.on_call, recovery_actions = local.on_call }
+  alarm_actions = local.on_call # deprecated
 }
 
 module "read_only_history" {
@@ -318,14 +321,25 @@ module "prebuilt_object" {
     s3_key            = "drs-job-log.zip"
     s3_object_version = "7"
   }
+  functions = {
+    code_signing_config_arn = "arn:aws:lambda:us-east-1:000000000000:code-signing-config:csc-0123456789abcdef0"
+    powertools_layer        = { arn = "arn:aws:lambda:us-east-1:000000000000:layer:powertools:1" }
+  }
 }
 
-module "china" {
+# AWS publishes no Powertools layer in this partition. Version 5 of the provider rejects ARNs with its Region, so this copy
+# has no layer, no key and no collector.
+module "europe" {
   source    = "../../.."
-  providers = { aws = aws.china }
+  providers = { aws = aws.europe }
 
-  name        = "china"
-  kms_key_arn = "arn:aws-cn:kms:cn-north-1:000000000000:key/11111111-2222-3333-4444-555555555555"
+  name      = "europe"
+  collector = { enabled = false }
+  package   = { filename = "${path.module}/package.zip" }
+  functions = {
+    powertools_layer = { enabled = false }
+    vpc              = { subnet_ids = ["subnet-0a"], security_group_ids = ["sg-0a"] }
+  }
 }
 
 module "govcloud" {
