@@ -35,18 +35,24 @@ locals {
       metric_name = "FailedInvocations"
       description = "EventBridge failed to send events to the queue. They are in the delivery DLQ, unless the alarm …-events-lost is also in ALARM state."
     }
-    sent-to-dlq = {
-      metric_name = "InvocationsSentToDlq"
-      description = "EventBridge failed to send events to the queue and moved them to the delivery DLQ. They are not in the events table."
-    }
     events-lost = {
       metric_name = "InvocationsFailedToBeSentToDlq"
       description = "EventBridge failed to send events to the queue and to the delivery DLQ. They are lost."
     }
   }
+  # Throttling depends on the operation and its index, so these alarms add all operations that the functions often use.
+  # Internal errors of DynamoDB affect all operations, so one operation is sufficient. An alarm costs $0.10 a month for each
+  # of its metrics: without this restriction, the alarms of all operations would cost $1.60.
   table_alarms = {
-    write = { operation = "PutItem", description = "writes" }
-    read  = { operation = "Query", description = "reads" }
+    table-write-throttles   = { table = local.events_table_name, operations = ["PutItem", "UpdateItem"], kind = "throttles" }
+    table-read-throttles    = { table = local.events_table_name, operations = ["Query", "Scan"], kind = "throttles" }
+    table-write-errors      = { table = local.events_table_name, operations = ["PutItem"], kind = "errors" }
+    table-read-errors       = { table = local.events_table_name, operations = ["Query"], kind = "errors" }
+    notices-table-throttles = { table = local.notifications_table_name, operations = ["PutItem"], kind = "throttles" }
+  }
+  table_alarm_kinds = {
+    throttles = { metric_name = "ThrottledRequests", threshold = var.alarms.table_throttles, description = "throttled" }
+    errors    = { metric_name = "SystemErrors", threshold = var.alarms.table_errors, description = "had internal errors for" }
   }
 
   # Most metrics have no data while nothing happens, which is healthy. But SQS also stops sending metrics of an inactive
@@ -87,40 +93,41 @@ locals {
         treat_missing_data = "notBreaching"
       }
       event-lag = {
-        description        = "For three consecutive minutes, half of the events were stored ${local.event_lag_milliseconds} ms or more after they happened."
-        runbook            = "event-lag"
-        namespace          = local.module_metrics.namespace
-        metric_name        = "EventLag"
-        dimensions         = local.module_metrics.dimensions
-        statistic          = "p50"
-        threshold          = local.event_lag_milliseconds
-        periods            = 3
+        description = "In three of ten minutes, half of the events were stored ${local.event_lag_milliseconds} ms or more after they happened."
+        runbook     = "event-lag"
+        namespace   = local.module_metrics.namespace
+        metric_name = "EventLag"
+        dimensions  = local.module_metrics.dimensions
+        statistic   = "p50"
+        threshold   = local.event_lag_milliseconds
+        # Not consecutive: a small job has events in few minutes. Not two: a new job is found up to a minute late, which is normal.
+        datapoints         = 3
+        periods            = 10
         treat_missing_data = "notBreaching"
       }
     },
     {
-      for key, part in local.table_alarms : "table-${key}-throttles" => {
-        description        = "DynamoDB throttled ${part.description} of the events table ${var.alarms.table_throttles} or more times in a minute."
-        runbook            = "table-throttles"
-        namespace          = "AWS/DynamoDB"
-        metric_name        = "ThrottledRequests"
-        dimensions         = { TableName = local.events_table_name, Operation = part.operation }
-        statistic          = "Sum"
-        threshold          = var.alarms.table_throttles
-        periods            = 1
-        treat_missing_data = "notBreaching"
-      }
-    },
-    {
-      for key, part in local.table_alarms : "table-${key}-errors" => {
-        description        = "DynamoDB had ${var.alarms.table_errors} or more internal errors in a minute for ${part.description} of the events table."
-        runbook            = "table-errors"
-        namespace          = "AWS/DynamoDB"
-        metric_name        = "SystemErrors"
-        dimensions         = { TableName = local.events_table_name, Operation = part.operation }
-        statistic          = "Sum"
-        threshold          = var.alarms.table_errors
-        periods            = 1
+      for key, alarm in local.table_alarms : key => {
+        description = join(" ", [
+          "In a minute, DynamoDB ${local.table_alarm_kinds[alarm.kind].description}",
+          "${local.table_alarm_kinds[alarm.kind].threshold} or more ${join(" and ", alarm.operations)} requests for ${alarm.table}.",
+        ])
+        runbook = "table-${alarm.kind}"
+        # DynamoDB sends these metrics only if there are throttled requests or errors. FILL sets the other minutes to 0,
+        # because an alarm of a DynamoDB metric keeps its state while data is missing. FILL also sets the last minutes to 0
+        # until their data arrives, so the alarm evaluates five minutes.
+        expression = join(" + ", [for operation in alarm.operations : "FILL(${lower(operation)}, 0)"])
+        metrics = {
+          for operation in alarm.operations : lower(operation) => {
+            namespace   = "AWS/DynamoDB"
+            metric_name = local.table_alarm_kinds[alarm.kind].metric_name
+            dimensions  = { TableName = alarm.table, Operation = operation }
+            statistic   = "Sum"
+          }
+        }
+        threshold          = local.table_alarm_kinds[alarm.kind].threshold
+        datapoints         = 1
+        periods            = 5
         treat_missing_data = "notBreaching"
       }
     },
@@ -141,6 +148,22 @@ locals {
         treat_missing_data = "notBreaching"
       }
     },
+    var.collector.enabled ? {
+      collector-rule-failed-invocations = {
+        description = join(" ", [
+          "EventBridge failed to invoke the collector when a DRS job started or launched a server.",
+          "The collector finds a new job up to a minute late.",
+        ])
+        runbook            = "collector-rule-failed-invocations"
+        namespace          = "AWS/Events"
+        metric_name        = "FailedInvocations"
+        dimensions         = { RuleName = local.wake_rule_name } # on the default bus, as above
+        statistic          = "Sum"
+        threshold          = 1
+        periods            = 1
+        treat_missing_data = "notBreaching"
+      }
+    } : {},
     local.unlinked_after_minutes == null ? {} : {
       unlinked-events = {
         description        = "Events have been without an execution for ${local.unlinked_after_minutes} minutes. The log of an execution is incomplete."
@@ -167,6 +190,22 @@ locals {
         treat_missing_data = "notBreaching"
       }
     },
+    local.executions_table_is_updated ? {
+      executions-missing = {
+        description = join(" ", [
+          "A job ended, and the executions table does not contain the job in the record of its execution.",
+          "The module did not set the status of this execution.",
+        ])
+        runbook            = "executions-missing"
+        namespace          = local.module_metrics.namespace
+        metric_name        = "ExecutionsMissing"
+        dimensions         = local.module_metrics.dimensions
+        statistic          = "Sum"
+        threshold          = 1
+        periods            = 1
+        treat_missing_data = "notBreaching"
+      }
+    } : {},
     local.create_failure_topic ? {
       notices-undelivered = {
         description        = "SNS failed to deliver a failure notification to a subscriber."
@@ -239,9 +278,13 @@ locals {
   )
 
   one_time_metrics = [
-    "FailedInvocations", "InvocationsSentToDlq", "InvocationsFailedToBeSentToDlq", "NumberOfNotificationsFailed",
-    "ServerFailures", "ServersStalled",
+    "FailedInvocations", "InvocationsFailedToBeSentToDlq", "NumberOfNotificationsFailed",
+    "ServerFailures", "ServersStalled", "ExecutionsMissing",
   ]
+
+  minute_of_heartbeat = join(" + ", [
+    for function, factor in { "YEAR" = 100000000, "MONTH" = 1000000, "DATE" = 10000, "HOUR" = 100, "MINUTE" = 1 } : "${function}(heartbeat) * ${factor}"
+  ])
 
   # Metrics that the scheduled functions send: the collector after a pass without failures, the linker after every run.
   heartbeats = merge(
@@ -274,33 +317,70 @@ resource "aws_cloudwatch_metric_alarm" "this" {
 
   alarm_name          = "${local.prefix}-${each.key}"
   alarm_description   = "${each.value.description} What to do: ${local.runbooks}/${each.value.runbook}.md"
-  namespace           = each.value.namespace
-  metric_name         = each.value.metric_name
-  dimensions          = each.value.dimensions
-  statistic           = startswith(each.value.statistic, "p") ? null : each.value.statistic
-  extended_statistic  = startswith(each.value.statistic, "p") ? each.value.statistic : null
-  period              = lookup(each.value, "period", 60)
+  namespace           = lookup(each.value, "namespace", null)
+  metric_name         = lookup(each.value, "metric_name", null)
+  dimensions          = lookup(each.value, "dimensions", null)
+  statistic           = can(regex("^p", each.value.statistic)) ? null : lookup(each.value, "statistic", null)
+  extended_statistic  = can(regex("^p", each.value.statistic)) ? each.value.statistic : null
+  period              = can(each.value.expression) ? null : lookup(each.value, "period", 60)
   evaluation_periods  = each.value.periods
+  datapoints_to_alarm = lookup(each.value, "datapoints", null)
   threshold           = each.value.threshold
   comparison_operator = "GreaterThanOrEqualToThreshold"
   treat_missing_data  = each.value.treat_missing_data
   alarm_actions       = local.alarm_actions
   # No OK action for one-time events: the metric ends after a minute, and a pager would close an open incident.
-  ok_actions = contains(local.one_time_metrics, each.value.metric_name) ? [] : local.alarm_actions
+  ok_actions = contains(local.one_time_metrics, lookup(each.value, "metric_name", "")) ? [] : local.alarm_actions
   tags       = var.tags
+
+  dynamic "metric_query" {
+    for_each = lookup(each.value, "metrics", {})
+
+    content {
+      id = metric_query.key
+
+      metric {
+        namespace   = metric_query.value.namespace
+        metric_name = metric_query.value.metric_name
+        dimensions  = metric_query.value.dimensions
+        stat        = metric_query.value.statistic
+        period      = 60
+      }
+    }
+  }
+  dynamic "metric_query" {
+    for_each = can(each.value.expression) ? [each.value.expression] : []
+
+    content {
+      id          = "total"
+      expression  = metric_query.value
+      label       = "all operations"
+      return_data = true
+    }
+  }
 }
 
-# Unlike the other alarms, these fire when data is missing, for example if the function does not run.
+# The time until which a new heartbeat alarm is OK, as a number: 202511282045 is 2025-11-28 20:45 UTC.
+resource "terraform_data" "heartbeat_start" {
+  for_each = var.alarms.enabled ? local.heartbeats : {}
+
+  input            = formatdate("YYYYMMDDhhmm", timeadd(timestamp(), "15m"))
+  triggers_replace = local.prefix # with another name, the alarm is new
+
+  lifecycle {
+    ignore_changes = [input]
+  }
+}
+
+# Unlike the other alarms, these fire when data is missing, for example if the function does not run. CloudWatch evaluates
+# a new alarm at once, when the functions have not sent a metric yet. The expression therefore returns 1 in the first 15
+# minutes. The time functions also return a value for minutes without data. After 15 minutes, the expression is the
+# metric. Missing data is then missing in the expression too.
 resource "aws_cloudwatch_metric_alarm" "heartbeat" {
   for_each = var.alarms.enabled ? local.heartbeats : {}
 
   alarm_name          = "${local.prefix}-${each.key}-heartbeat"
   alarm_description   = "${each.value.description} What to do: ${local.runbooks}/${each.key}-heartbeat.md"
-  namespace           = local.module_metrics.namespace
-  metric_name         = each.value.metric_name
-  dimensions          = local.module_metrics.dimensions
-  statistic           = each.value.statistic
-  period              = 60
   evaluation_periods  = 5
   threshold           = 1
   comparison_operator = "LessThanThreshold"
@@ -308,6 +388,24 @@ resource "aws_cloudwatch_metric_alarm" "heartbeat" {
   alarm_actions       = local.alarm_actions
   ok_actions          = local.alarm_actions
   tags                = var.tags
+
+  metric_query {
+    id = "heartbeat"
+
+    metric {
+      namespace   = local.module_metrics.namespace
+      metric_name = each.value.metric_name
+      dimensions  = local.module_metrics.dimensions
+      stat        = each.value.statistic
+      period      = 60
+    }
+  }
+  metric_query {
+    id          = "since_start"
+    expression  = "IF(${local.minute_of_heartbeat} < ${terraform_data.heartbeat_start[each.key].output}, 1, heartbeat)"
+    label       = "heartbeats, 1 until ${terraform_data.heartbeat_start[each.key].output}"
+    return_data = true
+  }
 }
 
 # ---------------------------------------------------------------------------------------------------------------------

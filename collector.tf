@@ -258,9 +258,10 @@ resource "aws_cloudwatch_event_target" "wake" {
   target_id = "collector"
   arn       = module.collector[0].function.arn
 
+  # Retries within the minute, so that a short error of Lambda does not raise the alarm.
   retry_policy {
     maximum_event_age_in_seconds = 60
-    maximum_retry_attempts       = 0
+    maximum_retry_attempts       = 185
   }
 
   depends_on = [aws_scheduler_schedule.this] # and so after everything that the schedule depends on

@@ -4,8 +4,18 @@ locals {
   alarm_arn_prefix = "arn:${local.partition}:cloudwatch:${local.region}:${local.account_id}:alarm:${local.prefix}"
 
   function_metrics = { for key, function in local.functions : key => { namespace = "AWS/Lambda", dimensions = { FunctionName = function.name } } }
-  queue_metrics    = { for key, name in local.queue_names : key => { namespace = "AWS/SQS", dimensions = { QueueName = name } } }
-  api_metrics      = [for api in aws_apigatewayv2_api.this : { namespace = "AWS/ApiGateway", dimensions = { ApiId = api.id } }]
+  # On the default bus, the metrics of a rule have only the dimension RuleName.
+  rule_metrics = merge(
+    {
+      for key, name in local.rule_names : key => {
+        namespace  = "AWS/Events"
+        dimensions = merge(local.rules[key].event_bus_name == "default" ? {} : { EventBusName = local.rules[key].event_bus_name }, { RuleName = name })
+      }
+    },
+    var.collector.enabled ? { collector = { namespace = "AWS/Events", dimensions = { RuleName = local.wake_rule_name } } } : {},
+  )
+  queue_metrics = { for key, name in local.queue_names : key => { namespace = "AWS/SQS", dimensions = { QueueName = name } } }
+  api_metrics   = [for api in aws_apigatewayv2_api.this : { namespace = "AWS/ApiGateway", dimensions = { ApiId = api.id } }]
 
   # Lines of a graph: [namespace and dimensions, metric, statistic, label, optional color].
   recovery_graphs = [
@@ -68,6 +78,13 @@ locals {
       ]
     },
     {
+      enabled = true, width = 8, view = "timeSeries", title = "Event rules", unit = "events per minute"
+      lines = concat(
+        [for key, rule in local.rule_metrics : [rule, "Invocations", "Sum", key]],
+        [for key, rule in local.rule_metrics : [rule, "FailedInvocations", "Sum", "${key} failed"]],
+      )
+    },
+    {
       enabled = true, width = 8, view = "timeSeries", title = "Messages in the ingest queue", unit = "messages"
       lines = [
         [local.queue_metrics.ingest, "ApproximateNumberOfMessagesVisible", "Maximum", "waiting"],
@@ -127,13 +144,23 @@ locals {
             view    = graph.view == "stacked" ? "timeSeries" : graph.view
             stacked = graph.view == "stacked"
             yAxis   = { left = { min = 0, label = graph.unit, showUnits = false } }
-            metrics = [
-              for line in graph.lines : concat(
-                [line[0].namespace, line[1]],
-                flatten([for name, value in line[0].dimensions : [name, value]]),
-                [merge({ stat = line[2], label = line[3] }, { for color in slice(line, 4, length(line)) : "color" => color })],
-              )
-            ]
+            # A single value is 0 while the metric has no data, and not its last value.
+            metrics = concat(
+              [
+                for place, line in graph.lines : [{ expression = "FILL(m${place}, 0)", label = line[3] }] if graph.view == "singleValue"
+              ],
+              [
+                for place, line in graph.lines : concat(
+                  [line[0].namespace, line[1]],
+                  flatten([for name, value in line[0].dimensions : [name, value]]),
+                  [merge(
+                    { stat = line[2], label = line[3] },
+                    { for color in slice(line, 4, length(line)) : "color" => color },
+                    { for name, value in { id = "m${place}", visible = false } : name => value if graph.view == "singleValue" },
+                  )],
+                )
+              ],
+            )
           } : name => value if graph.view != "singleValue" || !contains(["stacked", "yAxis"], name)
         }
       } if graph.enabled

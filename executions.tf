@@ -89,3 +89,14 @@ data "aws_iam_policy_document" "execution_history" {
     }
   }
 }
+
+# Warns if the table does not match the input. It depends on the linker, which has the input in its environment. If the input
+# changes, for example with a table of the same apply, Terraform reads the table after the linker has changed.
+module "executions_table_check" {
+  source = "./modules/executions-table-check"
+  count  = var.execution_history == null ? 0 : 1
+
+  execution_history = var.execution_history
+
+  depends_on = [module.linker]
+}

@@ -503,7 +503,10 @@ variable "execution_history" {
 # ---------------------------------------------------------------------------------------------------------------------
 
 variable "retention_days" {
-  description = "Number of days to keep an event after it happened. DynamoDB deletes expired events within a few days."
+  description = <<-EOT
+    Number of days to keep an event after it happened. DynamoDB deletes expired events within a few days. If you change it, the new value applies to new events.
+    Stored events keep their expiry. docs/operations.md contains a command that changes it.
+  EOT
   type        = number
   default     = 30
   nullable    = false
@@ -697,7 +700,7 @@ variable "kms_key_arn" {
 
 variable "alarms" {
   description = <<-EOT
-    CloudWatch alarms. A metric alarm costs $0.10 per month, a composite alarm $0.50. The module creates a composite alarm only if it has actions. The description of each threshold states when the alarm fires.
+    CloudWatch alarms. A metric alarm costs $0.10 per month for each of its metrics, a composite alarm $0.50. The module creates a composite alarm only if it has actions. The description of each threshold states when the alarm fires.
     - `enabled` (bool, default true): false creates no alarms.
     - `runbooks` (string, default "docs/runbooks"): base path or URL of the runbooks. Alarm descriptions and failure notifications link to it. Set the URL of your copy if your on-call staff cannot open this repository.
     - `actions` (list of string, default []): ARNs, for example of SNS topics, to notify when any alarm fires and when it returns to OK.
@@ -706,13 +709,13 @@ variable "alarms" {
     - `pipeline_actions` (list of string, default []): ARNs for the composite alarm `pipeline-unhealthy`. It combines all alarms of the pipeline except `unlinked-events`, notifies once, and notifies again when all of them are OK. Terraform must know the number of ARNs at plan time: do not use `compact` or `distinct` with values of the same apply.
     - `recovery_actions` (list of string, default []): ARNs for the composite alarm `recovery-needs-a-person`. It does not notify on OK. Terraform must know the number of these ARNs too.
     - `queue_age_seconds` (number, seconds, default 300): an event is in the ingest queue for this time. The threshold is at least the visibility timeout plus 60 seconds, so that one retry does not raise the alarm. The batching window is added.
-    - `event_lag_milliseconds` (number, milliseconds, default 5000): for three consecutive minutes, half of the events are stored at least this time after they happened. A `poll_interval_seconds` above 3 and the batching window of `ingest` raise the threshold.
+    - `event_lag_milliseconds` (number, milliseconds, default 5000): in three of ten minutes, half of the events are stored at least this time after they happened. A `poll_interval_seconds` above 3 and the batching window of `ingest` raise the threshold.
     - `unlinked_after_minutes` (number, minutes, default null): an event is unlinked for this time. Null: 60 with `execution_history`, otherwise no such alarm, because it would always fire in accounts where jobs have no executions.
     - `function_errors` (number, default 5): errors of a function in five minutes. At most 3 for the collector and the linker, which run once per minute.
     - `function_throttles` (number, default 1): throttled invocations of a function in five minutes.
     - `function_duration_percent` (number, percent, default 95): duration of an invocation, relative to the timeout. 100 for the collector.
-    - `table_throttles` (number, default 10): throttled reads or writes of the events table in a minute. The clients retry them.
-    - `table_errors` (number, default 10): internal DynamoDB errors of reads or writes in a minute. The clients retry them.
+    - `table_throttles` (number, default 10): throttled reads or writes of the events table, or writes of the notifications table, in a minute. The clients retry them.
+    - `table_errors` (number, default 10): internal DynamoDB errors of reads or writes of the events table in a minute. The clients retry them.
     - `api_5xx` (number, default 5): 5xx errors of the API in five minutes.
     - `api_latency_milliseconds` (number, milliseconds, default 500): for five consecutive minutes, 10 % of the requests take at least this time.
   EOT

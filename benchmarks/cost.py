@@ -34,7 +34,7 @@ TOTAL_LIMIT: Final = 10.0
 MEMORY_MB: Final = 256  # functions.memory_size
 POLL_SECONDS: Final = 3  # collector.poll_interval_seconds
 SCHEDULES: Final = 2  # collector and linker, once a minute each
-ALARMS: Final = 26
+ALARM_METRICS: Final = 29  # 27 alarms; CloudWatch bills each metric of an alarm
 COMPOSITE_ALARMS: Final = 2  # optional
 
 # AWS's documentation.
@@ -224,7 +224,7 @@ def monitoring(counts: Counts, prices: Prices, month: Scenario) -> Dollars:
     with_jobs = metrics_with_jobs(counts, month)
     return {
         "Custom metrics": (always + with_jobs * month.hours_with_jobs / HOURS) * prices["metric"],
-        "Alarms": ALARMS * prices["alarm"],
+        "Alarms": ALARM_METRICS * prices["alarm"],
         "Dashboard": prices["dashboard"],
         "Schedules": SCHEDULES * MINUTES * prices["scheduler_invocation"],
     }

@@ -143,11 +143,6 @@ resource "aws_cloudwatch_log_group" "this" {
   tags              = var.tags
 }
 
-locals {
-  # Older versions of boto3 use the global endpoint of STS, which an interface endpoint in a VPC does not serve.
-  vpc_environment = var.defaults.vpc == null ? {} : { AWS_STS_REGIONAL_ENDPOINTS = "regional" }
-}
-
 resource "aws_lambda_function" "this" {
   #checkov:skip=CKV_AWS_50:Optional: functions.tracing. It costs more than everything else while no job runs
   #checkov:skip=CKV_AWS_116:The queue has a DLQ, schedules repeat each minute, and API callers get the error

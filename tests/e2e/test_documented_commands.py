@@ -166,6 +166,32 @@ aws dynamodb list-tables --query 'TableNames[?ends_with(@, `restored`)]' --outpu
     assert recovery == "ENABLED"
 
 
+def test_the_readme_verifies_the_installation(shell: Shell) -> None:
+    test, read = [block for block in BLOCKS if block.page.parent == ROOT and re.search("smoke-?test", block.code, re.I)]
+
+    assert json.loads(shell.run(test).stdout)["storedAfterMilliseconds"] > 0
+    answer = json.loads(shell.run(read).stdout)
+    assert (answer["executionId"], {event["eventType"] for event in answer["logs"]}) == ("smoke-test", {"SMOKE_TEST"})
+
+
+def test_the_commands_for_the_retention_change_the_expiry_of_all_stored_events(shell: Shell) -> None:
+    (block,) = [block for block in BLOCKS if "batch-execute-statement" in block.code]
+    assert shell.run(block).stdout == ""
+    read = """aws dynamodb scan --table-name "$TABLE" --output json --filter-expression 'EventType <> :test' \\
+      --expression-attribute-values '{":test": {"S": "SMOKE_TEST"}}' --query 'Items[].[Timestamp.S, TTL.N]'"""
+
+    rows = json.loads(shell.run(Block(page=block.page, number=block.number + 1, line=0, code=read, reason="")).stdout)
+
+    # The job of the deployment. Other blocks store more events, also after this one.
+    expiries = [int(ttl) - int(datetime.fromisoformat(time).timestamp()) for time, ttl in rows]
+    assert expiries.count(90 * 86400) > 5
+
+
+def test_commands_do_not_depend_on_the_configuration_of_the_user() -> None:
+    for block in BLOCKS:
+        assert "terraform output" not in block.code, block
+
+
 def test_each_runbook_links_to_the_set_up() -> None:
     for page in (ROOT / "docs/runbooks").glob("*.md"):
         assert page.name == "README.md" or "(README.md#set-up)" in page.read_text(), page

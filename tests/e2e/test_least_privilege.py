@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -12,11 +13,14 @@ from botocore.credentials import Credentials
 
 from tests.support import played, scripts
 from tests.support.deployment import Deployment, Signed, deployed, eventually
+from tests.support.documented import Block, Shell, with_aws_cli
 from tests.support.drs import Simulator
+from tests.support.terraform import ROOT
 from tests.support.viewer_proxy import proxied
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
 
 @pytest.fixture(scope="module")
@@ -146,6 +150,45 @@ def test_the_api_requires_permission_to_invoke_it(strict: Deployment) -> None:
         assert (answer.status_code, answer.json()["executionId"]) == (200, "exec-1")
         foreign = {"Host": f"evil.example.com:{port}"}
         assert requests.get(f"http://localhost:{port}{path}", headers=foreign, timeout=60).status_code == 403
+
+
+def test_the_runbook_finds_requests_that_another_policy_denies(strict: Deployment, tmp_path: Path) -> None:
+    shell = Shell(tmp_path, with_aws_cli(tmp_path, strict.stack.environment))
+    iam, sqs = strict.stack.client("iam"), strict.stack.client("sqs")
+    ingest, collector = (strict.outputs[f"{function}_role_name"] for function in ("ingest", "collector"))
+
+    def run(code: str) -> str:
+        number = len(list(tmp_path.glob("output-*"))) + 1
+        block = Block(page=ROOT / "docs/runbooks/denied-requests.md", number=1, line=number, code=code, reason="")
+        result = shell.run(block, seconds=120)
+        (tmp_path / f"output-{number}").write_text(result.stdout)
+        assert result.returncode == 0, result.stdout
+        return result.stdout
+
+    def deny(role: str, *actions: str) -> None:
+        statement = {"Effect": "Deny", "Action": actions, "Resource": "*"}
+        document = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+        # Not in the state of Terraform, so a plan does not show it.
+        iam.put_role_policy(RoleName=role, PolicyName="guardrail", PolicyDocument=document)
+
+    assert run("simulate ingest") == ""
+    smoke_test = """invoke collector '{"smokeTest": true}'"""
+    assert json.loads(run(smoke_test))["storedAfterMilliseconds"] > 0
+
+    deny(ingest, "dynamodb:PutItem", "sns:Publish")
+    deny(collector, "events:PutEvents")
+
+    found = {tuple(line.split("\t")[::2]) for line in run("simulate ingest # again").splitlines()}
+    assert found == {("dynamodb:PutItem", "explicitDeny"), ("sns:Publish", "explicitDeny")}
+    assert "events:PutEvents" in json.loads(run(f"{smoke_test} # again"))["errorMessage"]
+    put(strict, "guarded")
+    eventually(
+        lambda: "drs-job-log-ingest:" in (log := run(f"denied 15 # {time.monotonic()}")) and "dynamodb:PutItem" in log
+    )
+
+    for role in (ingest, collector):
+        iam.delete_role_policy(RoleName=role, PolicyName="guardrail")
+    sqs.purge_queue(QueueUrl=strict.outputs["queue_url"])
 
 
 @pytest.mark.parametrize("sid", ["PutEvents", "ReadStoredEvents"])

@@ -33,8 +33,13 @@ if TYPE_CHECKING:
 # has the same commands.
 AWS_CLI: Final = "awscli==1.45.11"
 
-# Version 1 has fixed endpoints for SQS and ignores AWS_ENDPOINT_URL there.
+# Version 1 has fixed endpoints for SQS and ignores AWS_ENDPOINT_URL there. MiniStack serves APIs at its own address.
 _SHIM: Final = """#!/bin/sh
+if [ "$1" = apigatewayv2 ]; then
+  url="$AWS_ENDPOINT_URL/_aws/execute-api"
+  {python} -m awscli "$@" | sed -E "s#https?://([a-z0-9]+)[.]execute-api[^ ]*#$url/\\1/\\$default#"
+  exit
+fi
 [ "$1" != sqs ] || set -- --endpoint-url "$AWS_ENDPOINT_URL" "$@"
 exec {python} -m awscli "$@"
 """
@@ -69,7 +74,7 @@ _REASON: Final = re.compile(r"(?:^|[.:)*]\s+)Not run by the tests: (?P<reason>[^
 
 # examples/local with every optional part that a documented command reads.
 _OVERRIDE: Final = """
-module "drs_job_log" {
+module "recovery" {
   archive_days = 7
   alarms = {
     pipeline_actions = [aws_sns_topic.on_call.arn]
@@ -77,26 +82,9 @@ module "drs_job_log" {
   }
 }
 """
-# The output as a user's configuration has it; with the address at which MiniStack serves the API.
-_OUTPUTS: Final = """
-variable "endpoint" {
-  type = string
-}
-
+_ACTIONS: Final = """
 resource "aws_sns_topic" "on_call" {
   name = "on-call"
-}
-
-resource "aws_kms_key" "documented" {
-}
-
-output "drs_job_log" {
-  value = merge(module.drs_job_log, {
-    api_endpoint = join("", [
-      var.endpoint, "/_aws/execute-api/", regex("//([^.]+)", module.drs_job_log.api_endpoint)[0], "/$default",
-    ])
-    kms_key_arn = aws_kms_key.documented.arn
-  })
 }
 """
 
@@ -240,30 +228,37 @@ class Shell:
 
 @contextlib.contextmanager
 def documented_deployment() -> Iterator[Shell]:
-    """Apply examples/local with an output ``drs_job_log``, and with the job and the server that pages name."""
+    """Apply examples/local with the job and the server that pages name.
+
+    The module block has another label and ``for_each``: the commands must not depend on them.
+    """
     with contextlib.ExitStack() as running:
-        python = aws_cli()
         drs = running.enter_context(DrsServer(Simulator(names={SERVER: "web-01"})))
         copy = running.enter_context(working_copy())
         stack = running.enter_context(MiniStack({"AWS_ENDPOINT_URL_DRS": drs.endpoint}))
         folder = copy / "examples/local"
         (folder / "documented_override.tf").write_text(_OVERRIDE)
-        (folder / "documented.tf").write_text(_OUTPUTS)
-        terraform = Terraform(folder, stack.environment | {"TF_VAR_endpoint": stack.endpoint})
+        (folder / "documented.tf").write_text(_ACTIONS)
+        for file in folder.glob("*.tf"):
+            text = file.read_text().replace("module.drs_job_log.", 'module.recovery["a"].')
+            file.write_text(text.replace('module "drs_job_log" {', 'module "recovery" {\n  for_each = toset(["a"])'))
+        terraform = Terraform(folder, stack.environment)
         terraform.init()
         apply(terraform, stack)
         deployment = Deployment(stack, drs, terraform.outputs())
         _play_job(deployment)
-        shim = folder / "bin/aws"
-        shim.parent.mkdir()
-        shim.write_text(_SHIM.format(python=shlex.quote(str(python))))
-        shim.chmod(0o755)
-        own = {
-            "PATH": f"{shim.parent}:{stack.environment['PATH']}",
-            "AWS_ENDPOINT_URL_DRS": drs.endpoint,
-            "AWS_SESSION_TOKEN": "test",
-        }
-        yield Shell(folder, terraform.environment | own, lambda block: _fill_queues(deployment, block))
+        own = {"AWS_ENDPOINT_URL_DRS": drs.endpoint, "AWS_SESSION_TOKEN": "test"}
+        environment = with_aws_cli(folder, terraform.environment | own)
+        yield Shell(folder, environment, lambda block: _fill_queues(deployment, block))
+
+
+def with_aws_cli(folder: Path, environment: Mapping[str, str]) -> dict[str, str]:
+    """Put the command ``aws`` into a folder. Return the environment in which a shell finds it."""
+    shim = folder / "bin/aws"
+    shim.parent.mkdir()
+    shim.write_text(_SHIM.format(python=shlex.quote(str(aws_cli()))))
+    shim.chmod(0o755)
+    return {**environment, "PATH": f"{shim.parent}:{environment['PATH']}"}
 
 
 def _play_job(deployment: Deployment) -> None:

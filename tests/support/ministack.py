@@ -25,6 +25,16 @@ if TYPE_CHECKING:
 REGION = "us-east-1"
 
 
+# MiniStack without hypercorn's limit of 1,000 requests of a connection. When a connection ends, the AWS provider can repeat
+# a request that succeeded.
+_PROGRAM = """
+from hypercorn.config import Config
+Config.keep_alive_max_requests = 10**9
+from ministack.app import main
+main()
+"""
+
+
 class PortTakenError(RuntimeError):
     """Another process took the port before MiniStack listened on it."""
 
@@ -163,7 +173,7 @@ class MiniStack:
         }
         with self.log.open("wb") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "ministack"],
+                [sys.executable, "-c", _PROGRAM],
                 env=self.environment | settings | self._settings,
                 stdout=log,
                 stderr=subprocess.STDOUT,

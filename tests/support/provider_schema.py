@@ -192,6 +192,7 @@ def _schema(bindings: Path, kind: str, type_: str) -> Schema:
         }
 
     attributes = re.findall(r"get\w+Attribute\('(\w+)'\)", text)
+    attributes += re.findall(r"new [\w.]+(?:List|Map)\(this, [\"'](\w+)[\"']", text)  # lists of objects
     return block("synthesizeHclAttributes() {", f"{class_}Config") | {"attributes": sorted(set(attributes))}
 
 

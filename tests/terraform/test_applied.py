@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 import time
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -84,8 +85,8 @@ def test_the_outputs_describe_the_created_resources(
         *("processing-dlq-not-empty", "delivery-dlq-not-empty", "queue-age", "event-lag"),
         *("unlinked-events", "executions-table-rejected"),
         *("table-write-throttles", "table-read-throttles", "table-write-errors", "table-read-errors"),
+        *("notices-table-throttles", "collector-rule-failed-invocations"),
         *("job-log-rule-failed-invocations", "launch-results-rule-failed-invocations"),
-        *("job-log-rule-sent-to-dlq", "launch-results-rule-sent-to-dlq"),
         *("job-log-rule-events-lost", "launch-results-rule-events-lost"),
         *("ingest-errors", "ingest-throttles", "ingest-duration"),
         *("collector-errors", "collector-duration", "collector-heartbeat"),
@@ -259,6 +260,29 @@ def test_the_alarms_of_the_api_monitor_the_created_api(state: dict[str, dict[str
         assert alarm["Dimensions"] == [{"Name": "ApiId", "Value": state["aws_apigatewayv2_api.this[0]"]["id"]}]
 
 
+@pytest.mark.parametrize("function", ["collector", "linker"])
+def test_a_heartbeat_alarm_is_ok_in_the_first_15_minutes(state: dict[str, dict[str, Any]], function: str) -> None:
+    queries = state[f'aws_cloudwatch_metric_alarm.heartbeat["{function}"]']["metric_query"]
+    (expression,) = [query["expression"] for query in queries if query["return_data"]]
+
+    # IF returns 1 while the condition is true, and else the metric. The time functions return a value for each minute.
+    # https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/using-metric-math.html
+    condition = re.fullmatch(r"IF\((?P<minute>[^<]+) < (?P<end>\d{12}), 1, heartbeat\)", expression)
+    assert condition is not None
+    end = datetime.strptime(condition["end"], "%Y%m%d%H%M").replace(tzinfo=UTC)
+    assert timedelta(0) < end - datetime.now(UTC) <= timedelta(minutes=15)
+    parts = {"YEAR": "year", "MONTH": "month", "DATE": "day", "HOUR": "hour", "MINUTE": "minute"}
+
+    def number(time: datetime) -> int:
+        terms = re.findall(r"([A-Z]+)\(heartbeat\) \* (\d+)", condition["minute"])
+        assert len(terms) == condition["minute"].count("+") + 1
+        return sum(getattr(time, parts[name]) * int(factor) for name, factor in terms)
+
+    assert number(end) == int(condition["end"])
+    for later in (end, datetime(2027, 1, 1, tzinfo=UTC), datetime(2028, 3, 1, tzinfo=UTC)):
+        assert number(later - timedelta(minutes=1)) < number(later)
+
+
 def test_the_composite_alarms_contain_the_created_alarms(state: dict[str, dict[str, Any]]) -> None:
     created = {values["alarm_name"] for address, values in state.items() if "aws_cloudwatch_metric_alarm." in address}
 
@@ -273,7 +297,7 @@ def test_the_dashboard_shows_the_created_resources(state: dict[str, dict[str, An
     created = {name for address, values in state.items() for name in metric_dimension_values(address, values)}
 
     widgets = [widget["properties"] for widget in json.loads(body)["widgets"]]
-    lines = [line for widget in widgets for line in widget.get("metrics", [])]
+    lines = [line for widget in widgets for line in widget.get("metrics", []) if len(line) > 1]
     shown = {line[place] for line in lines for place in range(3, len(line) - 1, 2)}
     assert shown <= created
     assert {"applied-ingest", "applied-api", state["aws_apigatewayv2_api.this[0]"]["id"]} <= shown
@@ -284,8 +308,14 @@ def test_the_dashboard_shows_the_created_resources(state: dict[str, dict[str, An
 
 def metric_dimension_values(address: str, values: dict[str, Any]) -> list[str]:
     """Return the values of metric dimensions that identify a resource."""
-    kinds = {"aws_lambda_function": "function_name", "aws_sqs_queue": "name", "aws_apigatewayv2_api": "id"}
-    return ["applied", *(values[name] for kind, name in kinds.items() if f"{kind}." in address)]
+    kinds = {
+        "aws_cloudwatch_event_rule": "name",
+        "aws_lambda_function": "function_name",
+        "aws_sqs_queue": "name",
+        "aws_apigatewayv2_api": "id",
+    }
+    # "recovery" is the name of the event bus.
+    return ["applied", "recovery", *(values[name] for kind, name in kinds.items() if f"{kind}." in address)]
 
 
 def test_the_archives_have_the_patterns_of_their_rules(
@@ -299,6 +329,13 @@ def test_the_archives_have_the_patterns_of_their_rules(
         rule = state[f'aws_cloudwatch_event_rule.this["{key}"]']
         assert archive["EventSourceArn"].endswith(f":event-bus/{rule['event_bus_name']}")
         assert json.loads(archive["EventPattern"]) == json.loads(rule["event_pattern"])
+
+
+def test_the_check_passes_with_an_executions_table_of_the_same_apply(applied: TerraformTestApi) -> None:
+    checks = {check["address"]["to_display"]: check for check in applied.terraform.show()["checks"]}
+    (instance,) = checks["module.drs_job_log.module.executions_table_check.check.executions_table"]["instances"]
+
+    assert instance["status"] == "pass"
 
 
 def test_the_queue_invokes_the_function(state: dict[str, dict[str, Any]]) -> None:
@@ -345,7 +382,7 @@ def test_a_second_plan_is_empty_except_for_differences_of_the_embedded_aws(appli
             if change["change"]["before"].get(name) != change["change"]["after"].get(name)
         }
         for change in plan["resource_changes"]
-        if change["change"]["actions"] != ["no-op"]
+        if change["change"]["actions"] != ["no-op"] and change["mode"] == "managed"
     }
     # MiniStack does not return the payload format of a JWT authorizer.
     assert differences.pop("aws_apigatewayv2_authorizer.jwt[0]") == {"authorizer_payload_format_version"}

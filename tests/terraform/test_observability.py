@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import itertools
 import json
+import math
 import re
+import statistics
+import subprocess
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.support import drills
+from tests.support.documented import SET_UP, read_blocks
 from tests.support.metrics import AWS_DIMENSIONS
 from tests.support.terraform import ROOT
 from tests.terraform.conftest import ACCOUNT
@@ -25,66 +31,76 @@ RUNBOOKS = ROOT / "docs/runbooks"
 # ---------------------------------------------------------------------------------------------------------------------
 
 SERVICE = {"service": "drs-job-log"}
-TABLE = {"TableName": "drs-job-log-events"}
 
-# name: namespace, metric, dimensions, statistic, comparison, threshold, evaluation periods, period
+# Alarms of one metric.
+# name: namespace, metric, dimensions, statistic, comparison, threshold, datapoints to alarm, evaluation periods, period
 ALARMS = {
     "processing-dlq-not-empty": (
         *("AWS/SQS", "ApproximateNumberOfMessagesVisible", {"QueueName": "drs-job-log-processing-dlq"}),
-        *("Maximum", ">=", 1, 1, 60),
+        *("Maximum", ">=", 1, 1, 1, 60),
     ),
     "delivery-dlq-not-empty": (
         *("AWS/SQS", "ApproximateNumberOfMessagesVisible", {"QueueName": "drs-job-log-delivery-dlq"}),
-        *("Maximum", ">=", 1, 1, 60),
+        *("Maximum", ">=", 1, 1, 1, 60),
     ),
     "queue-age": (
         *("AWS/SQS", "ApproximateAgeOfOldestMessage", {"QueueName": "drs-job-log-ingest"}),
-        *("Maximum", ">=", 300, 1, 60),
+        *("Maximum", ">=", 300, 1, 1, 60),
     ),
-    "event-lag": ("DRSJobLog", "EventLag", SERVICE, "p50", ">=", 5000, 3, 60),
-    "table-write-throttles": (
-        *("AWS/DynamoDB", "ThrottledRequests", TABLE | {"Operation": "PutItem"}),
-        *("Sum", ">=", 10, 1, 60),
-    ),
-    "table-read-throttles": (
-        *("AWS/DynamoDB", "ThrottledRequests", TABLE | {"Operation": "Query"}),
-        *("Sum", ">=", 10, 1, 60),
-    ),
-    "table-write-errors": ("AWS/DynamoDB", "SystemErrors", TABLE | {"Operation": "PutItem"}, "Sum", ">=", 10, 1, 60),
-    "table-read-errors": ("AWS/DynamoDB", "SystemErrors", TABLE | {"Operation": "Query"}, "Sum", ">=", 10, 1, 60),
+    "event-lag": ("DRSJobLog", "EventLag", SERVICE, "p50", ">=", 5000, 3, 10, 60),
     "job-log-rule-failed-invocations": (
         *("AWS/Events", "FailedInvocations", {"RuleName": "drs-job-log-job-log"}),
-        *("Sum", ">=", 1, 1, 60),
-    ),
-    "job-log-rule-sent-to-dlq": (
-        *("AWS/Events", "InvocationsSentToDlq", {"RuleName": "drs-job-log-job-log"}),
-        *("Sum", ">=", 1, 1, 60),
+        *("Sum", ">=", 1, 1, 1, 60),
     ),
     "job-log-rule-events-lost": (
         *("AWS/Events", "InvocationsFailedToBeSentToDlq", {"RuleName": "drs-job-log-job-log"}),
-        *("Sum", ">=", 1, 1, 60),
+        *("Sum", ">=", 1, 1, 1, 60),
     ),
     "notices-undelivered": (
         *("AWS/SNS", "NumberOfNotificationsFailed", {"TopicName": "drs-job-log-failures"}),
-        *("Sum", ">=", 1, 1, 60),
+        *("Sum", ">=", 1, 1, 1, 60),
     ),
-    "api-5xx": ("AWS/ApiGateway", "5xx", None, "Sum", ">=", 5, 1, 300),
-    "api-latency": ("AWS/ApiGateway", "Latency", None, "p90", ">=", 500, 5, 60),
-    "server-failed": ("DRSJobLog", "ServerFailures", SERVICE, "Sum", ">=", 1, 1, 60),
-    "server-stalled": ("DRSJobLog", "ServersStalled", SERVICE, "Sum", ">=", 1, 1, 60),
-    "collector-heartbeat": ("DRSJobLog", "CollectorHeartbeat", SERVICE, "Sum", "<", 1, 5, 60),
-    "linker-heartbeat": ("DRSJobLog", "OldestUnlinkedEventAge", SERVICE, "SampleCount", "<", 1, 5, 60),
+    "api-5xx": ("AWS/ApiGateway", "5xx", None, "Sum", ">=", 5, 1, 1, 300),
+    "api-latency": ("AWS/ApiGateway", "Latency", None, "p90", ">=", 500, 5, 5, 60),
+    "server-failed": ("DRSJobLog", "ServerFailures", SERVICE, "Sum", ">=", 1, 1, 1, 60),
+    "server-stalled": ("DRSJobLog", "ServersStalled", SERVICE, "Sum", ">=", 1, 1, 1, 60),
+    "collector-rule-failed-invocations": (
+        *("AWS/Events", "FailedInvocations", {"RuleName": "drs-job-log-collector"}),
+        *("Sum", ">=", 1, 1, 1, 60),
+    ),
     **{
         f"{task}-{kind}": ("AWS/Lambda", metric, {"FunctionName": f"drs-job-log-{task}"}, *how)
         for task, milliseconds in {"ingest": 28500, "collector": 63000, "linker": 52250}.items()
         for kind, metric, how in (
-            ("errors", "Errors", ("Sum", ">=", 5 if task == "ingest" else 3, 1, 300)),
-            ("throttles", "Throttles", ("Sum", ">=", 1, 1, 300)),
-            ("duration", "Duration", ("Maximum", ">=", milliseconds, 1, 60)),
+            ("errors", "Errors", ("Sum", ">=", 5 if task == "ingest" else 3, 1, 1, 300)),
+            ("throttles", "Throttles", ("Sum", ">=", 1, 1, 1, 300)),
+            ("duration", "Duration", ("Maximum", ">=", milliseconds, 1, 1, 60)),
         )
         # Many new jobs at once can throttle the collector for a moment.
         if (task, kind) != ("collector", "throttles")
     },
+}
+# Alarms of an expression.
+# name: namespace, metric, dimensions and statistic of each metric; comparison, threshold, datapoints, periods
+EXPRESSIONS = {
+    **{
+        name: (
+            [
+                ("AWS/DynamoDB", metric, {"TableName": f"drs-job-log-{table}", "Operation": operation}, "Sum")
+                for operation in operations
+            ],
+            *(">=", 10, 1, 5),
+        )
+        for name, metric, table, operations in (
+            ("table-write-throttles", "ThrottledRequests", "events", ["PutItem", "UpdateItem"]),
+            ("table-read-throttles", "ThrottledRequests", "events", ["Query", "Scan"]),
+            ("table-write-errors", "SystemErrors", "events", ["PutItem"]),
+            ("table-read-errors", "SystemErrors", "events", ["Query"]),
+            ("notices-table-throttles", "ThrottledRequests", "notices", ["PutItem"]),
+        )
+    },
+    "collector-heartbeat": ([("DRSJobLog", "CollectorHeartbeat", SERVICE, "Sum")], "<", 1, 5, 5),
+    "linker-heartbeat": ([("DRSJobLog", "OldestUnlinkedEventAge", SERVICE, "SampleCount")], "<", 1, 5, 5),
 }
 COMPARISONS = {"GreaterThanOrEqualToThreshold": ">=", "LessThanThreshold": "<"}
 RECOVERY = {"server-failed", "server-stalled"}
@@ -102,16 +118,70 @@ def composites(resources: Planned) -> dict[str, dict[str, Any]]:
     }
 
 
+def metrics(alarm: dict[str, Any]) -> list[tuple[str, str, dict[str, str] | None, str]]:
+    """Return namespace, metric, dimensions and statistic of each metric of an alarm."""
+    if not alarm["metric_query"]:
+        statistic = alarm["statistic"] or alarm["extended_statistic"]
+        # AWS creates the ID of the API, the only dimension of its metrics. test_applied.py tests it.
+        return [(alarm["namespace"], alarm["metric_name"], alarm.get("dimensions"), statistic)]
+    queries = [metric for query in alarm["metric_query"] for metric in query["metric"]]
+    assert {metric["period"] for metric in queries} == {60}
+    watched = [(metric["namespace"], metric["metric_name"], metric["dimensions"], metric["stat"]) for metric in queries]
+    return sorted(watched, key=lambda metric: sorted(metric[2].items()))
+
+
+def evaluation(alarm: dict[str, Any]) -> tuple[str, float, int, int]:
+    """Return comparison, threshold, datapoints to alarm and evaluation periods of an alarm."""
+    periods = alarm["evaluation_periods"]
+    comparison = COMPARISONS[alarm["comparison_operator"]]
+    return comparison, alarm["threshold"], alarm["datapoints_to_alarm"] or periods, periods
+
+
 def test_the_default_alarms(planned: Callable[[str], Planned]) -> None:
+    found = {alarm["alarm_name"].removeprefix("drs-job-log-"): alarm for alarm in alarms(planned("default"))}
+
     assert {
-        alarm["alarm_name"].removeprefix("drs-job-log-"): (
-            # AWS creates the ID of the API, the only dimension of its metrics. test_applied.py tests it.
-            *(alarm["namespace"], alarm["metric_name"], alarm.get("dimensions")),
-            *(alarm["statistic"] or alarm["extended_statistic"], COMPARISONS[alarm["comparison_operator"]]),
-            *(alarm["threshold"], alarm["evaluation_periods"], alarm["period"]),
-        )
-        for alarm in alarms(planned("default"))
+        name: (*metrics(alarm)[0], *evaluation(alarm), alarm["period"])
+        for name, alarm in found.items()
+        if not alarm["metric_query"]
     } == ALARMS
+    assert {
+        name: (metrics(alarm), *evaluation(alarm)) for name, alarm in found.items() if alarm["metric_query"]
+    } == EXPRESSIONS
+
+
+def test_the_alarms_for_throttling_add_all_operations_on_the_events_table(planned: Callable[[str], Planned]) -> None:
+    resources = planned("default")
+    actions = {
+        action.removeprefix("dynamodb:")
+        for address, values in resources.items()
+        if address.endswith("aws_iam_role_policy.this")
+        for statement in json.loads(values["policy"])["Statement"]
+        for action in strings(statement["Action"])
+        for resource in strings(statement["Resource"])
+        if "table/drs-job-log-events" in resource
+    }
+    assert len(actions) > 3
+
+    table_alarms = [
+        alarm for alarm in alarms(resources) if re.search("table-.*-(throttles|errors)$", alarm["alarm_name"])
+    ]
+    throttles = [metric for alarm in table_alarms for metric in metrics(alarm) if metric[1] == "ThrottledRequests"]
+    events = [
+        dimensions
+        for _, _, dimensions, _ in throttles
+        if dimensions and dimensions["TableName"] == "drs-job-log-events"
+    ]
+    assert {dimensions["Operation"] for dimensions in events} == actions
+    for alarm in table_alarms:
+        ids = [query["id"] for query in alarm["metric_query"] if query["metric"]]
+        (expression,) = [query["expression"] for query in alarm["metric_query"] if not query["metric"]]
+        assert sorted(expression.split(" + ")) == [f"FILL({metric_id}, 0)" for metric_id in sorted(ids)]
+
+
+def strings(value: str | list[str]) -> list[str]:
+    """Return the value of a policy element as a list."""
+    return [value] if isinstance(value, str) else value
 
 
 def test_alarms_have_the_configured_thresholds(planned: Callable[[str], Planned]) -> None:
@@ -124,10 +194,9 @@ def test_alarms_have_the_configured_thresholds(planned: Callable[[str], Planned]
         "event-lag": 32000,  # the batching window and a poll interval longer than 3 s
         "unlinked-events": 900,
         "executions-table-rejected": 1,
-        "table-write-throttles": 4,
-        "table-read-throttles": 4,
-        "table-write-errors": 6,
-        "table-read-errors": 6,
+        "executions-missing": 1,
+        **{f"{table}-throttles": 4 for table in ("table-write", "table-read", "notices-table")},
+        **{f"{table}-errors": 6 for table in ("table-write", "table-read")},
         "api-5xx": 7,
         "api-latency": 800,
         "server-failed": 1,
@@ -142,12 +211,67 @@ def test_alarms_have_the_configured_thresholds(planned: Callable[[str], Planned]
 
 @pytest.mark.parametrize("copy_name", ["default", "everything"])
 def test_alarms_of_aws_metrics_have_documented_dimensions(planned: Callable[[str], Planned], copy_name: str) -> None:
-    of_aws = [alarm for alarm in alarms(planned(copy_name)) if alarm["namespace"].startswith("AWS/")]
+    of_aws = [
+        metric for alarm in alarms(planned(copy_name)) for metric in metrics(alarm) if metric[0].startswith("AWS/")
+    ]
 
-    assert len(of_aws) > 15
-    for alarm in of_aws:
-        documented = AWS_DIMENSIONS[alarm["namespace"], alarm["metric_name"]]
-        assert set(alarm.get("dimensions", {"ApiId": ""})) in documented, alarm["alarm_name"]
+    assert len(of_aws) > 20
+    for namespace, name, dimensions, _ in of_aws:
+        assert set(dimensions or {"ApiId": ""}) in AWS_DIMENSIONS[namespace, name], (name, dimensions)
+
+
+def median_lags(lags: list[tuple[float, float]]) -> dict[int, float]:
+    """Return the p50 of each minute with data. ``lags``: when an event is stored, and its lag, in seconds."""
+    minutes: dict[int, list[float]] = {}
+    for stored, lag in lags:
+        minutes.setdefault(int(stored // 60), []).append(lag)
+    return {minute: statistics.median_low(values) for minute, values in minutes.items()}
+
+
+def fires(alarm: dict[str, Any], medians: dict[int, float]) -> bool:
+    """Evaluate the alarm over all minutes. Minutes without data do not breach."""
+    _, threshold, datapoints, periods = evaluation(alarm)
+    breaching = [minute for minute, lag in medians.items() if 1000 * lag >= threshold]
+    return any(sum(end - periods < minute <= end for minute in breaching) >= datapoints for end in breaching)
+
+
+def lags_of(drill: list[float], start: float, passes: Callable[[float], float]) -> list[tuple[float, float]]:
+    """Return when each event of a drill that starts at ``start`` is stored, and its lag. ``passes``: the next pass."""
+    return [(passes(start + event) + 0.5, passes(start + event) + 0.5 - start - event) for event in drill]
+
+
+def test_the_alarm_for_late_events_fires_for_a_small_job(planned: Callable[[str], Planned]) -> None:
+    (alarm,) = [alarm for alarm in alarms(planned("default")) if alarm["alarm_name"].endswith("event-lag")]
+    items = drills.items()
+    jobs = {item.job["jobID"] for item in items}
+    real = [
+        [(item.time - job[0].time).total_seconds() for item in job]
+        for job in ([item for item in items if item.job["jobID"] == job_id] for job_id in sorted(jobs))
+    ]
+    assert [len(drill) for drill in real] == [14, 14]
+
+    def every_minute(second: int) -> Callable[[float], float]:
+        return lambda event: math.ceil((event - second) / 60) * 60 + second
+
+    def every_three_seconds(found: float) -> Callable[[float], float]:
+        return lambda event: found if event <= found else found + math.ceil((event - found) / 3) * 3
+
+    late = []
+    for drill, start, second in itertools.product(real, range(0, 60, 5), range(0, 60, 5)):
+        # All events are 6 s or more late.
+        for lag in (6, 30, 600):
+            assert fires(alarm, median_lags([(start + event + lag, lag) for event in drill])), (start, lag)
+        # The collector does not run between two scheduled invocations. Some events are just before an invocation.
+        late.append(fires(alarm, median_lags(lags_of(drill, start, every_minute(second)))))
+        # Healthy: without a CloudTrail event, a job is found up to a minute late. Also more jobs.
+        for waves in ([0], [0, 60], [0, 120], [0, 180], [0, 300, 600, 900]):
+            lags = [
+                lag
+                for wave in waves
+                for lag in lags_of(drill, start + wave, every_three_seconds(every_minute(second)(start + wave)))
+            ]
+            assert not fires(alarm, median_lags(lags)), waves
+    assert statistics.mean(late) > 0.95
 
 
 def test_alarms_of_rules_have_the_dimension_of_a_custom_bus(planned: Callable[[str], Planned]) -> None:
@@ -157,13 +281,14 @@ def test_alarms_of_rules_have_the_dimension_of_a_custom_bus(planned: Callable[[s
         if alarm["namespace"] == "AWS/Events"
     }
 
-    kinds = ("failed-invocations", "sent-to-dlq", "events-lost")
+    kinds = ("failed-invocations", "events-lost")
     assert dimensions == {
         **{
             f"custom-bus-job-log-rule-{kind}": {"EventBusName": "recovery", "RuleName": "custom-bus-job-log"}
             for kind in kinds
         },
         **{f"custom-bus-launch-results-rule-{kind}": {"RuleName": "custom-bus-launch-results"} for kind in kinds},
+        "custom-bus-collector-rule-failed-invocations": {"RuleName": "custom-bus-collector"},
     }
 
 
@@ -186,10 +311,10 @@ def test_alarms_have_actions_and_ok_actions_if_they_can_end(
 ) -> None:
     action = f"arn:aws:sns:us-east-1:{ACCOUNT}:on-call"
 
-    without_end = {"server-failed", "server-stalled"} | {
+    without_end = {"server-failed", "server-stalled", "executions-missing", "collector-rule-failed-invocations"} | {
         f"{rule}-rule-{kind}"
         for rule in ("job-log", "launch-results")
-        for kind in ("failed-invocations", "sent-to-dlq", "events-lost")
+        for kind in ("failed-invocations", "events-lost")
     }
     for alarm in alarms(planned("everything")):
         assert alarm["alarm_actions"] == [action]
@@ -238,7 +363,13 @@ def test_two_composite_alarms_contain_all_alarms(planned: Callable[[str], Planne
 @pytest.mark.parametrize(
     ("copy_name", "absent"),
     [
-        ("without_collector", {"collector-errors", "collector-duration", "collector-heartbeat", "server-stalled"}),
+        (
+            "without_collector",
+            {
+                *("collector-errors", "collector-duration", "collector-heartbeat"),
+                *("collector-rule-failed-invocations", "server-stalled"),
+            },
+        ),
         ("without_api", {"api-5xx", "api-latency"}),
     ],
 )
@@ -248,7 +379,7 @@ def test_disabled_functions_have_no_alarms(planned: Callable[[str], Planned], co
 
     there = {alarm["alarm_name"].removeprefix(prefix) for alarm in alarms(resources)}
 
-    assert there == set(ALARMS) - absent
+    assert there == {*ALARMS, *EXPRESSIONS} - absent
     rules = " ".join(alarm["alarm_rule"] for alarm in composites(resources).values())
     assert set(re.findall(rf'"{prefix}([a-z0-9-]+)"', rules)) == there
 
@@ -271,6 +402,18 @@ def test_an_executions_table_has_an_alarm_for_its_rejection(planned: Callable[[s
 
     assert metric("default") == []
     assert metric("read_only_history") == [("ExecutionsTableRejected", 1)]
+
+
+def test_missing_executions_have_an_alarm_if_the_module_updates_the_status(planned: Callable[[str], Planned]) -> None:
+    def metric(copy_name: str) -> list[tuple[str, float]]:
+        return [
+            (alarm["metric_name"], alarm["threshold"])
+            for alarm in alarms(planned(copy_name))
+            if "executions-missing" in alarm["alarm_name"]
+        ]
+
+    assert metric("read_only_history") == []
+    assert metric("everything") == [("ExecutionsMissing", 1)]
 
 
 def test_an_existing_topic_has_no_alarms(planned: Callable[[str], Planned]) -> None:
@@ -314,7 +457,28 @@ def test_each_runbook_is_linked_from_an_alarm_or_the_index(planned: Callable[[st
     for page in RUNBOOKS.glob("*.md"):
         assert page.name == "README.md" or f"({page.name})" in index, page
     others = {page.name for page in RUNBOOKS.glob("*.md")} - linked_somewhere
-    assert others == {"README.md", "missing-events.md", "drs-permission-lost.md", "replay-archive.md"}
+    assert others == {
+        "README.md",
+        "missing-events.md",
+        "drs-permission-lost.md",
+        "denied-requests.md",
+        "replay-archive.md",
+    }
+
+
+@pytest.mark.parametrize("copy_name", ["default", "everything", "long_name_a", "long_name_b"])
+def test_the_set_up_of_the_runbooks_derives_the_names_from_the_input(
+    planned: Callable[[str], Planned], copy_name: str
+) -> None:
+    resources = planned(copy_name)
+    variables = resources["module.ingest.aws_lambda_function.this"]["environment"][0]["variables"]
+    (set_up,) = [block.code for block in read_blocks(SET_UP) if "printable() {" in block.code]
+    assert "SERVICE=drs-job-log\n" in set_up
+    code = set_up.replace("SERVICE=drs-job-log\n", f"SERVICE={variables['POWERTOOLS_SERVICE_NAME']}\n")
+
+    result = subprocess.run(["bash", "-euc", f'{code}\necho "$TABLE"'], check=True, capture_output=True, text=True)
+
+    assert result.stdout.strip() == variables["JOB_LOG_EVENTS_TABLE"]
 
 
 def test_each_runbook_has_the_same_sections() -> None:
@@ -336,10 +500,15 @@ def widgets(resources: Planned) -> list[dict[str, Any]]:
     return found
 
 
+def metrics_of(widget: dict[str, Any]) -> list[list[Any]]:
+    """Return the lines of a graph that are metrics. The others are expressions of them."""
+    return [line for line in widget["properties"].get("metrics", []) if len(line) > 1]
+
+
 def lines(resources: Planned) -> Iterator[tuple[str, str, dict[str, str], dict[str, Any]]]:
     """Yield each line of a graph: namespace, metric, dimensions, rendering."""
     for widget in widgets(resources):
-        for namespace, metric, *dimensions, rendering in widget["properties"].get("metrics", []):
+        for namespace, metric, *dimensions, rendering in metrics_of(widget):
             yield namespace, metric, dict(zip(dimensions[::2], dimensions[1::2], strict=True)), rendering
 
 
@@ -356,7 +525,7 @@ def test_the_dashboard_shows_recoveries_first_and_the_pipeline_below(planned: Ca
         *("Duration of server steps", "Duration of DRS jobs"),
         "## Pipeline",
         "Is the pipeline healthy?",
-        *("Time from event to events table", "Events", "Messages in the ingest queue"),
+        *("Time from event to events table", "Events", "Event rules", "Messages in the ingest queue"),
         "Unprocessed events in the dead-letter queues",
         *("Functions: errors and throttles", "Functions: maximum duration", "Age of the oldest unlinked event"),
     ]
@@ -375,6 +544,22 @@ def test_each_line_of_the_dashboard_has_a_label_and_an_existing_metric(
             assert set(dimensions) in AWS_DIMENSIONS[namespace, metric]
         else:
             assert dimensions == {"service": "without"}
+
+
+def test_a_single_value_is_zero_while_the_metric_has_no_data(planned: Callable[[str], Planned]) -> None:
+    (widget,) = [
+        widget for widget in widgets(planned("without_api")) if widget["properties"].get("view") == "singleValue"
+    ]
+
+    expressions = [line[0] for line in widget["properties"]["metrics"] if len(line) == 1]
+    assert expressions == [
+        {"expression": "FILL(m0, 0)", "label": "executions"},
+        {"expression": "FILL(m1, 0)", "label": "DRS jobs"},
+    ]
+    assert [(line[1], line[-1]["id"], line[-1]["visible"]) for line in metrics_of(widget)] == [
+        ("RunningExecutions", "m0", False),
+        ("RunningJobs", "m1", False),
+    ]
 
 
 def test_the_dashboard_has_valid_widgets(planned: Callable[[str], Planned]) -> None:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 import time
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 
 from drs_job_log import config
+from drs_job_log.collect import smoke_test
 from drs_job_log.collect.collector import Collector, PassRequest, PassResult
 from drs_job_log.collect.drs_client import DrsClient
 from drs_job_log.collect.event_bus import EventBus
@@ -36,12 +37,9 @@ metrics = Metrics()
 settings = config.collector_settings()
 dynamodb = config.client("dynamodb")
 poll_lock = PollLock(dynamodb, settings.notices_table_name)
-collector = Collector(
-    [DrsClient(target) for target in settings.targets],
-    JobLogTable(dynamodb, settings.table_name),
-    EventBus(config.client("events"), settings.event_bus_name, settings.event_source),
-    settings,
-)
+table = JobLogTable(dynamodb, settings.table_name)
+bus = EventBus(config.client("events"), settings.event_bus_name, settings.event_source)
+collector = Collector([DrsClient(target) for target in settings.targets], table, bus, settings)
 
 
 class CollectionError(RuntimeError):
@@ -53,7 +51,8 @@ class CollectionError(RuntimeError):
 def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, int]:
     """Make one pass, and one more every poll interval while a job runs and time is left.
 
-    An EventBridge event wakes the collector. If another woken invocation polls already, this one makes no pass.
+    An EventBridge event wakes the collector. If another woken invocation polls already, this one makes no pass. The
+    smoke test makes one pass, and then sends a test event through the pipeline (see ``smoke_test``).
 
     Raises
     ------
@@ -61,6 +60,8 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, i
         If the event is not valid (see ``parse_event``).
     CollectionError
         If the last pass had failures, so that Lambda's Errors metric counts it.
+    SmokeTestError
+        If the test event of a smoke test is not in the events table in time.
     """
     passes: list[PassResult] = []
     wait = 0.0
@@ -82,14 +83,19 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, i
             poll_lock.release()
     if passes[-1].failures:
         raise CollectionError("; ".join(f"{subject}: {reason}" for subject, reason in passes[-1].failures.items()))
-    return {"passes": len(passes), "jobs": passes[-1].jobs, "emitted": sum(result.emitted for result in passes)}
+    answer = {"passes": len(passes), "jobs": passes[-1].jobs, "emitted": sum(result.emitted for result in passes)}
+    if "smokeTest" in event:
+        stored_after = smoke_test.run(bus, table, context.aws_request_id, lambda: seconds_left(context))
+        answer["storedAfterMilliseconds"] = round(stored_after / timedelta(milliseconds=1))
+    return answer
 
 
 def parse_event(event: Mapping[str, Any]) -> PassRequest:
     """Return the jobs to read.
 
-    The event of the schedule is empty. Any EventBridge event wakes the collector. ``{"jobIds": [...]}`` and
-    ``{"since": "..."}`` are manual requests for a single pass.
+    The event of the schedule is empty. Any EventBridge event wakes the collector. ``{"jobIds": [...]}``,
+    ``{"since": "..."}`` and ``{"smokeTest": true}`` are manual requests for a single pass. The smoke test reads the
+    jobs of the last day.
 
     Raises
     ------
@@ -105,9 +111,12 @@ def parse_event(event: Mapping[str, Any]) -> PassRequest:
             return PassRequest(job_ids=tuple(ids))
         case {"since": since, **rest} if not rest:
             return PassRequest(since=parse_time("since", since))
+        case {"smokeTest": True, **rest} if not rest:
+            return PassRequest(since=datetime.now(UTC) - timedelta(days=1))
     raise ValueError(
-        'the event must be {} for all due jobs, {"jobIds": ["drsjob-…", …]} for these jobs, or {"since": '
-        f'"2025-11-28T20:30:15Z"}} for the jobs created since then, not {event!r:.200}'
+        'the event must be {} for all due jobs, {"jobIds": ["drsjob-…", …]} for these jobs, {"since": '
+        '"2025-11-28T20:30:15Z"} for the jobs created since then, or {"smokeTest": true} for a test of the pipeline, '
+        f"not {event!r:.200}"
     )
 
 
@@ -129,9 +138,10 @@ def add_metrics(passes: list[PassResult], *, is_manual: bool) -> None:
     if is_manual:  # a manual pass reads only some jobs
         return
     metrics.add_metric("CollectorHeartbeat", MetricUnit.Count, sum(not result.failures for result in passes))
-    metrics.add_metric("RunningJobs", MetricUnit.Count, max((result.running_jobs for result in passes), default=0))
-    running = max((result.running_executions for result in passes), default=0)
-    metrics.add_metric("RunningExecutions", MetricUnit.Count, running)
+    if jobs := max((result.running_jobs for result in passes), default=0):
+        metrics.add_metric("RunningJobs", MetricUnit.Count, jobs)
+        executions = max(result.running_executions for result in passes)
+        metrics.add_metric("RunningExecutions", MetricUnit.Count, executions)
     for state, servers in _newest_server_states(passes).items():
         metrics.add_metric(f"Servers{state.capitalize()}", MetricUnit.Count, servers)
 

@@ -20,7 +20,14 @@ from drs_job_log import config
 from drs_job_log.link.execution_status import StatusUpdate, update_status
 from drs_job_log.link.executions_table import ExecutionsTable
 from drs_job_log.link.resolver import RECORD_GRACE, ExecutionResolver
-from drs_job_log.model.events import InvalidEventError, JobLogEvent, is_job_end, parse, require_plausible_time
+from drs_job_log.model.events import (
+    SMOKE_TEST,
+    InvalidEventError,
+    JobLogEvent,
+    is_job_end,
+    parse,
+    require_plausible_time,
+)
 from drs_job_log.notify.notifier import FailureNotifier, NotificationPendingError
 from drs_job_log.notify.outbox import due_group, due_message
 from drs_job_log.table import JobLogTable
@@ -47,6 +54,8 @@ _DURATION_METRICS: Final[Mapping[str, str]] = {
 
 # A longer duration is an error of the sender, and is not added to the metrics.
 _MAX_DURATION_SECONDS: Final = 30 * 24 * 3600
+
+_TEST_RETENTION: Final = timedelta(hours=1)
 
 # For all requests except storing events: if both attempts time out, enough time remains to store the batch.
 _AUXILIARY: Final[Mapping[str, Any]] = {"connect_timeout": 1, "read_timeout": 2, "max_attempts": 2}
@@ -219,7 +228,7 @@ def ingest(record: SQSRecord) -> IngestResult:
         event = parse(record.body, settings.collector_sources)
         require_plausible_time(event, datetime.now(UTC), settings.retention)
         event = resolver.resolve(event, datetime.now(UTC))
-        is_new = table.put(event, settings.retention)
+        is_new = table.put(event, retention_of(event))
         lag = datetime.now(UTC) - event.timestamp
     except InvalidEventError as error:
         logger.error("Event rejected", message_id=record.message_id, reason=str(error))
@@ -246,6 +255,12 @@ def ingest(record: SQSRecord) -> IngestResult:
             )
         raise FollowUpError(IngestResult(event, is_new, lag, None)) from error
     return IngestResult(event, is_new, lag, status_update)
+
+
+def retention_of(event: JobLogEvent) -> timedelta:
+    """Return the time to keep an event. A test event of the collector is only kept until the smoke test has read it."""
+    is_test = event.event_type == SMOKE_TEST and event.is_from_collector
+    return _TEST_RETENTION if is_test else settings.retention
 
 
 def update_execution(event: JobLogEvent, now: datetime) -> StatusUpdate | None:

@@ -73,6 +73,9 @@ EVENT_SOURCE: Final = "drs.job-log"
 # The source of the launch results. EventBridge rejects sources that begin with "aws." from all other senders.
 AWS_SOURCE: Final = "aws.drs"
 
+# The type of the test events that the collector sends for a smoke test.
+SMOKE_TEST: Final = "SMOKE_TEST"
+
 # DynamoDB limits in bytes: partition key 2,048, sort key 1,024.
 # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html
 _MAX_PARTITION_KEY_BYTES: Final = 2048

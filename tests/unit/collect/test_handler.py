@@ -148,9 +148,34 @@ def test_since_is_parsed_as_a_time(play: Callable[..., FakeCollector]) -> None:
     assert request.since.isoformat() == "2025-11-28T20:30:15+00:00"
 
 
+def test_the_smoke_test_reads_the_jobs_of_a_day_and_then_sends_a_test_event(
+    play: Callable[..., FakeCollector], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runs: list[Any] = []
+
+    def run(*arguments: Any) -> timedelta:
+        runs.append(arguments)
+        return timedelta(seconds=1.5)
+
+    monkeypatch.setattr(collector.smoke_test, "run", run)
+    (request,) = play({"smokeTest": True}, lambda _: done(running_jobs=1)).requests
+    assert request.since is not None
+    assert abs(datetime.now(UTC) - timedelta(days=1) - request.since) < timedelta(minutes=1)
+    ((bus, table, test_id, seconds_left),) = runs
+    assert (bus, table, test_id) == (collector.bus, collector.table, "request")
+    assert seconds_left() == 62.5
+    assert collector.lambda_handler({"smokeTest": True}, Clock())["storedAfterMilliseconds"] == 1500
+
+    with pytest.raises(collector.CollectionError, match="DRS in us-east-1: denied"):
+        play({"smokeTest": True}, lambda _: done(failures={"DRS in us-east-1": "denied"}))
+    assert len(runs) == 2
+
+
 @pytest.mark.parametrize(
     ("event", "message"),
     [
+        ({"smokeTest": False}, "the event must be {} for all due jobs"),
+        ({"smokeTest": True, "jobIds": [JOB]}, "the event must be {}"),
         ({"jobIds": []}, "the event must be {} for all due jobs"),
         ({"jobIds": JOB}, "the event must be {}"),
         ({"jobIDs": [JOB]}, "the event must be {}"),
@@ -213,15 +238,14 @@ def test_metrics_count_passes_and_failures(
     assert [metrics[f"Servers{state}"] for state in states] == [[7], [0], [0], [3], [0]]
 
 
-def test_server_metrics_are_absent_if_no_job_runs(
+def test_only_the_heartbeat_is_sent_if_no_job_runs(
     play: Callable[..., FakeCollector], capsys: pytest.CaptureFixture[str]
 ) -> None:
     play({}, lambda _: done())
 
     (metrics,) = [json.loads(line) for line in capsys.readouterr().out.splitlines() if '"_aws"' in line]
     (group,) = metrics["_aws"]["CloudWatchMetrics"]
-    assert [metric["Name"] for metric in group["Metrics"]] == ["CollectorHeartbeat", "RunningJobs", "RunningExecutions"]
-    assert metrics["RunningJobs"] == [0]
+    assert [metric["Name"] for metric in group["Metrics"]] == ["CollectorHeartbeat"]
 
 
 def test_a_manual_request_sends_no_heartbeat_and_no_server_metrics(

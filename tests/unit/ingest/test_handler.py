@@ -92,6 +92,19 @@ def test_a_repeated_event_is_stored_once(dynamodb: DynamoDBClient) -> None:
     assert len(rows(dynamodb)) == 1
 
 
+def test_test_events_of_the_collector_expire_after_an_hour(dynamodb: DynamoDBClient) -> None:
+    now = datetime.now(UTC)
+    detail = {"jobID": "smoke-test", "eventType": "SMOKE_TEST", "logDateTime": now.isoformat()}
+
+    assert (
+        run([dumps(job_log(detail | {"eventId": "a"})), dumps(job_log(detail | {"eventId": "b"}, source="my.tool"))])
+        == []
+    )
+
+    seconds = {row["EventId"]: int(row["TTL"]) - int(now.timestamp()) for row in rows(dynamodb)}
+    assert seconds == {"a": 3600, "b": ingest.settings.retention.total_seconds()}
+
+
 def test_a_forged_event_does_not_replace_the_event_of_the_collector(dynamodb: DynamoDBClient) -> None:
     forged = dumps(job_log({"jobID": "drsjob-1", "eventType": "A_NOTE", "eventId": "a"}, source="my.tool"))
 
