@@ -60,7 +60,10 @@ locals {
   pipeline_alarms = merge(
     {
       processing-dlq-not-empty = {
-        description        = "Ingest failed five times to process events, which are now in the processing DLQ. They are not in the events table, or a follow-up action (failure notification, execution status) is missing."
+        description = join(" ", [
+          "Ingest failed five times to process events, which are now in the processing DLQ.",
+          "They are not in the events table, or a follow-up action (failure notification, execution status) is missing.",
+        ])
         runbook            = "processing-dlq-not-empty"
         namespace          = "AWS/SQS"
         metric_name        = "ApproximateNumberOfMessagesVisible"
@@ -82,7 +85,9 @@ locals {
         treat_missing_data = "ignore"
       }
       queue-age = {
-        description        = "An event has been in the ingest queue for ${local.queue_age_seconds} seconds. Ingest is down, throttled or failing, or it rejects this event."
+        description = join(" ", [
+          "An event has been in the ingest queue for ${local.queue_age_seconds} seconds. Ingest is down, throttled or failing, or it rejects this event.",
+        ])
         runbook            = "queue-age"
         namespace          = "AWS/SQS"
         metric_name        = "ApproximateAgeOfOldestMessage"
@@ -179,7 +184,10 @@ locals {
     },
     var.execution_history == null ? {} : {
       executions-table-rejected = {
-        description        = "The module cannot use the executions table, because it does not match the input execution_history. The module does not read or set the status of executions, or does not find the executions of jobs."
+        description = join(" ", [
+          "The module cannot use the executions table, because it does not match the input execution_history.",
+          "The module does not read or set the status of executions, or does not find the executions of jobs.",
+        ])
         runbook            = "executions-table-rejected"
         namespace          = local.module_metrics.namespace
         metric_name        = "ExecutionsTableRejected"
@@ -251,7 +259,10 @@ locals {
   recovery_alarms = merge(
     {
       server-failed = {
-        description        = "A server or a network failed to recover. The failure notification and the viewer show it and the reason. This alarm returns to OK after a minute, although the server or network still needs attention."
+        description = join(" ", [
+          "A server or a network failed to recover. The failure notification and the viewer show it and the reason.",
+          "This alarm returns to OK after a minute, although the server or network still needs attention.",
+        ])
         runbook            = "server-failed"
         namespace          = local.module_metrics.namespace
         metric_name        = "ServerFailures"
@@ -264,7 +275,10 @@ locals {
     },
     var.collector.enabled ? {
       server-stalled = {
-        description        = "A server or a network of a running DRS job had no new log item for ${var.collector.stalled_after_minutes} minutes. This alarm returns to OK after a minute, even if it is still stalled."
+        description = join(" ", [
+          "A server or a network of a running DRS job had no new log item for ${var.collector.stalled_after_minutes} minutes.",
+          "This alarm returns to OK after a minute, even if it is still stalled.",
+        ])
         runbook            = "server-stalled"
         namespace          = local.module_metrics.namespace
         metric_name        = "ServersStalled"
@@ -297,7 +311,11 @@ locals {
     },
     var.collector.enabled ? {
       collector = {
-        description = "No pass of the collector succeeded for five minutes. The collector does not run, fails to read a job or an account, or sends events that do not arrive in the events table. Items are late or missing."
+        description = join(" ", [
+          "No pass of the collector succeeded for five minutes.",
+          "The collector does not run, fails to read a job or an account, or sends events that do not arrive in the events table.",
+          "Items are late or missing.",
+        ])
         metric_name = "CollectorHeartbeat"
         statistic   = "Sum"
       }

@@ -169,8 +169,18 @@ locals {
   dashboard_composite_alarms = { for key in keys(local.possible_composite_alarms) : key => contains(keys(local.composite_alarms), key) ? [key] : [] }
   alarm_widgets = {
     for part, widget in {
-      recoveries = { title = "Does a recovery need a person?", alarms = concat(local.dashboard_composite_alarms["recovery-needs-a-person"], keys(local.recovery_alarms)) }
-      pipeline   = { title = "Is the pipeline healthy?", alarms = concat(local.dashboard_composite_alarms["pipeline-unhealthy"], keys(local.pipeline_alarms), [for key in keys(local.heartbeats) : "${key}-heartbeat"]) }
+      recoveries = {
+        title  = "Does a recovery need a person?"
+        alarms = concat(local.dashboard_composite_alarms["recovery-needs-a-person"], keys(local.recovery_alarms))
+      }
+      pipeline = {
+        title = "Is the pipeline healthy?"
+        alarms = concat(
+          local.dashboard_composite_alarms["pipeline-unhealthy"],
+          keys(local.pipeline_alarms),
+          [for key in keys(local.heartbeats) : "${key}-heartbeat"],
+        )
+      }
       } : part => [
       for title in var.alarms.enabled ? [widget.title] : [] : {
         type       = "alarm"
@@ -196,7 +206,8 @@ resource "aws_cloudwatch_dashboard" "this" {
         properties = {
           markdown = join("\n", [
             "# ${var.name}: recoveries with AWS Elastic Disaster Recovery",
-            "The graphs count the servers of the running DRS jobs: pending, converting, launching, then launched or failed. To see the individual servers and their errors, open the viewer or call `GET /executions/{executionId}/logs`.",
+            "The graphs count the servers of the running DRS jobs: pending, converting, launching, then launched or failed.",
+            "To see the individual servers and their errors, open the viewer or call `GET /executions/{executionId}/logs`.",
             "The lower part shows the pipeline that provides this data. The description of each alarm links to its runbook.",
           ])
         }

@@ -1,7 +1,7 @@
 # Executions table of the orchestrator: settings and permissions. The input is `execution_history`.
 
 locals {
-  executions_table_arn        = var.execution_history == null ? null : "arn:${local.partition}:dynamodb:${local.region}:${local.account_id}:table/${var.execution_history.table_name}"
+  executions_table_arn        = var.execution_history == null ? null : "${local.table_arn_prefix}/${var.execution_history.table_name}"
   executions_table_has_index  = try(var.execution_history.job_id_index, null) != null
   executions_table_is_updated = try(var.execution_history.update_status, false)
   # Otherwise, only the linker (allow_scan) and the API use the table.

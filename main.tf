@@ -29,7 +29,8 @@ locals {
 
   # ARNs are composed from names, so that the plan shows every policy in full.
   events_table_name = "${local.prefix}-events"
-  events_table_arn  = "arn:${local.partition}:dynamodb:${local.region}:${local.account_id}:table/${local.events_table_name}"
+  events_table_arn  = "${local.table_arn_prefix}/${local.events_table_name}"
+  table_arn_prefix  = "arn:${local.partition}:dynamodb:${local.region}:${local.account_id}:table"
 }
 
 locals {

@@ -12,7 +12,7 @@ locals {
   link_to_viewer = var.notifications.viewer_url != null || (var.api.enabled && var.api.viewer && var.api.authorization != "AWS_IAM")
 
   notifications_table_name = "${local.prefix}-notices"
-  notifications_table_arn  = "arn:${local.partition}:dynamodb:${local.region}:${local.account_id}:table/${local.notifications_table_name}"
+  notifications_table_arn  = "${local.table_arn_prefix}/${local.notifications_table_name}"
 }
 
 resource "aws_sns_topic" "failures" {

@@ -54,7 +54,10 @@ output "delivery_dlq_arn" {
 }
 
 output "functions" {
-  description = "Map of Lambda function (`ingest`, `collector`, `linker`, `api`) to `name`, `arn`, `role_name`, `role_arn` and `log_group_name`. Disabled functions are absent."
+  description = <<-EOT
+    Map of Lambda function (`ingest`, `collector`, `linker`, `api`) to `name`, `arn`, `role_name`, `role_arn` and `log_group_name`.
+    Disabled functions are absent.
+  EOT
   value       = local.functions
 }
 
@@ -82,7 +85,9 @@ output "api_access_log_group_arn" {
 }
 
 output "api_execution_arn" {
-  description = "Execution ARN of the API. In the policies of its callers, allow `execute-api:Invoke` on this ARN followed by `/*/GET/*`. Null if the API is disabled."
+  description = <<-EOT
+    Execution ARN of the API. In the policies of its callers, allow `execute-api:Invoke` on this ARN followed by `/*/GET/*`. Null if the API is disabled.
+  EOT
   value       = one(aws_apigatewayv2_api.this[*].execution_arn)
 }
 

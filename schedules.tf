@@ -95,8 +95,11 @@ resource "aws_iam_role_policy" "scheduler" {
 
 data "aws_iam_policy_document" "scheduler" {
   statement {
-    sid       = "InvokeFunctions"
-    actions   = ["lambda:InvokeFunction"]
-    resources = [for key in keys(local.scheduled_functions) : "arn:${local.partition}:lambda:${local.region}:${local.account_id}:function:${local.prefix}-${key}"]
+    sid     = "InvokeFunctions"
+    actions = ["lambda:InvokeFunction"]
+    resources = [
+      for key in keys(local.scheduled_functions) :
+      "arn:${local.partition}:lambda:${local.region}:${local.account_id}:function:${local.prefix}-${key}"
+    ]
   }
 }

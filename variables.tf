@@ -3,7 +3,10 @@
 # ---------------------------------------------------------------------------------------------------------------------
 
 variable "name" {
-  description = "Prefix of all resource names. If you change it, Terraform replaces every resource, including the events table. Copies of the module in one account and Region need names that differ in more than upper and lower case."
+  description = <<-EOT
+    Prefix of all resource names. If you change it, Terraform replaces every resource, including the events table.
+    Copies of the module in one account and Region need names that differ in more than upper and lower case.
+  EOT
   type        = string
   default     = "drs-job-log"
   nullable    = false
@@ -32,7 +35,8 @@ variable "functions" {
     - `log_skip_destroy` (bool, default false): Terraform removes the log groups from its state and does not delete them. Apply
       this value before you destroy the module. Before you create it again with the same name, import the log groups.
     - `log_level` (string, default "INFO"): "INFO" or "DEBUG". The AWS SDK always logs at INFO, because it logs credentials at DEBUG.
-    - `tracing` (bool, default false): record an X-Ray trace of each invocation. While no job runs, the module has two invocations per minute, which costs about $0.40 per month.
+    - `tracing` (bool, default false): record an X-Ray trace of each invocation.
+      While no job runs, the module has two invocations per minute, which costs about $0.40 per month.
     - `powertools_layer.arn` (string, default null): Lambda layer to use instead of the Powertools layer that AWS publishes.
     - `powertools_layer.enabled` (bool, default true): false removes the layer. Use it only with a `package` that contains Powertools.
     - `environment` (map of string, default {}): additional environment variables.
@@ -82,8 +86,14 @@ variable "functions" {
     error_message = "functions.memory_size must be a whole number of MB from 128 to 10240."
   }
   validation {
-    condition     = contains([0, 1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653], var.functions.log_retention_in_days)
-    error_message = "functions.log_retention_in_days must be a value that CloudWatch Logs accepts: 1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653, or 0 to keep logs forever."
+    condition = (
+      contains([0, 1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731], var.functions.log_retention_in_days)
+      || contains([1096, 1827, 2192, 2557, 2922, 3288, 3653], var.functions.log_retention_in_days)
+    )
+    error_message = <<-EOT
+      functions.log_retention_in_days must be a value that CloudWatch Logs accepts: 1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827,
+      2192, 2557, 2922, 3288, 3653, or 0 to keep logs forever.
+    EOT
   }
   validation {
     condition     = var.functions.powertools_layer.enabled || var.package != null
@@ -96,16 +106,24 @@ variable "functions" {
   validation {
     condition = alltrue([
       for name in keys(var.functions.environment) :
-      can(regex("^[A-Za-z][A-Za-z0-9_]+$", name)) && !can(regex("^(AWS_(REGION|DEFAULT_REGION|ACCESS_KEY|ACCESS_KEY_ID|SECRET_ACCESS_KEY|SESSION_TOKEN|EXECUTION_ENV|LAMBDA_.*)|LAMBDA_(TASK_ROOT|RUNTIME_DIR))$", name))
+      can(regex("^[A-Za-z][A-Za-z0-9_]+$", name))
+      && !can(regex("^(AWS_(REGION|DEFAULT_REGION|ACCESS_KEY|ACCESS_KEY_ID|SECRET_ACCESS_KEY|SESSION_TOKEN|EXECUTION_ENV|LAMBDA_.*))$", name))
+      && !can(regex("^LAMBDA_(TASK_ROOT|RUNTIME_DIR)$", name))
     ])
-    error_message = "functions.environment must have names of at least two letters, digits and \"_\" that begin with a letter and that Lambda does not reserve. Lambda reserves, for example, AWS_REGION and AWS_LAMBDA_*. Rename the variable."
+    error_message = <<-EOT
+      functions.environment must have names of at least two letters, digits and "_" that begin with a letter and that Lambda does not reserve.
+      Lambda reserves, for example, AWS_REGION and AWS_LAMBDA_*. Rename the variable.
+    EOT
   }
   validation {
     condition     = can(regex("^/([!-~]+/)?$", var.functions.role_path))
     error_message = "functions.role_path must begin and end with \"/\". Example: \"/platform/\"."
   }
   validation {
-    condition     = var.functions.permissions_boundary == null || can(regex("^arn:[a-z0-9-]+:iam::([0-9]{12}|aws):policy/.+$", var.functions.permissions_boundary))
+    condition = (
+      var.functions.permissions_boundary == null
+      || can(regex("^arn:[a-z0-9-]+:iam::([0-9]{12}|aws):policy/.+$", var.functions.permissions_boundary))
+    )
     error_message = "functions.permissions_boundary must be the ARN of an IAM policy, arn:PARTITION:iam::ACCOUNT:policy/NAME."
   }
   validation {
@@ -180,14 +198,20 @@ variable "package" {
 # ---------------------------------------------------------------------------------------------------------------------
 
 variable "event_bus_name" {
-  description = "Name of the event bus for \"DRS Job Log\" events. The bus must exist, and Terraform must know its name at plan time. If the same configuration creates the bus, pass its `.name`, not its `.id`. The module also receives the launch results of DRS from the default bus, the only bus to which AWS sends them."
+  description = <<-EOT
+    Name of the event bus for "DRS Job Log" events. The bus must exist, and Terraform must know its name at plan time.
+    If the same configuration creates the bus, pass its `.name`, not its `.id`.
+    The module also receives the launch results of DRS from the default bus, the only bus to which AWS sends them.
+  EOT
   type        = string
   default     = "default"
   nullable    = false
 
   validation {
     condition     = can(regex("^[A-Za-z0-9._/-]{1,256}$", var.event_bus_name))
-    error_message = "event_bus_name must be the name of an event bus, not its ARN: letters, digits, \".\", \"_\", \"/\" and \"-\", at most 256 characters. Example: \"recovery\"."
+    error_message = <<-EOT
+      event_bus_name must be the name of an event bus, not its ARN: letters, digits, ".", "_", "/" and "-", at most 256 characters. Example: "recovery".
+    EOT
   }
 }
 
@@ -202,7 +226,10 @@ variable "event_source" {
 
   validation {
     condition     = var.event_source == null || try(can(regex("^[A-Za-z0-9._/-]{1,256}$", var.event_source)) && !startswith(var.event_source, "aws."), false)
-    error_message = "event_source must contain only letters, digits, \".\", \"_\", \"/\" and \"-\", at most 256 characters, and must not begin with \"aws.\", which EventBridge reserves for AWS. Example: \"drs.job-log\"."
+    error_message = <<-EOT
+      event_source must contain only letters, digits, ".", "_", "/" and "-", at most 256 characters, and must not begin with "aws.", which EventBridge reserves
+      for AWS. Example: "drs.job-log".
+    EOT
   }
 }
 
@@ -223,19 +250,28 @@ variable "previous_event_sources" {
 }
 
 variable "event_sources" {
-  description = "Sources of \"DRS Job Log\" events that the module stores, in addition to `event_source`. A principal that may put events with one of these sources on the bus can write to the log."
+  description = <<-EOT
+    Sources of "DRS Job Log" events that the module stores, in addition to `event_source`.
+    A principal that may put events with one of these sources on the bus can write to the log.
+  EOT
   type        = list(string)
   default     = ["aws.drs"]
   nullable    = false
 
   validation {
     condition     = alltrue([for source in var.event_sources : can(regex("^[A-Za-z0-9._/-]{1,256}$", source))])
-    error_message = "event_sources must contain only values of letters, digits, \".\", \"_\", \"/\" and \"-\", at most 256 characters each. Example: [\"aws.drs\"]."
+    error_message = <<-EOT
+      event_sources must contain only values of letters, digits, ".", "_", "/" and "-", at most 256 characters each. Example: ["aws.drs"].
+    EOT
   }
 }
 
 variable "archive_days" {
-  description = "Number of days for which EventBridge archives all events that match the rules. You can replay the archive to restore the events table. EventBridge encrypts the archive with a key that AWS owns, even if you set `kms_key_arn`. Null: no archive. If you change it to null, Terraform deletes the existing archive."
+  description = <<-EOT
+    Number of days for which EventBridge archives all events that match the rules. You can replay the archive to restore the events table.
+    EventBridge encrypts the archive with a key that AWS owns, even if you set `kms_key_arn`. Null: no archive.
+    If you change it to null, Terraform deletes the existing archive.
+  EOT
   type        = number
   default     = null
 
@@ -255,7 +291,8 @@ variable "ingest" {
     - `timeout_seconds` (number, seconds, default 30): timeout for a batch of at most 10 events.
     - `batching_window_seconds` (number, seconds, default 0): time to wait for more events before a batch starts. 0 stores events immediately.
     - `maximum_concurrency` (number, default 10): number of batches that run at the same time.
-    - `visibility_timeout_seconds` (number, seconds, default null): visibility timeout of the queue. Null: 6 × `timeout_seconds` + `batching_window_seconds`, which is also the minimum.
+    - `visibility_timeout_seconds` (number, seconds, default null): visibility timeout of the queue.
+      Null: 6 × `timeout_seconds` + `batching_window_seconds`, which is also the minimum.
   EOT
   type = object({
     timeout_seconds            = optional(number, 30)
@@ -271,20 +308,32 @@ variable "ingest" {
     error_message = "ingest.timeout_seconds must be a whole number from 25 to 900. With less than 25, one connection that hangs would fail its whole batch."
   }
   validation {
-    condition     = var.ingest.batching_window_seconds >= 0 && var.ingest.batching_window_seconds <= 300 && floor(var.ingest.batching_window_seconds) == var.ingest.batching_window_seconds
+    condition = (
+      var.ingest.batching_window_seconds >= 0
+      && var.ingest.batching_window_seconds <= 300
+      && floor(var.ingest.batching_window_seconds) == var.ingest.batching_window_seconds
+    )
     error_message = "ingest.batching_window_seconds must be a whole number from 0 to 300."
   }
   validation {
-    condition     = var.ingest.maximum_concurrency >= 2 && var.ingest.maximum_concurrency <= 1000 && floor(var.ingest.maximum_concurrency) == var.ingest.maximum_concurrency
+    condition = (
+      var.ingest.maximum_concurrency >= 2
+      && var.ingest.maximum_concurrency <= 1000
+      && floor(var.ingest.maximum_concurrency) == var.ingest.maximum_concurrency
+    )
     error_message = "ingest.maximum_concurrency must be a whole number from 2 to 1000, the limits of Lambda for a queue."
   }
   validation {
     condition = var.ingest.visibility_timeout_seconds == null || try(
-      var.ingest.visibility_timeout_seconds >= 6 * var.ingest.timeout_seconds + var.ingest.batching_window_seconds && var.ingest.visibility_timeout_seconds <= 43200,
+      var.ingest.visibility_timeout_seconds >= 6 * var.ingest.timeout_seconds + var.ingest.batching_window_seconds
+      && var.ingest.visibility_timeout_seconds <= 43200,
       false
     )
-    error_message = "ingest.visibility_timeout_seconds must be at least 6 × timeout_seconds + batching_window_seconds = ${6 * var.ingest.timeout_seconds + var.ingest.batching_window_seconds} and at most 43200. With less, SQS would deliver a batch again while it is processed. Use null to derive it."
-  }
+    error_message = <<-EOT
+      ingest.visibility_timeout_seconds must be at least 6 × timeout_seconds + batching_window_seconds = ${6 * var.ingest.timeout_seconds +
+  var.ingest.batching_window_seconds} and at most 43200. With less, SQS would deliver a batch again while it is processed. Use null to derive it.
+    EOT
+}
 }
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -294,8 +343,10 @@ variable "ingest" {
 variable "collector" {
   description = <<-EOT
     How the module reads the DRS job log:
-    - `enabled` (bool, default true): false removes the collector and its logs. The module then stores only events that others put on the bus. Do not use it to pause the collector.
-    - `poll_interval_seconds` (number, seconds, default 3): interval between two reads of a running job's log. While no job runs, the collector calls DRS once per minute.
+    - `enabled` (bool, default true): false removes the collector and its logs. The module then stores only events that others put on the bus.
+      Do not use it to pause the collector.
+    - `poll_interval_seconds` (number, seconds, default 3): interval between two reads of a running job's log.
+      While no job runs, the collector calls DRS once per minute.
     - `lookback_hours` (number, hours, default 24): after an outage, the collector reads the jobs that ended in this period. It always reads running jobs.
     - `stalled_after_minutes` (number, minutes, default 45): a server of a running job is stalled if it has no new log item for this time.
     - `reserved_concurrency` (number, default -1): reserved and maximum number of concurrent invocations, at least 2. -1 reserves none.
@@ -329,32 +380,65 @@ variable "collector" {
   nullable = false
 
   validation {
-    condition     = var.collector.poll_interval_seconds >= 1 && var.collector.poll_interval_seconds <= 30 && floor(var.collector.poll_interval_seconds) == var.collector.poll_interval_seconds
+    condition = (
+      var.collector.poll_interval_seconds >= 1
+      && var.collector.poll_interval_seconds <= 30
+      && floor(var.collector.poll_interval_seconds) == var.collector.poll_interval_seconds
+    )
     error_message = "collector.poll_interval_seconds must be a whole number from 1 to 30."
   }
   validation {
-    condition     = var.collector.lookback_hours >= 1 && var.collector.lookback_hours <= 24 * var.retention_days && floor(var.collector.lookback_hours) == var.collector.lookback_hours
-    error_message = "collector.lookback_hours must be a whole number from 1 to 24 × retention_days = ${24 * var.retention_days}, because the events table keeps no older events. Decrease it or increase retention_days."
+    condition = (
+      var.collector.lookback_hours >= 1
+      && var.collector.lookback_hours <= 24 * var.retention_days
+      && floor(var.collector.lookback_hours) == var.collector.lookback_hours
+    )
+    error_message = <<-EOT
+      collector.lookback_hours must be a whole number from 1 to 24 × retention_days = ${24 * var.retention_days}, because the events table keeps no older
+      events. Decrease it or increase retention_days.
+    EOT
   }
   validation {
-    condition     = var.collector.stalled_after_minutes >= 1 && var.collector.stalled_after_minutes <= 1440 && floor(var.collector.stalled_after_minutes) == var.collector.stalled_after_minutes
-    error_message = "collector.stalled_after_minutes must be a whole number from 1 to 1440. Use more than 16, because DRS often writes no log item for 16 minutes."
+    condition = (
+      var.collector.stalled_after_minutes >= 1
+      && var.collector.stalled_after_minutes <= 1440
+      && floor(var.collector.stalled_after_minutes) == var.collector.stalled_after_minutes
+    )
+    error_message = <<-EOT
+      collector.stalled_after_minutes must be a whole number from 1 to 1440. Use more than 16, because DRS often writes no log item for 16 minutes.
+    EOT
   }
   validation {
-    condition     = var.collector.reserved_concurrency == -1 || (var.collector.reserved_concurrency >= 2 && floor(var.collector.reserved_concurrency) == var.collector.reserved_concurrency)
-    error_message = "collector.reserved_concurrency must be a whole number of at least 2, or -1 to reserve none. With 1, you could not invoke the collector manually while a job runs."
+    condition = (
+      var.collector.reserved_concurrency == -1
+      || (var.collector.reserved_concurrency >= 2 && floor(var.collector.reserved_concurrency) == var.collector.reserved_concurrency)
+    )
+    error_message = <<-EOT
+      collector.reserved_concurrency must be a whole number of at least 2, or -1 to reserve none.
+      With 1, you could not invoke the collector manually while a job runs.
+    EOT
   }
   validation {
     condition     = alltrue([for target in var.collector.targets : target.region == null || can(regex("^[a-z]{2,}(-[a-z]+)+-[0-9]+$", target.region))])
     error_message = "collector.targets[*].region must be the name of a Region. Example: \"eu-west-1\". Omit it for this Region."
   }
   validation {
-    condition     = alltrue([for target in var.collector.targets : target.role_arn == null || can(regex("^arn:[a-z0-9-]+:iam::[0-9]{12}:role/[A-Za-z0-9_+=,.@/-]+$", target.role_arn))])
+    condition = alltrue([
+      for target in var.collector.targets :
+      target.role_arn == null || can(regex("^arn:[a-z0-9-]+:iam::[0-9]{12}:role/[A-Za-z0-9_+=,.@/-]+$", target.role_arn))
+    ])
     error_message = "collector.targets[*].role_arn must be the ARN of an IAM role, arn:PARTITION:iam::ACCOUNT:role/NAME. Omit it for this account."
   }
   validation {
-    condition     = alltrue([for target in var.collector.targets : target.external_id == null || (target.role_arn != null && can(regex("^[A-Za-z0-9_+=,.@:/-]{2,}$", target.external_id)) && try(length(target.external_id) <= 1224, false))])
-    error_message = "collector.targets[*].external_id requires role_arn and must have 2 to 1224 letters, digits and characters of \"_+=,.@:/-\". Add role_arn or remove external_id."
+    condition = alltrue([
+      for target in var.collector.targets :
+      target.external_id == null
+      || (target.role_arn != null && can(regex("^[A-Za-z0-9_+=,.@:/-]{2,}$", target.external_id)) && try(length(target.external_id) <= 1224, false))
+    ])
+    error_message = <<-EOT
+      collector.targets[*].external_id requires role_arn and must have 2 to 1224 letters, digits and characters of "_+=,.@:/-".
+      Add role_arn or remove external_id.
+    EOT
   }
   validation {
     condition     = !var.collector.enabled || var.collector.include_this_account || length(var.collector.targets) > 0
@@ -369,7 +453,9 @@ variable "collector" {
       for target in var.collector.targets :
       "${coalesce(target.region, local.region)} ${try(split(":", target.role_arn)[4], local.account_id)}"
     ])) == length(var.collector.targets)
-    error_message = "collector.targets must not contain the same account and Region twice, because the collector would read each job twice. Remove the duplicate."
+    error_message = <<-EOT
+      collector.targets must not contain the same account and Region twice, because the collector would read each job twice. Remove the duplicate.
+    EOT
   }
   validation {
     condition = !var.collector.include_this_account || !anytrue([
@@ -389,7 +475,11 @@ variable "collector" {
 }
 
 variable "execution_id_tag" {
-  description = "Key of the DRS job tag that contains the execution ID. Pass the tag to StartRecovery in `tags`. Then every event of the job contains the execution ID. The principal needs `drs:TagResource` in addition to `drs:StartRecovery`. TerminateRecoveryInstances takes no tags: the module links a cleanup job (type TERMINATE) to the execution of the jobs that launched its servers."
+  description = <<-EOT
+    Key of the DRS job tag that contains the execution ID. Pass the tag to StartRecovery in `tags`. Then every event of the job contains the execution ID.
+    The principal needs `drs:TagResource` in addition to `drs:StartRecovery`.
+    TerminateRecoveryInstances takes no tags: the module links a cleanup job (type TERMINATE) to the execution of the jobs that launched its servers.
+  EOT
   type        = string
   default     = "ExecutionId"
   nullable    = false
@@ -406,21 +496,31 @@ variable "execution_id_tag" {
 
 variable "execution_history" {
   description = <<-EOT
-    The executions table: the DynamoDB table of your orchestrator in this account and Region. The module uses it to link jobs without the tag `execution_id_tag`. The partition key must be the execution ID. Otherwise, the module cannot use the table. A sort key is optional. Null: no executions table.
+    The executions table: the DynamoDB table of your orchestrator in this account and Region.
+    The module uses it to link jobs without the tag `execution_id_tag`. The partition key must be the execution ID. Otherwise, the module cannot use the table.
+    A sort key is optional. Null: no executions table.
     - `table_name` (string, required): name of the table.
     - `kms_key_arn` (string, default null): ARN of the customer managed key that encrypts the table. Null: a key that AWS owns.
     - `execution_id_attribute` (string, default "ExecutionId"): attribute with the execution ID.
-    - `key_attributes` (list of string, default null): all key attributes of the table, for example `["ExecutionId"]` without a sort key. With `update_status`, IAM then denies updates that use other attributes than the keys, the status, the end time and the waves. Null: IAM allows updates of all attributes.
-    - `waves_attribute` (string, default "Waves"): attribute with the waves: a list of maps, a map by name, or either as JSON text. The module treats an item without this attribute as one wave.
+    - `key_attributes` (list of string, default null): all key attributes of the table, for example `["ExecutionId"]` without a sort key.
+      With `update_status`, IAM then denies updates that use other attributes than the keys, the status, the end time and the waves. Null:
+      IAM allows updates of all attributes.
+    - `waves_attribute` (string, default "Waves"): attribute with the waves: a list of maps, a map by name, or either as JSON text.
+      The module treats an item without this attribute as one wave.
     - `wave_count_attribute` (string, default "TotalWaves"): attribute with the number of waves, for orchestrators that add each wave only when it starts.
     - `job_id_attribute` (string, default "JobId"): attribute with the DRS job ID within a wave, at any depth.
     - `status_attribute` (string, default "Status"): attribute with the status of the execution.
     - `end_time_attribute` (string, default "EndTime"): attribute with the end time of the execution.
     - `end_time_format` (string, default "ISO8601"): "ISO8601" (string) or "EPOCH_SECONDS" (number).
-    - `job_id_index` (string, default null): global secondary index with the job ID as its partition key. With it, the ingest function links events when it stores them.
-    - `allow_scan` (bool, default false): allow the linker to scan the whole table, at most once per minute and only while there are unlinked events. The cost grows with the size of the table.
-    - `update_status` (bool, default false): when the job of the last wave has ended, set the status (COMPLETED, PARTIAL, FAILED or TERMINATED) and the end time. The module replaces only the statuses in `running_statuses`. If DRS corrects a result later, the module corrects the status that it set. Each record must list all waves, or their number, from the start.
-    - `running_statuses` (list of string, default: see the type): the statuses that mean that an execution runs. The list replaces the default. The comparison ignores case, "_", "-" and spaces. A missing status also means that the execution runs. Every other status is final.
+    - `job_id_index` (string, default null): global secondary index with the job ID as its partition key.
+      With it, the ingest function links events when it stores them.
+    - `allow_scan` (bool, default false): allow the linker to scan the whole table, at most once per minute and only while there are unlinked events.
+      The cost grows with the size of the table.
+    - `update_status` (bool, default false): when the job of the last wave has ended, set the status (COMPLETED, PARTIAL, FAILED or TERMINATED) and the end
+      time. The module replaces only the statuses in `running_statuses`. If DRS corrects a result later, the module corrects the status that it set.
+      Each record must list all waves, or their number, from the start.
+    - `running_statuses` (list of string, default: see the type): the statuses that mean that an execution runs. The list replaces the default.
+      The comparison ignores case, "_", "-" and spaces. A missing status also means that the execution runs. Every other status is final.
   EOT
   type = object({
     table_name             = string
@@ -450,11 +550,20 @@ variable "execution_history" {
   }
   validation {
     condition     = try(var.execution_history.job_id_index, null) == null || can(regex("^[A-Za-z0-9_.-]{3,255}$", var.execution_history.job_id_index))
-    error_message = "execution_history.job_id_index must be the name of a global secondary index of the table: 3 to 255 letters, digits, \"_\", \".\" and \"-\". Use null if the table has no such index."
+    error_message = <<-EOT
+      execution_history.job_id_index must be the name of a global secondary index of the table: 3 to 255 letters, digits, "_", "." and "-".
+      Use null if the table has no such index.
+    EOT
   }
   validation {
-    condition     = try(var.execution_history.kms_key_arn, null) == null || can(regex("^arn:[a-z0-9-]+:kms:[a-z0-9-]+:[0-9]{12}:key/.+$", var.execution_history.kms_key_arn))
-    error_message = "execution_history.kms_key_arn must be the ARN of the key that encrypts the table, not of an alias: arn:PARTITION:kms:REGION:ACCOUNT:key/ID. Use null for a key that AWS owns."
+    condition = (
+      try(var.execution_history.kms_key_arn, null) == null
+      || can(regex("^arn:[a-z0-9-]+:kms:[a-z0-9-]+:[0-9]{12}:key/.+$", var.execution_history.kms_key_arn))
+    )
+    error_message = <<-EOT
+      execution_history.kms_key_arn must be the ARN of the key that encrypts the table, not of an alias: arn:PARTITION:kms:REGION:ACCOUNT:key/ID.
+      Use null for a key that AWS owns.
+    EOT
   }
   validation {
     condition     = contains(["ISO8601", "EPOCH_SECONDS"], try(var.execution_history.end_time_format, "ISO8601"))
@@ -468,21 +577,29 @@ variable "execution_history" {
       && alltrue([for name in var.execution_history.key_attributes : length(name) >= 1 && length(name) <= 255]),
       false
     )
-    error_message = "execution_history.key_attributes must contain execution_id_attribute and, if the table has a sort key, its name. Use null if you do not know the keys."
+    error_message = <<-EOT
+      execution_history.key_attributes must contain execution_id_attribute and, if the table has a sort key, its name. Use null if you do not know the keys.
+    EOT
   }
   validation {
     condition = var.execution_history == null || try(
       length(var.execution_history.running_statuses) > 0 && alltrue([for word in var.execution_history.running_statuses : can(regex("[^\\s_-]", word))]),
       false
     )
-    error_message = "execution_history.running_statuses must contain at least one status, and no empty status. Add the statuses that your orchestrator sets while an execution runs, or omit running_statuses to use the default."
+    error_message = <<-EOT
+      execution_history.running_statuses must contain at least one status, and no empty status.
+      Add the statuses that your orchestrator sets while an execution runs, or omit running_statuses to use the default.
+    EOT
   }
   validation {
     condition = var.execution_history == null || length(setintersection(
       [for word in coalesce(try(var.execution_history.running_statuses, null), []) : upper(replace(coalesce(word, "-"), "/[\\s_-]/", ""))],
       ["COMPLETED", "PARTIAL", "FAILED", "TERMINATED"],
     )) == 0
-    error_message = "execution_history.running_statuses must not contain COMPLETED, PARTIAL, FAILED or TERMINATED, because the module sets these statuses when an execution has ended. Remove them."
+    error_message = <<-EOT
+      execution_history.running_statuses must not contain COMPLETED, PARTIAL, FAILED or TERMINATED, because the module sets these statuses when an execution
+      has ended. Remove them.
+    EOT
   }
   validation {
     condition = alltrue(try([
@@ -494,7 +611,10 @@ variable "execution_history" {
     condition = var.execution_history == null || length(distinct(try([
       for name, value in var.execution_history : value if endswith(name, "_attribute") && name != "job_id_attribute"
     ], []))) == 5
-    error_message = "execution_history must have different values for execution_id_attribute, waves_attribute, wave_count_attribute, status_attribute and end_time_attribute. Change the duplicate."
+    error_message = <<-EOT
+      execution_history must have different values for execution_id_attribute, waves_attribute, wave_count_attribute, status_attribute and end_time_attribute.
+      Change the duplicate.
+    EOT
   }
 }
 
@@ -539,11 +659,14 @@ variable "api" {
   description = <<-EOT
     The HTTP API:
     - `enabled` (bool, default true): false removes the API.
-    - `authorization` (string, default "AWS_IAM"): who can read the logs. "AWS_IAM": principals with the permission `execute-api:Invoke`, in signed requests. "JWT": holders of a token that matches `jwt`. "NONE": **everyone on the internet**.
+    - `authorization` (string, default "AWS_IAM"): who can read the logs. "AWS_IAM": principals with the permission `execute-api:Invoke`, in signed requests.
+      "JWT": holders of a token that matches `jwt`. "NONE": **everyone on the internet**.
     - `jwt.issuer` (string): exact value of the claim `iss` in the tokens. The issuer must serve `/.well-known/openid-configuration` when you apply.
     - `jwt.audience` (list of string): accepted audiences. A token needs one of them.
     - `jwt.scopes` (list of string, default []): accepted scopes. A token needs one of them. Empty: no scope is required.
-    - `viewer` (bool, default true): also serve the viewer, a web page for people, at `/executions/{executionId}` and `/jobs/{jobId}`. The page contains no data and gets it from the API. With "JWT" the page is public and asks for a token. Otherwise the page has the same authorization as the logs.
+    - `viewer` (bool, default true): also serve the viewer, a web page for people, at `/executions/{executionId}` and `/jobs/{jobId}`.
+      The page contains no data and gets it from the API. With "JWT" the page is public and asks for a token.
+      Otherwise the page has the same authorization as the logs.
     - `cors_origins` (list of string, default []): origins of web pages that may call the API, for example "https://recovery.example.com".
     - `throttling_rate_limit` (number, requests per second, default 20): steady-state request limit of each route.
       An open viewer sends a request every 3 seconds, so 20 is sufficient for 60 viewers.
@@ -551,7 +674,8 @@ variable "api" {
     - `viewer_throttling_rate_limit` (number, requests per second, default 10): steady-state request limit of each route of the viewer,
       instead of `throttling_rate_limit`. With "JWT", these routes are public.
     - `viewer_throttling_burst_limit` (number, requests, default 20): burst limit of each route of the viewer.
-    - `reserved_concurrency` (number, default -1): reserved and maximum number of concurrent requests. -1 reserves none. In an account with a small concurrency quota, set a limit so that many viewers cannot use the concurrency that the pipeline needs.
+    - `reserved_concurrency` (number, default -1): reserved and maximum number of concurrent requests. -1 reserves none.
+      In an account with a small concurrency quota, set a limit so that many viewers cannot use the concurrency that the pipeline needs.
   EOT
   type = object({
     enabled       = optional(bool, true)
@@ -581,11 +705,20 @@ variable "api" {
     error_message = "api.jwt and api.authorization = \"JWT\" require each other. Set both or neither."
   }
   validation {
-    condition     = var.api.jwt == null || (can(regex("^https://[^\\s/?#]+(/[^\\s?#]*)?$", var.api.jwt.issuer)) && !can(regex("/\\.well-known/", var.api.jwt.issuer)))
-    error_message = "api.jwt.issuer must be the \"iss\" claim of the tokens: a URL that begins with \"https://\", without \"/.well-known/openid-configuration\". Example: \"https://login.example.com\"."
+    condition = (
+      var.api.jwt == null
+      || (can(regex("^https://[^\\s/?#]+(/[^\\s?#]*)?$", var.api.jwt.issuer)) && !can(regex("/\\.well-known/", var.api.jwt.issuer)))
+    )
+    error_message = <<-EOT
+      api.jwt.issuer must be the "iss" claim of the tokens: a URL that begins with "https://", without "/.well-known/openid-configuration". Example:
+      "https://login.example.com".
+    EOT
   }
   validation {
-    condition     = var.api.jwt == null || try(length(var.api.jwt.audience) > 0 && alltrue([for audience in var.api.jwt.audience : can(regex("^\\S+$", audience))]), false)
+    condition = (
+      var.api.jwt == null
+      || try(length(var.api.jwt.audience) > 0 && alltrue([for audience in var.api.jwt.audience : can(regex("^\\S+$", audience))]), false)
+    )
     error_message = "api.jwt.audience must have at least one audience without spaces. Otherwise the API would accept every token of the issuer."
   }
   validation {
@@ -594,18 +727,30 @@ variable "api" {
   }
   validation {
     condition     = alltrue([for origin in var.api.cors_origins : can(regex("^https?://[a-z0-9.-]+(:[0-9]{1,5})?$", origin))])
-    error_message = "api.cors_origins must contain origins as browsers send them: scheme, host in lowercase and optional port, without a path or \"*\". Example: \"https://recovery.example.com\"."
+    error_message = <<-EOT
+      api.cors_origins must contain origins as browsers send them: scheme, host in lowercase and optional port, without a path or "*". Example:
+      "https://recovery.example.com".
+    EOT
   }
   validation {
-    condition     = alltrue([for limit in [var.api.throttling_rate_limit, var.api.throttling_burst_limit] : limit >= 1 && limit <= 10000 && floor(limit) == limit])
+    condition = alltrue([
+      for limit in [var.api.throttling_rate_limit, var.api.throttling_burst_limit] :
+      limit >= 1 && limit <= 10000 && floor(limit) == limit
+    ])
     error_message = "api.throttling_rate_limit and api.throttling_burst_limit must be whole numbers from 1 to 10000."
   }
   validation {
-    condition     = alltrue([for limit in [var.api.viewer_throttling_rate_limit, var.api.viewer_throttling_burst_limit] : limit >= 1 && limit <= 10000 && floor(limit) == limit])
+    condition = alltrue([
+      for limit in [var.api.viewer_throttling_rate_limit, var.api.viewer_throttling_burst_limit] :
+      limit >= 1 && limit <= 10000 && floor(limit) == limit
+    ])
     error_message = "api.viewer_throttling_rate_limit and api.viewer_throttling_burst_limit must be whole numbers from 1 to 10000."
   }
   validation {
-    condition     = var.api.reserved_concurrency == -1 || (var.api.reserved_concurrency >= 1 && floor(var.api.reserved_concurrency) == var.api.reserved_concurrency)
+    condition = (
+      var.api.reserved_concurrency == -1
+      || (var.api.reserved_concurrency >= 1 && floor(var.api.reserved_concurrency) == var.api.reserved_concurrency)
+    )
     error_message = "api.reserved_concurrency must be a whole number of at least 1, or -1 to reserve none."
   }
 }
@@ -616,12 +761,18 @@ variable "api" {
 
 variable "notifications" {
   description = <<-EOT
-    Failure notifications: the ingest function publishes an SNS message at the first failure of each server or network in a job. It publishes another message for the final failure, for an error that becomes known later, for a launch after the failure, and for each failed post-launch action. The first three messages of a job are sent at once. Later ones, and messages about events of more than an hour ago, are collected in one message.
+    Failure notifications: the ingest function publishes an SNS message at the first failure of each server or network in a job.
+    It publishes another message for the final failure, for an error that becomes known later, for a launch after the failure, and for each failed post-launch
+    action. The first three messages of a job are sent at once. Later ones, and messages about events of more than an hour ago, are collected in one message.
     - `enabled` (bool, default true): false sends no notifications. The module still counts failures, and the alarm `server-failed` still fires.
     - `create_topic` (bool, default true): create the topic `NAME-failures`. Subscribe to the output `failure_topic_arn`.
-    - `topic_arn` (string, default null): ARN of your own topic, with `create_topic = false`. Its policy must allow this account to publish. The default policy of a topic in this account does.
+    - `topic_arn` (string, default null): ARN of your own topic, with `create_topic = false`. Its policy must allow this account to publish.
+      The default policy of a topic in this account does.
     - `kms_key_arn` (string, default null): ARN of the customer managed key that encrypts your own topic.
-    - `viewer_url` (string, default null): base URL of the viewer, for example of your proxy or front end. Notifications link to `/executions/{executionId}` below it, or to `/viewer/page?executionId={executionId}` if the ID has characters that a path cannot have. Null: the URL of the API. There is then no link if the viewer is disabled or `api.authorization` is "AWS_IAM", because a browser cannot sign requests.
+    - `viewer_url` (string, default null): base URL of the viewer, for example of your proxy or front end.
+      Notifications link to `/executions/{executionId}` below it, or to `/viewer/page?executionId={executionId}` if the ID has characters that a path cannot
+      have. Null: the URL of the API.
+      There is then no link if the viewer is disabled or `api.authorization` is "AWS_IAM", because a browser cannot sign requests.
   EOT
   type = object({
     enabled      = optional(bool, true)
@@ -635,19 +786,27 @@ variable "notifications" {
 
   validation {
     condition     = var.notifications.viewer_url == null || can(regex("^https?://\\S+[^/\\s]$", var.notifications.viewer_url))
-    error_message = "notifications.viewer_url must be a URL without a trailing \"/\". The module appends /executions/ID. Example: \"https://recovery.example.com\"."
+    error_message = <<-EOT
+      notifications.viewer_url must be a URL without a trailing "/". The module appends /executions/ID. Example: "https://recovery.example.com".
+    EOT
   }
   validation {
     condition     = !var.notifications.enabled || var.notifications.create_topic == (var.notifications.topic_arn == null)
-    error_message = "notifications must have either create_topic = true (the default), or create_topic = false and the topic_arn of your own topic. Set one of the two."
+    error_message = <<-EOT
+      notifications must have either create_topic = true (the default), or create_topic = false and the topic_arn of your own topic. Set one of the two.
+    EOT
   }
   validation {
     condition     = var.notifications.topic_arn == null || can(regex("^arn:[a-z0-9-]+:sns:[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_-]+$", var.notifications.topic_arn))
-    error_message = "notifications.topic_arn must be the ARN of a standard SNS topic, arn:PARTITION:sns:REGION:ACCOUNT:NAME. A FIFO topic cannot send email or SMS."
+    error_message = <<-EOT
+      notifications.topic_arn must be the ARN of a standard SNS topic, arn:PARTITION:sns:REGION:ACCOUNT:NAME. A FIFO topic cannot send email or SMS.
+    EOT
   }
   validation {
     condition     = var.notifications.kms_key_arn == null || (var.notifications.enabled && !var.notifications.create_topic)
-    error_message = "notifications.kms_key_arn is for your own topic and requires create_topic = false and topic_arn. To encrypt the topic of the module, set kms_key_arn."
+    error_message = <<-EOT
+      notifications.kms_key_arn is for your own topic and requires create_topic = false and topic_arn. To encrypt the topic of the module, set kms_key_arn.
+    EOT
   }
   validation {
     condition     = var.notifications.topic_arn == null || try(split(":", var.notifications.topic_arn)[3] == local.region, true)
@@ -655,7 +814,10 @@ variable "notifications" {
   }
   validation {
     condition     = var.notifications.kms_key_arn == null || can(regex("^arn:[a-z0-9-]+:kms:[a-z0-9-]+:[0-9]{12}:key/.+$", var.notifications.kms_key_arn))
-    error_message = "notifications.kms_key_arn must be the ARN of the key that encrypts your topic, not of an alias: arn:PARTITION:kms:REGION:ACCOUNT:key/ID. Use null if no customer managed key encrypts it."
+    error_message = <<-EOT
+      notifications.kms_key_arn must be the ARN of the key that encrypts your topic, not of an alias: arn:PARTITION:kms:REGION:ACCOUNT:key/ID.
+      Use null if no customer managed key encrypts it.
+    EOT
   }
 }
 
@@ -675,7 +837,9 @@ variable "create_kms_key" {
 
   validation {
     condition     = !var.create_kms_key || var.kms_key_arn == null
-    error_message = "create_kms_key and kms_key_arn are mutually exclusive. Remove kms_key_arn to create a key, or set create_kms_key = false to use your own key."
+    error_message = <<-EOT
+      create_kms_key and kms_key_arn are mutually exclusive. Remove kms_key_arn to create a key, or set create_kms_key = false to use your own key.
+    EOT
   }
 }
 
@@ -690,7 +854,10 @@ variable "kms_key_arn" {
 
   validation {
     condition     = var.kms_key_arn == null || can(regex("^arn:[a-z0-9-]+:kms:[a-z0-9-]+:[0-9]{12}:key/.+$", var.kms_key_arn))
-    error_message = "kms_key_arn must be the ARN of a KMS key, arn:PARTITION:kms:REGION:ACCOUNT:key/ID. Replace an alias by the ARN of its key. Use a customer managed key, because EventBridge cannot use alias/aws/sqs."
+    error_message = <<-EOT
+      kms_key_arn must be the ARN of a KMS key, arn:PARTITION:kms:REGION:ACCOUNT:key/ID. Replace an alias by the ARN of its key.
+      Use a customer managed key, because EventBridge cannot use alias/aws/sqs.
+    EOT
   }
 }
 
@@ -700,21 +867,30 @@ variable "kms_key_arn" {
 
 variable "alarms" {
   description = <<-EOT
-    CloudWatch alarms. A metric alarm costs $0.10 per month for each of its metrics, a composite alarm $0.50. The module creates a composite alarm only if it has actions. The description of each threshold states when the alarm fires.
+    CloudWatch alarms. A metric alarm costs $0.10 per month for each of its metrics, a composite alarm $0.50.
+    The module creates a composite alarm only if it has actions. The description of each threshold states when the alarm fires.
     - `enabled` (bool, default true): false creates no alarms.
-    - `runbooks` (string, default "docs/runbooks"): base path or URL of the runbooks. Alarm descriptions and failure notifications link to it. Set the URL of your copy if your on-call staff cannot open this repository.
+    - `runbooks` (string, default "docs/runbooks"): base path or URL of the runbooks. Alarm descriptions and failure notifications link to it.
+      Set the URL of your copy if your on-call staff cannot open this repository.
     - `actions` (list of string, default []): ARNs, for example of SNS topics, to notify when any alarm fires and when it returns to OK.
       Alarms for one-time events, such as a failed server, do not notify on OK. Do not use the output `failure_topic_arn`: CloudWatch
       may not publish to this topic.
-    - `pipeline_actions` (list of string, default []): ARNs for the composite alarm `pipeline-unhealthy`. It combines all alarms of the pipeline except `unlinked-events`, notifies once, and notifies again when all of them are OK. Terraform must know the number of ARNs at plan time: do not use `compact` or `distinct` with values of the same apply.
-    - `recovery_actions` (list of string, default []): ARNs for the composite alarm `recovery-needs-a-person`. It does not notify on OK. Terraform must know the number of these ARNs too.
-    - `queue_age_seconds` (number, seconds, default 300): an event is in the ingest queue for this time. The threshold is at least the visibility timeout plus 60 seconds, so that one retry does not raise the alarm. The batching window is added.
-    - `event_lag_milliseconds` (number, milliseconds, default 5000): in three of ten minutes, half of the events are stored at least this time after they happened. A `poll_interval_seconds` above 3 and the batching window of `ingest` raise the threshold.
-    - `unlinked_after_minutes` (number, minutes, default null): an event is unlinked for this time. Null: 60 with `execution_history`, otherwise no such alarm, because it would always fire in accounts where jobs have no executions.
+    - `pipeline_actions` (list of string, default []): ARNs for the composite alarm `pipeline-unhealthy`.
+      It combines all alarms of the pipeline except `unlinked-events`, notifies once, and notifies again when all of them are OK.
+      Terraform must know the number of ARNs at plan time: do not use `compact` or `distinct` with values of the same apply.
+    - `recovery_actions` (list of string, default []): ARNs for the composite alarm `recovery-needs-a-person`. It does not notify on OK.
+      Terraform must know the number of these ARNs too.
+    - `queue_age_seconds` (number, seconds, default 300): an event is in the ingest queue for this time.
+      The threshold is at least the visibility timeout plus 60 seconds, so that one retry does not raise the alarm. The batching window is added.
+    - `event_lag_milliseconds` (number, milliseconds, default 5000): in three of ten minutes, half of the events are stored at least this time after they
+      happened. A `poll_interval_seconds` above 3 and the batching window of `ingest` raise the threshold.
+    - `unlinked_after_minutes` (number, minutes, default null): an event is unlinked for this time.
+      Null: 60 with `execution_history`, otherwise no such alarm, because it would always fire in accounts where jobs have no executions.
     - `function_errors` (number, default 5): errors of a function in five minutes. At most 3 for the collector and the linker, which run once per minute.
     - `function_throttles` (number, default 1): throttled invocations of a function in five minutes.
     - `function_duration_percent` (number, percent, default 95): duration of an invocation, relative to the timeout. 100 for the collector.
-    - `table_throttles` (number, default 10): throttled reads or writes of the events table, or writes of the notifications table, in a minute. The clients retry them.
+    - `table_throttles` (number, default 10): throttled reads or writes of the events table, or writes of the notifications table, in a minute.
+      The clients retry them.
     - `table_errors` (number, default 10): internal DynamoDB errors of reads or writes of the events table in a minute. The clients retry them.
     - `api_5xx` (number, default 5): 5xx errors of the API in five minutes.
     - `api_latency_milliseconds` (number, milliseconds, default 500): for five consecutive minutes, 10 % of the requests take at least this time.
@@ -752,7 +928,10 @@ variable "alarms" {
   }
   validation {
     condition     = can(regex("^\\S{1,500}$", var.alarms.runbooks)) && !endswith(var.alarms.runbooks, "/")
-    error_message = "alarms.runbooks must be a path or URL of at most 500 characters, without spaces and without a trailing \"/\". Example: \"https://wiki.example.com/drs-job-log/runbooks\"."
+    error_message = <<-EOT
+      alarms.runbooks must be a path or URL of at most 500 characters, without spaces and without a trailing "/". Example:
+      "https://wiki.example.com/drs-job-log/runbooks".
+    EOT
   }
   validation {
     condition = alltrue([

@@ -201,11 +201,17 @@ resource "aws_lambda_function" "this" {
   lifecycle {
     precondition {
       condition     = var.defaults.package.filename == null || fileexists(coalesce(var.defaults.package.filename, "-"))
-      error_message = "The deployment package ${coalesce(var.defaults.package.filename, "-")} does not exist. If you changed lambda_src, run make package and commit the result. Otherwise, get an unchanged copy of the module. To use your own package, set package."
+      error_message = <<-EOT
+        The deployment package ${coalesce(var.defaults.package.filename, "-")} does not exist.
+        If you changed lambda_src, run make package and commit the result. Otherwise, get an unchanged copy of the module. To use your own package, set package.
+      EOT
     }
     precondition {
       condition     = length(setintersection(keys(var.environment), keys(var.defaults.additional_environment))) == 0
-      error_message = "functions.environment must not set ${join(", ", setintersection(keys(var.environment), keys(var.defaults.additional_environment)))}: the module sets these variables. Remove them from functions.environment."
+      error_message = <<-EOT
+        functions.environment must not set ${join(", ", setintersection(keys(var.environment), keys(var.defaults.additional_environment)))}: the module sets
+        these variables. Remove them from functions.environment.
+      EOT
     }
     # Lambda measures the environment as a JSON object. Base64 has four characters for three bytes.
     precondition {
@@ -214,7 +220,10 @@ resource "aws_lambda_function" "this" {
     }
     precondition {
       condition     = alltrue([for layer in var.defaults.layers : layer != null])
-      error_message = "AWS publishes no Powertools layer in this partition or Region. Set functions.powertools_layer.arn to your own copy, or set functions.powertools_layer.enabled = false and use a package that contains Powertools."
+      error_message = <<-EOT
+        AWS publishes no Powertools layer in this partition or Region.
+        Set functions.powertools_layer.arn to your own copy, or set functions.powertools_layer.enabled = false and use a package that contains Powertools.
+      EOT
     }
   }
 }
@@ -241,7 +250,10 @@ locals {
       threshold   = var.alarms.throttles
     }
     duration = {
-      description = "An invocation of ${var.name} took at least ${var.alarms.duration_percent} % of its timeout of ${var.timeout} s. It timed out or is close to it."
+      description = join(" ", [
+        "An invocation of ${var.name} took at least ${var.alarms.duration_percent} % of its timeout of ${var.timeout} s.",
+        "It timed out or is close to it.",
+      ])
       metric_name = "Duration"
       statistic   = "Maximum"
       period      = 60

@@ -74,7 +74,9 @@ variable "defaults" {
 }
 
 variable "alarms" {
-  description = "Alarms of the function: whether to create them, their actions and thresholds, and the base path of the runbooks. See `alarms` of the root module."
+  description = <<-EOT
+    Alarms of the function: whether to create them, their actions and thresholds, and the base path of the runbooks. See `alarms` of the root module.
+  EOT
   type = object({
     enabled          = bool
     actions          = list(string)

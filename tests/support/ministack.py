@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 REGION = "us-east-1"
 
 
-# MiniStack without hypercorn's limit of 1,000 requests of a connection. When a connection ends, the AWS provider can repeat
-# a request that succeeded.
+# MiniStack without the limit of hypercorn of 1,000 requests of a connection. If a connection ends, the AWS provider can
+# repeat a request that succeeded.
 _PROGRAM = """
 from hypercorn.config import Config
 Config.keep_alive_max_requests = 10**9

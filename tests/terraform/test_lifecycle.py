@@ -148,7 +148,7 @@ def test_another_machine_applies_a_saved_plan(protected: Terraform, other_machin
 def test_a_missing_package_is_an_error_of_the_plan(other_machine: Terraform) -> None:
     (other_machine.folder / "../../../lambda_package" / package.name()).unlink()
 
-    messages = {diagnostic["detail"] for diagnostic in other_machine.refusals()}
+    messages = {" ".join(diagnostic["detail"].split()) for diagnostic in other_machine.refusals()}
 
     assert len(messages) == 1
     assert re.search(r"package .*/drs_job_log-[0-9a-f]{16}\.zip does not exist.* run make package", messages.pop())
@@ -158,7 +158,7 @@ def test_the_package_of_other_sources_is_not_deployed(other_machine: Terraform) 
     source = other_machine.folder / "../../../lambda_src/drs_job_log/table.py"
     source.write_text(source.read_text() + "# a change\n")
 
-    messages = {diagnostic["detail"] for diagnostic in other_machine.refusals()}
+    messages = {" ".join(diagnostic["detail"].split()) for diagnostic in other_machine.refusals()}
 
     assert len(messages) == 1
     assert "does not exist. If you changed lambda_src, run make package" in messages.pop()

@@ -118,6 +118,11 @@ REJECTED_BY_PRECONDITIONS = [
 ]
 
 
+def flat(message: str) -> str:
+    """Return a message in one line."""
+    return " ".join(message.split())
+
+
 @pytest.fixture(scope="module")
 def refusals(copy: Path, stack: MiniStack) -> list[dict[str, Any]]:
     return root_module(copy, "refusals", stack).refusals()
@@ -135,7 +140,7 @@ def precondition_refusals(copy: Path, stack: MiniStack) -> list[dict[str, Any]]:
 
 @pytest.mark.parametrize(("case", "message"), REJECTED.items())
 def test_an_invalid_input_is_rejected_with_the_remedy(refusals: list[dict[str, Any]], case: str, message: str) -> None:
-    errors = [diagnostic["detail"] for diagnostic in refusals if diagnostic["snippet"]["context"] == f'module "{case}"']
+    errors = [flat(error["detail"]) for error in refusals if error["snippet"]["context"] == f'module "{case}"']
 
     assert len(errors) == 1, errors
     assert message in errors[0]
@@ -149,7 +154,7 @@ def test_preconditions_reject_invalid_combinations(precondition_refusals: list[d
     # One function or all functions report an error. Terraform adds a line with the rule of a variable.
     # An error of the provider has no detail.
     errors = {
-        re.sub("-large-[a-z]+", "-large-", (diagnostic["detail"] or diagnostic["summary"]).split("\n")[0])
+        re.sub("-large-[a-z]+", "-large-", flat((diagnostic["detail"] or diagnostic["summary"]).split("\n\n")[0]))
         for diagnostic in precondition_refusals
     }
 
@@ -169,7 +174,7 @@ def test_preconditions_reject_invalid_combinations(precondition_refusals: list[d
     ],
 )
 def test_validations_reject_invalid_combinations(combinations: list[dict[str, Any]], case: str, message: str) -> None:
-    (error,) = [d["detail"] for d in combinations if d["snippet"]["context"] == f'module "{case}"']
+    (error,) = [flat(d["detail"]) for d in combinations if d["snippet"]["context"] == f'module "{case}"']
 
     assert message in error
     assert len(combinations) == 6
@@ -178,10 +183,10 @@ def test_validations_reject_invalid_combinations(combinations: list[dict[str, An
 def test_each_validation_of_the_module_rejects_an_input(
     refusals: list[dict[str, Any]], combinations: list[dict[str, Any]], precondition_refusals: list[dict[str, Any]]
 ) -> None:
-    errors = "\n".join(diagnostic["detail"] for diagnostic in refusals + combinations + precondition_refusals)
+    errors = flat("\n".join(diagnostic["detail"] for diagnostic in refusals + combinations + precondition_refusals))
     rules = [
         # The text before the first interpolation, because its value differs.
-        re.split(r"\$\{", rule["error_message"])[0]
+        flat(re.split(r"\$\{", rule["error_message"])[0])
         for variable in hcl.blocks("variables.tf", "variable").values()
         for rule in variable.get("validation", [])
     ]
