@@ -32,8 +32,8 @@ variable "functions" {
     - `architecture` (string, default "arm64"): "arm64" or "x86_64".
     - `memory_size` (number, MB, default 256): memory of each function.
     - `log_retention_in_days` (number, days, default 30): retention of the function logs and of the API's access log. 0 keeps logs forever.
-    - `log_skip_destroy` (bool, default false): Terraform removes the log groups from its state and does not delete them. Apply
-      this value before you destroy the module. Before you create it again with the same name, import the log groups.
+    - `log_skip_destroy` (bool, default false): if you destroy the module, keep the log groups. Terraform only removes them from its state.
+      Apply this value before you destroy the module. Before you create it again with the same name, import the log groups.
     - `log_level` (string, default "INFO"): "INFO" or "DEBUG". The AWS SDK always logs at INFO, because it logs credentials at DEBUG.
     - `tracing` (bool, default false): record an X-Ray trace of each invocation.
       While no job runs, the module has two invocations per minute, which costs about $0.40 per month.
@@ -42,8 +42,8 @@ variable "functions" {
     - `environment` (map of string, default {}): additional environment variables.
     - `permissions_boundary` (string, default null): ARN of the IAM policy that is the permissions boundary of all roles.
     - `role_path` (string, default "/"): IAM path of all roles.
-    - `vpc` (object, default null): connect the functions to a VPC. It needs VPC endpoints, or a route, for the AWS services that
-      the functions call. See docs/vpc.md.
+    - `vpc` (object, default null): connect the functions to a VPC.
+      The VPC needs endpoints, or a route, for the AWS services that the functions call. See docs/vpc.md.
     - `vpc.subnet_ids` (list of string, required): subnets, in at least two Availability Zones for high availability.
     - `vpc.security_group_ids` (list of string, required): one to five security groups. They must allow outbound HTTPS.
     - `code_signing_config_arn` (string, default null): ARN of a Lambda code signing configuration. It requires a signed `package`,
@@ -330,10 +330,11 @@ variable "ingest" {
       false
     )
     error_message = <<-EOT
-      ingest.visibility_timeout_seconds must be at least 6 × timeout_seconds + batching_window_seconds = ${6 * var.ingest.timeout_seconds +
-  var.ingest.batching_window_seconds} and at most 43200. With less, SQS would deliver a batch again while it is processed. Use null to derive it.
+      ingest.visibility_timeout_seconds must be at least 6 × timeout_seconds + batching_window_seconds
+      = ${6 * var.ingest.timeout_seconds + var.ingest.batching_window_seconds} and at most 43200.
+      With less, SQS would deliver a batch again while it is processed. Use null to derive it.
     EOT
-}
+  }
 }
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -352,7 +353,7 @@ variable "collector" {
     - `reserved_concurrency` (number, default -1): reserved and maximum number of concurrent invocations, at least 2. -1 reserves none.
     - `include_this_account` (bool, default true): read this account and Region. `targets` are read in addition.
     - `targets` (list of objects, default [], at most 400): other accounts and Regions to read. `{}` is this account and Region.
-      The collector detects a new job there within a minute.
+      The collector detects a new job of a target within a minute.
       With more than 10 targets, the module stores them in SSM parameters, and Terraform must know the roles at plan time.
     - `targets[*].region` (string, default null): Region of the target. Null: this Region.
     - `targets[*].role_arn` (string, default null): IAM role to assume. Null: this account. The module `modules/member-role` creates such a role.
@@ -624,8 +625,8 @@ variable "execution_history" {
 
 variable "retention_days" {
   description = <<-EOT
-    Number of days to keep an event after it happened. DynamoDB deletes expired events within a few days. If you change it, the new value applies to new events.
-    Stored events keep their expiry. docs/operations.md contains a command that changes it.
+    Number of days to keep an event after it happened. DynamoDB deletes expired events within a few days.
+    If you change it, the new value applies to new events. Stored events keep their expiry. docs/operations.md contains a command that changes it.
   EOT
   type        = number
   default     = 30
