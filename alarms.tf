@@ -156,7 +156,7 @@ locals {
     var.collector.enabled ? {
       collector-rule-failed-invocations = {
         description = join(" ", [
-          "EventBridge failed to invoke the collector when a DRS job started or launched a server.",
+          "EventBridge failed to invoke the collector when a DRS job started.",
           "The collector finds a new job up to a minute late.",
         ])
         runbook            = "collector-rule-failed-invocations"

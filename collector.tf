@@ -23,7 +23,9 @@ locals {
     floor(5800 / max(1, [for arn in local.target_roles : length(arn) + 3]...))
   ) : []
 
+  # With a digest of the list: the function keeps a complete list while Terraform changes it.
   targets_parameter_path = "/drs-job-log/${local.prefix}/targets"
+  targets_digest         = sha256(local.targets_json)
   # A parameter has at most 4,096 characters.
   targets_parameter_values = local.has_many_targets ? [
     for start in range(0, length(local.targets_json), 4096) : substr(local.targets_json, start, 4096)
@@ -31,7 +33,7 @@ locals {
   # The digest makes the function read the parameters again when they change, and detects an incomplete change.
   targets_environment = local.has_many_targets ? {
     DRS_TARGETS_PARAMETERS = join(",", aws_ssm_parameter.targets[*].name)
-    DRS_TARGETS_SHA256     = sha256(local.targets_json)
+    DRS_TARGETS_SHA256     = local.targets_digest
   } : { DRS_TARGETS = local.targets_json }
 
   wake_rule_name = "${local.prefix}-collector"
@@ -183,12 +185,16 @@ resource "aws_ssm_parameter" "targets" {
   #checkov:skip=CKV_AWS_337:The ARNs of roles and external IDs are no secrets
   count = length(local.targets_parameter_values)
 
-  name        = "${local.targets_parameter_path}/${count.index}"
+  name        = "${local.targets_parameter_path}/${substr(local.targets_digest, 0, 8)}/${count.index}"
   description = "Part ${count.index + 1} of ${length(local.targets_parameter_values)} of the targets of ${var.name}-collector"
   type        = "String"
   tags        = var.tags
 
   insecure_value = local.targets_parameter_values[count.index] # not a secret, so that the plan shows it
+
+  lifecycle {
+    create_before_destroy = true # Terraform deletes the previous list after the function uses the new one
+  }
 }
 
 resource "aws_iam_policy" "targets" {
@@ -221,7 +227,7 @@ data "aws_iam_policy_document" "targets" {
 resource "aws_iam_role_policy_attachment" "targets" {
   count = length(local.target_role_chunks)
 
-  role       = module.collector[0].function.role_name
+  role       = module.collector[0].role_name
   policy_arn = aws_iam_policy.targets[count.index].arn
 }
 

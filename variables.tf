@@ -354,7 +354,7 @@ variable "collector" {
     - `include_this_account` (bool, default true): read this account and Region. `targets` are read in addition.
     - `targets` (list of objects, default [], at most 400): other accounts and Regions to read. `{}` is this account and Region.
       The collector detects a new job of a target within a minute.
-      With more than 10 targets, the module stores them in SSM parameters, and Terraform must know the roles at plan time.
+      With more than 10 targets, the module stores them in SSM parameters, and Terraform must know the targets at plan time.
     - `targets[*].region` (string, default null): Region of the target. Null: this Region.
     - `targets[*].role_arn` (string, default null): IAM role to assume. Null: this account. The module `modules/member-role` creates such a role.
     - `targets[*].external_id` (string, default null): external ID for the role.
@@ -676,7 +676,7 @@ variable "api" {
       instead of `throttling_rate_limit`. With "JWT", these routes are public.
     - `viewer_throttling_burst_limit` (number, requests, default 20): burst limit of each route of the viewer.
     - `reserved_concurrency` (number, default -1): reserved and maximum number of concurrent requests. -1 reserves none.
-      In an account with a small concurrency quota, set a limit so that many viewers cannot use the concurrency that the pipeline needs.
+      Lambda refuses a reservation in an account with a small concurrency quota. The request limits protect the pipeline there.
   EOT
   type = object({
     enabled       = optional(bool, true)

@@ -9,6 +9,11 @@ output "function" {
   }
 }
 
+output "role_name" {
+  description = "Name of the role. Unlike `function.role_name`, it does not depend on the function."
+  value       = aws_iam_role.this.name
+}
+
 output "alarms" {
   description = "Map of alarm (`errors`, `throttles`, `duration`) to `name` and `arn`."
   value       = { for key, alarm in aws_cloudwatch_metric_alarm.this : key => { name = alarm.alarm_name, arn = alarm.arn } }

@@ -858,6 +858,24 @@ def test_with_only_tagged_jobs_without_the_tags_are_not_read(pipeline: Pipeline)
     )
 
 
+def test_a_cleanup_job_belongs_to_the_launch_before_it(pipeline: Pipeline) -> None:
+    """Each drill launches the same server. A later launch does not hide the launch that a cleanup job ends."""
+    pipeline.settings = replace(SETTINGS, only_tagged={"environment": "prod"})
+    cleanups = []
+    for number in (1, 2):
+        pipeline.start(scripts.launch([ONE]), environment="prod", ExecutionId=f"drill-{number}")
+        pipeline.play(40 * MINUTE)
+        cleanups.append(pipeline.start(scripts.terminate([ONE])))
+        pipeline.play(20 * MINUTE)
+
+    pipeline.published.clear()
+    pipeline.cold_start()
+    assert pipeline.collector.collect(PassRequest(job_ids=cleanups), pipeline.now).failures == {}
+
+    executions = {(detail["jobID"], detail["executionId"]) for detail in pipeline.published}
+    assert executions == {(cleanups[0], "drill-1"), (cleanups[1], "drill-2")}
+
+
 def test_a_running_job_that_loses_its_tags_is_read_to_its_end(pipeline: Pipeline) -> None:
     pipeline.settings = replace(SETTINGS, only_tagged={"environment": "prod"})
     pipeline.cold_start()

@@ -144,8 +144,10 @@ class Collector:
         self._settings = settings
         # By target, then by job ID.
         self._trackers: dict[DrsClient, dict[str, JobTracker]] = {}
-        # The newest LAUNCH job of each server, by target.
-        self._launches: dict[DrsClient, dict[str, JobTypeDef]] = {}
+        # The LAUNCH jobs of each server by job ID, by target.
+        self._launches: dict[DrsClient, dict[str, dict[str, JobTypeDef]]] = {}
+        # Targets that could not be read in the last pass. They are read last, so that they do not delay the others.
+        self._failed_targets: set[DrsClient] = set()
         self._readers = ThreadPoolExecutor(_POOL_SIZE)
         self._writers = ThreadPoolExecutor(_POOL_SIZE)
 
@@ -174,7 +176,8 @@ class Collector:
         jobs: list[TrackedJob] = []
 
         def tracked_jobs() -> Iterator[TrackedJob]:
-            for jobs_of_target in read(self._targets, str, lambda drs: self._list_jobs(drs, request, now)):
+            targets = sorted(self._targets, key=lambda drs: drs in self._failed_targets)
+            for jobs_of_target in read(targets, str, lambda drs: self._list_jobs(drs, request, now)):
                 jobs.extend(jobs_of_target)
                 yield from jobs_of_target
 
@@ -213,9 +216,18 @@ class Collector:
 
     def _list_jobs(self, drs: DrsClient, request: PassRequest, now: datetime) -> list[TrackedJob]:
         """Return the requested jobs of a target, or all due jobs: those in the look-back period and unfinished ones."""
+        try:
+            jobs = self._jobs_of(drs, request, now)
+        except Exception:
+            self._failed_targets.add(drs)
+            raise
+        self._failed_targets.discard(drs)
+        return jobs
+
+    def _jobs_of(self, drs: DrsClient, request: PassRequest, now: datetime) -> list[TrackedJob]:
         drs.connect()
         if request.is_manual:
-            if self._settings.only_tagged and drs not in self._launches:
+            if self._settings.only_tagged:
                 self._remember_launches(drs, drs.jobs())
             requested = [
                 job for job in drs.jobs(ids=request.job_ids, since=request.since) if self._is_selected(drs, job)
@@ -259,9 +271,14 @@ class Collector:
     def _remember_launches(self, drs: DrsClient, jobs: Sequence[JobTypeDef]) -> None:
         launches = self._launches.setdefault(drs, {})
         for job in jobs:
-            for server in server_ids(job) if job.get("type") == "LAUNCH" else ():
-                if server not in launches or created_before(launches[server], job):
-                    launches[server] = job
+            if job.get("type") != "LAUNCH":
+                continue
+            # Only what a TERMINATE job needs, because DRS keeps many jobs.
+            launch: JobTypeDef = {"jobID": job["jobID"], "tags": job.get("tags", {})}
+            if "creationDateTime" in job:
+                launch["creationDateTime"] = job["creationDateTime"]
+            for server in server_ids(job):
+                launches.setdefault(server, {})[job["jobID"]] = launch
 
     def _is_selected(self, drs: DrsClient, job: JobTypeDef) -> bool:
         """Whether the job has the tags of ``only_tagged`` or, for a TERMINATE job, one of its launches has them.
@@ -276,9 +293,13 @@ class Collector:
         if job.get("type") != "TERMINATE":
             return []
         launches = self._launches.get(drs, {})
-        of_servers = [launches[server] for server in server_ids(job) if server in launches]
-        earlier = {launch["jobID"]: launch for launch in of_servers if created_before(launch, job)}
-        return list(earlier.values())
+        newest = {}
+        for server in server_ids(job):
+            earlier = [launch for launch in launches.get(server, {}).values() if created_before(launch, job)]
+            # Times of the DRS API have one format, so that their order is the order of their texts.
+            for launch in sorted(earlier, key=lambda one: one.get("creationDateTime", ""))[-1:]:
+                newest[launch["jobID"]] = launch
+        return list(newest.values())
 
     def _read_job(self, tracked: TrackedJob, now: datetime, failures: dict[str, str]) -> list[BusEntry]:
         """Read the log of a job and return its new events. Skip a job whose events were all sent.

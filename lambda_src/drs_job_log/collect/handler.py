@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
+from botocore.exceptions import BotoCoreError, ClientError
 
 from drs_job_log import config
 from drs_job_log.collect import smoke_test
@@ -67,7 +68,7 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, i
     wait = 0.0
     request = parse_event(event)
     is_woken = "detail-type" in event
-    if is_woken and not poll_lock.acquire(datetime.now(UTC), seconds_left(context)):
+    if is_woken and not is_only_poller(context):
         return {"passes": 0, "jobs": 0, "emitted": 0}
     try:
         while not passes or seconds_left(context) - wait > _MIN_SECONDS_FOR_PASS:
@@ -80,7 +81,7 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, i
     finally:
         add_metrics(passes, is_manual=request.is_manual)
         if is_woken:
-            poll_lock.release()
+            release_lock(context)
     if passes[-1].failures:
         raise CollectionError("; ".join(f"{subject}: {reason}" for subject, reason in passes[-1].failures.items()))
     answer = {"passes": len(passes), "jobs": passes[-1].jobs, "emitted": sum(result.emitted for result in passes)}
@@ -90,12 +91,29 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, i
     return answer
 
 
+def is_only_poller(context: LambdaContext) -> bool:
+    """Whether no other woken invocation polls. Without an answer of DynamoDB, this one polls too."""
+    try:
+        return poll_lock.acquire(context.aws_request_id, datetime.now(UTC), seconds_left(context))
+    except (BotoCoreError, ClientError):
+        logger.exception("Lock not acquired. The invocation polls without it")
+        return True
+
+
+def release_lock(context: LambdaContext) -> None:
+    """Let the next woken invocation poll. If DynamoDB does not answer, the lock expires."""
+    try:
+        poll_lock.release(context.aws_request_id)
+    except (BotoCoreError, ClientError):
+        logger.exception("Lock not released. It expires at the end of this minute")
+
+
 def parse_event(event: Mapping[str, Any]) -> PassRequest:
     """Return the jobs to read.
 
     The event of the schedule is empty. Any EventBridge event wakes the collector. ``{"jobIds": [...]}``,
     ``{"since": "..."}`` and ``{"smokeTest": true}`` are manual requests for a single pass. The smoke test reads the
-    jobs of the last day.
+    jobs of the last day, or of the look-back period if it is shorter: older jobs could cause notifications.
 
     Raises
     ------
@@ -112,7 +130,7 @@ def parse_event(event: Mapping[str, Any]) -> PassRequest:
         case {"since": since, **rest} if not rest:
             return PassRequest(since=parse_time("since", since))
         case {"smokeTest": True, **rest} if not rest:
-            return PassRequest(since=datetime.now(UTC) - timedelta(days=1))
+            return PassRequest(since=datetime.now(UTC) - min(timedelta(days=1), settings.lookback))
     raise ValueError(
         'the event must be {} for all due jobs, {"jobIds": ["drsjob-…", …]} for these jobs, {"since": '
         '"2025-11-28T20:30:15Z"} for the jobs created since then, or {"smokeTest": true} for a test of the pipeline, '

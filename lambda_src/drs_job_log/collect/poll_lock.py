@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from mypy_boto3_dynamodb import DynamoDBClient
 
-# The item in the notifications table. ``expiration`` is the TTL attribute of the table.
+# The key of the item in the notifications table. Its attribute ``expiration`` is the TTL attribute of the table.
 _KEY: Final[Mapping[str, Any]] = {"id": {"S": "collector"}}
 
 
@@ -28,16 +28,23 @@ class PollLock:
         self._client = client
         self._table_name = table_name
 
-    def acquire(self, now: datetime, seconds: float) -> bool:
-        """Take the lock for at most this time. Return False if another invocation holds it."""
+    def acquire(self, owner: str, now: datetime, seconds: float) -> bool:
+        """Take the lock for at most this time. Return False if another owner holds it."""
         return conditional_write(
             self._client.put_item,
             TableName=self._table_name,
-            Item={**_KEY, "expiration": {"N": str(math.ceil(now.timestamp() + seconds))}},
-            ConditionExpression="attribute_not_exists(id) OR expiration <= :now",
-            ExpressionAttributeValues={":now": {"N": str(math.floor(now.timestamp()))}},
+            Item={**_KEY, "holder": {"S": owner}, "expiration": {"N": str(math.ceil(now.timestamp() + seconds))}},
+            # The owner can hold it: boto3 repeats a request whose response is lost.
+            ConditionExpression="attribute_not_exists(id) OR expiration <= :now OR holder = :owner",
+            ExpressionAttributeValues={":now": {"N": str(math.floor(now.timestamp()))}, ":owner": {"S": owner}},
         )
 
-    def release(self) -> None:
-        """Let the next invocation take the lock."""
-        self._client.delete_item(TableName=self._table_name, Key=_KEY)
+    def release(self, owner: str) -> None:
+        """Let the next invocation take the lock, if this owner holds it."""
+        conditional_write(
+            self._client.delete_item,
+            TableName=self._table_name,
+            Key=_KEY,
+            ConditionExpression="holder = :owner",
+            ExpressionAttributeValues={":owner": {"S": owner}},
+        )

@@ -14,6 +14,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from botocore.exceptions import ReadTimeoutError
 from drs_job_log.collect.collector import Collector, PassRequest, PassResult
 from drs_job_log.collect.drs_client import DrsClient
 from drs_job_log.collect.event_bus import EventBus
@@ -901,3 +902,36 @@ def test_requested_jobs_are_collected_at_any_age(make_world: Callable[..., World
     assert world.collect(PassRequest(since=START - SECOND)).emitted == 15
     world.deliver()
     assert (len(world.rows(job_id)), len(world.rows(other))) == (14, 14)
+
+
+class HangingTarget:
+    """A target whose requests take longer than the pass, or that has no jobs."""
+
+    def __init__(self, name: str, *, hangs: bool, clock: list[float]) -> None:
+        self.name, self.hangs, self.clock, self.reads = name, hangs, clock, 0
+
+    def __str__(self) -> str:
+        return self.name
+
+    def connect(self) -> None:
+        """Do nothing."""
+
+    def jobs(self, **_: Any) -> list[Any]:
+        if self.hangs:
+            self.clock[0] -= 2  # 20 s in one of ten threads
+            raise ReadTimeoutError(endpoint_url=self.name)
+        self.reads += 1
+        return []
+
+
+def test_targets_that_do_not_answer_do_not_delay_the_others() -> None:
+    """The first pass does not know which targets hang, and runs out of time. The next one reads the others first."""
+    clock = [60.0]
+    targets = [HangingTarget(f"target {n}", hangs=n < 40, clock=clock) for n in range(80)]
+    collector = Collector(targets, Table(), None, SETTINGS)  # type: ignore[arg-type]
+
+    for _ in range(10):
+        clock[0] = 60.0
+        collector.collect(PassRequest(), START, lambda: clock[0])
+
+    assert all(target.reads >= 5 for target in targets if not target.hangs)

@@ -2,11 +2,12 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from botocore.exceptions import EndpointConnectionError
 from drs_job_log.collect import handler as collector
 from drs_job_log.collect.collector import PassRequest, PassResult
 from drs_job_log.collect.poll_lock import PollLock
@@ -118,7 +119,7 @@ def test_one_of_many_woken_invocations_polls(play: Callable[..., FakeCollector],
 
     def passes(number: int) -> PassResult:
         if number == 1:
-            others.extend(collector.lambda_handler(CLOUD_TRAIL, Clock()) for _ in range(19))
+            others.extend(collector.lambda_handler(CLOUD_TRAIL, Clock(aws_request_id=f"{n}")) for n in range(19))
         return done(running_jobs=1)
 
     assert len(play(CLOUD_TRAIL, passes).requests) == 20  # of the first invocation
@@ -128,17 +129,57 @@ def test_one_of_many_woken_invocations_polls(play: Callable[..., FakeCollector],
 
 
 def test_the_schedule_needs_no_lock(play: Callable[..., FakeCollector], dynamodb: DynamoDBClient) -> None:
-    assert PollLock(dynamodb, NOTIFICATIONS_TABLE).acquire(datetime.now(UTC), 60)
+    assert PollLock(dynamodb, NOTIFICATIONS_TABLE).acquire("another", datetime.now(UTC), 60)
 
     assert play({}, lambda _: done()).requests == [PassRequest()]
 
 
 def test_an_invocation_that_was_killed_does_not_keep_the_lock(dynamodb: DynamoDBClient) -> None:
     lock, now = PollLock(dynamodb, NOTIFICATIONS_TABLE), datetime.now(UTC)
-    assert lock.acquire(now, 60)
+    assert lock.acquire("killed", now, 60)
 
-    assert not lock.acquire(now + timedelta(seconds=59), 60)
-    assert lock.acquire(now + timedelta(seconds=62), 60)
+    assert not lock.acquire("next", now + timedelta(seconds=59), 60)
+    assert lock.acquire("next", now + timedelta(seconds=62), 60)
+
+
+def test_a_repeated_request_for_the_lock_has_the_same_result(dynamodb: DynamoDBClient) -> None:
+    """boto3 repeats a request if its response is lost."""
+    lock, now = PollLock(dynamodb, NOTIFICATIONS_TABLE), datetime.now(UTC)
+
+    assert [lock.acquire("one", now, 60), lock.acquire("one", now, 60)] == [True, True]
+    lock.release("another")
+    assert not lock.acquire("another", now, 60)
+    lock.release("one")
+    lock.release("one")
+    assert lock.acquire("another", now, 60)
+
+
+def test_a_woken_invocation_polls_if_dynamodb_does_not_answer(
+    play: Callable[..., FakeCollector], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Down:
+        def acquire(self, *_: Any) -> bool:
+            raise EndpointConnectionError(endpoint_url="dynamodb")
+
+        def release(self, *_: Any) -> None:
+            raise EndpointConnectionError(endpoint_url="dynamodb")
+
+    monkeypatch.setattr(collector, "poll_lock", Down())
+
+    assert play(CLOUD_TRAIL, lambda _: done()).requests == [PassRequest()]
+
+
+def test_the_smoke_test_reads_no_jobs_from_before_the_look_back_period(
+    play: Callable[..., FakeCollector], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Their failures would be notified."""
+    monkeypatch.setattr(collector.smoke_test, "run", lambda *_: timedelta(seconds=1))
+    monkeypatch.setattr(collector, "settings", replace(collector.settings, lookback=timedelta(hours=1)))
+
+    (request,) = play({"smokeTest": True}, lambda _: done()).requests
+
+    assert request.since is not None
+    assert abs(datetime.now(UTC) - timedelta(hours=1) - request.since) < timedelta(minutes=1)
 
 
 def test_since_is_parsed_as_a_time(play: Callable[..., FakeCollector]) -> None:
