@@ -868,11 +868,11 @@ def test_a_cleanup_job_belongs_to_the_launch_before_it(pipeline: Pipeline) -> No
         cleanups.append(pipeline.start(scripts.terminate([ONE])))
         pipeline.play(20 * MINUTE)
 
-    pipeline.published.clear()
     pipeline.cold_start()
-    assert pipeline.collector.collect(PassRequest(job_ids=cleanups), pipeline.now).failures == {}
+    result = pipeline.collector.collect(PassRequest(job_ids=cleanups), pipeline.now)
 
-    executions = {(detail["jobID"], detail["executionId"]) for detail in pipeline.published}
+    assert (result.jobs, result.failures) == (2, {})
+    executions = {(d["jobID"], d["executionId"]) for d in pipeline.published if d["jobID"] in cleanups}
     assert executions == {(cleanups[0], "drill-1"), (cleanups[1], "drill-2")}
 
 
