@@ -31,7 +31,8 @@ if TYPE_CHECKING:
     from drs_job_log.model.events import JobLogEvent
 
 ROOT: Final = Path(__file__).resolve().parents[1]
-LAUNCH_RESULT: Final = {"detail-type": "DRS Source Server Launch Result"}  # the collector makes one pass for it
+# The environment of a collector that makes one pass in an invocation: the next one would start after its end.
+ONE_PASS: Final = {"POLL_INTERVAL_SECONDS": "30"}
 
 _SERVERS_OF_A_JOB: Final = 50
 _serialize = TypeSerializer().serialize

@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from benchmarks import harness, product
-from benchmarks.harness import LAUNCH_RESULT, ROOT, Figure, Stage
+from benchmarks.harness import ONE_PASS, ROOT, Figure, Stage
 from tests.support import package, played, scripts, tables
 from tests.support.drs import DrsServer, Simulator
 from tests.support.envelopes import sqs_records
@@ -32,12 +32,12 @@ def passes(stage: Stage, *, short: bool) -> Iterator[Figure]:
         simulator = harness.running(jobs, servers)
         with (
             DrsServer(simulator) as drs,
-            stage.function("collector", AWS_ENDPOINT_URL_DRS=drs.endpoint) as collector,
+            stage.function("collector", AWS_ENDPOINT_URL_DRS=drs.endpoint, **ONE_PASS) as collector,
         ):
             done = []
             for _ in range(2 if short else 6):
                 simulator.calls.clear()
-                done.append(collector(LAUNCH_RESULT))
+                done.append(collector({}))
                 assert (done[-1].answer["passes"], done[-1].answer["jobs"]) == (1, jobs), done[-1].answer
         what = f"{jobs} running jobs × {servers} servers"
         yield Figure(what=f"CPU time of a cold pass: {what}", unit="ms", values=[done[0].cpu_ms])
@@ -201,12 +201,12 @@ def memory(stage: Stage, *, short: bool) -> Iterator[Figure]:
     loads: list[tuple[str, str, list[Any], str]] = [  # the last is a part of the answer
         ("linker", f"{unlinked:,} unlinked events", [{}] * 2, '"events": 0'),
         ("ingest", "batches of 10 events of 240 KB", [large] * 3, '"batchItemFailures": []'),
-        ("collector", f"{20 // scale or 1} running jobs of {200 // scale} servers", [LAUNCH_RESULT], '"passes": 1'),
+        ("collector", f"{20 // scale or 1} running jobs of {200 // scale} servers", [{}], '"passes": 1'),
         ("api", f"an execution of {stored:,} events", [_request("exec-large", limit="1000")] * 2, '"statusCode": 200'),
     ]
     with DrsServer(harness.running(20 // scale or 1, 200 // scale)) as drs:
         for name, what, events, part in loads:
-            with stage.function(name, AWS_ENDPOINT_URL_DRS=drs.endpoint) as function:
+            with stage.function(name, AWS_ENDPOINT_URL_DRS=drs.endpoint, **ONE_PASS) as function:
                 answers = [json.dumps(function(event).answer) for event in events]
                 assert part in answers[-1], f"{name}: {answers[-1]:.500}"
                 yield Figure(what=f"peak memory of {name}: {what}", unit="MB", values=[function.peak_mb], at_most=256)

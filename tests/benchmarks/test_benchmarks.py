@@ -59,7 +59,7 @@ def processes() -> Iterator[dict[str, subprocess.Popen[str]]]:
 
 @pytest.mark.parametrize("name", GROUPS)
 def test_a_benchmark_returns_its_figures(name: str, processes: dict[str, subprocess.Popen[str]]) -> None:
-    output, _ = processes[name].communicate()
+    output, _ = processes[name].communicate(timeout=600)
 
     assert processes[name].returncode == 0, output
     for what in FIGURES[name]:
