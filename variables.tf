@@ -104,16 +104,15 @@ variable "functions" {
     error_message = "functions.log_level must be \"INFO\" or \"DEBUG\". With a higher level, Lambda would drop the log lines that contain the metrics."
   }
   validation {
+    condition     = alltrue([for name in keys(var.functions.environment) : can(regex("^[A-Za-z][A-Za-z0-9_]+$", name))])
+    error_message = "functions.environment must have names of at least two letters, digits and \"_\" that begin with a letter. Rename the variable."
+  }
+  validation {
     condition = alltrue([
       for name in keys(var.functions.environment) :
-      can(regex("^[A-Za-z][A-Za-z0-9_]+$", name))
-      && !can(regex("^(AWS_(REGION|DEFAULT_REGION|ACCESS_KEY|ACCESS_KEY_ID|SECRET_ACCESS_KEY|SESSION_TOKEN|EXECUTION_ENV|LAMBDA_.*))$", name))
-      && !can(regex("^LAMBDA_(TASK_ROOT|RUNTIME_DIR)$", name))
+      !can(regex("^(AWS_((DEFAULT_)?REGION|ACCESS_KEY(_ID)?|SECRET_ACCESS_KEY|SESSION_TOKEN|EXECUTION_ENV|LAMBDA_.*)|LAMBDA_(TASK_ROOT|RUNTIME_DIR))$", name))
     ])
-    error_message = <<-EOT
-      functions.environment must have names of at least two letters, digits and "_" that begin with a letter and that Lambda does not reserve.
-      Lambda reserves, for example, AWS_REGION and AWS_LAMBDA_*. Rename the variable.
-    EOT
+    error_message = "functions.environment must not have names that Lambda reserves, such as AWS_REGION and AWS_LAMBDA_*. Rename the variable."
   }
   validation {
     condition     = can(regex("^/([!-~]+/)?$", var.functions.role_path))
@@ -411,8 +410,8 @@ variable "collector" {
   }
   validation {
     condition = (
-      var.collector.reserved_concurrency == -1
-      || (var.collector.reserved_concurrency >= 2 && floor(var.collector.reserved_concurrency) == var.collector.reserved_concurrency)
+      (var.collector.reserved_concurrency >= 2 && floor(var.collector.reserved_concurrency) == var.collector.reserved_concurrency)
+      || var.collector.reserved_concurrency == -1
     )
     error_message = <<-EOT
       collector.reserved_concurrency must be a whole number of at least 2, or -1 to reserve none.
@@ -432,9 +431,11 @@ variable "collector" {
   }
   validation {
     condition = alltrue([
-      for target in var.collector.targets :
-      target.external_id == null
-      || (target.role_arn != null && can(regex("^[A-Za-z0-9_+=,.@:/-]{2,}$", target.external_id)) && try(length(target.external_id) <= 1224, false))
+      for target in var.collector.targets : target.external_id == null || (
+        target.role_arn != null
+        && can(regex("^[A-Za-z0-9_+=,.@:/-]{2,}$", target.external_id))
+        && try(length(target.external_id) <= 1224, false)
+      )
     ])
     error_message = <<-EOT
       collector.targets[*].external_id requires role_arn and must have 2 to 1224 letters, digits and characters of "_+=,.@:/-".
@@ -460,9 +461,11 @@ variable "collector" {
   }
   validation {
     condition = !var.collector.include_this_account || !anytrue([
-      for target in var.collector.targets :
-      target.role_arn != null && coalesce(target.region, local.region) == local.region
-      && try(split(":", target.role_arn)[4], "") == local.account_id
+      for target in var.collector.targets : (
+        target.role_arn != null
+        && coalesce(target.region, local.region) == local.region
+        && try(split(":", target.role_arn)[4], "") == local.account_id
+      )
     ])
     error_message = "collector.targets must not contain a role of this account for this Region. Remove it, or set include_this_account = false."
   }
@@ -749,8 +752,8 @@ variable "api" {
   }
   validation {
     condition = (
-      var.api.reserved_concurrency == -1
-      || (var.api.reserved_concurrency >= 1 && floor(var.api.reserved_concurrency) == var.api.reserved_concurrency)
+      (var.api.reserved_concurrency >= 1 && floor(var.api.reserved_concurrency) == var.api.reserved_concurrency)
+      || var.api.reserved_concurrency == -1
     )
     error_message = "api.reserved_concurrency must be a whole number of at least 1, or -1 to reserve none."
   }

@@ -77,7 +77,7 @@ REJECTED = {
     "memory_too_small": "functions.memory_size must be a whole number of MB from 128 to 10240",
     "log_retention_unknown": "functions.log_retention_in_days must be a value that CloudWatch Logs accepts",
     "log_level_above_info": 'functions.log_level must be "INFO" or "DEBUG"',
-    "environment_that_lambda_keeps": "functions.environment must have names",
+    "environment_that_lambda_keeps": "functions.environment must not have names that Lambda reserves",
     "environment_with_a_hyphen": "functions.environment must have names",
     "role_path_open": 'functions.role_path must begin and end with "/"',
     "permissions_boundary_a_name": "functions.permissions_boundary must be the ARN of an IAM policy",
