@@ -235,8 +235,11 @@ def apply(terraform: Terraform, stack: MiniStack) -> None:
             return
 
 
-def eventually(check: Callable[[], bool], *, seconds: float = 60) -> None:
-    """Wait until ``check`` returns true. Raises AssertionError if it does not within ``seconds``."""
+def eventually(check: Callable[[], bool], *, seconds: float = 240) -> None:
+    """Wait until ``check`` returns true. Raises AssertionError if it does not within ``seconds``.
+
+    The default is longer than the visibility timeout of the queue, after which SQS delivers a failed message again.
+    """
     deadline = time.monotonic() + seconds
     while True:
         began = time.monotonic()
