@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.support import package
+from tests.support.deployment import apply
 from tests.support.terraform import Terraform, TerraformError, working_copy
 from tests.terraform.conftest import root_module
 
@@ -43,7 +44,7 @@ def test_the_events_table_is_destroyed_first(copy: Path, stack: MiniStack) -> No
 @pytest.fixture(scope="module")
 def protected(copy: Path, stack: MiniStack) -> Terraform:
     terraform = root_module(copy, "lifecycle", stack)
-    terraform.apply()
+    apply(terraform, stack)
     return terraform
 
 
