@@ -13,7 +13,7 @@ from aws_lambda_powertools import Logger
 from drs_job_log.collect.event_bus import batches, to_text
 from drs_job_log.collect.job_log import (
     corrections,
-    created_before,
+    creation_time_of,
     deletion,
     durations,
     ended_before,
@@ -144,8 +144,8 @@ class Collector:
         self._settings = settings
         # By target, then by job ID.
         self._trackers: dict[DrsClient, dict[str, JobTracker]] = {}
-        # The LAUNCH jobs of each server by job ID, by target.
-        self._launches: dict[DrsClient, dict[str, dict[str, JobTypeDef]]] = {}
+        # By target: the LAUNCH jobs of each server by their creation time.
+        self._launches: dict[DrsClient, dict[str, dict[datetime, JobTypeDef]]] = {}
         # Targets that could not be read in the last pass. They are read last, so that they do not delay the others.
         self._failed_targets: set[DrsClient] = set()
         self._readers = ThreadPoolExecutor(_POOL_SIZE)
@@ -271,14 +271,13 @@ class Collector:
     def _remember_launches(self, drs: DrsClient, jobs: Sequence[JobTypeDef]) -> None:
         launches = self._launches.setdefault(drs, {})
         for job in jobs:
-            if job.get("type") != "LAUNCH":
+            created = creation_time_of(job)
+            if job.get("type") != "LAUNCH" or created is None:
                 continue
             # Only what a TERMINATE job needs, because DRS keeps many jobs.
             launch: JobTypeDef = {"jobID": job["jobID"], "tags": job.get("tags", {})}
-            if "creationDateTime" in job:
-                launch["creationDateTime"] = job["creationDateTime"]
             for server in server_ids(job):
-                launches.setdefault(server, {})[job["jobID"]] = launch
+                launches.setdefault(server, {})[created] = launch
 
     def _is_selected(self, drs: DrsClient, job: JobTypeDef) -> bool:
         """Whether the job has the tags of ``only_tagged`` or, for a TERMINATE job, one of its launches has them.
@@ -286,18 +285,20 @@ class Collector:
         TerminateRecoveryInstances takes no tags.
         """
         required = self._settings.only_tagged.items()
-        return any(required <= one.get("tags", {}).items() for one in (job, *self._launches_of(drs, job)))
+        if required <= job.get("tags", {}).items():
+            return True
+        return any(required <= launch.get("tags", {}).items() for launch in self._launches_of(drs, job))
 
     def _launches_of(self, drs: DrsClient, job: JobTypeDef) -> list[JobTypeDef]:
         """Return the jobs that launched what a TERMINATE job terminates, as far as this instance saw them."""
-        if job.get("type") != "TERMINATE":
+        created = creation_time_of(job)
+        if job.get("type") != "TERMINATE" or created is None:
             return []
-        launches = self._launches.get(drs, {})
         newest = {}
         for server in server_ids(job):
-            earlier = [launch for launch in launches.get(server, {}).values() if created_before(launch, job)]
-            # Times of the DRS API have one format, so that their order is the order of their texts.
-            for launch in sorted(earlier, key=lambda one: one.get("creationDateTime", ""))[-1:]:
+            launches = self._launches.get(drs, {}).get(server, {})
+            if earlier := [time for time in launches if time <= created]:
+                launch = launches[max(earlier)]
                 newest[launch["jobID"]] = launch
         return list(newest.values())
 

@@ -337,10 +337,9 @@ def ended_before(job: JobTypeDef, time: datetime) -> bool:
     return job.get("status") == "COMPLETED" and ended is not None and ended < time
 
 
-def created_before(job: JobTypeDef, other: JobTypeDef) -> bool:
-    """Whether a job was created before another one, or at the same time."""
-    created, other_created = _time(job.get("creationDateTime")), _time(other.get("creationDateTime"))
-    return created is not None and other_created is not None and created <= other_created
+def creation_time_of(job: JobTypeDef) -> datetime | None:
+    """Return the time at which the job was created, or None if DRS does not state it."""
+    return _time(job.get("creationDateTime"))
 
 
 def end_time_of(job: JobTypeDef) -> datetime | None:

@@ -935,3 +935,43 @@ def test_targets_that_do_not_answer_do_not_delay_the_others() -> None:
         collector.collect(PassRequest(), START, lambda: clock[0])
 
     assert all(target.reads >= 5 for target in targets if not target.hangs)
+
+
+class FixedTarget:
+    """A target with three launches of a server, at times in two formats of DRS, and a cleanup job before the third."""
+
+    def connect(self) -> None:
+        """Do nothing."""
+
+    def jobs(self, **_: Any) -> list[dict[str, Any]]:
+        server = {"participatingServers": [{"sourceServerID": server_id(1)}]}
+        times = {
+            "first": "2026-11-23T20:00:15Z",
+            "second": "2026-11-23T20:00:15.500000+00:00",
+            "third": "2026-11-23T20:15:15Z",
+        }
+        ended = {"status": "COMPLETED", "endDateTime": "2026-11-23T20:20:15Z"}
+        launches = [
+            server | ended | {"jobID": id_, "type": "LAUNCH", "creationDateTime": at} for id_, at in times.items()
+        ]
+        cleanup = {"jobID": "cleanup", "type": "TERMINATE", "creationDateTime": "2026-11-23T20:10:15Z"}
+        return [*launches, server | ended | cleanup]
+
+    def log(self, _: str) -> list[Any]:
+        return []
+
+    def names(self, _: Any) -> dict[str, str]:
+        return {}
+
+
+def test_a_cleanup_job_belongs_to_the_newest_launch_whatever_the_format_of_its_time() -> None:
+    sent: list[dict[str, Any]] = []
+
+    class Bus:
+        def put(self, batch: Sequence[str]) -> dict[int, str]:
+            sent.extend(map(json.loads, batch))
+            return {}
+
+    Collector([FixedTarget()], Table(), Bus(), SETTINGS).collect(PassRequest(), START)  # type: ignore[arg-type, list-item]
+
+    assert [detail["launchJobIDs"] for detail in sent if detail["jobID"] == "cleanup"] == [["second"]]

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from drs_job_log.collect.job_log import created_before, durations, read_log, stalled_items, to_detail
+from drs_job_log.collect.job_log import creation_time_of, durations, read_log, stalled_items, to_detail
 from drs_job_log.model.events import parse
 from hypothesis import given
 from hypothesis import strategies as st
@@ -269,10 +269,12 @@ def test_new_attributes_of_the_drs_api_do_not_change_the_key() -> None:
     ],
 )
 def test_the_order_of_jobs_does_not_depend_on_the_format_of_their_times(first: str, second: str) -> None:
-    earlier, later = job(creationDateTime=first), job(creationDateTime=second)
+    earlier, later = (creation_time_of(job(creationDateTime=time)) for time in (first, second))
 
-    assert (created_before(earlier, later), created_before(later, earlier)) == (True, False)
-    assert not created_before(earlier, job(creationDateTime=None))
+    assert earlier is not None
+    assert later is not None
+    assert earlier < later
+    assert creation_time_of(job(creationDateTime=None)) is None
 
 
 def test_an_item_without_a_time_has_the_creation_time_of_its_job() -> None:
