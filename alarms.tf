@@ -86,7 +86,8 @@ locals {
       }
       queue-age = {
         description = join(" ", [
-          "An event has been in the ingest queue for ${local.queue_age_seconds} seconds. Ingest is down, throttled or failing, or it rejects this event.",
+          "An event has been in the ingest queue for ${local.queue_age_seconds} seconds.",
+          "Ingest is down, throttled or failing, or it rejects this event.",
         ])
         runbook            = "queue-age"
         namespace          = "AWS/SQS"

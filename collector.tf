@@ -23,14 +23,14 @@ locals {
     floor(5800 / max(1, [for arn in local.target_roles : length(arn) + 3]...))
   ) : []
 
-  # With a digest of the list: the function keeps a complete list while Terraform changes it.
   targets_parameter_path = "/drs-job-log/${local.prefix}/targets"
-  targets_digest         = sha256(local.targets_json)
   # A parameter has at most 4,096 characters.
   targets_parameter_values = local.has_many_targets ? [
     for start in range(0, length(local.targets_json), 4096) : substr(local.targets_json, start, 4096)
   ] : []
-  # The digest makes the function read the parameters again when they change, and detects an incomplete change.
+  # The digest is in the names of the parameters and in the environment: while Terraform changes the list, the function has
+  # a complete one, and when the environment changes, the function reads the new one.
+  targets_digest = sha256(local.targets_json)
   targets_environment = local.has_many_targets ? {
     DRS_TARGETS_PARAMETERS = join(",", aws_ssm_parameter.targets[*].name)
     DRS_TARGETS_SHA256     = local.targets_digest

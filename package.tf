@@ -12,9 +12,12 @@ locals {
   source_hash = substr(sha256(join("", [for file in local.source_files : "${filesha256("${local.source_dir}/${file}")}  ${file}\n"])), 0, 16)
 
   # The package is a file of the module and not built by Terraform: each machine that plans or applies has the same file.
-  bundled_package = { filename = "${path.module}/lambda_package/drs_job_log-${local.source_hash}.zip" }
-  package_source  = var.package != null ? var.package : merge(local.no_package, local.bundled_package)
-  no_package      = { filename = null, s3_bucket = null, s3_key = null, s3_object_version = null }
+  package_source = var.package != null ? var.package : {
+    filename          = "${path.module}/lambda_package/drs_job_log-${local.source_hash}.zip"
+    s3_bucket         = null
+    s3_key            = null
+    s3_object_version = null
+  }
 
   # Without the condition, a missing file would be an error that names no remedy. See modules/function.
   package = merge(local.package_source, {
