@@ -1,14 +1,5 @@
 # Inputs that are invalid only in combination with another input. Used by test_refusals.py.
 
-terraform {
-  required_providers {
-    aws = {
-      source  = "hashicorp/aws"
-      version = "5.100.0"
-    }
-  }
-}
-
 provider "aws" {}
 
 module "lookback_longer_than_retention" {

@@ -1,14 +1,5 @@
 # The comparison of the executions table with the settings. Used by test_executions_table.py.
 
-terraform {
-  required_providers {
-    aws = {
-      source  = "hashicorp/aws"
-      version = "5.100.0"
-    }
-  }
-}
-
 provider "aws" {}
 
 variable "settings" {

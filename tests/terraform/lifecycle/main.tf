@@ -1,14 +1,5 @@
 # A protected copy of the module with everything that can hold data. Used by test_lifecycle.py.
 
-terraform {
-  required_providers {
-    aws = {
-      source  = "hashicorp/aws"
-      version = "5.100.0"
-    }
-  }
-}
-
 provider "aws" {}
 
 variable "name" {

@@ -1,14 +1,5 @@
 # Inputs that are invalid only in their context, one per copy of the module. Used by test_refusals.py.
 
-terraform {
-  required_providers {
-    aws = {
-      source  = "hashicorp/aws"
-      version = "5.100.0"
-    }
-  }
-}
-
 provider "aws" {}
 
 # The provider derives the partition from the Region. The embedded AWS has only one partition, so do not ask it.

@@ -1,14 +1,5 @@
 # Copies of the module with one invalid input each, all in one plan. Used by test_refusals.py.
 
-terraform {
-  required_providers {
-    aws = {
-      source  = "hashicorp/aws"
-      version = "5.100.0"
-    }
-  }
-}
-
 provider "aws" {}
 
 module "name_with_a_space" {

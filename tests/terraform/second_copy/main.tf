@@ -1,14 +1,5 @@
 # A second copy of the module in an account and Region with another one, and a member account. Used by test_copies.py.
 
-terraform {
-  required_providers {
-    aws = {
-      source  = "hashicorp/aws"
-      version = "5.100.0"
-    }
-  }
-}
-
 provider "aws" {}
 
 # On the embedded AWS, an access key of 12 digits is an account.

@@ -1,14 +1,5 @@
 # Copies of the module with different inputs, all in one plan. Used by test_plan.py and test_observability.py.
 
-terraform {
-  required_providers {
-    aws = {
-      source  = "hashicorp/aws"
-      version = "5.100.0"
-    }
-  }
-}
-
 provider "aws" {}
 
 locals {
