@@ -40,7 +40,6 @@ _PAGE: Final = 500  # items per page of DRS, an assumption
 _CHUNK: Final = 64 * 1024  # EventBridge and SQS bill each chunk as one event or request
 _UNLINKED: Final = 500  # unlinked events
 _LISTED: Final = 20  # jobs in the answer of DescribeJobs
-_ONE_PASS: Final = 6_000  # milliseconds that leave no time for a second pass
 
 
 def counted(stage: Stage, *, short: bool) -> dict[str, float]:
@@ -138,7 +137,7 @@ class _Play:
                 self.done += _in_batches(self.ingest, messages, self.now)
                 self.messages += messages
                 continue
-            done = self.collector({}, now=self.now, remaining_ms=_ONE_PASS)
+            done = self.collector({}, now=self.now)
             self.passes.append(done)
             entries = [
                 entry["Detail"]
@@ -189,8 +188,8 @@ class _Play:
 
 def _idle(name: str, function: Function, repeats: int) -> dict[str, float]:
     """A scheduled function without work."""
-    function({}, remaining_ms=_ONE_PASS)  # connects
-    done = [function({}, remaining_ms=_ONE_PASS) for _ in range(repeats + 1)]
+    function({})  # connects
+    done = [function({}) for _ in range(repeats + 1)]
     return {
         f"{name}_idle_calls": len(done[0].trace),
         f"{name}_idle_read_units": read_units(done[0].trace),

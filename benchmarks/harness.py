@@ -31,8 +31,6 @@ if TYPE_CHECKING:
     from drs_job_log.model.events import JobLogEvent
 
 ROOT: Final = Path(__file__).resolve().parents[1]
-# The environment of a collector that makes one pass in an invocation: the next one would start after its end.
-ONE_PASS: Final = {"POLL_INTERVAL_SECONDS": "30"}
 
 _SERVERS_OF_A_JOB: Final = 50
 _serialize = TypeSerializer().serialize
@@ -112,9 +110,7 @@ class Function:
     def __exit__(self, *_: object) -> None:
         self._process.communicate()  # closes the input, which ends the process
 
-    def __call__(
-        self, event: Any, *, now: datetime | None = None, remaining_ms: int = 29_000, is_cache_empty: bool = False
-    ) -> Done:
+    def __call__(self, event: Any, *, now: datetime | None = None, is_cache_empty: bool = False) -> Done:
         """Invoke the function. ``now`` replaces its clock.
 
         Raises
@@ -126,7 +122,6 @@ class Function:
             {
                 "event": event,
                 "now": now and now.isoformat(),
-                "remaining_ms": remaining_ms,
                 "is_cache_empty": is_cache_empty,
             }
         )
@@ -166,6 +161,8 @@ class Stage:
         own = {
             "JOB_LOG_EVENTS_TABLE": f"{name}-events",
             "NOTICES_TABLE": f"{name}-notices",
+            # The collector makes one pass in an invocation: the next one would start after the end of the invocation.
+            "POLL_INTERVAL_SECONDS": "30",
             "FAILURE_TOPIC_ARN": stack.client("sns").create_topic(Name=name)["TopicArn"],
         }
         return Stage(stack, f"{name}-events", stack.environment | ENVIRONMENT | own)

@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from benchmarks import harness, product
-from benchmarks.harness import ONE_PASS, ROOT, Figure, Stage
+from benchmarks.harness import ROOT, Figure, Stage
 from tests.support import package, played, scripts, tables
 from tests.support.drs import DrsServer, Simulator
 from tests.support.envelopes import sqs_records
@@ -32,7 +32,7 @@ def passes(stage: Stage, *, short: bool) -> Iterator[Figure]:
         simulator = harness.running(jobs, servers)
         with (
             DrsServer(simulator) as drs,
-            stage.function("collector", AWS_ENDPOINT_URL_DRS=drs.endpoint, **ONE_PASS) as collector,
+            stage.function("collector", AWS_ENDPOINT_URL_DRS=drs.endpoint) as collector,
         ):
             done = []
             for _ in range(2 if short else 6):
@@ -206,7 +206,7 @@ def memory(stage: Stage, *, short: bool) -> Iterator[Figure]:
     ]
     with DrsServer(harness.running(20 // scale or 1, 200 // scale)) as drs:
         for name, what, events, part in loads:
-            with stage.function(name, AWS_ENDPOINT_URL_DRS=drs.endpoint, **ONE_PASS) as function:
+            with stage.function(name, AWS_ENDPOINT_URL_DRS=drs.endpoint) as function:
                 answers = [json.dumps(function(event).answer) for event in events]
                 assert part in answers[-1], f"{name}: {answers[-1]:.500}"
                 yield Figure(what=f"peak memory of {name}: {what}", unit="MB", values=[function.peak_mb], at_most=256)

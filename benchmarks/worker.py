@@ -36,20 +36,20 @@ def main() -> None:
         sys.stdout.seek(0)
         sys.stdout.truncate()
         wall, cpu = time.perf_counter(), time.process_time()
-        answer = handler(request["event"], _context(request["remaining_ms"]))
+        answer = handler(request["event"], _context())
         cpu, wall = time.process_time() - cpu, time.perf_counter() - wall
         log = sys.stdout.getvalue()
         done = {"answer": answer, "cpu_ms": cpu * 1000, "wall_ms": wall * 1000, "log": log, "trace": trace}
         print(json.dumps(done, default=str), file=output, flush=True)
 
 
-def _context(remaining_ms: int) -> Any:
+def _context() -> Any:
     return SimpleNamespace(
         function_name="drs-job-log",
         memory_limit_in_mb=256,
         invoked_function_arn="arn:aws:lambda:us-east-1:111122223333:function:drs-job-log",
         aws_request_id="11111111-2222-3333-4444-555555555555",
-        get_remaining_time_in_millis=lambda: remaining_ms,
+        get_remaining_time_in_millis=lambda: 29_000,
     )
 
 
