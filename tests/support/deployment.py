@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 # The provider sometimes repeats a request that succeeded, which is no error of the module.
 _APPLY_ATTEMPTS: Final = 3
 
+_GET_ATTEMPTS: Final = 5
+
 _serialize = TypeSerializer().serialize
 _deserialize = TypeDeserializer().deserialize
 
@@ -162,9 +164,16 @@ class Deployment:
         return self.stack.url(self.outputs["api_endpoint"])
 
     def get(self, path: str, auth: Signed | None = SIGNED) -> tuple[int, dict[str, Any]]:
-        """Send a GET request to the API, signed by default. Return the status and the body."""
+        """Send a GET request to the API, signed by default. Return the status and the body.
+
+        Repeat the request if the embedded AWS did not answer the function in time, as it may under the load of other
+        tests.
+        """
         verify = self.stack.environment.get("AWS_CA_BUNDLE", True)
-        answer = requests.get(self.api_url + path, auth=auth, verify=verify, timeout=60)
+        for _ in range(_GET_ATTEMPTS):
+            answer = requests.get(self.api_url + path, auth=auth, verify=verify, timeout=60)
+            if answer.status_code != 502 or "Read timeout on endpoint URL" not in answer.text:
+                break
         return answer.status_code, answer.json()
 
     def stored(self) -> int:
