@@ -141,10 +141,10 @@ data "aws_iam_policy_document" "collector" {
     actions   = ["dynamodb:Query"]
     resources = [local.events_table_arn]
   }
-  # One item of the table, with which a single invocation at a time polls after an event woke it.
+  # One item of the table, with which a single invocation at a time polls.
   statement {
     sid       = "LockPolling"
-    actions   = ["dynamodb:DeleteItem", "dynamodb:PutItem"]
+    actions   = ["dynamodb:DeleteItem", "dynamodb:GetItem", "dynamodb:PutItem"]
     resources = [local.notifications_table_arn]
 
     # ForAllValues checks every key of the request. Null denies requests without a key.

@@ -38,7 +38,7 @@ def client(
     *,
     connect_timeout: float = 2,
     read_timeout: float = 5,
-    retry_mode: Literal["legacy", "standard", "adaptive"] = "standard",
+    retry_mode: Literal["legacy", "standard"] = "standard",
     max_attempts: int = 3,
     parameter_validation: bool = True,
     **arguments: Any,
@@ -52,6 +52,8 @@ def client(
         read_timeout=read_timeout,
         retries={"mode": retry_mode, "total_max_attempts": max_attempts},
         parameter_validation=parameter_validation,
+        # Names the module in CloudTrail. botocore composes its own for each request, with a tenth of its CPU time.
+        user_agent="drs-job-log",
     )
     with _creating_client:
         return boto3.client(service, config=settings, **arguments)

@@ -43,15 +43,15 @@ _OPERATIONS: Final = {
 class ApiError(Exception):
     """An error response of DRS."""
 
-    def __init__(self, code: str, message: str = "", *, status: int = 400, retry_after: float | None = None) -> None:
+    def __init__(self, code: str, message: str = "", *, status: int = 400, retry_after: str | None = None) -> None:
         super().__init__(code, message)
         self.code = code
         self.message = message
         self.status = status
-        self.headers = {} if retry_after is None else {"Retry-After": f"{retry_after:g}"}
+        self.headers = {} if retry_after is None else {"Retry-After": retry_after}
 
 
-def throttling(retry_after: float | None = None) -> ApiError:
+def throttling(retry_after: str | None = None) -> ApiError:
     return ApiError("ThrottlingException", "Rate exceeded", status=429, retry_after=retry_after)
 
 
@@ -82,6 +82,8 @@ class Simulator:
         The difference of the clock of DRS, which sets the times in responses, to ``clock``.
     fractions
         Whether times have a fraction of a second.
+    token_lifetime
+        The time after which DRS rejects the token of a page.
     script_of
         Returns the script of a job that StartRecovery starts, from its server IDs and whether it is a drill.
     """
@@ -91,6 +93,7 @@ class Simulator:
     clock: Callable[[], datetime] = lambda: datetime.now(UTC)
     offset: timedelta = timedelta()
     fractions: bool = True
+    token_lifetime: timedelta = timedelta.max
     script_of: Callable[[Sequence[str], bool], Script] = lambda servers, drill: scripts.launch(servers, drill=drill)
     names: dict[str, str] = field(default_factory=dict)
     calls: Counter[str] = field(default_factory=Counter)
@@ -242,14 +245,20 @@ class Simulator:
         ]
 
     def _page(self, items: Sequence[Any], request: Mapping[str, Any]) -> dict[str, Any]:
-        """Return a page of items. Its token encodes the start of the next page."""
+        """Return a page of items. Its token encodes the start of the next page and when the token was created."""
+        start = self._start_in(request["nextToken"]) if "nextToken" in request else 0
+        end = start + min(self.page_size, request.get("maxResults", self.page_size))
+        token = base64.b64encode(f"{end} {self.clock().isoformat()}".encode()).decode()
+        return {"items": items[start:end]} | ({"nextToken": token} if end < len(items) else {})
+
+    def _start_in(self, token: str) -> int:
         try:
-            start = int(base64.b64decode(request.get("nextToken", ""), validate=True) or 0)
+            start, created = base64.b64decode(token, validate=True).decode().split(" ")
+            if self.clock() - datetime.fromisoformat(created) <= self.token_lifetime:
+                return int(start)
         except ValueError as error:
             raise ApiError("ValidationException", "nextToken is invalid") from error
-        end = start + min(self.page_size, request.get("maxResults", self.page_size))
-        more = {"nextToken": base64.b64encode(str(end).encode()).decode()} if end < len(items) else {}
-        return {"items": items[start:end]} | more
+        raise ApiError("ValidationException", "nextToken has expired")
 
     def _is_deleted(self, job: PlayedJob) -> bool:
         return job.script.deleted is not None and self._elapsed(job) >= job.script.deleted

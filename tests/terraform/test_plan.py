@@ -567,7 +567,7 @@ def test_the_collector_role_has_only_the_necessary_permissions(planned: Callable
         },
         "LockPolling": {
             "Effect": "Allow",
-            "Action": ["dynamodb:DeleteItem", "dynamodb:PutItem"],
+            "Action": ["dynamodb:DeleteItem", "dynamodb:GetItem", "dynamodb:PutItem"],
             "Resource": f"arn:aws:dynamodb:us-east-1:{ACCOUNT}:table/drs-job-log-notices",
             "Condition": {
                 "ForAllValues:StringEquals": {"dynamodb:LeadingKeys": "collector"},

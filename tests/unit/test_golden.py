@@ -15,7 +15,7 @@ import botocore.client
 import pytest
 from botocore.validate import ParamValidationDecorator
 from drs_job_log.collect import drs_client
-from drs_job_log.collect.job_log import read_log
+from drs_job_log.collect.job_log import read_log, to_item
 
 from tests.support import drills, scripts
 from tests.support.drs import DrsServer, Simulator
@@ -81,7 +81,8 @@ def message(**detail: Any) -> dict[str, Any]:
 def test_event_keys_of_the_real_drills() -> None:
     keys: dict[str, list[str]] = {}
     for drill in json.loads(drills.DRILLS.read_text())["drills"]:
-        log = read_log(drill["job"], drill["items"], datetime(2026, 1, 1, tzinfo=UTC))
+        items = [to_item(drill["job"], log_item) for log_item in drill["items"]]
+        log = read_log(drill["job"], items, datetime(2026, 1, 1, tzinfo=UTC))
         keys[drill["job"]["jobID"]] = [item.key for item in log.items]
 
     assert keys == EVENT_KEYS
@@ -153,8 +154,8 @@ def test_clients_of_the_collector(
     assert clients == [
         ("dynamodb", 2, 5, "standard", 3, True, 10),
         ("events", 2, 5, "standard", 3, True, 10),
-        ("sts", 2, 5, "adaptive", 3, True, 10),
-        ("drs", 2, 5, "adaptive", 3, True, 10),
+        ("sts", 2, 5, "standard", 3, True, 10),
+        ("drs", 2, 5, "standard", 3, True, 10),
     ]
 
 

@@ -20,7 +20,6 @@ from drs_job_log.collect.job_log import (
     execution_of,
     named_servers,
     published_ends,
-    read_log,
     server_ids,
     stalled_items,
     to_detail,
@@ -47,6 +46,9 @@ _POOL_SIZE: Final = 10
 
 # Extends the listed period, so that a job created exactly at its start is listed.
 _LIST_MARGIN: Final = timedelta(minutes=1)
+
+# The look-back period is listed once a minute: in the first pass of a scheduled invocation, which can start early.
+_WHOLE_LISTING_INTERVAL: Final = timedelta(seconds=50)
 
 # Reserved at the end of an invocation: to put events on the bus even if a DRS call hangs, and to emit the metrics.
 _SECONDS_FOR_PUTS: Final = 3.0
@@ -89,9 +91,11 @@ class PassResult:
     Attributes
     ----------
     jobs, emitted
-        The number of jobs that were due, and of events put on the bus.
+        The number of jobs that are due, and of events put on the bus.
     running_jobs, running_executions
         The number of running jobs and of their executions. A job without an execution counts as one execution.
+    active_jobs
+        The number of jobs that the next pass reads: running jobs with a recent item, and jobs with unsent events.
     servers
         The number of servers of running jobs by state, with the keys of the API's summary.
     failures
@@ -102,6 +106,7 @@ class PassResult:
     emitted: int
     running_jobs: int
     running_executions: int
+    active_jobs: int
     servers: Mapping[str, int]
     failures: Mapping[str, str]
 
@@ -146,6 +151,10 @@ class Collector:
         self._trackers: dict[DrsClient, dict[str, JobTracker]] = {}
         # By target: the LAUNCH jobs of each server by their creation time.
         self._launches: dict[DrsClient, dict[str, dict[datetime, JobTypeDef]]] = {}
+        # By target: when its jobs were last listed for the whole look-back period.
+        self._listed_at: dict[DrsClient, datetime] = {}
+        # Whether time ran out in the last pass.
+        self._was_cut_off = False
         # Targets that could not be read in the last pass. They are read last, so that they do not delay the others.
         self._failed_targets: set[DrsClient] = set()
         self._readers = ThreadPoolExecutor(_POOL_SIZE)
@@ -154,11 +163,13 @@ class Collector:
     def collect(
         self, request: PassRequest, now: datetime, seconds_left: Callable[[], float] = lambda: 900.0
     ) -> PassResult:
-        """Make one pass. A failure does not stop the rest of the pass. If time runs out, the next pass continues.
+        """Make one pass: list the jobs, read their logs, put new events on the bus.
 
-        ``seconds_left`` returns the seconds until the invocation ends.
+        A failure does not stop the rest of the pass. If time runs out, the next pass continues. This is a failure if it
+        repeats. ``seconds_left`` returns the seconds until the invocation ends.
         """
         failures: dict[str, str] = {}
+        cut_off: dict[str, str] = {}
 
         def read(
             items: Iterable[Item], name: Callable[[Item], str], work: Callable[[Item], Result]
@@ -170,6 +181,7 @@ class Collector:
                 work,
                 seconds_left=lambda: seconds_left() - _SECONDS_FOR_PUTS,
                 failures=failures,
+                cut_off=cut_off,
             )
 
         # Generators, so that the first events are put on the bus while other logs are still being read.
@@ -193,23 +205,26 @@ class Collector:
                 lambda batch: self._put(batch, now),
                 seconds_left=lambda: seconds_left() - _SECONDS_FOR_METRICS,
                 failures=failures,
+                cut_off=cut_off,
             )
         )
+        if cut_off:
+            logger.warning("Time ran out", subjects=len(cut_off), is_repeated=self._was_cut_off)
+        if request.is_manual or self._was_cut_off:
+            failures |= cut_off
+        self._was_cut_off = bool(cut_off)
         for job_id in set(request.job_ids) - {tracked.job["jobID"] for tracked in jobs}:
             tagged = " with the tags of collector.only_tagged" if self._settings.only_tagged else ""
             failures[job_id] = f"no configured account and Region has this job{tagged}"
         # From the trackers, so that a target that cannot be read now counts with its last known state.
-        running = [
-            tracker
-            for trackers in self._trackers.values()
-            for tracker in trackers.values()
-            if tracker.final_keys is None
-        ]
+        trackers = [tracker for of_target in self._trackers.values() for tracker in of_target.values()]
+        running = [tracker for tracker in trackers if tracker.is_running]
         return PassResult(
-            jobs=len(jobs),
+            jobs=len(jobs) if request.is_manual else len(trackers),
             emitted=emitted,
             running_jobs=len(running),
             running_executions=len({tracker.execution_id for tracker in running}),
+            active_jobs=sum(tracker.is_active(now) for tracker in trackers),
             servers=sum((tracker.servers for tracker in running), Counter()),
             failures=failures,
         )
@@ -235,18 +250,28 @@ class Collector:
             return [TrackedJob(drs, job, JobTracker(), self._launches_of(drs, job)) for job in requested]
 
         start = now - self._settings.lookback
+        since = self._listing_start(drs, now)
         known = self._trackers.get(drs, {})
+        in_listing = {
+            job_id: tracker
+            for job_id, tracker in known.items()
+            if since is None or (tracker.created_at and tracker.created_at >= since)
+        }
         unfinished = {
             job_id
-            for job_id, tracker in known.items()
-            if not tracker.all_stored or (tracker.job and not ended_before(tracker.job, start))
+            for job_id, tracker in in_listing.items()
+            if tracker.settled is None or (tracker.job and not ended_before(tracker.job, start))
         }
-        if drs in self._trackers:
+        if since:
+            listed = drs.jobs(since=since - _LIST_MARGIN)
+        elif drs in self._trackers:
             listed = drs.jobs(since=start - _LIST_MARGIN)
             if older := sorted(unfinished - {job["jobID"] for job in listed}):
                 listed += drs.jobs(ids=older)
         else:
             listed = drs.jobs()  # a job from before the look-back period may still run
+        if since is None:
+            self._listed_at[drs] = now
         self._remember_launches(drs, listed)
         # By ID, since a new job can move another job to the next page while the pages are read.
         due = {
@@ -257,16 +282,29 @@ class Collector:
         trackers = {job_id: known.get(job_id) or JobTracker() for job_id in due}
         for job_id, tracker in trackers.items():
             tracker.execution_id = execution_of(due[job_id], self._settings.execution_id_tag) or job_id
+            tracker.created_at = creation_time_of(due[job_id])
             if tracker.deletion:  # DRS lists the job again
                 tracker.final_keys = None
             tracker.missing_since = tracker.deletion = None
         for job_id in unfinished - due.keys():
             tracker = known[job_id]
             tracker.missing_since = tracker.missing_since or now
-            if tracker.job and not tracker.all_stored and (tracker.deletion or tracker.final_keys is None):
+            if tracker.job and tracker.settled is None and (tracker.deletion or tracker.is_running):
                 trackers[job_id], due[job_id] = tracker, tracker.job
-        self._trackers[drs] = trackers
+        others = {job_id: tracker for job_id, tracker in known.items() if job_id not in in_listing}
+        self._trackers[drs] = others | trackers
         return [TrackedJob(drs, job, trackers[job_id], self._launches_of(drs, job)) for job_id, job in due.items()]
+
+    def _listing_start(self, drs: DrsClient, now: datetime) -> datetime | None:
+        """Return the creation time from which on jobs are listed. None: the look-back period is listed, once a minute.
+
+        Between, only the active jobs and new jobs are listed.
+        """
+        listed_at = self._listed_at.get(drs)
+        if listed_at is None or now - listed_at >= _WHOLE_LISTING_INTERVAL:
+            return None
+        active = [tracker.created_at for tracker in self._trackers[drs].values() if tracker.is_active(now)]
+        return min((time for time in active if time), default=listed_at) if None not in active else None
 
     def _remember_launches(self, drs: DrsClient, jobs: Sequence[JobTypeDef]) -> None:
         launches = self._launches.setdefault(drs, {})
@@ -312,13 +350,14 @@ class Collector:
             return self._read_deleted(tracked, now, failures)
         if not tracker.should_read(job, now):
             return []
-        log = read_log(job, tracked.drs.log(job["jobID"]), now)
+        log = tracker.read(tracked.drs, job, now)
         oldest_kept = format_time(now - self._settings.retention)  # older events would expire immediately
         derived = stalled_items(job, log, self._settings.stalled_after, now)
         items = [item for item in (*log.items, *derived) if item.time >= oldest_kept]
         new = [item for item in items if tracker.should_send(item.key, now)]
         if (
             tracker.resent
+            or tracker.settled is not None
             or any(tracker.needs_reconcile(item.key, now, self._settings.poll_interval) for item in new)
             # Another instance may have published the same correction.
             or corrections(job, log, tracker.published(now))
@@ -333,9 +372,9 @@ class Collector:
                     "and are not in the table: check the rule, the queue and ingest. The collector sends them again"
                 )
         tracker.resent = not_stored | {item.key for item in new if item.key in tracker.emitted}
-        tracker.read_at, tracker.job = now, job
-        tracker.servers = log.state.summary if job.get("type") == "LAUNCH" else Counter()
+        tracker.job, tracker.read_at, tracker.settled = job, now, None
         tracker.final_keys = frozenset(item.key for item in items) if log.is_complete else None
+        tracker.settle()
         return self._entries(tracked, new, durations(job, log) if new else {}, failures)
 
     def _read_deleted(self, tracked: TrackedJob, now: datetime, failures: dict[str, str]) -> list[BusEntry]:
@@ -346,11 +385,12 @@ class Collector:
         self._read_stored(tracked)
         if not tracker.deletion and (ends := published_ends(tracker.details)):
             tracker.final_keys = frozenset(ends)  # another instance saw the end of the job
+            tracker.settle()
             return []
         tracker.deletion = tracker.deletion or deletion(job, tracker.stored | tracker.emitted.keys())
         tracker.final_keys = frozenset({tracker.deletion.key})
-        tracker.servers = Counter()
         new = [tracker.deletion] if tracker.should_send(tracker.deletion.key, now) else []
+        tracker.settle()
         return self._entries(tracked, new, {}, failures)
 
     def _read_stored(self, tracked: TrackedJob) -> None:
@@ -395,10 +435,12 @@ def _run_all(
     *,
     seconds_left: Callable[[], float],
     failures: dict[str, str],
+    cut_off: dict[str, str],
 ) -> Iterator[Result]:
     """Process the items in threads, and yield each result when it is available.
 
-    Items that fail, or do not complete in time, are added to ``failures`` under their ``name``.
+    Items that fail are added to ``failures`` under their ``name``, and items that do not complete in time to
+    ``cut_off``.
     """
 
     def run(item: Item) -> Result:
@@ -409,10 +451,13 @@ def _run_all(
     futures = {threads.submit(run, item): item for item in items}
     try:
         for future in as_completed(futures, timeout=max(0.0, seconds_left())):
-            with collect_errors(failures, name(futures.pop(future)), _COLLECTION_FAILED):
+            subject = name(futures.pop(future))
+            if isinstance(future.exception(), OutOfTimeError):
+                cut_off[subject] = str(future.exception())
+                continue
+            with collect_errors(failures, subject, _COLLECTION_FAILED):
                 yield future.result()
     except TimeoutError:
         for future, item in futures.items():
             future.cancel()
-            with collect_errors(failures, name(item), _COLLECTION_FAILED):
-                raise OutOfTimeError("the operation took too long. The next pass repeats it") from None
+            cut_off[name(item)] = "the operation took too long. The next pass repeats it"

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import math
 import time
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
-from botocore.exceptions import ClientError
+from botocore.exceptions import ClientError, PaginationError
 
 from drs_job_log import config
 from drs_job_log.model.events import format_time
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
 
     import mypy_boto3_drs
     from mypy_boto3_drs.type_defs import (
@@ -29,11 +30,14 @@ if TYPE_CHECKING:
 
 _MAX_ATTEMPTS: Final = 3
 
-# The longest Retry-After that the client waits for. After a longer one, requests fail until that time is over.
-_MAX_WAIT_SECONDS: Final = 2.0
+# The items of a page. The default of DRS is not documented. Each pass reads the last page, so it must be small.
+_LOG_PAGE_SIZE: Final = 100
 
 # https://docs.aws.amazon.com/drs/latest/APIReference/API_DescribeSourceServersRequestFilters.html
 _MAX_SERVER_IDS: Final = 200
+
+# A longer Retry-After is shortened to this time, so that a wrong header cannot disable a target.
+_MAX_RETRY_AFTER_SECONDS: Final = 900.0
 
 # A server without a name is looked up again after this time, since DRS can learn the name later.
 _UNNAMED_SECONDS: Final = 60.0
@@ -46,8 +50,20 @@ class ThrottledError(RuntimeError):
     """DRS asked the client to wait, and this time is not over yet."""
 
 
+@dataclass(frozen=True, slots=True)
+class LogPage:
+    """A page of a job's log. ``token`` requests the page again. None: the first page."""
+
+    token: str | None
+    items: Sequence[JobLogTypeDef]
+
+
 class DrsClient:
-    """The DRS API of one target. Thread-safe after ``connect``."""
+    """The DRS API of one target. Thread-safe after ``connect``.
+
+    botocore repeats a failed request twice. If DRS then asks the client to wait (``Retry-After``), the methods raise
+    ThrottledError until that time is over.
+    """
 
     def __init__(self, target: Target) -> None:
         self._target = target
@@ -70,17 +86,9 @@ class DrsClient:
         """
         if self._client and (self._expiration is None or datetime.now(UTC) < self._expiration - _RENEW_BEFORE):
             return
-        credentials = self._assumed_credentials()
-        client: mypy_boto3_drs.DrsClient = config.client(
-            "drs",
-            retry_mode="adaptive",
-            max_attempts=_MAX_ATTEMPTS,
-            region_name=self._target.region,
-            **credentials,
+        self._client = config.client(
+            "drs", max_attempts=_MAX_ATTEMPTS, region_name=self._target.region, **self._assumed_credentials()
         )
-        # botocore ignores Retry-After. The type stubs do not allow handlers that return a value.
-        client.meta.events.register_first("needs-retry.drs", self._honor_retry_after)  # type: ignore[arg-type]
-        self._client = client
 
     def _assumed_credentials(self) -> dict[str, Any]:
         """Return the credentials of the target's role as arguments of a client, or an empty dict without a role."""
@@ -108,15 +116,19 @@ class DrsClient:
         if since:
             filters["fromDate"] = format_time(since)
         try:
-            return self._read_pages("describe_jobs", filters=filters)
+            return self._items("describe_jobs", filters=filters)
         except ClientError as error:
             if error.response["Error"]["Code"] == "UninitializedAccountException":
                 return []
             raise
 
-    def log(self, job_id: str) -> list[JobLogTypeDef]:
-        """Return the whole log of a job."""
-        return self._read_pages("describe_job_log_items", jobID=job_id)
+    def log_pages(self, job_id: str, token: str | None = None) -> Iterator[LogPage]:
+        """Yield the pages of a job's log from the page of a token, by default from the first page."""
+        start = {} if token is None else {"nextToken": token}
+        pages = self._pages("describe_job_log_items", jobID=job_id, maxResults=_LOG_PAGE_SIZE, **start)
+        for page in pages:
+            yield LogPage(token, page.get("items", []))
+            token = page.get("nextToken")
 
     def names(self, ids: Collection[str]) -> dict[str, str]:
         """Return the names of servers by their IDs: the tag Name, else the host name.
@@ -131,47 +143,51 @@ class DrsClient:
         )
         for start in range(0, len(unknown), _MAX_SERVER_IDS):
             chunk = unknown[start : start + _MAX_SERVER_IDS]
-            servers = self._read_pages("describe_source_servers", filters={"sourceServerIDs": chunk})
+            servers = self._items("describe_source_servers", filters={"sourceServerIDs": chunk})
             self._names |= {server["sourceServerID"]: name for server in servers if (name := _name(server))}
             self._unnamed_at |= dict.fromkeys(set(chunk) - self._names.keys(), now)
         return {id_: self._names[id_] for id_ in ids if id_ in self._names}
 
-    def _read_pages(self, operation: Any, **request: Any) -> list[Any]:
-        """Return the items of all pages."""
-        self._check_throttling()
-        assert self._client is not None
-        pages = self._client.get_paginator(operation).paginate(**request)
-        return [item for page in pages for item in page["items"]]
+    def _items(self, operation: str, **request: Any) -> list[Any]:
+        return [item for page in self._pages(operation, **request) for item in page.get("items", [])]
 
-    def _check_throttling(self) -> None:
+    def _pages(self, operation: str, **request: Any) -> Iterator[Any]:
+        """Yield the responses of an operation, one for each page."""
+        while True:
+            page = self._send(operation, request)
+            yield page
+            token = page.get("nextToken")
+            if not token:
+                return
+            if token == request.get("nextToken"):
+                raise PaginationError(message=f"{self}: {operation} returned the same token twice")
+            request["nextToken"] = token
+
+    def _send(self, operation: str, request: Mapping[str, Any]) -> Any:
         seconds = self._throttled_until - time.monotonic()
         if seconds > 0:
             raise ThrottledError(f"{self} throttles requests for {seconds:.0f} s")
-
-    def _honor_retry_after(self, response: tuple[Any, Any] | None, attempts: int, **_: Any) -> float | None:
-        """Return the seconds to wait before the next attempt, or None for botocore's own decision.
-
-        Raises
-        ------
-        ThrottledError
-            If ``Retry-After`` is longer than ``_MAX_WAIT_SECONDS``.
-        """
         try:
-            seconds = float(response[0].headers["Retry-After"]) if response else None
-        except (KeyError, ValueError):
-            return None
-        if seconds is None or response is None or response[0].status_code < 400:
-            return None
-        if seconds > _MAX_WAIT_SECONDS:
-            self._throttled_until = time.monotonic() + seconds
-            self._check_throttling()
-        return seconds if attempts < _MAX_ATTEMPTS else None
+            return getattr(self._client, operation)(**request)
+        except ClientError as error:
+            self._throttled_until = time.monotonic() + _retry_after(error)
+            raise
+
+
+def _retry_after(error: ClientError) -> float:
+    """Return the seconds in the ``Retry-After`` header of a response. 0 without such a number."""
+    headers = error.response.get("ResponseMetadata", {}).get("HTTPHeaders", {})
+    try:
+        seconds = float(headers["retry-after"])
+    except (KeyError, ValueError):
+        return 0.0
+    return min(seconds, _MAX_RETRY_AFTER_SECONDS) if seconds > 0 else 0.0
 
 
 @cache
 def _sts() -> STSClient:
     """Return the STS client, which all targets share: a client of their own would double the time of a cold start."""
-    client: STSClient = config.client("sts", retry_mode="adaptive", max_attempts=_MAX_ATTEMPTS)
+    client: STSClient = config.client("sts", max_attempts=_MAX_ATTEMPTS)
     return client
 
 

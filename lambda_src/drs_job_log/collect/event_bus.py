@@ -70,6 +70,9 @@ class EventBus:
 
 def to_text(detail: Mapping[str, Any]) -> str:
     """Return the JSON text of a detail. A detail that is too large is truncated and has ``truncated`` set to true."""
+    text = to_json(detail)
+    if len(text) <= _MAX_DETAIL_BYTES:
+        return text
     truncated = truncate_to_fit(dict(detail), _fits_bus, detail.keys() - _NEVER_TRUNCATED, "truncated")
     if not _fits_bus(truncated):  # too many parts: drop the nested values
         truncated = {name: value for name, value in truncated.items() if not isinstance(value, dict | list)}

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, Final
 
 from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
-from botocore.exceptions import BotoCoreError, ClientError
 
 from drs_job_log import config
 from drs_job_log.collect import smoke_test
@@ -30,8 +29,8 @@ _JOB_ID: Final = re.compile(r"drsjob-[0-9a-zA-Z]{17}", re.ASCII)
 # The server states that have a metric.
 _METRIC_STATES: Final = ("pending", "converting", "launching", "launched", "failed")
 
-# A pass starts only if this time is left.
-_MIN_SECONDS_FOR_PASS: Final = 5
+# A further pass starts only if the duration of the previous one, and this reserve, are left.
+_RESERVE_SECONDS: Final = 5.0
 
 logger = Logger()
 metrics = Metrics()
@@ -50,10 +49,11 @@ class CollectionError(RuntimeError):
 @logger.inject_lambda_context
 @metrics.log_metrics
 def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, int]:
-    """Make one pass, and one more every poll interval while a job runs and time is left.
+    """Make one pass, and one more every poll interval while a job is active and time is left.
 
-    An EventBridge event wakes the collector. If another woken invocation polls already, this one makes no pass. The
-    smoke test makes one pass, and then sends a test event through the pipeline (see ``smoke_test``).
+    An EventBridge event wakes the collector. One invocation at a time makes further passes: a woken invocation ends if
+    another one does, and the scheduled invocation takes over from any other. The smoke test makes one pass, and then
+    sends a test event through the pipeline (see ``smoke_test``).
 
     Raises
     ------
@@ -65,23 +65,31 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, i
         If the test event of a smoke test is not in the events table in time.
     """
     passes: list[PassResult] = []
-    wait = 0.0
     request = parse_event(event)
-    is_woken = "detail-type" in event
-    if is_woken and not is_only_poller(context):
-        return {"passes": 0, "jobs": 0, "emitted": 0}
+    invocation, has_lock = context.aws_request_id, False
+    if "detail-type" in event:
+        has_lock = poll_lock.acquire(invocation, datetime.now(UTC), seconds_left(context))
+        if not has_lock:
+            return {"passes": 0, "jobs": 0, "emitted": 0}
     try:
-        while not passes or seconds_left(context) - wait > _MIN_SECONDS_FOR_PASS:
-            time.sleep(wait)
+        while True:
             started = time.monotonic()
             passes.append(collector.collect(request, datetime.now(UTC), lambda: seconds_left(context)))
-            if request.is_manual or not passes[-1].running_jobs:
+            duration = time.monotonic() - started
+            wait = max(0.0, settings.poll_interval.total_seconds() - duration)
+            has_time = seconds_left(context) - wait > duration + _RESERVE_SECONDS
+            if request.is_manual or not passes[-1].active_jobs or not has_time:
                 break
-            wait = max(0.0, started + settings.poll_interval.total_seconds() - time.monotonic())
+            if not has_lock:
+                poll_lock.take_over(invocation, datetime.now(UTC), seconds_left(context))
+                has_lock = True
+            time.sleep(wait)
+            if not poll_lock.is_held_by(invocation):
+                break
     finally:
         add_metrics(passes, is_manual=request.is_manual)
-        if is_woken:
-            release_lock(context)
+        if has_lock:
+            poll_lock.release(invocation)
     if passes[-1].failures:
         raise CollectionError("; ".join(f"{subject}: {reason}" for subject, reason in passes[-1].failures.items()))
     answer = {"passes": len(passes), "jobs": passes[-1].jobs, "emitted": sum(result.emitted for result in passes)}
@@ -89,23 +97,6 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, i
         stored_after = smoke_test.run(bus, table, context.aws_request_id, lambda: seconds_left(context))
         answer["storedAfterMilliseconds"] = round(stored_after / timedelta(milliseconds=1))
     return answer
-
-
-def is_only_poller(context: LambdaContext) -> bool:
-    """Whether no other woken invocation polls. Without an answer of DynamoDB, this one polls too."""
-    try:
-        return poll_lock.acquire(context.aws_request_id, datetime.now(UTC), seconds_left(context))
-    except (BotoCoreError, ClientError):
-        logger.exception("Lock not acquired. The invocation polls without it")
-        return True
-
-
-def release_lock(context: LambdaContext) -> None:
-    """Let the next woken invocation poll. If DynamoDB does not answer, the lock expires."""
-    try:
-        poll_lock.release(context.aws_request_id)
-    except (BotoCoreError, ClientError):
-        logger.exception("Lock not released. It expires at the end of this minute")
 
 
 def parse_event(event: Mapping[str, Any]) -> PassRequest:

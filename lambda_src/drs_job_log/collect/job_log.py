@@ -151,20 +151,15 @@ class JobLog:
     state: JobState
 
 
-def read_log(job: JobTypeDef, log_items: Sequence[JobLogTypeDef], now: datetime) -> JobLog:
+def read_log(job: JobTypeDef, log_items: Sequence[JobLogItem], now: datetime) -> JobLog:
     """Return the items of a job: the items of its log and, after its end, derived items for unlogged outcomes.
 
-    ``log_items`` is the whole log, read after ``job``. The result is deterministic. While the job runs, it contains
-    fewer items. The result contains the end of the job only after DRS confirmed it twice: with the item JOB_END, which
-    is the last item, and with the status COMPLETED, which makes each ``launchStatus`` final. After ``_END_GRACE``, one
-    confirmation is enough.
-
-    Raises
-    ------
-    drs_job_log.model.events.InvalidEventError
-        If neither an item nor its job has a time.
+    ``log_items`` is the whole log (see ``to_item``), read after ``job``. The result is deterministic. While the job
+    runs, it contains fewer items. The result contains the end of the job only after DRS confirmed it twice: with the
+    item JOB_END, which is the last item, and with the status COMPLETED, which makes each ``launchStatus`` final. After
+    ``_END_GRACE``, one confirmation is enough.
     """
-    items = {item.key: item for item in (_to_item(job, log_item) for log_item in log_items)}
+    items = {item.key: _with_listed(item, job) for item in log_items}
     ends = [item for item in items.values() if item.event_type == "JOB_END"]
     logged_end = min((end.timestamp for end in ends), default=None)
     job_end = end_time_of(job)
@@ -198,6 +193,9 @@ def stalled_items(job: JobTypeDef, log: JobLog, stalled_after: timedelta, now: d
 
     The item has the time at which it stalled, so that every instance of the function derives the same item.
     """
+    all_stalled = log.state.stalled(stalled_after, now)
+    if not all_stalled or job.get("status") == "COMPLETED":
+        return []
     final = {
         server["sourceServerID"]
         for server in _servers(job)
@@ -212,8 +210,8 @@ def stalled_items(job: JobTypeDef, log: JobLog, stalled_after: timedelta, now: d
             is_derived=True,
             identity=[stalled.id],
         )
-        for stalled in log.state.stalled(stalled_after, now)
-        if job.get("status") != "COMPLETED" and stalled.id not in final
+        for stalled in all_stalled
+        if stalled.id not in final
     ]
 
 
@@ -371,12 +369,21 @@ def _state(job: JobTypeDef, items: Sequence[JobLogItem], now: datetime) -> JobSt
     created = _time(job.get("creationDateTime"))
     time = created or min((item.timestamp for item in items), default=now)
     # Before its first item, the job has the servers that DRS lists.
-    listed = [] if any(item.event_type == "JOB_STARTED" for item in items) else [_item(job, time, "JOB_START", {})]
+    has_start = any(item.event_type == "JOB_STARTED" for item in items)
+    listed = [] if has_start else [_with_listed(_item(job, time, "JOB_START", {}), job)]
     return job_state_of(job["jobID"], [*listed, *items], job_type=job.get("type"), started_at=time)
 
 
-def _to_item(job: JobTypeDef, log_item: JobLogTypeDef) -> JobLogItem:
-    """Convert a log item. If it has no time, which the API allows, use the time of the job's creation."""
+def to_item(job: JobTypeDef, log_item: JobLogTypeDef) -> JobLogItem:
+    """Convert a log item. If it has no time, which the API allows, it has the time of the job's creation.
+
+    Of the job, the result depends only on its ID and its creation, so that it can be kept while the job runs.
+
+    Raises
+    ------
+    drs_job_log.model.events.InvalidEventError
+        If neither the item nor the job has a time.
+    """
     time = _time(log_item.get("logDateTime")) or parse_time("creationDateTime", job.get("creationDateTime"))
     data: Mapping[str, Any] = log_item.get("eventData", {})
     extras: list[Any] = []
@@ -401,10 +408,16 @@ def _item(
     time = format_time(timestamp)
     parts = [job["jobID"], time, event, [data.get(key) for key in _IDENTITY_KEYS], is_derived, *identity]
     event_id = hashlib.sha256(_encode_identity(parts).encode()).hexdigest()[:32]
-    if event == "JOB_START":
-        resources = [resource["resourceID"] for resource in _resources(job) if resource["resourceID"]]
-        data = {**data, "sourceServerIDs": server_ids(job)} | ({"resourceIDs": resources} if resources else {})
     return JobLogItem(timestamp, time, event_id, EVENT_TYPES.get(event, event), data)
+
+
+def _with_listed(item: JobLogItem, job: JobTypeDef) -> JobLogItem:
+    """Return the start of the job with the servers and resources that DRS lists now. Other items are unchanged."""
+    if item.event_type != "JOB_STARTED":
+        return item
+    resources = [resource["resourceID"] for resource in _resources(job) if resource["resourceID"]]
+    listed = {"sourceServerIDs": server_ids(job)} | ({"resourceIDs": resources} if resources else {})
+    return replace(item, detail={**item.detail, **listed})
 
 
 def _unlogged_outcomes(

@@ -7,14 +7,17 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
-from drs_job_log.collect.job_log import LATE_READS, end_time_of
+from drs_job_log.collect.job_log import LATE_READS, creation_time_of, end_time_of, read_log
+from drs_job_log.collect.log_reader import LogReader
+from drs_job_log.model.json_text import to_json
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from mypy_boto3_drs.type_defs import JobTypeDef
 
-    from drs_job_log.collect.job_log import JobLogItem
+    from drs_job_log.collect.drs_client import DrsClient
+    from drs_job_log.collect.job_log import JobLog, JobLogItem
 
 # If the table does not contain an event this long after it was put on the bus, the event is sent again.
 RESEND_AFTER: Final = timedelta(minutes=5)
@@ -25,6 +28,13 @@ _POLL_GAP: Final = timedelta(seconds=10)
 # A running job that DRS has not listed for this time was deleted.
 _DELETED_AFTER: Final = timedelta(minutes=1)
 
+# Time without a new item → time between two reads of the log. DRS lists the job in any case, with its launchStatus.
+_READ_INTERVALS: Final = (
+    (timedelta(days=1), timedelta(hours=1)),
+    (timedelta(hours=1), timedelta(minutes=1)),
+    (timedelta.min, timedelta(0)),
+)
+
 
 @dataclass(slots=True)
 class JobTracker:
@@ -32,6 +42,14 @@ class JobTracker:
 
     Attributes
     ----------
+    job, read_at
+        The job as DRS listed it when its log was last read and compared with the table, and when this was.
+    created_at
+        When the job was created. None if DRS does not state it.
+    execution_id
+        The execution ID in the job's tag. Without the tag, the job ID.
+    log
+        What the last read of the log returned. None before the first read, and for a settled job.
     stored
         Keys that the table contained when it was last read.
     emitted
@@ -42,49 +60,99 @@ class JobTracker:
         Keys that were put on the bus again because the table did not contain them in time.
     final_keys
         All keys of the job, once no further item is expected.
-    job
-        The job as DRS listed it when its log was last read.
-    execution_id
-        The execution ID in the job's tag. Without the tag, the job ID.
-    servers
-        The number of servers by state when the log was last read.
-    read_at
-        When this instance last read the log.
+    settled
+        What DRS listed (see ``_listed_facts``) when the job was settled: when the table contained all its events. The
+        keys are then not kept. None for another job.
     missing_since
         When DRS first did not list the job any more. None if DRS lists it.
     deletion
         The item of the job's deletion, once DRS has not listed the running job for ``_DELETED_AFTER``.
     """
 
+    job: JobTypeDef | None = None
+    read_at: datetime | None = None
+    created_at: datetime | None = None
+    execution_id: str = ""
+    log: JobLog | None = None
     stored: set[str] = field(default_factory=set)
     emitted: dict[str, datetime] = field(default_factory=dict)
     details: dict[str, Mapping[str, Any]] = field(default_factory=dict)
     resent: set[str] = field(default_factory=set)
     final_keys: frozenset[str] | None = None
-    job: JobTypeDef | None = None
-    execution_id: str = ""
-    servers: Counter[str] = field(default_factory=Counter)
-    read_at: datetime | None = None
+    settled: int | None = None
     missing_since: datetime | None = None
     deletion: JobLogItem | None = None
+    _reader: LogReader = field(default_factory=LogReader)
+
+    def read(self, drs: DrsClient, job: JobTypeDef, now: datetime) -> JobLog:
+        """Read the log, and derive its items again if an item or what DRS lists has changed.
+
+        Raises
+        ------
+        botocore.exceptions.BotoCoreError, botocore.exceptions.ClientError, ThrottledError, InvalidEventError
+            See ``LogReader.read``.
+        """
+        is_changed = self._reader.read(drs, job, now)
+        is_changed |= self.job is None or _participants(job) != _participants(self.job)
+        # The end of a job also depends on the time.
+        is_ending = job.get("status") == "COMPLETED" or any(one.event_type == "JOB_END" for one in self._reader.items)
+        if self.log is None or is_changed or is_ending:
+            self.log = read_log(job, self._reader.items, now)
+        return self.log
 
     def update_stored(self, stored: Mapping[str, Mapping[str, Any]]) -> None:
         """Set what the table contains: the details of the events by key. They are empty for an event of a server."""
         self.stored = set(stored)
         self.details |= {key: detail for key, detail in stored.items() if detail}
 
+    def settle(self) -> None:
+        """Forget the keys and the log of a job if no further item is expected and the table contains all events."""
+        if self.job and self.final_keys is not None and self.final_keys <= self.stored:
+            self.settled = _listed_facts(self.job)
+            self.log, self._reader, self.final_keys = None, LogReader(), frozenset()
+            for keys in (self.stored, self.emitted, self.details, self.resent):
+                keys.clear()
+
     def published(self, now: datetime) -> dict[str, Mapping[str, Any]]:
         """Return the details of the events that are stored or were put on the bus recently."""
         return {key: detail for key, detail in self.details.items() if not self.should_send(key, now)}
+
+    @property
+    def servers(self) -> Counter[str]:
+        """The number of servers by state when the log was last read, if the job launches servers."""
+        is_launch = self.job is not None and self.job.get("type") == "LAUNCH"
+        return self.log.state.summary if self.log and is_launch else Counter()
+
+    @property
+    def is_running(self) -> bool:
+        """Whether a further item is expected."""
+        return self.final_keys is None
+
+    def is_active(self, now: datetime) -> bool:
+        """Whether the next pass reads the log: the job runs and had a new item recently, or events were not sent."""
+        return not self._read_interval(now) if self.is_running else not self.all_sent(now)
+
+    def _read_interval(self, now: datetime) -> timedelta:
+        if self.job is None or self.log is None or self.job.get("status") == "COMPLETED":
+            return timedelta(0)
+        newest = self.log.items[-1].timestamp if self.log.items else creation_time_of(self.job)
+        idle = now - newest if newest else timedelta(0)
+        return next(interval for least, interval in _READ_INTERVALS if idle >= least)
 
     def should_read(self, job: JobTypeDef, now: datetime) -> bool:
         """Whether the log can have an item that is not stored: not if all items were sent and the job is unchanged.
 
         DRS can add items after the end of the job. The log is therefore read again at the ages ``LATE_READS``.
         """
-        if self.job is None or self.read_at is None or self.resent or not self.all_sent(now):
+        if self.job is None or self.read_at is None or self.resent:
             return True
-        if any(job.get(name) != self.job.get(name) for name in ("participatingServers", "participatingResources")):
+        if self.settled is not None:
+            is_changed = _listed_facts(job) != self.settled
+        else:
+            is_changed = job.get("status") != self.job.get("status") or _participants(job) != _participants(self.job)
+        if is_changed or (self.is_running and now - self.read_at >= self._read_interval(now)):
+            return True
+        if not self.is_running and not self.all_sent(now):
             return True
         end = end_time_of(job)
         return end is not None and any(self.read_at < end + age <= now for age in LATE_READS)
@@ -104,11 +172,15 @@ class JobTracker:
         """Whether DRS has not listed the job for so long that it was deleted."""
         return self.missing_since is not None and now - self.missing_since >= _DELETED_AFTER
 
-    @property
-    def all_stored(self) -> bool:
-        """Whether no further item is expected and the table contains all events."""
-        return self.final_keys is not None and self.final_keys <= self.stored
-
     def all_sent(self, now: datetime) -> bool:
         """Whether no further item is expected and ``should_send`` is False for all events."""
         return self.final_keys is not None and not any(self.should_send(key, now) for key in self.final_keys)
+
+
+def _participants(job: JobTypeDef) -> tuple[Any, Any]:
+    return job.get("participatingServers"), job.get("participatingResources")
+
+
+def _listed_facts(job: JobTypeDef) -> int:
+    """Return a number that changes if DRS changes the status, the servers or the resources of a job."""
+    return hash(to_json([job.get("status"), *_participants(job)]))

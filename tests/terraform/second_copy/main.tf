@@ -1,4 +1,5 @@
-# A second copy of the module in an account and Region with another one, and a member account. Used by test_copies.py.
+# A second copy of the module in an account and Region with another one, copies with the same name in another Region and in
+# another account, and a member account. Used by test_copies.py.
 
 provider "aws" {}
 
@@ -7,6 +8,11 @@ provider "aws" {
   alias      = "member"
   access_key = "111122223333"
   secret_key = "test"
+}
+
+provider "aws" {
+  alias  = "other_region"
+  region = "eu-west-1"
 }
 
 module "member_role" {
@@ -40,6 +46,35 @@ module "drs_job_log" {
         }
       ],
     )
+  }
+}
+
+# The defaults, except for what takes long to create and is the same everywhere.
+module "other_region" {
+  source    = "../../.."
+  providers = { aws = aws.other_region }
+
+  name   = "second"
+  table  = { deletion_protection = false }
+  alarms = { enabled = false }
+}
+
+module "other_account" {
+  source    = "../../.."
+  providers = { aws = aws.member }
+
+  name   = "second"
+  table  = { deletion_protection = false }
+  alarms = { enabled = false }
+}
+
+output "other_copies" {
+  description = "Names and ARNs of the copies with the same name."
+  value = {
+    for key, copy in { region = module.other_region, account = module.other_account } : key => {
+      table_arn               = copy.table_arn
+      event_source            = copy.event_source
+    }
   }
 }
 

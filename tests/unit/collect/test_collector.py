@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from botocore.exceptions import ReadTimeoutError
 from drs_job_log.collect.collector import Collector, PassRequest, PassResult
-from drs_job_log.collect.drs_client import DrsClient
+from drs_job_log.collect.drs_client import DrsClient, LogPage
 from drs_job_log.collect.event_bus import EventBus
 from drs_job_log.config import Target
 from drs_job_log.model.events import format_time, parse, parse_time
@@ -80,6 +80,7 @@ class World:
     def __post_init__(self) -> None:
         self.simulator.clock = lambda: self.now
         self.collector = self.cold()
+        self.other_instance = self.cold()
 
     def cold(self) -> Collector:
         """Return a new collector, as after a cold start."""
@@ -210,7 +211,8 @@ def cases(draw: st.DrawFn) -> Case:
             added.add((addition, server))
         has_launched |= status == "LAUNCHED" or (status == "" and "LAUNCH_END" in events)
         times_of_server = sorted(draw(st.lists(times, min_size=len(events), max_size=len(events))))
-        late = draw(st.sampled_from([timedelta(), SECOND, 20 * SECOND]))  # the log can show an item late
+        # The log can show an item late, also after the end of the job.
+        late = draw(st.sampled_from([timedelta(), SECOND, 20 * SECOND, *[400 * SECOND] * (len(events) > 1)]))
         steps += [
             # Items of a server have different times, also without fractions.
             Step(
@@ -262,7 +264,7 @@ ACTIONS = st.one_of(
     st.just("collect"),
     st.just("collect"),
     st.floats(0, 120).map(lambda seconds: timedelta(seconds=seconds)),
-    st.sampled_from(["cold", "deliver some", "deliver all"]),
+    st.sampled_from(["cold", "other instance", "deliver some", "deliver all"]),
     st.sampled_from(["killed before", "killed after", "half failed", "all failed", "refused"]),
     st.sampled_from(["DescribeJobs", "DescribeJobLogItems", "DescribeSourceServers"]),
 )
@@ -272,6 +274,7 @@ ACTIONS = st.one_of(
     cases=[Case(scripts.launch([server_id(0)]), frozenset(), "JOB_COMPLETED")],
     actions=[MINUTE, "collect", 3 * MINUTE, 3 * MINUTE, "collect"],  # events are sent twice and not delivered
     page_size=5,
+    token_seconds=0,
     fractions=True,
     offset=0,
     seed=0,
@@ -279,7 +282,8 @@ ACTIONS = st.one_of(
 @given(
     cases=st.lists(cases(), min_size=1, max_size=2),
     actions=st.lists(ACTIONS, max_size=25),
-    page_size=st.integers(1, 9),
+    page_size=st.integers(1, 9) | st.integers(10, 100),
+    token_seconds=st.sampled_from([0, 30, 1e6]),
     fractions=st.booleans(),
     offset=st.integers(-300, 300),
     seed=st.integers(0, 1000),
@@ -292,13 +296,15 @@ def test_each_item_is_stored_once_under_any_faults_and_then_nothing_is_sent(
     cases: list[Case],
     actions: list[str | timedelta],
     page_size: int,
+    token_seconds: float,
     fractions: bool,
     offset: int,
     seed: int,
 ) -> None:
     monkeypatch.setattr("drs_job_log.collect.event_bus.time.sleep", lambda _: None)
     chance = random.Random(seed)  # noqa: S311
-    world = make_world(page_size=page_size, fractions=fractions, offset=offset * SECOND)
+    lifetime = timedelta(seconds=token_seconds)
+    world = make_world(page_size=page_size, token_lifetime=lifetime, fractions=fractions, offset=offset * SECOND)
     jobs = {world.simulator.start(case.script): case for case in cases}
 
     for action in actions:
@@ -312,6 +318,8 @@ def test_each_item_is_stored_once_under_any_faults_and_then_nothing_is_sent(
                 world.now += action
             case "cold":
                 world.collector = world.cold()
+            case "other instance":  # instances take turns, and each keeps its state
+                world.collector, world.other_instance = world.other_instance, world.collector
             case "deliver some":  # in any order, and some of them again later
                 world.deliver(chance.sample(world.queue, chance.randint(0, len(world.queue))))
             case "deliver all":
@@ -430,7 +438,8 @@ def test_a_running_job_older_than_the_lookback_is_collected(
         world.simulator.jobs[other].began -= timedelta(hours=31)
 
     assert world.collect().emitted == 11  # with SERVER_STALLED
-    world.now += 3 * SECOND
+    world.deliver()
+    world.now += timedelta(hours=1)
     steps = [*world.simulator.jobs[job_id].script.steps, Step(world.now - START, "SOMETHING_NEW")]
     world.simulator.jobs[job_id].script = dataclasses.replace(world.simulator.jobs[job_id].script, steps=steps)
 
@@ -452,7 +461,8 @@ def test_the_end_of_a_job_older_than_the_lookback_is_collected(make_world: Calla
 
     if fault == "log unreadable":
         world.simulator.fail(f"DescribeJobLogItems {job_id}", ApiError("AccessDeniedException", status=403))
-    world.collect()  # COMPLETED, but JOB_END is missing
+    world.now += MINUTE
+    world.collect()
     world.now += 3 * SECOND
     world.collect()
     if fault == "events lost":
@@ -464,11 +474,13 @@ def test_the_end_of_a_job_older_than_the_lookback_is_collected(make_world: Calla
 
     assert [row["EventType"] for row in world.rows(job_id)][-2:] == ["SERVER_LAUNCH_FAILED", "JOB_COMPLETED"]
     world.simulator.calls.clear()
+    world.now += MINUTE
     world.collect()
     assert world.simulator.calls == {"DescribeJobs": 2}  # the job is listed by its ID, and its log is not read
     world.now += timedelta(hours=24)
     world.collect()
     world.simulator.calls.clear()
+    world.now += MINUTE
     world.collect()
     assert world.simulator.calls == {"DescribeJobs": 1}  # the job is no longer tracked
 
@@ -516,7 +528,7 @@ def test_the_longest_error_text_of_drs_is_stored(make_world: Callable[..., World
 # ---------------------------------------------------------------------------------------------------------------------
 
 
-def test_a_pass_calls_describe_jobs_once_and_reads_the_pages_of_each_running_log(
+def test_a_pass_calls_describe_jobs_once_and_reads_the_last_page_of_each_running_log(
     make_world: Callable[..., World],
 ) -> None:
     world = make_world(page_size=50)
@@ -534,8 +546,14 @@ def test_a_pass_calls_describe_jobs_once_and_reads_the_pages_of_each_running_log
     # Cold start: all events are new, and no server names are cached.
     assert cost() == {"DescribeJobs": 1, "DescribeJobLogItems": 40, "DescribeSourceServers": 20, "Query": 20}
     world.deliver()
-    world.now += 3 * SECOND
-    assert cost() == {"DescribeJobs": 1, "DescribeJobLogItems": 40, "Query": 0}
+    later = Counter[str]()
+    for _ in range(20):
+        world.now += 3 * SECOND
+        done = cost()
+        assert done["DescribeJobLogItems"] < 40  # the whole logs are not all read in the same pass
+        later += Counter(done)
+    # Each log is read whole once in this minute.
+    assert later == {"DescribeJobs": 20, "DescribeJobLogItems": 20 * 20 + 20}
     # Cold start without new events. The clients, which this test keeps, cache the names.
     world.collector = world.cold()
     assert cost() == {"DescribeJobs": 1, "DescribeJobLogItems": 40, "Query": 20}
@@ -557,6 +575,27 @@ def test_a_finished_and_stored_job_costs_no_calls(make_world: Callable[..., Worl
         world.collect()
 
     assert (world.simulator.calls, world.table.queries) == ({"DescribeJobs": 100}, 0)
+
+
+def test_a_changed_job_whose_events_are_stored_is_compared_with_the_table(make_world: Callable[..., World]) -> None:
+    world = make_world()
+    job_id = world.simulator.start(scripts.launch([server_id(1), server_id(2)]))
+    world.now += 15 * MINUTE
+    world.collect()
+    world.deliver()
+    world.now += 6 * MINUTE
+    assert world.collect().emitted == 0
+    job = world.simulator.jobs[job_id]
+    job.script = dataclasses.replace(job.script, statuses={server_id(1): "LAUNCHED", server_id(2): "FAILED"})
+
+    world.now += MINUTE
+    world.collect()
+    world.now += 3 * SECOND
+    world.collect()
+    world.deliver()
+
+    assert [row["EventType"] for row in world.rows(job_id)][-3:] == ["SERVER_LAUNCH_FAILED"] + ["JOB_COMPLETED"] * 2
+    assert world.emitted == len(world.rows(job_id)) == 16
 
 
 def test_an_unstored_event_is_sent_again_after_five_minutes(
@@ -647,7 +686,7 @@ def test_the_next_pass_collects_the_jobs_for_which_no_time_was_left(make_world: 
     first = world.collector.collect(PassRequest(), world.now, lambda: next(left))
     then = world.collect()
 
-    assert "OutOfTimeError" in str(first.failures)
+    assert first.failures == {}
     assert first.emitted + then.emitted == 5 * 14
     assert then.failures == {}
 
@@ -659,23 +698,36 @@ def test_a_blocked_log_does_not_delay_other_jobs(
     blocked, good = world.simulator.start(scripts.drill(0)), world.simulator.start(scripts.drill(1))
     world.now += 15 * MINUTE
     release = threading.Event()
-    log = world.drs[0].log
+    pages = world.drs[0].log_pages
 
-    def slow_log(job_id: str) -> list[Any]:
+    def slow_pages(job_id: str, token: str | None = None) -> Iterator[LogPage]:
         if job_id == blocked:
             release.wait(30)
-        return log(job_id)
+        return pages(job_id, token)
 
-    monkeypatch.setattr(world.drs[0], "log", slow_log)
+    monkeypatch.setattr(world.drs[0], "log_pages", slow_pages)
     ends = time.monotonic() + 4  # three of the four seconds are reserved for writing
 
     done = world.collector.collect(PassRequest(), world.now, lambda: ends - time.monotonic())
     release.set()
 
-    assert list(done.failures) == [f"{blocked} in DRS in this Region"]
-    assert "the operation took too long" in done.failures[f"{blocked} in DRS in this Region"]
+    assert done.failures == {}
+    assert (done.emitted, done.active_jobs) == (14, 1)
     world.deliver()
     assert len(world.rows(good)) == 14
+
+
+def test_time_that_runs_out_again_is_a_failure(make_world: Callable[..., World]) -> None:
+    world = make_world()
+    job_id = world.simulator.start(scripts.drill(0))
+
+    passes = [world.collector.collect(PassRequest(), world.now, lambda left=left: left) for left in (0.0, 60.0, 0.0)]
+    assert [done.failures for done in passes] == [{}] * 3
+    again = world.collector.collect(PassRequest(), world.now, lambda: 0.0)
+    assert list(again.failures) == ["DRS in this Region"]
+
+    manual = world.cold().collect(PassRequest(job_ids=[job_id]), world.now, lambda: 0.0)
+    assert list(manual.failures) == ["DRS in this Region", job_id]
 
 
 def test_events_that_are_sent_and_not_stored_are_a_failure_until_they_are_stored(
@@ -797,21 +849,21 @@ def test_reads_are_cancelled_if_no_time_is_left(
         world.simulator.start(scripts.drill(0))
     world.now += 15 * MINUTE
     release, read = threading.Event(), []
-    log = world.drs[0].log
+    pages = world.drs[0].log_pages
 
-    def slow_log(job_id: str) -> list[Any]:
+    def slow_pages(job_id: str, token: str | None = None) -> Iterator[LogPage]:
         read.append(job_id)
         release.wait(30)
-        return log(job_id)
+        return pages(job_id, token)
 
-    monkeypatch.setattr(world.drs[0], "log", slow_log)
+    monkeypatch.setattr(world.drs[0], "log_pages", slow_pages)
     ends = time.monotonic() + 3.5
 
     done = world.collector.collect(PassRequest(), world.now, lambda: max(3.1, ends - time.monotonic()))
     release.set()
     world.collector._readers.shutdown(wait=True)
 
-    assert len(done.failures) == 30
+    assert (done.failures, done.active_jobs) == ({}, 30)
     assert len(read) == 10  # one per thread, the others were cancelled
 
 
@@ -957,8 +1009,8 @@ class FixedTarget:
         cleanup = {"jobID": "cleanup", "type": "TERMINATE", "creationDateTime": "2026-11-23T20:10:15Z"}
         return [*launches, server | ended | cleanup]
 
-    def log(self, _: str) -> list[Any]:
-        return []
+    def log_pages(self, *_: Any) -> list[LogPage]:
+        return [LogPage(None, [])]
 
     def names(self, _: Any) -> dict[str, str]:
         return {}

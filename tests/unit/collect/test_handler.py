@@ -31,6 +31,7 @@ def done(**changes: Any) -> PassResult:
             "emitted": 2,
             "running_jobs": 0,
             "running_executions": 0,
+            "active_jobs": changes.get("running_jobs", 0),
             "servers": {},
             "failures": {},
         }
@@ -101,10 +102,16 @@ def test_the_function_ends_with_the_last_job(play: Callable[..., FakeCollector])
     assert len(play({}, lambda number: done(running_jobs=int(number < 5))).requests) == 5
 
 
-def test_the_next_pass_starts_immediately_after_a_long_pass(play: Callable[..., FakeCollector]) -> None:
-    fake = play({}, lambda _: done(running_jobs=1), seconds=10)
+def test_the_function_ends_if_no_running_job_is_read_in_each_pass(play: Callable[..., FakeCollector]) -> None:
+    assert len(play({}, lambda _: done(running_jobs=1, active_jobs=0)).requests) == 1
 
-    assert fake.began == [0, 10, 20, 30, 40, 50]
+
+@pytest.mark.parametrize(("seconds", "began"), [(10, [0, 10, 20, 30, 40]), (2.9, [3 * number for number in range(19)])])
+def test_a_pass_starts_if_the_time_is_sufficient_for_it(
+    play: Callable[..., FakeCollector], seconds: float, began: list[float]
+) -> None:
+    """A pass lasts as long as the previous one. A pass of more than the poll interval starts immediately."""
+    assert play({}, lambda _: done(running_jobs=1), seconds=seconds).began == pytest.approx(began)
 
 
 def test_a_manual_request_is_a_single_pass(play: Callable[..., FakeCollector]) -> None:
@@ -128,10 +135,45 @@ def test_one_of_many_woken_invocations_polls(play: Callable[..., FakeCollector],
     assert len(play(CLOUD_TRAIL, lambda _: done()).requests) == 1
 
 
-def test_the_schedule_needs_no_lock(play: Callable[..., FakeCollector], dynamodb: DynamoDBClient) -> None:
-    assert PollLock(dynamodb, NOTIFICATIONS_TABLE).acquire("another", datetime.now(UTC), 60)
+def test_a_woken_invocation_ends_if_the_scheduled_one_takes_over(
+    play: Callable[..., FakeCollector], dynamodb: DynamoDBClient
+) -> None:
+    """Two instances would otherwise read the same jobs and put the same events on the bus."""
+    lock = PollLock(dynamodb, NOTIFICATIONS_TABLE)
+
+    def passes(number: int) -> PassResult:
+        if number == 5:
+            lock.take_over("scheduled", datetime.now(UTC), 60)
+        return done(running_jobs=1)
+
+    assert len(play(CLOUD_TRAIL, passes).requests) == 5
+    assert not lock.acquire("another", datetime.now(UTC), 60)  # the woken invocation does not release it
+
+
+def test_the_scheduled_invocation_takes_the_lock_for_its_further_passes(
+    play: Callable[..., FakeCollector], dynamodb: DynamoDBClient
+) -> None:
+    lock, held = PollLock(dynamodb, NOTIFICATIONS_TABLE), []
+    assert lock.acquire("woken", datetime.now(UTC), 60)
+
+    def passes(_: int) -> PassResult:
+        held.append(lock.is_held_by("request"))
+        return done(running_jobs=1)
+
+    play({}, passes)
+
+    assert held == [False] + [True] * 19
+    assert lock.acquire("another", datetime.now(UTC), 60)
+
+
+def test_a_scheduled_invocation_without_a_running_job_does_not_take_over(
+    play: Callable[..., FakeCollector], dynamodb: DynamoDBClient
+) -> None:
+    lock = PollLock(dynamodb, NOTIFICATIONS_TABLE)
+    assert lock.acquire("woken", datetime.now(UTC), 60)
 
     assert play({}, lambda _: done()).requests == [PassRequest()]
+    assert lock.is_held_by("woken")
 
 
 def test_an_invocation_that_was_killed_does_not_keep_the_lock(dynamodb: DynamoDBClient) -> None:
@@ -154,19 +196,20 @@ def test_a_repeated_request_for_the_lock_has_the_same_result(dynamodb: DynamoDBC
     assert lock.acquire("another", now, 60)
 
 
-def test_a_woken_invocation_polls_if_dynamodb_does_not_answer(
-    play: Callable[..., FakeCollector], monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("event", [{}, CLOUD_TRAIL])
+def test_an_invocation_polls_if_dynamodb_does_not_answer(
+    play: Callable[..., FakeCollector], monkeypatch: pytest.MonkeyPatch, event: dict[str, Any]
 ) -> None:
     class Down:
-        def acquire(self, *_: Any) -> bool:
-            raise EndpointConnectionError(endpoint_url="dynamodb")
+        def __getattr__(self, _: str) -> Any:
+            def request(**_: Any) -> Any:
+                raise EndpointConnectionError(endpoint_url="dynamodb")
 
-        def release(self, *_: Any) -> None:
-            raise EndpointConnectionError(endpoint_url="dynamodb")
+            return request
 
-    monkeypatch.setattr(collector, "poll_lock", Down())
+    monkeypatch.setattr(collector.poll_lock, "_client", Down())
 
-    assert play(CLOUD_TRAIL, lambda _: done()).requests == [PassRequest()]
+    assert len(play(event, lambda _: done(running_jobs=1)).requests) == 20
 
 
 def test_the_smoke_test_reads_no_jobs_from_before_the_look_back_period(

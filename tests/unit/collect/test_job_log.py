@@ -2,15 +2,20 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
-from drs_job_log.collect.job_log import creation_time_of, durations, read_log, stalled_items, to_detail
+from drs_job_log.collect.job_log import creation_time_of, durations, read_log, stalled_items, to_detail, to_item
 from drs_job_log.model.events import parse
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support.envelopes import dumps, job_log
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from drs_job_log.collect.job_log import JobLog
 
 NOW = datetime(2025, 11, 28, 21, 0, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
@@ -43,12 +48,16 @@ def network(id_: str, **data: str) -> Any:
 END = log_item("JOB_END", "2025-11-28T20:40:00.026000+00:00")
 
 
+def read(job: Any, log_items: Sequence[Any], now: datetime) -> JobLog:
+    return read_log(job, [to_item(job, log_item) for log_item in log_items], now)
+
+
 def types(job: Any, *items: Any, now: datetime = NOW) -> list[str]:
-    return [item.event_type for item in read_log(job, items, now).items]
+    return [item.event_type for item in read(job, items, now).items]
 
 
 def only_detail(job: Any, *items: Any, names: dict[str, str] | None = None) -> dict[str, Any]:
-    (item,) = read_log(job, items, NOW).items
+    (item,) = read(job, items, NOW).items
     return to_detail(item, job, names or {}, {}, "ExecutionId")
 
 
@@ -89,7 +98,7 @@ def test_the_end_of_a_job_has_the_outcome_of_its_servers(
     ended = job(*statuses, type=job_type)
     launched = [log_item("LAUNCH_END", sourceServerID=server) for server in logged]
 
-    end = read_log(ended, [*launched, END], NOW).items[-1]
+    end = read(ended, [*launched, END], NOW).items[-1]
 
     detail = to_detail(end, ended, {}, {}, "ExecutionId")
     assert (detail["eventType"], detail["outcome"], detail["message"]) == (event_type, outcome, message)
@@ -121,7 +130,7 @@ def test_a_server_outcome_missing_in_the_log_is_added_at_the_end_of_the_job(
 ) -> None:
     items = [log_item(event, f"2025-11-28T20:3{n}:00Z", sourceServerID="s-0") for n, event in enumerate(logged)]
 
-    items_read = read_log(job(status), [*items, END], NOW).items[len(items) : -1]
+    items_read = read(job(status), [*items, END], NOW).items[len(items) : -1]
 
     assert [item.event_type for item in items_read] == added
     assert {(item.time, item.source_server_id) for item in items_read} <= {("2025-11-28T20:40:00.000000Z", "s-0")}
@@ -138,7 +147,7 @@ def test_the_end_of_a_job_is_delayed_until_its_status_is_final() -> None:
 
     assert types(running, launched, END, now=soon) == ["SERVER_LAUNCHED"]
     # If the status does not become final, the log is sent without the outcome of the servers.
-    log = read_log(running, [launched, END], soon + 10 * MINUTE)
+    log = read(running, [launched, END], soon + 10 * MINUTE)
     assert [item.event_type for item in log.items] == ["SERVER_LAUNCHED", "JOB_COMPLETED"]
     assert not log.is_complete
     detail = to_detail(log.items[-1], running, {}, {}, "ExecutionId")
@@ -152,13 +161,13 @@ def test_the_end_of_a_job_without_an_end_time_is_delayed() -> None:
 
     created = datetime(2025, 11, 28, 20, 30, tzinfo=UTC)
     for items, now in (([], created + 9 * MINUTE), ([END], logged + 9 * MINUTE)):
-        log = read_log(timeless, items, now)
+        log = read(timeless, items, now)
         assert (log.items, log.is_complete) == ([], False)
     # Without JOB_END, the newest item is the best known end.
     started = log_item("JOB_START", "2025-11-28T20:31:00+00:00")
     for minutes, ended in ((9, []), (10, ["SERVER_LAUNCH_FAILED", "JOB_FAILED"])):
         assert types(timeless, started, now=created + minutes * MINUTE + MINUTE) == ["JOB_STARTED", *ended]
-    log = read_log(timeless, [END], logged + 10 * MINUTE)
+    log = read(timeless, [END], logged + 10 * MINUTE)
     assert {item.event_type for item in log.items} == {"SERVER_LAUNCH_FAILED", "JOB_FAILED"}
     assert log.is_complete
 
@@ -180,7 +189,7 @@ def test_servers_that_only_the_log_contains_count(
     ended = job(participatingServers=servers)
     items = [log_item(event, sourceServerID=server) for server, event in logged.items()]
 
-    end = read_log(ended, [*items, END], NOW).items[-1]
+    end = read(ended, [*items, END], NOW).items[-1]
 
     assert end.detail["outcome"] == outcome
 
@@ -193,8 +202,8 @@ def test_a_missing_job_end_is_added_after_ten_minutes() -> None:
 
 
 def test_added_items_have_the_same_key_at_any_time() -> None:
-    early = read_log(job("FAILED"), [END], NOW).items
-    late = read_log(
+    early = read(job("FAILED"), [END], NOW).items
+    late = read(
         job(
             "FAILED",
             participatingServers=[{"sourceServerID": "s-0", "launchStatus": "FAILED", "recoveryInstanceID": "i"}],
@@ -213,7 +222,7 @@ def test_added_items_have_the_same_key_at_any_time() -> None:
 def test_the_format_of_the_time_does_not_change_the_key(text: str) -> None:
     running = job("PENDING", status="STARTED")
 
-    items_read = read_log(running, [log_item("SNAPSHOT_START"), log_item("SNAPSHOT_START", text)], NOW).items
+    items_read = read(running, [log_item("SNAPSHOT_START"), log_item("SNAPSHOT_START", text)], NOW).items
 
     assert [item.time for item in items_read] == ["2025-11-28T20:35:00.000000Z"]
 
@@ -246,10 +255,10 @@ def test_items_with_any_difference_are_two_items(other: Any) -> None:
 def test_items_that_differ_in_an_attempt_or_a_resource_are_two_items(one: Any, other: Any) -> None:
     running = job("PENDING", status="STARTED")
 
-    items = read_log(running, [log_item("LAUNCH_FAILED", **one), log_item("LAUNCH_FAILED", **other)], NOW).items
+    items = read(running, [log_item("LAUNCH_FAILED", **one), log_item("LAUNCH_FAILED", **other)], NOW).items
     assert len(items) == 2
     repeated = [log_item("LAUNCH_FAILED", **one), log_item("LAUNCH_FAILED", **json.loads(json.dumps(one)))]
-    assert len(read_log(running, repeated, NOW).items) == 1
+    assert len(read(running, repeated, NOW).items) == 1
 
 
 def test_new_attributes_of_the_drs_api_do_not_change_the_key() -> None:
@@ -257,7 +266,7 @@ def test_new_attributes_of_the_drs_api_do_not_change_the_key() -> None:
 
     newer = log_item("SNAPSHOT_START", maxAttemptsCount=3, somethingThatBotocoreLearns={"a": 1})
 
-    (item,) = read_log(running, [log_item("SNAPSHOT_START"), newer], NOW).items
+    (item,) = read(running, [log_item("SNAPSHOT_START"), newer], NOW).items
     assert item.detail["maxAttemptsCount"] == 3
 
 
@@ -280,7 +289,7 @@ def test_the_order_of_jobs_does_not_depend_on_the_format_of_their_times(first: s
 def test_an_item_without_a_time_has_the_creation_time_of_its_job() -> None:
     running = job("PENDING", status="STARTED")
 
-    (item,) = read_log(running, [{"event": "SNAPSHOT_START"}], NOW).items
+    (item,) = read(running, [{"event": "SNAPSHOT_START"}], NOW).items
 
     assert item.time == "2025-11-28T20:30:00.000000Z"
 
@@ -328,7 +337,7 @@ START = log_item("JOB_START", "2025-11-28T20:30:00.500000+00:00")
 
 def durations_by_type(job: Any, *items: Any) -> dict[str, float]:
     """Return the seconds of each step by the type of the event that ends it, at most one event per type."""
-    log = read_log(job, items, NOW)
+    log = read(job, items, NOW)
     types = {item.key: item.event_type for item in log.items}
     return {types[key]: seconds for key, seconds in durations(job, log).items()}
 
@@ -374,7 +383,7 @@ def test_servers_are_counted_by_their_state() -> None:
         log_item("CLEANUP_START", sourceServerID="s-0"),
     ]
 
-    counts = read_log(running, steps, NOW).state.summary
+    counts = read(running, steps, NOW).state.summary
 
     assert counts == {"pending": 1, "converting": 1, "launching": 1, "failed": 1, "launched": 1}
 
@@ -383,7 +392,7 @@ def test_servers_of_a_cancelled_launch_are_terminated() -> None:
     steps = [log_item("CONVERSION_START", sourceServerID="s-0"), log_item("JOB_CANCEL", "2025-11-28T20:36:00+00:00")]
     cancelled = job("PENDING", "PENDING", status="STARTED")
 
-    assert read_log(cancelled, steps, NOW).state.summary == {"terminated": 2}
+    assert read(cancelled, steps, NOW).state.summary == {"terminated": 2}
 
 
 def test_a_job_and_item_without_optional_attributes_have_a_detail() -> None:
@@ -421,7 +430,7 @@ def test_messages_are_readable_sentences(event: str, initiated_by: str, message:
 
 def test_only_a_server_with_remaining_steps_can_stall() -> None:
     running = job("PENDING", "PENDING", "PENDING", "LAUNCHED", "PENDING", status="STARTED")
-    log = read_log(
+    log = read(
         running,
         [
             log_item("CONVERSION_START", "2025-11-28T20:00:00Z", sourceServerID="s-0"),
@@ -450,6 +459,6 @@ def test_only_a_server_with_remaining_steps_can_stall() -> None:
 )
 def test_the_stored_event_has_the_key_of_its_item(data: dict[str, str], event: str, time: datetime) -> None:
     running = job("PENDING", status="STARTED")
-    (item,) = read_log(running, [log_item(event, time.isoformat(), **data)], NOW).items
+    (item,) = read(running, [log_item(event, time.isoformat(), **data)], NOW).items
 
     assert parse(dumps(job_log(to_detail(item, running, {}, {}, "ExecutionId")))).key == item.key

@@ -1,12 +1,24 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
 
 import pytest
+from drs_job_log.collect.job_log import read_log, to_item
 from drs_job_log.collect.tracker import JobTracker
+
+if TYPE_CHECKING:
+    from mypy_boto3_drs.type_defs import JobTypeDef
 
 NOW = datetime(2026, 11, 23, 20, 30, tzinfo=UTC)
 POLL_INTERVAL = timedelta(seconds=3)
+
+JOB: JobTypeDef = {
+    "jobID": "drsjob-556c7b1d99221f996",
+    "type": "LAUNCH",
+    "status": "COMPLETED",
+    "participatingServers": [{"sourceServerID": "s-1", "launchStatus": "LAUNCHED"}],
+}
 
 
 def ago(**duration: float) -> datetime:
@@ -38,16 +50,67 @@ def test_the_table_is_read_if_it_may_contain_more_than_the_tracker(tracker: JobT
 
 
 @pytest.mark.parametrize(
-    ("tracker", "all_sent", "all_stored"),
+    ("tracker", "all_sent", "is_settled"),
     [
-        (JobTracker(), False, False),
-        (JobTracker(final_keys=frozenset({"a"})), False, False),
-        (JobTracker(final_keys=frozenset({"a"}), emitted={"a": NOW}), True, False),
-        (JobTracker(final_keys=frozenset({"a"}), emitted={"a": ago(minutes=6)}), False, False),
-        (JobTracker(final_keys=frozenset({"a"}), stored={"a", "b"}), True, True),
+        (JobTracker(job=JOB), False, False),
+        (JobTracker(job=JOB, final_keys=frozenset({"a"})), False, False),
+        (JobTracker(job=JOB, final_keys=frozenset({"a"}), emitted={"a": NOW}), True, False),
+        (JobTracker(job=JOB, final_keys=frozenset({"a"}), emitted={"a": ago(minutes=6)}), False, False),
+        (JobTracker(job=JOB, final_keys=frozenset({"a"}), stored={"a", "b"}), True, True),
     ],
 )
-def test_a_job_is_finished_if_all_final_events_are_sent_and_stored(
-    tracker: JobTracker, *, all_sent: bool, all_stored: bool
+def test_a_job_is_settled_if_all_final_events_are_sent_and_stored(
+    tracker: JobTracker, *, all_sent: bool, is_settled: bool
 ) -> None:
-    assert (tracker.all_sent(NOW), tracker.all_stored) == (all_sent, all_stored)
+    assert tracker.all_sent(NOW) is all_sent
+    tracker.settle()
+    assert (tracker.settled is not None) is is_settled
+
+
+def test_a_settled_job_keeps_no_keys() -> None:
+    tracker = JobTracker(
+        job=JOB,
+        read_at=NOW,
+        stored={"a", "b"},
+        emitted={"a": NOW},
+        details={"b": {"eventType": "JOB_END"}},
+        final_keys=frozenset({"a", "b"}),
+    )
+    tracker.settle()
+
+    assert not tracker.stored | tracker.emitted.keys() | tracker.details.keys() | tracker.resent
+    assert tracker.final_keys == frozenset()
+    assert not tracker.is_active(NOW)
+    changed: JobTypeDef = {**JOB, "participatingServers": [{"sourceServerID": "s-1", "launchStatus": "TERMINATED"}]}
+    assert [tracker.should_read(job, NOW) for job in (JOB, changed)] == [False, True]
+
+
+@pytest.mark.parametrize(
+    ("idle", "is_active", "read_after"),
+    [
+        (timedelta(minutes=59), True, timedelta(0)),
+        (timedelta(minutes=60), False, timedelta(minutes=1)),
+        (timedelta(hours=23.9), False, timedelta(minutes=1)),
+        (timedelta(hours=24), False, timedelta(hours=1)),
+    ],
+)
+def test_a_job_without_a_new_item_is_read_less_often(
+    idle: timedelta, *, is_active: bool, read_after: timedelta
+) -> None:
+    running: JobTypeDef = {**JOB, "status": "STARTED"}
+    item = to_item(running, {"event": "SNAPSHOT_START", "logDateTime": (NOW - idle).isoformat()})
+    tracker = JobTracker(job=running, log=read_log(running, [item], NOW), read_at=NOW)
+    second = timedelta(seconds=1)
+
+    assert tracker.is_active(NOW) is is_active
+    assert tracker.should_read(running, NOW + read_after)
+    assert not read_after or not tracker.should_read(running, NOW + read_after - second)
+    assert tracker.should_read(JOB, NOW + second)  # DRS reports that the job ended
+
+
+def test_a_job_whose_events_were_not_put_on_the_bus_is_active() -> None:
+    tracker = JobTracker(job=JOB, final_keys=frozenset({"a", "b"}), emitted={"a": NOW})
+
+    assert tracker.is_active(NOW)
+    tracker.emitted["b"] = NOW
+    assert not tracker.is_active(NOW)

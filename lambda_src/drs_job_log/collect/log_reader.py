@@ -1,0 +1,88 @@
+"""Reads the log of one job again and again. What cannot have changed is neither read nor converted again."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Final
+from zlib import crc32
+
+from botocore.exceptions import ClientError
+
+from drs_job_log.collect.job_log import to_item
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+    from mypy_boto3_drs.type_defs import JobLogTypeDef, JobTypeDef
+
+    from drs_job_log.collect.drs_client import DrsClient
+    from drs_job_log.collect.job_log import JobLogItem
+
+# How often the whole log is read. The lifetime of tokens is not documented, and DRS can add items to earlier pages.
+_WHOLE_READ_INTERVAL: Final = timedelta(minutes=1)
+
+# HTTP statuses with which DRS refuses the request, and not its token: no permission, no such job, throttling.
+_OTHER_REFUSALS: Final = frozenset({401, 403, 404, 429})
+
+
+class LogReader:
+    """The log of a job. ``items`` has what the last read returned, in the order of DRS."""
+
+    def __init__(self) -> None:
+        self.items: list[JobLogItem] = []
+        self._log_items: list[JobLogTypeDef] = []
+        # The last page, which can grow: its token, and the number of items before it.
+        self._token: str | None = None
+        self._start = 0
+        self._whole_read_at: datetime | None = None
+
+    def read(self, drs: DrsClient, job: JobTypeDef, now: datetime) -> bool:
+        """Read the log from its last page on, or the whole log. Return whether ``items`` changed.
+
+        The whole log is read once a minute, after the job has ended, and if DRS rejects the token of the last page.
+
+        Raises
+        ------
+        botocore.exceptions.BotoCoreError, botocore.exceptions.ClientError, ThrottledError, InvalidEventError
+            If DRS cannot be reached or refuses the request, or if an item has no time. ``items`` is unchanged.
+        """
+        if not self._is_whole_read_due(job, now):
+            try:
+                return self._read_from(drs, job, self._token, self._start)
+            except ClientError as error:
+                status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+                if not 400 <= status < 500 or status in _OTHER_REFUSALS:
+                    raise
+        is_changed = self._read_from(drs, job, None, 0)
+        # The logs that are read for the first time in the same pass are read whole in different passes later.
+        spread = timedelta(0) if self._whole_read_at else timedelta(seconds=crc32(job["jobID"].encode()) % 60)
+        self._whole_read_at = now - spread
+        return is_changed
+
+    def _is_whole_read_due(self, job: JobTypeDef, now: datetime) -> bool:
+        if job.get("status") == "COMPLETED" or self._whole_read_at is None:
+            return True
+        return now - self._whole_read_at >= _WHOLE_READ_INTERVAL
+
+    def _read_from(self, drs: DrsClient, job: JobTypeDef, token: str | None, start: int) -> bool:
+        log_items = self._log_items[:start]
+        last_token, last_start = token, start
+        for page in drs.log_pages(job["jobID"], token):
+            last_token, last_start = page.token, len(log_items)
+            log_items += page.items
+        if is_changed := log_items != self._log_items:
+            self.items[start:] = self._converted(job, log_items, start)
+            self._log_items = log_items
+        self._token, self._start = last_token, last_start
+        return is_changed
+
+    def _converted(self, job: JobTypeDef, log_items: Sequence[JobLogTypeDef], start: int) -> list[JobLogItem]:
+        """Return the items from ``start`` on. An item that is at the same place as before is not converted again."""
+        known = len(self._log_items)
+        return [
+            self.items[place]
+            if place < known and log_items[place] == self._log_items[place]
+            else to_item(job, log_items[place])
+            for place in range(start, len(log_items))
+        ]
