@@ -61,8 +61,8 @@ class JobTracker:
     final_keys
         All keys of the job, once no further item is expected.
     settled
-        What DRS listed (see ``_listed_facts``) when the job was settled: when the table contained all its events. The
-        keys are then not kept. None for another job.
+        A hash of what DRS listed (see ``_listed_facts``) when the job was settled: when the table contained all its
+        events. The tracker then keeps no keys, and ``job`` without its servers. None for another job.
     missing_since
         When DRS first did not list the job any more. None if DRS lists it.
     deletion
@@ -106,9 +106,10 @@ class JobTracker:
         self.details |= {key: detail for key, detail in stored.items() if detail}
 
     def settle(self) -> None:
-        """Forget the keys and the log of a job if no further item is expected and the table contains all events."""
+        """Forget the log of a job, its keys and its servers, if the table contains all events of an ended job."""
         if self.job and self.final_keys is not None and self.final_keys <= self.stored:
             self.settled = _listed_facts(self.job)
+            self.job = _without_participants(self.job)
             self.log, self._reader, self.final_keys = None, LogReader(), frozenset()
             for keys in (self.stored, self.emitted, self.details, self.resent):
                 keys.clear()
@@ -179,6 +180,13 @@ class JobTracker:
 
 def _participants(job: JobTypeDef) -> tuple[Any, Any]:
     return job.get("participatingServers"), job.get("participatingResources")
+
+
+def _without_participants(job: JobTypeDef) -> JobTypeDef:
+    kept: JobTypeDef = {**job}
+    for name in ("participatingServers", "participatingResources"):
+        kept.pop(name, None)  # type: ignore[misc]
+    return kept
 
 
 def _listed_facts(job: JobTypeDef) -> int:

@@ -80,6 +80,8 @@ def test_a_settled_job_keeps_no_keys() -> None:
 
     assert not tracker.stored | tracker.emitted.keys() | tracker.details.keys() | tracker.resent
     assert tracker.final_keys == frozenset()
+    assert tracker.job is not None
+    assert "participatingServers" not in tracker.job
     assert not tracker.is_active(NOW)
     changed: JobTypeDef = {**JOB, "participatingServers": [{"sourceServerID": "s-1", "launchStatus": "TERMINATED"}]}
     assert [tracker.should_read(job, NOW) for job in (JOB, changed)] == [False, True]
