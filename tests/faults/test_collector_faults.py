@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import random
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -166,3 +166,29 @@ def test_all_items_are_stored_after_an_outage_of_drs(recovery: Recovery, count: 
     recovery.check()
     assert sum(recovery.failures.values()) > 10
     count("DRS down", failed=recovery.failures.total(), delivered=recovery.delivered, stored=ITEMS)
+
+
+def test_all_items_are_stored_with_small_pages_rejected_tokens_late_items_and_two_instances(
+    recovery: Recovery, count: Callable[..., None]
+) -> None:
+    """A token is valid within a pass only. Two instances read the jobs at the same time and put the same events."""
+    simulator = recovery.simulator
+    simulator.page_size, simulator.token_lifetime = 37, timedelta(0)
+    for job in simulator.jobs.values():
+        assert job.script.end is not None
+        late = job.script.end + timedelta(minutes=9)
+        steps = [
+            replace(step, late=late - step.after) if step.event == "SNAPSHOT_START" and place % 7 == 0 else step
+            for place, step in enumerate(job.script.steps)
+        ]
+        job.script = replace(job.script, steps=steps)
+    other = recovery.cold()
+
+    while recovery.now < START + timedelta(minutes=40):
+        other.collect(PassRequest(), recovery.now)
+        recovery.collect()
+
+    recovery.check()
+    assert recovery.delivered > 2 * ITEMS
+    assert not recovery.failures
+    count("two instances", delivered=recovery.delivered, stored=ITEMS)
