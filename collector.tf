@@ -48,7 +48,7 @@ module "collector" {
   description = "Sends the items of the DRS job log to the event bus"
   handler     = "drs_job_log.collect.handler.lambda_handler"
   # While a job runs, an invocation polls until one interval before the next minute. Then the next invocation continues.
-  # A pass starts only if more than 5 s remain.
+  # A pass starts only if the duration of the previous one and 3 s remain, and at least 5 s.
   timeout              = 60 - var.collector.poll_interval_seconds + 6
   reserved_concurrency = var.collector.reserved_concurrency
   defaults             = local.function_defaults

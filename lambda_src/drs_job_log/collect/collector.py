@@ -44,10 +44,10 @@ if TYPE_CHECKING:
 
 _POOL_SIZE: Final = 10
 
-# Extends the listed period, so that a job created exactly at its start is listed.
-_LIST_MARGIN: Final = timedelta(minutes=1)
+# Extends the listed period, so that a job that was created at its start is listed, also if the clock of DRS differs.
+_LIST_MARGIN: Final = timedelta(minutes=5)
 
-# The look-back period is listed once a minute: in the first pass of a scheduled invocation, which can start early.
+# The look-back period is listed about once a minute. Less than a minute, because scheduled invocations can start early.
 _WHOLE_LISTING_INTERVAL: Final = timedelta(seconds=50)
 
 # Reserved at the end of an invocation: to put events on the bus even if a DRS call hangs, and to emit the metrics.
@@ -194,7 +194,7 @@ class Collector:
                 yield from jobs_of_target
 
         def entries() -> Iterator[BusEntry]:
-            for entries_of_job in read(tracked_jobs(), str, lambda job: self._read_job(job, now, failures)):
+            for entries_of_job in read(tracked_jobs(), str, lambda job: self._read_if_due(job, now)):
                 yield from entries_of_job
 
         emitted = sum(
@@ -218,6 +218,8 @@ class Collector:
             failures[job_id] = f"no configured account and Region has this job{tagged}"
         # From the trackers, so that a target that cannot be read now counts with its last known state.
         trackers = [tracker for of_target in self._trackers.values() for tracker in of_target.values()]
+        for tracker in (tracked.tracker for tracked in jobs) if request.is_manual else trackers:
+            failures |= tracker.failures
         running = [tracker for tracker in trackers if tracker.is_running]
         return PassResult(
             jobs=len(jobs) if request.is_manual else len(trackers),
@@ -284,7 +286,7 @@ class Collector:
             tracker.execution_id = execution_of(due[job_id], self._settings.execution_id_tag) or job_id
             tracker.created_at = creation_time_of(due[job_id])
             if tracker.deletion:  # DRS lists the job again
-                tracker.final_keys = None
+                tracker.is_final = False
             tracker.missing_since = tracker.deletion = None
         for job_id in unfinished - due.keys():
             tracker = known[job_id]
@@ -296,9 +298,9 @@ class Collector:
         return [TrackedJob(drs, job, trackers[job_id], self._launches_of(drs, job)) for job_id, job in due.items()]
 
     def _listing_start(self, drs: DrsClient, now: datetime) -> datetime | None:
-        """Return the creation time from which on jobs are listed. None: the look-back period is listed, once a minute.
+        """Return the creation time from which on jobs are listed: that of the oldest active job, or the last listing.
 
-        Between, only the active jobs and new jobs are listed.
+        Return None about once a minute: the look-back period is then listed.
         """
         listed_at = self._listed_at.get(drs)
         if listed_at is None or now - listed_at >= _WHOLE_LISTING_INTERVAL:
@@ -340,16 +342,26 @@ class Collector:
                 newest[launch["jobID"]] = launch
         return list(newest.values())
 
-    def _read_job(self, tracked: TrackedJob, now: datetime, failures: dict[str, str]) -> list[BusEntry]:
-        """Read the log of a job and return its new events. Skip a job whose events were all sent.
+    def _read_if_due(self, tracked: TrackedJob, now: datetime) -> list[BusEntry]:
+        """Read the log of a job if it is due, and return the new events.
 
-        The table is read only if the tracker may be out of date.
+        The failures of a job stay in its tracker until it is read again, because not every pass reads it.
         """
+        tracker, failures = tracked.tracker, dict[str, str]()
+        entries: list[BusEntry] = []
+        with collect_errors(failures, str(tracked), _COLLECTION_FAILED):
+            if tracker.missing_since:
+                entries = self._read_deleted(tracked, now, failures)
+            elif tracker.should_read(tracked.job, now):
+                entries = self._read_job(tracked, now, failures)
+            else:
+                return []
+        tracker.failures = failures
+        return entries
+
+    def _read_job(self, tracked: TrackedJob, now: datetime, failures: dict[str, str]) -> list[BusEntry]:
+        """Read the log of a job and return its new events. The table is read if the tracker may be out of date."""
         job, tracker = tracked.job, tracked.tracker
-        if tracker.missing_since:
-            return self._read_deleted(tracked, now, failures)
-        if not tracker.should_read(job, now):
-            return []
         log = tracker.read(tracked.drs, job, now)
         oldest_kept = format_time(now - self._settings.retention)  # older events would expire immediately
         derived = stalled_items(job, log, self._settings.stalled_after, now)
@@ -373,7 +385,7 @@ class Collector:
                 )
         tracker.resent = not_stored | {item.key for item in new if item.key in tracker.emitted}
         tracker.job, tracker.read_at, tracker.settled = job, now, None
-        tracker.final_keys = frozenset(item.key for item in items) if log.is_complete else None
+        tracker.keys, tracker.is_final = frozenset(item.key for item in items), log.is_complete
         tracker.settle()
         return self._entries(tracked, new, durations(job, log) if new else {}, failures)
 
@@ -384,11 +396,11 @@ class Collector:
             return []
         self._read_stored(tracked)
         if not tracker.deletion and (ends := published_ends(tracker.details)):
-            tracker.final_keys = frozenset(ends)  # another instance saw the end of the job
+            tracker.keys, tracker.is_final = frozenset(ends), True  # another instance saw the end of the job
             tracker.settle()
             return []
         tracker.deletion = tracker.deletion or deletion(job, tracker.stored | tracker.emitted.keys())
-        tracker.final_keys = frozenset({tracker.deletion.key})
+        tracker.keys, tracker.is_final = frozenset({tracker.deletion.key}), True
         new = [tracker.deletion] if tracker.should_send(tracker.deletion.key, now) else []
         tracker.settle()
         return self._entries(tracked, new, {}, failures)

@@ -170,7 +170,7 @@ class DrsClient:
         try:
             return getattr(self._client, operation)(**request)
         except ClientError as error:
-            self._throttled_until = time.monotonic() + _retry_after(error)
+            self._throttled_until = max(self._throttled_until, time.monotonic() + _retry_after(error))
             raise
 
 

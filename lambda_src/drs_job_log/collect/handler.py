@@ -29,8 +29,9 @@ _JOB_ID: Final = re.compile(r"drsjob-[0-9a-zA-Z]{17}", re.ASCII)
 # The server states that have a metric.
 _METRIC_STATES: Final = ("pending", "converting", "launching", "launched", "failed")
 
-# A further pass starts only if the duration of the previous one, and this reserve, are left.
-_RESERVE_SECONDS: Final = 5.0
+# A further pass starts only if the duration of the previous pass and this reserve are left, and at least the minimum.
+_RESERVE_SECONDS: Final = 3.0
+_MIN_SECONDS_FOR_PASS: Final = 5.0
 
 logger = Logger()
 metrics = Metrics()
@@ -71,20 +72,24 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, i
         has_lock = poll_lock.acquire(invocation, datetime.now(UTC), seconds_left(context))
         if not has_lock:
             return {"passes": 0, "jobs": 0, "emitted": 0}
+    due = time.monotonic()
     try:
         while True:
             started = time.monotonic()
             passes.append(collector.collect(request, datetime.now(UTC), lambda: seconds_left(context)))
             duration = time.monotonic() - started
-            wait = max(0.0, settings.poll_interval.total_seconds() - duration)
-            has_time = seconds_left(context) - wait > duration + _RESERVE_SECONDS
-            if request.is_manual or not passes[-1].active_jobs or not has_time:
+            if request.is_manual or not passes[-1].active_jobs:
                 break
             if not has_lock:
                 poll_lock.take_over(invocation, datetime.now(UTC), seconds_left(context))
                 has_lock = True
-            time.sleep(wait)
-            if not poll_lock.is_held_by(invocation):
+            due = max(due + settings.poll_interval.total_seconds(), time.monotonic())
+            needed = max(duration + _RESERVE_SECONDS, _MIN_SECONDS_FOR_PASS)
+            if seconds_left(context) - (due - time.monotonic()) <= needed:
+                break
+            time.sleep(max(0.0, due - time.monotonic()))
+            # The lock is read last, and its request can take long.
+            if not poll_lock.is_free_for(invocation, datetime.now(UTC)) or seconds_left(context) <= needed:
                 break
     finally:
         add_metrics(passes, is_manual=request.is_manual)

@@ -1,9 +1,9 @@
-"""Reads the log of one job again and again. What cannot have changed is neither read nor converted again."""
+"""Reads the log of one job repeatedly: only the part that can have changed, except once a minute."""
 
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 from zlib import crc32
 
 from botocore.exceptions import ClientError
@@ -26,16 +26,30 @@ _WHOLE_READ_INTERVAL: Final = timedelta(minutes=1)
 _OTHER_REFUSALS: Final = frozenset({401, 403, 404, 429})
 
 
+class _Read(NamedTuple):
+    """What a read returned: the log items, the same items converted, and the last page, which can grow.
+
+    ``token`` requests the last page. ``start`` is the number of items before it.
+    """
+
+    log_items: Sequence[JobLogTypeDef] = ()
+    items: Sequence[JobLogItem] = ()
+    token: str | None = None
+    start: int = 0
+
+
 class LogReader:
-    """The log of a job. ``items`` has what the last read returned, in the order of DRS."""
+    """The log of a job."""
 
     def __init__(self) -> None:
-        self.items: list[JobLogItem] = []
-        self._log_items: list[JobLogTypeDef] = []
-        # The last page, which can grow: its token, and the number of items before it.
-        self._token: str | None = None
-        self._start = 0
+        # One object, since a read that a pass abandoned can end during the next one.
+        self._last = _Read()
         self._whole_read_at: datetime | None = None
+
+    @property
+    def items(self) -> Sequence[JobLogItem]:
+        """What the last read returned, in the order of DRS."""
+        return self._last.items
 
     def read(self, drs: DrsClient, job: JobTypeDef, now: datetime) -> bool:
         """Read the log from its last page on, or the whole log. Return whether ``items`` changed.
@@ -47,14 +61,15 @@ class LogReader:
         botocore.exceptions.BotoCoreError, botocore.exceptions.ClientError, ThrottledError, InvalidEventError
             If DRS cannot be reached or refuses the request, or if an item has no time. ``items`` is unchanged.
         """
+        last = self._last
         if not self._is_whole_read_due(job, now):
             try:
-                return self._read_from(drs, job, self._token, self._start)
+                return self._read_from(drs, job, last, last.token, last.start)
             except ClientError as error:
                 status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
                 if not 400 <= status < 500 or status in _OTHER_REFUSALS:
                     raise
-        is_changed = self._read_from(drs, job, None, 0)
+        is_changed = self._read_from(drs, job, last, None, 0)
         # The logs that are read for the first time in the same pass are read whole in different passes later.
         spread = timedelta(0) if self._whole_read_at else timedelta(seconds=crc32(job["jobID"].encode()) % 60)
         self._whole_read_at = now - spread
@@ -65,24 +80,26 @@ class LogReader:
             return True
         return now - self._whole_read_at >= _WHOLE_READ_INTERVAL
 
-    def _read_from(self, drs: DrsClient, job: JobTypeDef, token: str | None, start: int) -> bool:
-        log_items = self._log_items[:start]
+    def _read_from(self, drs: DrsClient, job: JobTypeDef, last: _Read, token: str | None, start: int) -> bool:
+        log_items = list(last.log_items[:start])
         last_token, last_start = token, start
         for page in drs.log_pages(job["jobID"], token):
             last_token, last_start = page.token, len(log_items)
             log_items += page.items
-        if is_changed := log_items != self._log_items:
-            self.items[start:] = self._converted(job, log_items, start)
-            self._log_items = log_items
-        self._token, self._start = last_token, last_start
+        is_changed = log_items != last.log_items
+        self._last = _Read(log_items, _converted(job, log_items, last, start), last_token, last_start)
         return is_changed
 
-    def _converted(self, job: JobTypeDef, log_items: Sequence[JobLogTypeDef], start: int) -> list[JobLogItem]:
-        """Return the items from ``start`` on. An item that is at the same place as before is not converted again."""
-        known = len(self._log_items)
-        return [
-            self.items[place]
-            if place < known and log_items[place] == self._log_items[place]
+
+def _converted(job: JobTypeDef, log_items: Sequence[JobLogTypeDef], last: _Read, start: int) -> list[JobLogItem]:
+    """Convert the items from ``start`` on, except those that are at the same place as in the last read."""
+    known = len(last.log_items)
+    return [
+        *last.items[:start],
+        *(
+            last.items[place]
+            if place < known and log_items[place] == last.log_items[place]
             else to_item(job, log_items[place])
             for place in range(start, len(log_items))
-        ]
+        ),
+    ]

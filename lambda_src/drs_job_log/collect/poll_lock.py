@@ -27,8 +27,8 @@ logger = Logger(child=True)
 class PollLock:
     """The lock, in the notifications table.
 
-    If DynamoDB cannot be reached or refuses a request, the methods log the error, and the owner polls: an event that
-    two instances put on the bus is stored once. The lock then expires.
+    If DynamoDB cannot be reached or refuses a request, the methods log the error, and the owner polls. Two instances
+    can then put the same event on the bus. It is stored once.
     """
 
     def __init__(self, client: DynamoDBClient, table_name: str) -> None:
@@ -52,11 +52,12 @@ class PollLock:
         with _logged_errors():
             self._client.put_item(**self._item(owner, now, seconds))
 
-    def is_held_by(self, owner: str) -> bool:
-        """Whether no other owner took the lock."""
+    def is_free_for(self, owner: str, now: datetime) -> bool:
+        """Whether no other owner holds the lock."""
         with _logged_errors():
             answer = self._client.get_item(TableName=self._table_name, Key=_KEY, ConsistentRead=True)
-            return answer.get("Item", {}).get("holder", {}).get("S") in {None, owner}
+            item = answer.get("Item")
+            return item is None or item["holder"]["S"] == owner or float(item["expiration"]["N"]) <= now.timestamp()
         return True
 
     def release(self, owner: str) -> None:

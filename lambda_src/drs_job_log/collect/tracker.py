@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
-from drs_job_log.collect.job_log import LATE_READS, creation_time_of, end_time_of, read_log
+from drs_job_log.collect.job_log import LATE_READS, end_time_of, read_log
 from drs_job_log.collect.log_reader import LogReader
 from drs_job_log.model.json_text import to_json
 
@@ -28,10 +28,11 @@ _POLL_GAP: Final = timedelta(seconds=10)
 # A running job that DRS has not listed for this time was deleted.
 _DELETED_AFTER: Final = timedelta(minutes=1)
 
-# Time without a new item → time between two reads of the log. DRS lists the job in any case, with its launchStatus.
+# Time without a new item → least time between two reads of the log. Such a job is listed once a minute, and a change of
+# what DRS lists causes a read.
 _READ_INTERVALS: Final = (
     (timedelta(days=1), timedelta(hours=1)),
-    (timedelta(hours=1), timedelta(minutes=1)),
+    (timedelta(hours=1), timedelta(seconds=50)),
     (timedelta.min, timedelta(0)),
 )
 
@@ -58,8 +59,12 @@ class JobTracker:
         Details of the job's own events, not of those of a server, that were stored or put on the bus, by key.
     resent
         Keys that were put on the bus again because the table did not contain them in time.
-    final_keys
-        All keys of the job, once no further item is expected.
+    keys
+        The keys of all events that the last read of the log returned.
+    is_final
+        Whether no further item is expected.
+    failures
+        The failures of the last read: subject → reason.
     settled
         A hash of what DRS listed (see ``_listed_facts``) when the job was settled: when the table contained all its
         events. The tracker then keeps no keys, and ``job`` without its servers. None for another job.
@@ -78,7 +83,9 @@ class JobTracker:
     emitted: dict[str, datetime] = field(default_factory=dict)
     details: dict[str, Mapping[str, Any]] = field(default_factory=dict)
     resent: set[str] = field(default_factory=set)
-    final_keys: frozenset[str] | None = None
+    keys: frozenset[str] = frozenset()
+    is_final: bool = False
+    failures: dict[str, str] = field(default_factory=dict)
     settled: int | None = None
     missing_since: datetime | None = None
     deletion: JobLogItem | None = None
@@ -107,10 +114,10 @@ class JobTracker:
 
     def settle(self) -> None:
         """Forget the log of a job, its keys and its servers, if the table contains all events of an ended job."""
-        if self.job and self.final_keys is not None and self.final_keys <= self.stored:
+        if self.job and self.is_final and self.keys <= self.stored:
             self.settled = _listed_facts(self.job)
             self.job = _without_participants(self.job)
-            self.log, self._reader, self.final_keys = None, LogReader(), frozenset()
+            self.log, self._reader, self.keys = None, LogReader(), frozenset()
             for keys in (self.stored, self.emitted, self.details, self.resent):
                 keys.clear()
 
@@ -127,18 +134,20 @@ class JobTracker:
     @property
     def is_running(self) -> bool:
         """Whether a further item is expected."""
-        return self.final_keys is None
+        return not self.is_final
 
     def is_active(self, now: datetime) -> bool:
-        """Whether the next pass reads the log: the job runs and had a new item recently, or events were not sent."""
-        return not self._read_interval(now) if self.is_running else not self.all_sent(now)
+        """Whether the next pass reads the log: the job runs and had a new item recently, or an event is not sent."""
+        return (self.is_running and not self._read_interval(now)) or self.has_unsent(now)
 
     def _read_interval(self, now: datetime) -> timedelta:
-        if self.job is None or self.log is None or self.job.get("status") == "COMPLETED":
-            return timedelta(0)
-        newest = self.log.items[-1].timestamp if self.log.items else creation_time_of(self.job)
-        idle = now - newest if newest else timedelta(0)
-        return next(interval for least, interval in _READ_INTERVALS if idle >= least)
+        last_item = self.log.items[-1].timestamp if self.log and self.log.items else None
+        newest = max((time for time in (self.created_at, last_item, self._end_time) if time), default=now)
+        return next(interval for least, interval in _READ_INTERVALS if now - newest >= least)
+
+    @property
+    def _end_time(self) -> datetime | None:
+        return end_time_of(self.job) if self.job else None
 
     def should_read(self, job: JobTypeDef, now: datetime) -> bool:
         """Whether the log can have an item that is not stored: not if all items were sent and the job is unchanged.
@@ -147,16 +156,23 @@ class JobTracker:
         """
         if self.job is None or self.read_at is None or self.resent:
             return True
-        if self.settled is not None:
-            is_changed = _listed_facts(job) != self.settled
-        else:
-            is_changed = job.get("status") != self.job.get("status") or _participants(job) != _participants(self.job)
-        if is_changed or (self.is_running and now - self.read_at >= self._read_interval(now)):
+        if self.is_running and now - self.read_at >= self._read_interval(now):
             return True
-        if not self.is_running and not self.all_sent(now):
+        if self._is_changed(job) or self.has_unsent(now):
             return True
         end = end_time_of(job)
         return end is not None and any(self.read_at < end + age <= now for age in LATE_READS)
+
+    def _is_changed(self, job: JobTypeDef) -> bool:
+        """Whether DRS changed the status, the servers or the resources of the job since the last read."""
+        if self.settled is not None:
+            return _listed_facts(job) != self.settled
+        assert self.job is not None
+        return job.get("status") != self.job.get("status") or _participants(job) != _participants(self.job)
+
+    def has_unsent(self, now: datetime) -> bool:
+        """Whether ``should_send`` is True for an event."""
+        return any(self.should_send(key, now) for key in self.keys)
 
     def should_send(self, key: str, now: datetime) -> bool:
         """Whether the event is not stored and was not put on the bus recently."""
@@ -172,10 +188,6 @@ class JobTracker:
     def is_deleted(self, now: datetime) -> bool:
         """Whether DRS has not listed the job for so long that it was deleted."""
         return self.missing_since is not None and now - self.missing_since >= _DELETED_AFTER
-
-    def all_sent(self, now: datetime) -> bool:
-        """Whether no further item is expected and ``should_send`` is False for all events."""
-        return self.final_keys is not None and not any(self.should_send(key, now) for key in self.final_keys)
 
 
 def _participants(job: JobTypeDef) -> tuple[Any, Any]:

@@ -752,6 +752,69 @@ def test_events_that_are_sent_and_not_stored_are_a_failure_until_they_are_stored
     assert len(world.rows(job_id)) == 14
 
 
+def test_a_failure_of_a_job_is_reported_until_its_log_is_read_again(make_world: Callable[..., World]) -> None:
+    """Another job is active. The passes between two listings of the look-back period do not read the idle job."""
+    world = make_world()
+    idle = world.simulator.start(scripts.launch([server_id(1)], stuck=[server_id(1)]))
+    world.now += timedelta(hours=3)
+    world.collect()
+    world.deliver()
+    world.simulator.start(scripts.launch([server_id(2)], stuck=[server_id(2)]))
+
+    failures = []
+    for _ in range(60):
+        world.now += 3 * SECOND
+        world.simulator.clear_faults()
+        world.simulator.fail(f"DescribeJobLogItems {idle}", ApiError("AccessDeniedException", status=403))
+        failures.append(list(world.collect().failures))
+    assert failures.index([f"{idle} in DRS in this Region"]) < 20
+    assert all(failures[20:])
+
+    world.simulator.clear_faults()
+    for _ in range(20):
+        world.now += 3 * SECOND
+        done = world.collect()
+    assert done.failures == {}
+
+
+def test_an_idle_job_is_read_about_once_a_minute_while_another_job_is_active(make_world: Callable[..., World]) -> None:
+    world = make_world()
+    world.simulator.start(scripts.launch([server_id(1)], stuck=[server_id(1)]))
+    world.now += timedelta(hours=3)
+    world.collect()
+    world.deliver()
+    active = world.simulator.start(scripts.launch([server_id(2)], stuck=[server_id(2)]))
+    world.collect()
+
+    world.simulator.calls.clear()
+    for _ in range(200):
+        world.now += 3 * SECOND
+        world.collect()
+        world.deliver()
+
+    assert world.simulator.jobs[active].script.end is None
+    assert 200 + 9 <= world.simulator.calls["DescribeJobLogItems"] <= 200 + 13
+
+
+@pytest.mark.parametrize("hours", [2, 30])
+def test_a_rejected_event_of_an_idle_job_is_sent_in_the_next_pass(
+    make_world: Callable[..., World], monkeypatch: pytest.MonkeyPatch, hours: int
+) -> None:
+    monkeypatch.setattr("drs_job_log.collect.event_bus.time.sleep", lambda _: None)
+    world = make_world()
+    world.simulator.start(scripts.launch([server_id(1), server_id(2)], stuck=[server_id(2)]))
+    world.now += timedelta(hours=hours)
+    world.faults = ["all failed"] * 8
+    world.collect()
+
+    emitted = []
+    for _ in range(3):
+        world.now += 3 * SECOND
+        emitted.append(world.collect().emitted)
+
+    assert emitted == [11, 0, 0]  # with SERVER_STALLED
+
+
 def test_unstored_events_are_no_failure_after_the_retention(
     make_world: Callable[..., World],
 ) -> None:

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import time
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from botocore.exceptions import ClientError, PaginationError
@@ -85,6 +85,28 @@ def test_no_requests_are_sent_during_the_time_of_retry_after(
     later = time.monotonic() + 901
     monkeypatch.setattr("drs_job_log.collect.drs_client.time.monotonic", lambda: later)
     assert drs.jobs() == []
+
+
+def test_an_error_of_another_request_does_not_end_the_time_of_retry_after(
+    drs: DrsClient, simulator: Simulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two threads send requests. The response to the first one is late."""
+    send = drs._client.describe_jobs  # type: ignore[union-attr]
+
+    def with_another_request(**request: Any) -> Any:
+        monkeypatch.setattr(drs._client, "describe_jobs", send)
+        simulator.fail("DescribeJobs", *[throttling(retry_after="60")] * 3)
+        with pytest.raises(ClientError, match="ThrottlingException"):
+            drs.jobs()
+        simulator.fail("DescribeJobs", ApiError("AccessDeniedException", status=403))
+        return send(**request)
+
+    monkeypatch.setattr(drs._client, "describe_jobs", with_another_request)
+    with pytest.raises(ClientError, match="AccessDenied"):
+        drs.jobs()
+
+    with pytest.raises(ThrottledError):
+        drs.jobs()
 
 
 @pytest.mark.parametrize("header", ["Wed, 21 Oct 2026 07:28:00 GMT", "-5", "nan", ""])

@@ -62,7 +62,7 @@ class FakeCollector:
     began: list[float] = field(default_factory=list)
 
     def collect(self, request: PassRequest, _now: datetime, seconds_left: Callable[[], float]) -> PassResult:
-        assert seconds_left() > 5
+        assert seconds_left() >= 5
         self.requests.append(request)
         self.began.append(self.clock.now)
         self.clock.now += self.seconds
@@ -106,12 +106,54 @@ def test_the_function_ends_if_no_running_job_is_read_in_each_pass(play: Callable
     assert len(play({}, lambda _: done(running_jobs=1, active_jobs=0)).requests) == 1
 
 
-@pytest.mark.parametrize(("seconds", "began"), [(10, [0, 10, 20, 30, 40]), (2.9, [3 * number for number in range(19)])])
-def test_a_pass_starts_if_the_time_is_sufficient_for_it(
-    play: Callable[..., FakeCollector], seconds: float, began: list[float]
+def test_a_pass_longer_than_the_poll_interval_is_followed_by_the_next_one(play: Callable[..., FakeCollector]) -> None:
+    """The pass that would start at 50 s needs 10 s and a reserve of 3 s, and Lambda ends the function after 63 s."""
+    assert play({}, lambda _: done(running_jobs=1), seconds=10).began == [0, 10, 20, 30, 40]
+
+
+@pytest.mark.parametrize("interval", [1, 2, 3, 5, 10, 15, 20, 30])
+@pytest.mark.parametrize("seconds", [0.3, 0.6, 2.0])
+def test_the_last_pass_starts_one_interval_before_the_next_invocation(
+    monkeypatch: pytest.MonkeyPatch, interval: int, seconds: float
 ) -> None:
-    """A pass lasts as long as the previous one. A pass of more than the poll interval starts immediately."""
-    assert play({}, lambda _: done(running_jobs=1), seconds=seconds).began == pytest.approx(began)
+    clock = Clock(timeout=66 - interval, now=0.05)
+
+    class Lock:
+        """Each request takes 30 ms."""
+
+        def take_over(self, *_: Any) -> None:
+            clock.now += 0.03
+
+        def is_free_for(self, *_: Any) -> bool:
+            clock.now += 0.03
+            return True
+
+        def release(self, *_: Any) -> None:
+            clock.now += 0.03
+
+    fake = FakeCollector(clock, lambda _: done(running_jobs=1), seconds)
+    for name, value in {"collector": fake, "poll_lock": Lock()}.items():
+        monkeypatch.setattr(collector, name, value)
+    monkeypatch.setattr(collector.time, "sleep", clock.sleep)
+    monkeypatch.setattr(collector.time, "monotonic", lambda: clock.now)
+    monkeypatch.setattr(collector, "settings", replace(collector.settings, poll_interval=timedelta(seconds=interval)))
+
+    collector.lambda_handler({}, clock)
+
+    assert 60 - fake.began[-1] <= max(interval, seconds) + 1.5
+    assert clock.now < clock.timeout - 2
+
+
+def test_no_pass_starts_after_a_lock_request_that_took_long(
+    play: Callable[..., FakeCollector], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def slow(*_: Any) -> bool:
+        collector.time.sleep(15)
+        return True
+
+    monkeypatch.setattr(collector.poll_lock, "is_free_for", slow)
+
+    assert play({}, lambda _: done(running_jobs=1)).began[-1] < 63 - 5
 
 
 def test_a_manual_request_is_a_single_pass(play: Callable[..., FakeCollector]) -> None:
@@ -157,7 +199,7 @@ def test_the_scheduled_invocation_takes_the_lock_for_its_further_passes(
     assert lock.acquire("woken", datetime.now(UTC), 60)
 
     def passes(_: int) -> PassResult:
-        held.append(lock.is_held_by("request"))
+        held.append(lock.is_free_for("request", datetime.now(UTC)))
         return done(running_jobs=1)
 
     play({}, passes)
@@ -173,13 +215,15 @@ def test_a_scheduled_invocation_without_a_running_job_does_not_take_over(
     assert lock.acquire("woken", datetime.now(UTC), 60)
 
     assert play({}, lambda _: done()).requests == [PassRequest()]
-    assert lock.is_held_by("woken")
+    assert not lock.is_free_for("another", datetime.now(UTC))
 
 
 def test_an_invocation_that_was_killed_does_not_keep_the_lock(dynamodb: DynamoDBClient) -> None:
     lock, now = PollLock(dynamodb, NOTIFICATIONS_TABLE), datetime.now(UTC)
     assert lock.acquire("killed", now, 60)
 
+    assert not lock.is_free_for("next", now + timedelta(seconds=59))
+    assert lock.is_free_for("next", now + timedelta(seconds=62))
     assert not lock.acquire("next", now + timedelta(seconds=59), 60)
     assert lock.acquire("next", now + timedelta(seconds=62), 60)
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from botocore.exceptions import ClientError
 from drs_job_log.collect import log_reader
-from drs_job_log.collect.drs_client import DrsClient
+from drs_job_log.collect.drs_client import DrsClient, LogPage
 from drs_job_log.collect.job_log import to_item
 from drs_job_log.collect.log_reader import LogReader
 from drs_job_log.config import Target
@@ -141,3 +141,26 @@ def test_an_item_that_appears_on_an_earlier_page_is_found_within_a_minute(readin
 
     assert reading.servers[5:8] == [server_id(5), server_id(999), server_id(6)]
     assert len(reading.servers) == len(set(reading.servers)) == 96
+
+
+def test_a_read_that_ends_during_a_later_one_does_no_harm(reading: Reading, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A read that a pass abandoned, because time ran out, continues in the next invocation."""
+    reading.read(24)
+    reading.reader._whole_read_at = reading.now
+    pages, drs = reading.drs.log_pages, reading.drs
+
+    def pages_during_which_another_read_ends(job_id: str, token: str | None = None) -> Iterator[LogPage]:
+        early = list(pages(job_id, token))
+        monkeypatch.setattr(drs, "log_pages", pages)
+        reading.now += 15 * SECOND
+        reading.reader.read(drs, reading.job, reading.now)
+        yield from early
+
+    monkeypatch.setattr(drs, "log_pages", pages_during_which_another_read_ends)
+    reading.reader.read(drs, reading.job, reading.now)
+    for _ in range(3):
+        reading.read(1)
+
+    assert reading.is_complete
+    assert reading.read(61)[0]
+    assert reading.is_complete

@@ -50,19 +50,19 @@ def test_the_table_is_read_if_it_may_contain_more_than_the_tracker(tracker: JobT
 
 
 @pytest.mark.parametrize(
-    ("tracker", "all_sent", "is_settled"),
+    ("tracker", "has_unsent", "is_settled"),
     [
         (JobTracker(job=JOB), False, False),
-        (JobTracker(job=JOB, final_keys=frozenset({"a"})), False, False),
-        (JobTracker(job=JOB, final_keys=frozenset({"a"}), emitted={"a": NOW}), True, False),
-        (JobTracker(job=JOB, final_keys=frozenset({"a"}), emitted={"a": ago(minutes=6)}), False, False),
-        (JobTracker(job=JOB, final_keys=frozenset({"a"}), stored={"a", "b"}), True, True),
+        (JobTracker(job=JOB, keys=frozenset({"a"}), stored={"a"}), False, False),
+        (JobTracker(job=JOB, keys=frozenset({"a"}), is_final=True, emitted={"a": NOW}), False, False),
+        (JobTracker(job=JOB, keys=frozenset({"a"}), is_final=True, emitted={"a": ago(minutes=6)}), True, False),
+        (JobTracker(job=JOB, keys=frozenset({"a"}), is_final=True, stored={"a", "b"}), False, True),
     ],
 )
-def test_a_job_is_settled_if_all_final_events_are_sent_and_stored(
-    tracker: JobTracker, *, all_sent: bool, is_settled: bool
+def test_a_job_is_settled_if_all_final_events_are_stored(
+    tracker: JobTracker, *, has_unsent: bool, is_settled: bool
 ) -> None:
-    assert tracker.all_sent(NOW) is all_sent
+    assert tracker.has_unsent(NOW) is has_unsent
     tracker.settle()
     assert (tracker.settled is not None) is is_settled
 
@@ -74,12 +74,13 @@ def test_a_settled_job_keeps_no_keys() -> None:
         stored={"a", "b"},
         emitted={"a": NOW},
         details={"b": {"eventType": "JOB_END"}},
-        final_keys=frozenset({"a", "b"}),
+        keys=frozenset({"a", "b"}),
+        is_final=True,
     )
     tracker.settle()
 
     assert not tracker.stored | tracker.emitted.keys() | tracker.details.keys() | tracker.resent
-    assert tracker.final_keys == frozenset()
+    assert tracker.keys == frozenset()
     assert tracker.job is not None
     assert "participatingServers" not in tracker.job
     assert not tracker.is_active(NOW)
@@ -91,8 +92,8 @@ def test_a_settled_job_keeps_no_keys() -> None:
     ("idle", "is_active", "read_after"),
     [
         (timedelta(minutes=59), True, timedelta(0)),
-        (timedelta(minutes=60), False, timedelta(minutes=1)),
-        (timedelta(hours=23.9), False, timedelta(minutes=1)),
+        (timedelta(minutes=60), False, timedelta(seconds=50)),
+        (timedelta(hours=23.9), False, timedelta(seconds=50)),
         (timedelta(hours=24), False, timedelta(hours=1)),
     ],
 )
@@ -110,9 +111,18 @@ def test_a_job_without_a_new_item_is_read_less_often(
     assert tracker.should_read(JOB, NOW + second)  # DRS reports that the job ended
 
 
-def test_a_job_whose_events_were_not_put_on_the_bus_is_active() -> None:
-    tracker = JobTracker(job=JOB, final_keys=frozenset({"a", "b"}), emitted={"a": NOW})
+@pytest.mark.parametrize("is_final", [False, True])
+def test_a_job_whose_events_were_not_put_on_the_bus_is_active(*, is_final: bool) -> None:
+    keys = frozenset({"a", "b"})
+    tracker = JobTracker(job=JOB, read_at=NOW, created_at=ago(days=2), keys=keys, is_final=is_final, emitted={"a": NOW})
 
-    assert tracker.is_active(NOW)
+    assert (tracker.is_active(NOW), tracker.should_read(JOB, NOW)) == (True, True)
     tracker.emitted["b"] = NOW
-    assert not tracker.is_active(NOW)
+    assert (tracker.is_active(NOW), tracker.should_read(JOB, NOW)) == (False, False)
+
+
+def test_a_job_whose_log_was_never_read_is_not_active_for_ever() -> None:
+    assert JobTracker(created_at=ago(minutes=59)).is_active(NOW)
+    unreadable = JobTracker(created_at=ago(minutes=60))
+    assert not unreadable.is_active(NOW)
+    assert unreadable.should_read(JOB, NOW)  # about once a minute, when it is listed
