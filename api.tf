@@ -25,6 +25,7 @@ module "api" {
   description = "Returns the DRS job log of an execution or a job"
   handler     = "drs_job_log.api.handler.lambda_handler"
   timeout     = 20
+  memory_size = local.memory_sizes.api
   defaults    = local.function_defaults
 
   reserved_concurrency = var.api.reserved_concurrency
@@ -98,9 +99,10 @@ resource "aws_apigatewayv2_api" "this" {
     content {
       allow_origins = var.api.cors_origins
       allow_methods = ["GET"]
-      # Headers of tokens and of signed requests.
-      allow_headers = ["authorization", "x-amz-content-sha256", "x-amz-date", "x-amz-security-token"]
-      max_age       = 600
+      # Headers of tokens, of signed requests, and of the viewer, which asks whether an answer changed.
+      allow_headers  = ["authorization", "if-none-match", "x-amz-content-sha256", "x-amz-date", "x-amz-security-token"]
+      expose_headers = ["etag"]
+      max_age        = 600
     }
   }
 }

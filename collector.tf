@@ -50,6 +50,7 @@ module "collector" {
   # While a job runs, an invocation polls until one interval before the next minute. Then the next invocation continues.
   # A pass starts only if the duration of the previous one and 3 s remain, and at least 5 s.
   timeout              = 60 - var.collector.poll_interval_seconds + 6
+  memory_size          = local.memory_sizes.collector
   reserved_concurrency = var.collector.reserved_concurrency
   defaults             = local.function_defaults
 

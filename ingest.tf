@@ -7,6 +7,7 @@ module "ingest" {
   description = "Stores each DRS job log event once and sends failure notifications"
   handler     = "drs_job_log.ingest.handler.lambda_handler"
   timeout     = var.ingest.timeout_seconds
+  memory_size = local.memory_sizes.ingest
   defaults    = local.function_defaults
 
   environment = merge(

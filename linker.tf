@@ -7,6 +7,7 @@ module "linker" {
   description = "Links stored DRS job log events to executions"
   handler     = "drs_job_log.link.handler.lambda_handler"
   timeout     = 55 # ends before the next scheduled invocation
+  memory_size = local.memory_sizes.linker
   defaults    = local.function_defaults
 
   environment     = merge(local.shared_environment, local.executions_table_environment, local.collector_sources_environment)

@@ -41,7 +41,6 @@ locals {
     package                 = local.package
     runtime                 = var.functions.runtime
     architecture            = var.functions.architecture
-    memory_size             = var.functions.memory_size
     layers                  = var.functions.powertools_layer.enabled ? [local.powertools_layer_arn] : []
     log_retention_in_days   = var.functions.log_retention_in_days
     log_skip_destroy        = var.functions.log_skip_destroy
@@ -53,6 +52,11 @@ locals {
     kms_key_arn             = local.kms_key_arn
     code_signing_config_arn = var.functions.code_signing_config_arn
     vpc                     = var.functions.vpc
+  }
+  # In MB. docs/performance.md has the measurements for these defaults.
+  default_memory_sizes = { api = 1024, collector = 256, ingest = 256, linker = 256 }
+  memory_sizes = {
+    for name, default in local.default_memory_sizes : name => coalesce(var.functions.memory_sizes[name], var.functions.memory_size, default)
   }
   shared_environment = {
     JOB_LOG_EVENTS_TABLE         = local.events_table_name

@@ -30,7 +30,10 @@ variable "functions" {
     - `runtime` (string, default "python3.13"): "python3.11", "python3.12", "python3.13" or "python3.14".
       "python3.14" needs a recent version 6 of the AWS provider.
     - `architecture` (string, default "arm64"): "arm64" or "x86_64".
-    - `memory_size` (number, MB, default 256): memory of each function.
+    - `memory_size` (number, MB, default null): memory of all functions. Null: 1024 for the API, 256 for the others.
+      Lambda allocates CPU in proportion to memory: 1,769 MB are one core.
+    - `memory_sizes` (object, default {}): memory of one function, instead of `memory_size`.
+    - `memory_sizes.api`, `.collector`, `.ingest`, `.linker` (number, MB, default null): null is `memory_size`.
     - `log_retention_in_days` (number, days, default 30): retention of the function logs and of the API's access log. 0 keeps logs forever.
     - `log_skip_destroy` (bool, default false): if you destroy the module, keep the log groups. Terraform only removes them from its state.
       Apply this value before you destroy the module. Before you create it again with the same name, import the log groups.
@@ -50,9 +53,15 @@ variable "functions" {
       and a `powertools_layer` that is signed or disabled. See docs/operations.md.
   EOT
   type = object({
-    runtime               = optional(string, "python3.13")
-    architecture          = optional(string, "arm64")
-    memory_size           = optional(number, 256)
+    runtime      = optional(string, "python3.13")
+    architecture = optional(string, "arm64")
+    memory_size  = optional(number)
+    memory_sizes = optional(object({
+      api       = optional(number)
+      collector = optional(number)
+      ingest    = optional(number)
+      linker    = optional(number)
+    }), {})
     log_retention_in_days = optional(number, 30)
     log_skip_destroy      = optional(bool, false)
     log_level             = optional(string, "INFO")
@@ -82,8 +91,11 @@ variable "functions" {
     error_message = "functions.architecture must be \"arm64\" or \"x86_64\"."
   }
   validation {
-    condition     = var.functions.memory_size >= 128 && var.functions.memory_size <= 10240 && floor(var.functions.memory_size) == var.functions.memory_size
-    error_message = "functions.memory_size must be a whole number of MB from 128 to 10240."
+    condition = alltrue([
+      for size in concat([var.functions.memory_size], values(var.functions.memory_sizes)) :
+      size == null ? true : size >= 128 && size <= 10240 && floor(size) == size
+    ])
+    error_message = "functions.memory_size and functions.memory_sizes.* must each be a whole number of MB from 128 to 10240."
   }
   validation {
     condition = (

@@ -26,9 +26,11 @@ from botocore.utils import get_environ_proxies
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+_FORWARDED_TO_API: Final = ("Accept-Encoding", "If-None-Match")
+
 # No headers of CORS: other origins must not read the answers.
-_FORWARDED: Final = (
-    *("Content-Type", "Content-Encoding", "Content-Security-Policy"),
+_FORWARDED_TO_BROWSER: Final = (
+    *("Content-Type", "Content-Encoding", "Content-Security-Policy", "ETag", "Vary"),
     *("Cache-Control", "Referrer-Policy", "Retry-After", "X-Content-Type-Options"),
 )
 
@@ -44,8 +46,10 @@ class Api:
             verify=session.get_config_variable("ca_bundle") or True, proxies=get_environ_proxies(endpoint)
         )
 
-    def get(self, target: str) -> tuple[int, Mapping[str, str], bytes]:
+    def get(self, target: str, headers: Mapping[str, str]) -> tuple[int, Mapping[str, str], bytes]:
         """Return the status, the headers and the body of an answer. ``target`` is the path with the query.
+
+        The body has the encoding that the header Content-Encoding says.
 
         Raises
         ------
@@ -57,7 +61,9 @@ class Api:
             raise NoCredentialsError
         request = AWSRequest("GET", self._endpoint + target)
         SigV4Auth(credentials.get_frozen_credentials(), "execute-api", self._region).add_auth(request)
-        answer = self._http.send(request.prepare())
+        signed = request.prepare()
+        signed.headers.update(headers)  # without a signature, because other proxies can change them
+        answer = self._http.send(signed)
         return answer.status_code, answer.headers, answer.content
 
 
@@ -86,15 +92,17 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _forward(self) -> None:
         try:
-            status, headers, body = self.server.api.get(self.path)
+            asked = {name: self.headers[name] for name in _FORWARDED_TO_API if name in self.headers}
+            status, headers, body = self.server.api.get(self.path, asked)
         except BotoCoreError as error:
             self.send_error(HTTPStatus.BAD_GATEWAY, explain=str(error))
             return
         self.send_response(status)
-        for name in _FORWARDED:
+        for name in _FORWARDED_TO_BROWSER:
             if name in headers:
                 self.send_header(name, headers[name])
-        self.send_header("Content-Length", str(len(body)))
+        if status != HTTPStatus.NOT_MODIFIED:
+            self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
 

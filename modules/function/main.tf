@@ -155,7 +155,7 @@ resource "aws_lambda_function" "this" {
   handler       = var.handler
   runtime       = var.defaults.runtime
   architectures = [var.defaults.architecture]
-  memory_size   = var.defaults.memory_size
+  memory_size   = var.memory_size
   timeout       = var.timeout
   layers        = var.defaults.layers
   tags          = var.tags

@@ -18,6 +18,11 @@ variable "timeout" {
   type        = number
 }
 
+variable "memory_size" {
+  description = "Memory, in MB."
+  type        = number
+}
+
 variable "reserved_concurrency" {
   description = "Reserved concurrency. -1 reserves none."
   type        = number
@@ -55,7 +60,6 @@ variable "defaults" {
     })
     runtime                 = string
     architecture            = string
-    memory_size             = number
     layers                  = list(string)
     log_retention_in_days   = number
     log_skip_destroy        = bool

@@ -7,8 +7,10 @@ import random
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+import requests
+
 from tests.support import drills
-from tests.support.deployment import eventually
+from tests.support.deployment import SIGNED, eventually
 from tests.support.envelopes import dumps, job_log, launch_result
 from tests.support.profile import scaled
 
@@ -144,6 +146,26 @@ def test_many_unlinked_events_are_linked_and_read_in_pages(deployment: Deploymen
     assert len(seen) == 10 * GOOD
     assert set(seen) == {(job, f"event-{number}") for job in jobs for number in range(GOOD)}
     assert deployment.unlinked(MANY[10:]) == 10 * GOOD
+
+
+def test_an_unchanged_log_is_not_sent_again(deployment: Deployment) -> None:
+    deployment.put_events([detail("unchanged", str(number), executionId="exec-unchanged") for number in range(10)])
+    eventually(lambda: len(deployment.rows("unchanged")) == 10)
+
+    def get(**headers: str) -> requests.Response:
+        url = f"{deployment.api_url}/executions/exec-unchanged/logs"
+        return requests.get(url, auth=SIGNED, headers=headers, timeout=60)
+
+    plain, compressed = get(**{"Accept-Encoding": "identity"}), get(**{"Accept-Encoding": "gzip"})
+    assert "Content-Encoding" not in plain.headers
+    assert compressed.headers["Content-Encoding"] == "gzip"
+    assert int(compressed.headers["Content-Length"]) * 3 < int(plain.headers["Content-Length"])
+    assert compressed.json() | {"readAt": None} == plain.json() | {"readAt": None}
+    assert compressed.headers["ETag"] == plain.headers["ETag"]
+    unchanged = get(**{"Accept-Encoding": "gzip", "If-None-Match": plain.headers["ETag"]})
+    assert (unchanged.status_code, unchanged.content) == (304, b"")
+    deployment.put_events([detail("unchanged", "another", executionId="exec-unchanged")])
+    eventually(lambda: get(**{"If-None-Match": plain.headers["ETag"]}).status_code == 200)
 
 
 def test_a_redrive_of_the_dlq_stores_the_event(deployment: Deployment) -> None:

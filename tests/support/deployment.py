@@ -128,11 +128,15 @@ class Deployment:
     def signing_proxy(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """The API as a WSGI application that signs each request, for browsers, which cannot sign for AWS_IAM."""
         url = f"{self.api_url}{quote(environ['PATH_INFO'].encode('latin-1'))}?{environ.get('QUERY_STRING', '')}"
-        answer = requests.get(url, auth=SIGNED, timeout=60)
-        passed = ("content-type", "content-security-policy", "cache-control")
+        asked = {
+            "Accept-Encoding": environ.get("HTTP_ACCEPT_ENCODING", "identity"),
+            "If-None-Match": environ.get("HTTP_IF_NONE_MATCH"),
+        }
+        answer = requests.get(url, headers=asked, auth=SIGNED, stream=True, timeout=60)
+        passed = ("content-type", "content-security-policy", "cache-control", "content-encoding", "etag", "vary")
         headers = [(name, value) for name, value in answer.headers.items() if name.lower() in passed]
         start_response(f"{answer.status_code} {answer.reason}", headers)
-        return [answer.content]
+        return [answer.raw.read()]  # still compressed
 
     def unlinked(self, jobs: Sequence[str]) -> int:
         """Return the number of unlinked events of these jobs."""

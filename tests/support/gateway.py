@@ -5,6 +5,7 @@ https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-in
 
 from __future__ import annotations
 
+import base64
 import json
 import re
 import threading
@@ -34,6 +35,8 @@ class Gateway:
         If set, the bearer token that requests for logs must have.
     asked
         The query parameters of all requests for logs.
+    answered
+        The statuses of the responses to them.
     """
 
     def __init__(self, handler: Callable[[dict[str, Any]], Mapping[str, Any]]) -> None:
@@ -41,6 +44,7 @@ class Gateway:
         self.fault: HTTPStatus | None = None
         self.token: str | None = None
         self.asked: list[dict[str, str]] = []
+        self.answered: list[HTTPStatus] = []
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         path = environ["PATH_INFO"].encode("latin-1").decode(errors="replace")
@@ -67,8 +71,11 @@ class Gateway:
             given = {"pathParameters": parameters, "queryStringParameters": query}
             answer = self._handler(event | {name: values for name, values in given.items() if values})
         status = HTTPStatus(answer["statusCode"])
+        if route in LOGS:
+            self.answered.append(status)
         start_response(f"{status.value} {status.phrase}", list(answer["headers"].items()))
-        return [answer["body"].encode()]
+        body: str = answer["body"]
+        return [base64.b64decode(body) if answer.get("isBase64Encoded") else body.encode()]
 
 
 class GatewayServer:

@@ -13,7 +13,7 @@ from tests.support import package
 from tests.terraform.conftest import ACCOUNT
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from tests.terraform.conftest import Planned
 SQS = f"arn:aws:sqs:us-east-1:{ACCOUNT}"
@@ -241,6 +241,29 @@ def test_the_events_table_with_options(planned: Callable[[str], Planned]) -> Non
 
 
 # ---------------------------------------------------------------------------------------------------------------------
+# The memory of the functions
+# ---------------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("copy_name", "memory_sizes"),
+    [
+        ("default", {"api": 1024, "collector": 256, "ingest": 256, "linker": 256}),
+        ("everything", {"api": 2048, "collector": 384, "ingest": 512, "linker": 512}),
+        ("custom_bus", {"api": 1024, "collector": 256, "ingest": 1769, "linker": 128}),
+    ],
+)
+def test_the_memory_of_a_function_is_its_own_or_the_common_value_or_its_default(
+    planned: Callable[[str], Planned], copy_name: str, memory_sizes: Mapping[str, int]
+) -> None:
+    functions = [
+        resource for address, resource in planned(copy_name).items() if address.endswith(".aws_lambda_function.this")
+    ]
+
+    assert {function["function_name"].split("-")[-1]: function["memory_size"] for function in functions} == memory_sizes
+
+
+# ---------------------------------------------------------------------------------------------------------------------
 # The ingest function
 # ---------------------------------------------------------------------------------------------------------------------
 
@@ -251,7 +274,7 @@ def test_ingest_with_defaults(planned: Callable[[str], Planned]) -> None:
     assert function["function_name"] == "drs-job-log-ingest"
     assert function["handler"] == "drs_job_log.ingest.handler.lambda_handler"
     assert (function["runtime"], function["architectures"]) == ("python3.13", ["arm64"])
-    assert (function["memory_size"], function["timeout"]) == (256, 30)
+    assert function["timeout"] == 30
     assert function["environment"] == [
         {
             "variables": {
@@ -287,7 +310,7 @@ def test_ingest_with_options(planned: Callable[[str], Planned]) -> None:
 
     function = resources["module.ingest.aws_lambda_function.this"]
     assert (function["runtime"], function["architectures"]) == ("python3.12", ["x86_64"])
-    assert (function["memory_size"], function["timeout"]) == (512, 60)
+    assert function["timeout"] == 60
     assert function["environment"][0]["variables"]["TEAM"] == "platform"
     assert function["environment"][0]["variables"]["RETENTION_DAYS"] == "7"
     assert function["logging_config"][0]["application_log_level"] == "DEBUG"
@@ -482,7 +505,7 @@ def test_the_collector_with_defaults(planned: Callable[[str], Planned]) -> None:
 
     assert function["function_name"] == "drs-job-log-collector"
     assert function["handler"] == "drs_job_log.collect.handler.lambda_handler"
-    assert (function["memory_size"], function["timeout"]) == (256, 63)
+    assert function["timeout"] == 63
     assert function["reserved_concurrent_executions"] == -1  # no reserved concurrency
     assert function["environment"][0]["variables"] == {
         "DRS_TARGETS": "[{}]",
@@ -907,7 +930,8 @@ def test_cors_allows_the_configured_origins_only(planned: Callable[[str], Planne
     assert planned("default")["aws_apigatewayv2_api.this[0]"]["cors_configuration"] == []
     (cors,) = planned("everything")["aws_apigatewayv2_api.this[0]"]["cors_configuration"]
     assert (cors["allow_origins"], cors["allow_methods"]) == (["https://recovery.example.com"], ["GET"])
-    assert "authorization" in cors["allow_headers"]
+    assert {"authorization", "if-none-match"} < set(cors["allow_headers"])
+    assert cors["expose_headers"] == ["etag"]
     assert not cors["allow_credentials"]
 
 

@@ -108,7 +108,10 @@ def test_the_alarms_are_those_of_the_default_plan() -> None:
 def test_the_defaults_are_those_of_the_inputs() -> None:
     inputs = json.dumps({name: hcl.source_of_type("variables.tf", name) for name in ("functions", "collector")})
 
-    assert f"memory_size           = optional(number, {cost.MEMORY_MB})" in inputs
+    (memory_sizes,) = [
+        part["default_memory_sizes"] for part in hcl.load("main.tf")["locals"] if "default_memory_sizes" in part
+    ]
+    assert memory_sizes == dict.fromkeys(("collector", "ingest", "linker"), cost.MEMORY_MB) | {"api": 1024}
     assert f"poll_interval_seconds = optional(number, {cost.POLL_SECONDS})" in inputs
     assert "tracing               = optional(bool, false)" in inputs
     assert "log_retention_in_days = optional(number, 30)" in inputs

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import http.client
 import socket
 from http import HTTPStatus
@@ -20,13 +21,15 @@ if TYPE_CHECKING:
     from wsgiref.types import StartResponse, WSGIEnvironment
 
 KEY, SECRET, TOKEN = "AKIDEXAMPLE", "a secret", "a token"
+PAGE: Final = "<p>Grüße</p>".encode()
 
 
 class Upstream:
-    """Records each request, and answers with ``status`` and the headers of the viewer's page."""
+    """Records each request, and answers with ``status``, ``content`` and the headers of the viewer's page."""
 
     def __init__(self) -> None:
         self.status = HTTPStatus.OK
+        self.content = PAGE
         self.requests: list[WSGIEnvironment] = []
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
@@ -34,9 +37,12 @@ class Upstream:
         headers = [
             *(("Content-Type", "text/html; charset=utf-8"), ("Content-Security-Policy", "default-src 'none'")),
             *(("Cache-Control", "no-cache"), ("Access-Control-Allow-Origin", "*"), ("Set-Cookie", "a=b")),
+            *(("ETag", 'W/"1"'), ("Vary", "Accept-Encoding")),
         ]
+        if self.content != PAGE:
+            headers.append(("Content-Encoding", "gzip"))
         start_response(f"{self.status.value} {self.status.phrase}", headers)
-        return ["<p>Grüße</p>".encode()]
+        return [self.content]
 
 
 @pytest.fixture(scope="module")
@@ -47,6 +53,7 @@ def api() -> Upstream:
 @pytest.fixture
 def upstream(api: Upstream) -> Upstream:
     api.status = HTTPStatus.OK
+    api.content = PAGE
     api.requests.clear()
     return api
 
@@ -66,16 +73,20 @@ def port(address: str) -> Iterator[int]:
         yield port
 
 
-def ask(port: int, *hosts: str, method: str = "GET", target: str = "/executions/exec-1") -> http.client.HTTPResponse:
-    """Send a request with these Host headers, and return the answer with its body in ``text``."""
+def ask(
+    port: int, *hosts: str, method: str = "GET", target: str = "/executions/exec-1", **headers: str
+) -> http.client.HTTPResponse:
+    """Send a request with these Host headers and others, and return the answer with its body in ``content``."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
-    connection.putrequest(method, target, skip_host=True)
+    connection.putrequest(method, target, skip_host=True, skip_accept_encoding=True)
     for host in hosts:
         connection.putheader("Host", host)
     connection.putheader("Authorization", "Bearer of the browser")
+    for name, value in headers.items():
+        connection.putheader(name.replace("_", "-"), value)
     connection.endheaders()
     answer = connection.getresponse()
-    answer.text = answer.read().decode()  # type: ignore[attr-defined]
+    answer.content = answer.read()  # type: ignore[attr-defined]
     connection.close()
     return answer
 
@@ -86,13 +97,34 @@ def test_an_answer_is_passed_on_with_its_content_headers(port: int, upstream: Up
 
     answer: Any = ask(port, f"{name}:{port}")
 
-    assert (answer.status, answer.text) == (404, "<p>Grüße</p>")
+    assert (answer.status, answer.content) == (404, PAGE)
     assert answer.headers["Content-Type"] == "text/html; charset=utf-8"
     assert answer.headers["Content-Security-Policy"] == "default-src 'none'"
     assert answer.headers["Cache-Control"] == "no-cache"
+    assert (answer.headers["ETag"], answer.headers["Vary"]) == ('W/"1"', "Accept-Encoding")
     # Another origin must not read the answer.
     assert "Access-Control-Allow-Origin" not in answer.headers
     assert "Set-Cookie" not in answer.headers
+
+
+def test_a_compressed_answer_is_passed_on_as_it_is(port: int, upstream: Upstream) -> None:
+    upstream.content = gzip.compress(PAGE)
+
+    answer: Any = ask(port, f"localhost:{port}", Accept_Encoding="gzip, br")
+
+    assert (answer.content, answer.headers["Content-Encoding"]) == (upstream.content, "gzip")
+    assert upstream.requests[0]["HTTP_ACCEPT_ENCODING"] == "gzip, br"
+
+
+def test_the_version_of_the_browser_is_passed_on(port: int, upstream: Upstream) -> None:
+    upstream.status, upstream.content = HTTPStatus.NOT_MODIFIED, b""
+
+    answer: Any = ask(port, f"localhost:{port}", If_None_Match='W/"1"', Cookie="a=b")
+
+    assert (answer.status, answer.content, answer.headers["ETag"]) == (304, b"", 'W/"1"')
+    assert "Content-Length" not in answer.headers  # it would be that of the content
+    assert upstream.requests[0]["HTTP_IF_NONE_MATCH"] == 'W/"1"'
+    assert "HTTP_COOKIE" not in upstream.requests[0]
 
 
 @pytest.mark.parametrize(
@@ -154,7 +186,7 @@ def test_it_listens_on_the_loopback_address_only(port: int) -> None:
 def test_without_credentials_or_api_the_answer_says_why(address: str) -> None:
     with proxied(address) as port:
         answer: Any = ask(port, f"localhost:{port}")
-        assert (answer.status, "Unable to locate credentials" in answer.text) == (502, True)
+        assert (answer.status, b"Unable to locate credentials" in answer.content) == (502, True)
     with proxied("http://127.0.0.1:9", **CREDENTIALS) as port:
         answer = ask(port, f"localhost:{port}")
-        assert (answer.status, "Could not connect" in answer.text) == (502, True)
+        assert (answer.status, b"Could not connect" in answer.content) == (502, True)

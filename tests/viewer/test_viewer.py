@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 ERROR = "AccessDeniedException when calling CreateRecoveryInstanceForDrs operation: no rights"
 HOSTILE = "<img src=x onerror=\"document.title='taken'\"><script>document.title='taken'</script>"
 
+ELEMENT = "document.querySelector('drs-job-log')"
+
 RUNNING = events_of(scripts.launch(SERVERS), ago=timedelta(minutes=10))
 FINISHED = events_of(scripts.launch(SERVERS), ago=timedelta(hours=1))
 FAILED = events_of(scripts.launch(SERVERS, failing={SERVERS[1]: ERROR}, drill=False), ago=timedelta(hours=1))
@@ -48,7 +50,9 @@ def change_answers(context: BrowserContext, change: Callable[[dict[str, Any], st
 
     def fulfill(route: Route) -> None:
         response = route.fetch()
-        route.fulfill(response=response, json=change(response.json(), route.request.url))
+        # The entity tag is that of the unchanged answer.
+        headers = {name: value for name, value in response.headers.items() if name != "etag"}
+        route.fulfill(response=response, headers=headers, json=change(response.json(), route.request.url))
 
     context.route("**/logs?*", fulfill)
 
@@ -239,6 +243,61 @@ def test_poll_requests_only_recent_events_and_shows_each_once(recovery: Recovery
     assert all(query["since"] < RUNNING[5].key for query in recovery.gateway.asked[1:])
     expect(viewer.find(".row")).to_have_count(6)
     expect(viewer.find("h3:has-text('Timeline')")).to_have_text("Timeline (6)")
+
+
+def test_unchanged_answer_is_not_sent_and_not_rendered_again(recovery: Recovery, open_viewer: Opener) -> None:
+    recovery.happen(*RUNNING[:6])
+    viewer = open_viewer()
+    viewer.poll()  # the first incremental read
+    viewer.page.evaluate(f"{ELEMENT}.addEventListener('drs-job-log-update', ({{detail}}) => (window.seen = detail))")
+    expect(viewer.find(".counts li")).not_to_have_count(0)
+    rendered = viewer.find(".counts li").first.element_handle()
+    before = viewer.find(".connection").inner_text()
+
+    viewer.poll(2)
+
+    assert recovery.gateway.answered == [200, 200, 304, 304]
+    assert rendered.evaluate("node => node.isConnected")
+    expect(viewer.find(".connection")).not_to_have_text(before)
+    assert viewer.page.evaluate("seen.logs.length") == 6
+    recovery.gateway.fault = HTTPStatus.INTERNAL_SERVER_ERROR
+    viewer.poll()
+    expect(viewer.find(".banner")).to_be_visible()
+    recovery.gateway.fault = None
+    viewer.poll()
+    expect(viewer.find(".banner")).to_be_hidden()
+    assert recovery.gateway.answered[-2:] == [500, 304]
+    recovery.happen(RUNNING[6])
+    viewer.poll()
+    expect(viewer.find(".row")).to_have_count(7)
+    assert recovery.gateway.answered[-1] == 200
+    assert not rendered.evaluate("node => node.isConnected")
+
+
+@pytest.mark.parametrize("events", [RUNNING[:6], [*RUNNING[:6], derived("SOMETHING_NEW", timedelta(days=-1))]])
+def test_polls_of_an_unchanged_log_have_the_same_two_urls(
+    recovery: Recovery, open_viewer: Opener, events: list[JobLogEvent]
+) -> None:
+    recovery.happen(*events)
+    viewer = open_viewer()
+
+    viewer.poll(21)
+
+    # Every tenth read is a full one.
+    assert recovery.gateway.answered[:22] == [200, 200, *[304] * 8, 200, *[304] * 11]
+    assert ["since" in query for query in recovery.gateway.asked[:22]] == [place % 10 != 0 for place in range(22)]
+
+
+def test_download_has_the_time_of_its_own_read(recovery: Recovery, open_viewer: Opener) -> None:
+    recovery.happen(*RUNNING[:6])
+    viewer = open_viewer()
+    viewer.poll(10)  # the last one is a full read
+    before = format_time(datetime.now(UTC))
+
+    with viewer.page.expect_download() as download:
+        viewer.find(".downloads button:has-text('JSON')").click()
+
+    assert json.loads(Path(download.value.path()).read_text())["readAt"] > before
 
 
 def test_full_read_adds_a_very_late_event_in_order(recovery: Recovery, open_viewer: Opener) -> None:
@@ -888,6 +947,19 @@ def test_user_enters_a_token(recovery: Recovery, open_viewer: Opener) -> None:
     assert viewer.page.evaluate("localStorage.length + sessionStorage.length") == 0
 
 
+def test_unchanged_answer_is_not_sent_again_to_a_user_with_a_token(recovery: Recovery, open_viewer: Opener) -> None:
+    recovery.happen(*RUNNING[:6])
+    recovery.gateway.token = "of-the-identity-provider"  # noqa: S105
+    viewer = open_viewer()
+    viewer.page.get_by_label("Access token").fill("of-the-identity-provider")
+    viewer.page.keyboard.press("Enter")
+    expect(viewer.find(".row")).to_have_count(6)
+
+    viewer.poll(2)
+
+    assert recovery.gateway.answered == [401, 200, 200, 304]
+
+
 def front_end(_environ: Any, start_response: Any) -> list[bytes]:
     """A WSGI application that serves a page of another origin."""
     start_response("200 OK", [("Content-Type", "text/html")])
@@ -959,9 +1031,6 @@ def test_component_works_in_another_page_with_a_custom_fetch(recovery: Recovery,
     page.evaluate("document.querySelector('drs-job-log').setAttribute('execution-id', 'exec-2')")
     expect(page.locator(".big")).to_have_text("1 of 1 server launched")
     expect(page.locator(".server")).to_have_count(1)
-
-
-ELEMENT = "document.querySelector('drs-job-log')"
 
 
 def test_event_listener_can_change_the_execution_or_remove_the_element(recovery: Recovery, open_viewer: Opener) -> None:

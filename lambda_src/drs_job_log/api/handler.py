@@ -1,7 +1,6 @@
 """The Lambda handler of the HTTP API: logs with their progress, and the files of the viewer.
 
-API Gateway routes and authorizes a request before it invokes the function. Errors have the shape of API Gateway's own
-errors: ``{"message": …}``.
+API Gateway routes and authorizes a request before it invokes the function.
 """
 
 from __future__ import annotations
@@ -15,8 +14,9 @@ from botocore.exceptions import BotoCoreError, ClientError
 from drs_job_log import config
 from drs_job_log.api.execution_log import EventLogCache
 from drs_job_log.api.parameters import BadRequestError, parse_request
+from drs_job_log.api.responses import conditional_response, error_response, log_response
 from drs_job_log.api.static_files import read_file, read_page
-from drs_job_log.api.views import execution_view, job_view, json_response, response
+from drs_job_log.api.views import execution_view, job_view
 from drs_job_log.link.executions_table import ExecutionsTable, ExecutionsTableError
 from drs_job_log.table import JobLogTable, keep_items_as_json
 
@@ -54,32 +54,29 @@ def lambda_handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, 
     metric counts them.
     """
     path, query = event.get("pathParameters") or {}, event.get("queryStringParameters") or {}
+    headers = event.get("headers") or {}
     match event["routeKey"]:
         case "GET /executions/{executionId}" | "GET /jobs/{jobId}":
-            return _file_response(read_page(), event)
+            return _file_response(headers, read_page())
         case "GET /viewer/{file}":
-            return _file_response(read_file(path["file"]), event)
+            return _file_response(headers, read_file(path["file"]))
     try:
         request = parse_request(path, query)
     except BadRequestError as error:
-        return json_response(400, {"message": str(error)})
+        return error_response(400, str(error))
     id_ = request.resource_id
     # API Gateway does not escape the path, so the access log does not have it.
     api_request_id = event.get("requestContext", {}).get("requestId")
     logger.info("Log requested", api_request_id=api_request_id, resource_kind=request.resource_kind, resource_id=id_)
     now = datetime.now(UTC)
     if request.resource_kind == "execution":
-        return json_response(200, get_execution(id_, request.query, now))
-    return json_response(200, job_view(id_, logs.of_job(id_, now), request.query))
+        return log_response(headers, get_execution(id_, request.query, now))
+    return log_response(headers, job_view(id_, logs.of_job(id_, now), request.query))
 
 
-def _file_response(file: File | None, event: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the response with a file, or 304 if the client has its current version, or 404 if there is no file."""
-    if file is None:
-        return json_response(404, {"message": "Not Found"})
-    # Caches take the headers of a 304. API Gateway adds another Content-Type if there is none.
-    is_current = file.matches((event.get("headers") or {}).get("if-none-match", ""))
-    return response(304, file.headers, "") if is_current else response(200, file.headers, file.text)
+def _file_response(request_headers: Mapping[str, str], file: File | None) -> dict[str, Any]:
+    """Return the response with a file (see ``conditional_response``), or 404 if there is no file."""
+    return conditional_response(request_headers, *file) if file else error_response(404, "Not Found")
 
 
 def get_execution(execution_id: str, query: Query, now: datetime) -> dict[str, Any]:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
-import re
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
+
+from drs_job_log.api.responses import entity_tag
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -20,9 +20,6 @@ _CONTENT_TYPES: Final = {
     ".js": "text/javascript; charset=utf-8",
     ".svg": "image/svg+xml",
 }
-
-# An entity tag without the prefix of weak ones. If-None-Match compares weak and strong ones alike.
-_ETAG: Final = re.compile('"[^"]*"')
 
 # Only scripts, styles and requests of the same origin; nothing inline; no frames.
 _CONTENT_SECURITY_POLICY: Final = "; ".join(
@@ -42,10 +39,6 @@ class File(NamedTuple):
     headers: Mapping[str, str]
     text: str
 
-    def matches(self, if_none_match: str) -> bool:
-        """Whether an ``If-None-Match`` header has the version of the file. An empty text is no header."""
-        return if_none_match.strip() == "*" or self.headers["ETag"] in _ETAG.findall(if_none_match)
-
 
 def read_page() -> File:
     """Return the page."""
@@ -62,14 +55,14 @@ def read_file(name: str) -> File | None:
 
 @cache
 def _read(name: str) -> File:
-    content = (_FOLDER / name).read_bytes()
+    text = (_FOLDER / name).read_text(encoding="utf-8")
     headers = {
         "Content-Type": _CONTENT_TYPES[Path(name).suffix],
         "Content-Security-Policy": _CONTENT_SECURITY_POLICY,
         # Browsers must revalidate each request, so that the page and its files always have the same version.
         "Cache-Control": "public, no-cache",
-        "ETag": f'"{hashlib.sha256(content).hexdigest()[:32]}"',
+        "ETag": entity_tag(text),
         "X-Content-Type-Options": "nosniff",
         "Referrer-Policy": "no-referrer",
     }
-    return File(headers, content.decode())
+    return File(headers, text)

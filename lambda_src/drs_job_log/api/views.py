@@ -10,8 +10,6 @@ from drs_job_log.model.events import format_time, revision_of
 from drs_job_log.model.json_text import to_json
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from drs_job_log.api.execution_log import EventLog
     from drs_job_log.api.parameters import Query
     from drs_job_log.model.events import JobLogEvent
@@ -20,8 +18,6 @@ if TYPE_CHECKING:
 # https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
 _MAX_BODY_BYTES: Final = 2816 * 1024
 _MAX_LOGS_BYTES: Final = 1536 * 1024
-
-_HEADERS: Final = {"Content-Type": "application/json", "Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 
 
 def execution_view(  # noqa: PLR0917
@@ -92,13 +88,3 @@ def _log_entry(event: JobLogEvent) -> dict[str, Any]:
         "error": event.error,
         "revision": revision_of(event.detail) or None,
     }
-
-
-def json_response(status: int, body: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a JSON response (see ``response``)."""
-    return response(status, _HEADERS, to_json(body))
-
-
-def response(status: int, headers: Mapping[str, str], body: str) -> dict[str, Any]:
-    """Return a response in API Gateway's payload format 2.0."""
-    return {"statusCode": status, "headers": headers, "body": body}

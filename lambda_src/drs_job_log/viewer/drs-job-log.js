@@ -7,7 +7,7 @@
  *
  * Attributes: `execution-id` or `job-id`. `api-url`: the URL of the API without `/logs`.
  * Property:   `fetch`: the function that sends requests instead of `window.fetch`, for example to sign them or to add a
- *             token. If you set it, the component sends a request.
+ *             token. Keep the headers in its options. If you set it, the component sends a request.
  * Events:     `drs-job-log-update`: after each answer. `detail` is the answer; its `logs` contains all events so far.
  *             `drs-job-log-unauthorized`: the API answered 401 or 403. `detail.status` is the status code.
  *
@@ -115,11 +115,12 @@
  */
 
 /**
- * A function that sends a request, like `window.fetch`.
+ * A function that sends a request, like `window.fetch`. `options.headers` is an object. Without its headers, the API
+ * returns complete answers only.
  *
  * @callback Fetch
  * @param {string} url
- * @param {RequestInit} options
+ * @param {RequestInit & { headers: Record<string, string> }} options
  * @returns {Promise<Response>}
  */
 
@@ -900,6 +901,10 @@ class DrsJobLog extends HTMLElement {
   #answer = null;
   #answeredAt = 0;
   #answerCount = 0;
+  /** @type {string | null} The start time of incremental reads. It changes only if the log gets a new event. */
+  #since = null;
+  /** @type {Map<string, { etag: string, answer: Answer }>} By URL: the last answer since the log got a new event. */
+  #cache = new Map();
   /** @type {RequestError | null} */
   #error = null;
   #failures = 0;
@@ -1108,6 +1113,8 @@ class DrsJobLog extends HTMLElement {
     this.#answer = null;
     this.#answeredAt = 0;
     this.#answerCount = 0;
+    this.#since = null;
+    this.#cache.clear();
     this.#failures = 0;
     this.#failingSince = 0;
     this.#error = null;
@@ -1151,13 +1158,14 @@ class DrsJobLog extends HTMLElement {
     this.#renderConnection();
     try {
       const interval = this.#log.events.length < PAGE_SIZE ? FULL_READ_INTERVAL : FULL_READ_INTERVAL_LARGE;
-      const since = this.#answerCount % interval === 0 ? null : this.#log.since(this.#answer?.readAt);
+      const since = this.#answerCount % interval === 0 ? null : this.#since;
       let answer = await this.#read(since, controller.signal);
       // The last read covers the full log.
       if (answer.settled && since) answer = await this.#read(null, controller.signal);
       if (controller !== this.#controller) return;
+      const isShown = answer === this.#answer;
       this.#onAnswer(answer);
-      this.#render();
+      if (!isShown) this.#render();
     } catch (error) {
       if (controller !== this.#controller) return;
       this.#onError(/** @type {RequestError} */ (error));
@@ -1172,39 +1180,55 @@ class DrsJobLog extends HTMLElement {
   }
 
   /**
-   * Reads all pages and combines them into one answer.
+   * Reads all pages and combines them into one answer. A single page that did not change is the same object again.
    *
    * @param {string | null} since The start time. Null for the full log.
    * @param {AbortSignal} signal
    * @returns {Promise<Answer>}
    */
   async #read(since, signal) {
-    const logs = [];
-    /** @type {Answer} */
-    let answer;
-    /** @type {string | undefined} When the API read the first page. A later page does not repeat the time before it. */
-    let readAt;
-    /** @type {string | null} */
-    let nextToken = null;
+    /** @type {Answer[]} */
+    const pages = [];
+    /** @type {string | null | undefined} */
+    let nextToken;
     do {
       const query = new URLSearchParams({ limit: String(PAGE_SIZE) });
       if (since) query.set("since", since);
       if (nextToken) query.set("nextToken", nextToken);
-      const fetch = this.#fetch; // Called without `this`, because window.fetch rejects any other `this`.
-      const aborted = AbortSignal.any([signal, AbortSignal.timeout(TIMEOUT_MS)]);
-      // A custom fetch function can ignore the signal.
-      const rejected = new Promise((_, reject) => {
-        aborted.addEventListener("abort", () => reject(aborted.reason));
-      });
-      const request = fetch(`${this.#resource.url}&${query}`, { signal: aborted, cache: "no-store" });
-      const response = /** @type {Response} */ (await Promise.race([request, rejected]));
-      if (!response.ok) throw new ApiError(response.status, await readErrorMessage(response));
-      answer = await response.json();
-      logs.push(...answer.logs);
-      readAt ??= answer.readAt;
-      ({ nextToken } = answer);
+      const page = await this.#readPage(`${this.#resource.url}&${query}`, signal);
+      pages.push(page);
+      ({ nextToken } = page);
     } while (nextToken);
-    return { ...answer, logs, readAt };
+    if (pages.length === 1) return pages[0];
+    // The pages do not contain the events that were stored between the reads, so `readAt` is that of the first page.
+    return { ...pages[pages.length - 1], logs: pages.flatMap(({ logs }) => logs), readAt: pages[0].readAt };
+  }
+
+  /**
+   * Reads a page, or returns the previous answer if it did not change.
+   *
+   * @param {string} url
+   * @param {AbortSignal} signal
+   * @returns {Promise<Answer>}
+   */
+  async #readPage(url, signal) {
+    const cached = this.#cache.get(url);
+    /** @type {Record<string, string>} */
+    const headers = cached ? { "If-None-Match": cached.etag } : {};
+    const fetch = this.#fetch; // Called without `this`, because window.fetch rejects any other `this`.
+    const aborted = AbortSignal.any([signal, AbortSignal.timeout(TIMEOUT_MS)]);
+    // A custom fetch function can ignore the signal.
+    const rejected = new Promise((_, reject) => {
+      aborted.addEventListener("abort", () => reject(aborted.reason));
+    });
+    const request = fetch(url, { signal: aborted, cache: "no-store", headers });
+    const response = /** @type {Response} */ (await Promise.race([request, rejected]));
+    if (cached && response.status === 304) return cached.answer;
+    if (!response.ok) throw new ApiError(response.status, await readErrorMessage(response));
+    const answer = await response.json();
+    const etag = response.headers.get("ETag");
+    if (etag) this.#cache.set(url, { etag, answer });
+    return answer;
   }
 
   /** @param {Answer} answer */
@@ -1215,7 +1239,10 @@ class DrsJobLog extends HTMLElement {
     this.#answeredAt = Date.now();
     this.#answer = answer;
     this.#renderError();
-    this.#log.add(answer.logs);
+    if (this.#log.add(answer.logs)) {
+      this.#since = this.#log.since(answer.readAt);
+      this.#cache.clear();
+    }
     this.#announce(answer);
     this.#dispatch("drs-job-log-update", { ...answer, logs: [...this.#log.events] });
   }
@@ -1636,6 +1663,7 @@ class DrsJobLog extends HTMLElement {
     const { id } = this.#resource;
     let answer;
     setText(this.#downloadStatus, "Downloading…");
+    this.#cache.clear(); // The file has the time of its own read.
     try {
       answer = await this.#read(null, this.#controller.signal);
       setText(this.#downloadStatus, "");

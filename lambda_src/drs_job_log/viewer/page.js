@@ -50,7 +50,8 @@ function decode(text) {
 
 /** @param {string} token */
 function useToken(token) {
-  viewer.fetch = (url, options) => fetch(url, { ...options, headers: { Authorization: `Bearer ${token}` } });
+  viewer.fetch = (url, options) =>
+    fetch(url, { ...options, headers: { ...options.headers, Authorization: `Bearer ${token}` } });
 }
 
 form.addEventListener("submit", (event) => {

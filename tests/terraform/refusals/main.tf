@@ -194,6 +194,18 @@ module "memory_too_small" {
   functions = { memory_size = 64 }
 }
 
+module "memory_of_api_too_large" {
+  source = "../../.."
+
+  functions = { memory_sizes = { api = 10241 } }
+}
+
+module "memory_of_linker_a_fraction" {
+  source = "../../.."
+
+  functions = { memory_size = 256, memory_sizes = { linker = 256.5 } }
+}
+
 module "log_retention_unknown" {
   source = "../../.."
 

@@ -127,6 +127,7 @@ module "everything" {
     runtime               = "python3.12"
     architecture          = "x86_64"
     memory_size           = 512
+    memory_sizes          = { api = 2048, collector = 384 }
     log_retention_in_days = 90
     log_level             = "DEBUG"
     tracing               = true
@@ -145,6 +146,7 @@ module "custom_bus" {
   name           = "custom-bus"
   event_bus_name = "recovery"
   archive_days   = 90
+  functions      = { memory_sizes = { ingest = 1769, linker = 128 } }
 }
 
 module "without_alarms" {

@@ -14,6 +14,7 @@ from drs_job_log.api import execution_log, views
 from drs_job_log.api import handler as api
 from drs_job_log.api.execution_log import EventLogCache
 from drs_job_log.api.parameters import BadRequestError, Query, _digest, create_token, parse_token
+from drs_job_log.api.responses import log_response
 from drs_job_log.model.events import format_time, parse
 from drs_job_log.table import keep_items_as_json, to_item
 from hypothesis import HealthCheck, given, settings
@@ -653,6 +654,45 @@ def test_nothing_is_settled_if_the_executions_table_is_unreadable(
 
     assert (body["status"], body["settled"]) == ("PARTIAL", False)
     assert body["statusReason"] == "The executions table cannot be read at the moment."
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Unchanged logs
+# ---------------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.usefixtures("_two_waves")
+@pytest.mark.parametrize(("name", "value"), [("executionId", "exec-1"), ("jobId", "drsjob-2")])
+def test_an_unchanged_log_is_not_sent_again(
+    table: JobLogTable, monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    event = {"routeKey": ROUTES[name], "pathParameters": {name: value}}
+    headers = {"if-none-match": api.lambda_handler(event, CONTEXT)["headers"]["ETag"]}
+
+    def status(**parameters: str) -> int:
+        asked = event | {"headers": headers, "queryStringParameters": parameters}
+        code: int = api.lambda_handler(asked, CONTEXT)["statusCode"]
+        return code
+
+    assert status() == 304
+    assert status(limit="1") == 200
+    monkeypatch.setattr(api, "logs", EventLogCache(table))  # another instance of the function
+    assert status() == 304
+    table.put(event_of({"jobID": "drsjob-2", "eventType": "SOMETHING_NEW", "eventId": "new"}), RETENTION)
+    assert status() == 200
+
+
+def test_a_log_that_becomes_settled_is_sent_again(table: JobLogTable) -> None:
+    store_ended_job(table, timedelta(minutes=5))
+    now = datetime.now(UTC)
+
+    before, after, settled = (
+        log_response({}, api.get_execution("exec-1", Query(), now + timedelta(minutes=minutes)))
+        for minutes in (0, 1, 20)
+    )
+
+    assert before["body"] != after["body"]  # the time of the read
+    assert before["headers"]["ETag"] == after["headers"]["ETag"] != settled["headers"]["ETag"]
 
 
 # ---------------------------------------------------------------------------------------------------------------------

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import gzip
 import hashlib
 from typing import Any
 
@@ -25,7 +27,7 @@ def test_the_entity_tag_of_a_file_is_a_digest_of_its_content(name: str) -> None:
     answer = get(name)
 
     assert answer["statusCode"] == 200
-    assert answer["headers"]["ETag"] == f'"{hashlib.sha256(answer["body"].encode()).hexdigest()[:32]}"'
+    assert answer["headers"]["ETag"] == f'W/"{hashlib.sha256(answer["body"].encode()).hexdigest()[:32]}"'
     assert answer["headers"]["Cache-Control"] == "public, no-cache"
 
 
@@ -43,11 +45,20 @@ def test_other_files_are_not_found(name: str) -> None:
     assert get(name, **{"if-none-match": "*"})["statusCode"] == 404
 
 
+def test_a_file_is_compressed_if_the_client_accepts_it() -> None:
+    full = get("drs-job-log.js")
+
+    compressed = get("drs-job-log.js", **{"accept-encoding": "gzip"})
+
+    assert gzip.decompress(base64.b64decode(compressed["body"])).decode() == full["body"]
+    assert compressed["headers"] == full["headers"] | {"Content-Encoding": "gzip"}
+
+
 @pytest.mark.parametrize("header", ["{tag}", "W/{tag}", '"a", {tag}', '"a",W/{tag},"b"', "*", " * "])
 def test_a_client_with_the_current_version_gets_no_content(header: str) -> None:
     full = get("page")
 
-    answer = get("page", **{"if-none-match": header.format(tag=full["headers"]["ETag"])})
+    answer = get("page", **{"if-none-match": header.format(tag=full["headers"]["ETag"].removeprefix("W/"))})
 
     # With the headers of the full answer: a cache stores them.
     assert answer == full | {"statusCode": 304, "body": ""}
@@ -57,4 +68,4 @@ def test_a_client_with_the_current_version_gets_no_content(header: str) -> None:
 def test_a_client_with_another_version_gets_the_content(header: str) -> None:
     full = get("page")
 
-    assert get("page", **{"if-none-match": header.format(bare=full["headers"]["ETag"].strip('"'))}) == full
+    assert get("page", **{"if-none-match": header.format(bare=full["headers"]["ETag"].strip('W/"'))}) == full

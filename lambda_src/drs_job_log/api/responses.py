@@ -1,0 +1,88 @@
+"""Responses in API Gateway's payload format 2.0: entity tags, 304, and gzip."""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import hashlib
+import re
+from typing import TYPE_CHECKING, Any, Final
+
+from drs_job_log.model.json_text import to_json
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+# The answers are evidence of a recovery, so no cache stores them. Clients send If-None-Match themselves.
+_JSON_HEADERS: Final = {
+    "Content-Type": "application/json",
+    "Cache-Control": "no-store",
+    "X-Content-Type-Options": "nosniff",
+}
+
+# Smaller bodies fit into one network packet or two.
+_MIN_GZIP_BYTES: Final = 1024
+
+# Level 9 takes four times as long and saves 7 % of the size. Level 1 takes a third of the time, but adds 20 % to it.
+_GZIP_LEVEL: Final = 6
+
+# An entity tag without the prefix of weak ones. If-None-Match compares weak and strong ones alike.
+_OPAQUE_TAG: Final = re.compile('"[^"]*"')
+
+_ZERO_WEIGHT: Final = re.compile(r"q=0(\.0*)?", re.IGNORECASE)
+
+
+def entity_tag(content: str) -> str:
+    """Return the entity tag of a content. It is weak, because the body can be compressed or not."""
+    return f'W/"{hashlib.sha256(content.encode()).hexdigest()[:32]}"'
+
+
+def error_response(status: int, message: str) -> dict[str, Any]:
+    """Return an error in the shape of API Gateway's own errors."""
+    return _response(status, _JSON_HEADERS, to_json({"message": message}))
+
+
+def log_response(request_headers: Mapping[str, str], answer: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the response with the log of an execution or a job (see ``conditional_response``).
+
+    ``readAt`` is the only part of the answer that is not a part of its version: each request changes it.
+    """
+    text = to_json(answer)
+    version = text.replace(f'"readAt":"{answer["readAt"]}"', "", 1)  # quotation marks in values are escaped
+    return conditional_response(request_headers, _JSON_HEADERS | {"ETag": entity_tag(version)}, text)
+
+
+def conditional_response(request_headers: Mapping[str, str], headers: Mapping[str, str], body: str) -> dict[str, Any]:
+    """Return 304 if the client has the version in ``headers["ETag"]``, else 200 with the body.
+
+    The body is compressed if the client accepts gzip and the body is not small. ``request_headers`` have names in lower
+    case, as API Gateway sends them.
+    """
+    headers = {**headers, "Vary": "Accept-Encoding"}
+    if _has_version(request_headers.get("if-none-match", ""), headers["ETag"]):
+        # Caches take the headers of a 304. API Gateway adds another Content-Type if there is none.
+        return _response(304, headers, "")
+    content = body.encode()
+    if len(content) < _MIN_GZIP_BYTES or not accepts_gzip(request_headers.get("accept-encoding", "")):
+        return _response(200, headers, body)
+    # API Gateway decodes base64. A compressed answer is never larger than one without gzip, whose JSON Lambda escapes.
+    compressed = base64.b64encode(gzip.compress(content, _GZIP_LEVEL, mtime=0)).decode()
+    return _response(200, headers | {"Content-Encoding": "gzip"}, compressed) | {"isBase64Encoded": True}
+
+
+def accepts_gzip(accept_encoding: str) -> bool:
+    """Whether an ``Accept-Encoding`` header allows gzip. An empty text is no header."""
+    weights = {}
+    for part in accept_encoding.split(","):
+        coding, _, weight = part.partition(";")
+        weights[coding.strip().lower()] = weight.strip()
+    return not _ZERO_WEIGHT.fullmatch(weights.get("gzip", weights.get("*", "q=0")))
+
+
+def _has_version(if_none_match: str, tag: str) -> bool:
+    """Whether an ``If-None-Match`` header has the entity tag. An empty text is no header."""
+    return if_none_match.strip() == "*" or tag.removeprefix("W/") in _OPAQUE_TAG.findall(if_none_match)
+
+
+def _response(status: int, headers: Mapping[str, str], body: str) -> dict[str, Any]:
+    return {"statusCode": status, "headers": headers, "body": body}
