@@ -30,7 +30,7 @@ check: package lint types javascript ## fast checks: format, lint, types, unit t
 test: lint types javascript browser ## everything: checks, unit, plan, fault, browser and end-to-end tests, short benchmarks
 	$(RUN) -m pytest -n 6
 
-bench: $(READY) ## measure the figures of docs/performance.md, about ten minutes
+bench: $(READY) ## measure the figures of docs/performance.md, about 25 minutes
 	$(RUN) -m benchmarks
 
 lint: $(READY) ## format and lint of HCL and Python

@@ -21,17 +21,25 @@ from typing import TYPE_CHECKING, Any, Final
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import cost, counts, deployed, local, pages
-from benchmarks.harness import HEADINGS, ROOT, Figure, Stage, embedded_aws
+from benchmarks import cost, counts, curve, deployed, local, pages, quota
+from benchmarks.harness import OTHERS, ROOT, TIMES, Figure, Stage, embedded_aws
 from tests.support.terraform import CACHE
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
 # Each gets tables of its own. The embedded AWS slows down as it holds more, so the large tables come last.
 LOCAL: Final = {
     scenario.__name__: scenario
-    for scenario in (local.coldstart, local.storing, local.reading, local.passes, local.memory, local.growth)
+    for scenario in (
+        local.coldstart,
+        local.storing,
+        local.reading,
+        local.passes,
+        curve.curve,
+        local.memory,
+        local.growth,
+    )
 }
 NAMES: Final = ("deployed", "counts", *LOCAL)
 
@@ -52,42 +60,58 @@ def main() -> int:
         path = pages.MEASURED if options.docs else CACHE / "bench.json"
         began = time.monotonic()
         result = run(options.names or NAMES, short=options.short)
-        table = Table(*HEADINGS[:-1])
-        for figure in result["figures"]:
-            table.add_row(*Figure(**figure).row()[:-1])
-        console.print(table)
+        figures = [Figure(**figure) for of_one in result["figures"].values() for figure in of_one]
+        for headings, is_time in ((TIMES, True), (OTHERS, False)):
+            table = Table(*headings[:-1])
+            for figure in figures:
+                if figure.is_time is is_time:
+                    table.add_row(*figure.row()[:-1])
+            console.print(table)
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(merged(result) if options.docs else result, indent=2, ensure_ascii=False) + "\n")
         console.print(f"{(time.monotonic() - began) / 60:.1f} minutes; written to {path.relative_to(ROOT)}")
     if options.docs or options.pages:
-        pages.write()
+        pages.write(cost.of_one(json.loads(cost.PRICES.read_text())))
         cost.write()
     return 0
 
 
 def run(names: Sequence[str], *, short: bool) -> dict[str, Any]:
-    """The machine, the figures and the counts of these benchmarks."""
-    figures: list[Figure] = []
+    """The machine, the figures by benchmark, and the counts."""
+    figures: dict[str, list[Figure]] = {}
     counted: dict[str, float] = {}
-    if "deployed" in names:
-        figures += deployed.figures(short=short)
-    if set(names) - {"deployed"}:
-        with embedded_aws() as stack:
-            if "counts" in names:
-                counted = counts.counted(Stage.make(stack), short=short)
-            for name, scenario in LOCAL.items():
-                if name in names:
-                    figures += scenario(Stage.make(stack), short=short)
-    return {"machine": machine(), "figures": [asdict(figure) for figure in figures], "counts": counted}
+    with quota.groups() as groups:
+        if "deployed" in names:
+            figures["deployed"] = shown(deployed.figures(groups, short=short))
+        if set(names) - {"deployed"}:
+            with embedded_aws() as stack:
+                if "counts" in names:
+                    counted = counts.counted(Stage.make(stack, groups), short=short)
+                for name, scenario in LOCAL.items():
+                    if name in names:
+                        figures[name] = shown(scenario(Stage.make(stack, groups), short=short))
+    return {
+        "machine": machine() | {"shares": groups.method},
+        "figures": {name: [asdict(figure) for figure in of_one] for name, of_one in figures.items()},
+        "counts": counted,
+    }
+
+
+def shown(figures: Iterable[Figure]) -> list[Figure]:
+    """All figures. Each is printed when it is measured, because a later one can fail."""
+    measured = []
+    for figure in figures:
+        console.print(f"{figure.what}: {figure.row()[1]}")
+        measured.append(figure)
+    return measured
 
 
 def merged(result: dict[str, Any]) -> dict[str, Any]:
-    """The published results, with these instead of their predecessors."""
+    """The published results, with these instead of those of the same benchmarks."""
     published = json.loads(pages.MEASURED.read_text())
-    figures = {figure["what"]: figure for figure in [*published["figures"], *result["figures"]]}
-    return published | {
+    return {
         "machine": result["machine"],
-        "figures": list(figures.values()),
+        "figures": published["figures"] | result["figures"],
         "counts": published["counts"] | result["counts"],
     }
 

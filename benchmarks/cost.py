@@ -9,7 +9,8 @@ import json
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
-from benchmarks import pages
+from benchmarks import pages, quota
+from benchmarks.defaults import MEMORY_MB, POLL_SECONDS
 from benchmarks.harness import ROOT
 
 if TYPE_CHECKING:
@@ -31,15 +32,11 @@ PIPELINE_LIMIT: Final = 1.50
 TOTAL_LIMIT: Final = 10.0
 
 # Defaults of the module. tests/unit/test_cost.py compares them with the Terraform code.
-MEMORY_MB: Final = 256  # functions.memory_size
-POLL_SECONDS: Final = 3  # collector.poll_interval_seconds
 SCHEDULES: Final = 2  # collector and linker, once a minute each
 ALARM_METRICS: Final = 29  # 27 alarms; CloudWatch bills each metric of an alarm
 COMPOSITE_ALARMS: Final = 2  # optional
 
 # AWS's documentation.
-# https://docs.aws.amazon.com/lambda/latest/dg/configuration-memory.html
-MB_OF_A_CORE: Final = 1769
 # With a maximum concurrency, as here, Lambda keeps at least five pollers.
 # https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-scaling.html
 POLLERS: Final = 5
@@ -90,16 +87,16 @@ NOTHING: Final = Scenario(name="no executions")
 
 @dataclass(frozen=True, slots=True)
 class Use:
-    """Invocations of a function in a month."""
+    """Invocations of a function in a month. ``seconds`` are billed."""
 
     invocations: float
     seconds: float
     log_bytes: float
 
 
-def billed_seconds(cpu_ms: float, calls: float) -> float:
+def billed_seconds(function: str, cpu_ms: float, calls: float) -> float:
     """Duration of an invocation: CPU time at the memory's share of a core, and the sequential waits for AWS."""
-    return cpu_ms / 1000 * CORE * MB_OF_A_CORE / MEMORY_MB + calls * WAIT_SECONDS
+    return cpu_ms / 1000 * CORE / quota.share(MEMORY_MB[function]) + calls * WAIT_SECONDS
 
 
 def uses(counts: Counts, month: Scenario) -> dict[str, Use]:
@@ -109,27 +106,26 @@ def uses(counts: Counts, month: Scenario) -> dict[str, Use]:
         return counts[f"{name}_{month.events}"]
 
     idle, running = MINUTES - month.running_minutes, month.running_minutes
-    listing_ms = listing_cpu_ms(counts, month)
+    idle_ms = counts["collector_idle_cpu_ms"] + listing_cpu_ms(counts, month)
     messages = month.executions * count("messages")
     linker_ms = counts["linker_idle_cpu_ms"] + month.never_linked * counts["unlinked_scan_cpu_ms_per_event"]
     # One event per invocation: without a batching window, single events are not combined.
-    ingest_seconds = billed_seconds(count("ingest_of_1_cpu_ms"), 1)
+    ingest_seconds = billed_seconds("ingest", count("ingest_of_1_cpu_ms"), 1)
     return {
         "collector": Use(
             MINUTES,
-            idle * billed_seconds(counts["collector_idle_cpu_ms"] + listing_ms, counts["collector_idle_calls"])
-            + running * (60 - POLL_SECONDS),
+            idle * billed_seconds("collector", idle_ms, counts["collector_idle_calls"]) + running * (60 - POLL_SECONDS),
             idle * logged(counts["collector_idle_log_bytes"]) + running * logged(count("pass_log_bytes")),
         ),
         "linker": Use(
             MINUTES,
-            MINUTES * billed_seconds(linker_ms, counts["linker_idle_calls"]),
+            MINUTES * billed_seconds("linker", linker_ms, counts["linker_idle_calls"]),
             MINUTES * logged(counts["linker_idle_log_bytes"]),
         ),
         "ingest": Use(messages, messages * ingest_seconds, messages * logged(count("ingest_of_1_log_bytes"))),
         "api": Use(
             month.polls,
-            month.polls * billed_seconds(count("poll_cpu_ms"), count("poll_calls")),
+            month.polls * billed_seconds("api", count("poll_cpu_ms"), count("poll_calls")),
             month.polls * (logged(ACCESS_LOG_BYTES) + count("poll_log_bytes")),
         ),
     }
@@ -148,9 +144,10 @@ def logged(line_bytes: float) -> float:
 
 def lambda_dollars(counts: Counts, prices: Prices, month: Scenario) -> float:
     """Requests and GB-seconds."""
-    of = uses(counts, month).values()
-    seconds, invocations = sum(use.seconds for use in of), sum(use.invocations for use in of)
-    return seconds * MEMORY_MB / 1024 * prices["lambda_gb_second"] + invocations * prices["lambda_request"]
+    of = uses(counts, month)
+    gb_seconds = sum(use.seconds * MEMORY_MB[name] / 1024 for name, use in of.items())
+    invocations = sum(use.invocations for use in of.values())
+    return gb_seconds * prices["lambda_gb_second"] + invocations * prices["lambda_request"]
 
 
 def dynamodb_dollars(counts: Counts, prices: Prices, month: Scenario) -> float:
@@ -336,7 +333,8 @@ def _key_figures(counts: Counts, listed: Mapping[str, Any]) -> Iterable[tuple[st
     itself, all_ = total(pipeline(counts, prices, SMALL)), everything(counts, prices, SMALL)
     longer = replace(SMALL, job_minutes=SMALL.job_minutes + 1)
     minute = total(pipeline(counts, prices, longer)) - itself
-    collecting = SMALL.running_minutes * (60 - POLL_SECONDS) * MEMORY_MB / 1024 * prices["lambda_gb_second"]
+    gb_seconds = SMALL.running_minutes * (60 - POLL_SECONDS) * MEMORY_MB["collector"] / 1024
+    collecting = gb_seconds * prices["lambda_gb_second"]
     always = counts["collector_idle_metrics"] + counts["linker_idle_metrics"]
     unverified = [f"{name} ({price['read_at']})" for name, price in listed["prices"].items() if not price["verified"]]
     for what, dollars, limit in (("pipeline", itself, PIPELINE_LIMIT), ("total", total(all_), TOTAL_LIMIT)):
@@ -354,7 +352,7 @@ def _key_figures(counts: Counts, listed: Mapping[str, Any]) -> Iterable[tuple[st
     yield "long polls of the empty queue per month", f"{POLLERS * SECONDS / POLLER_SECONDS:,.0f}"
     yield (
         f"{LARGE.name}: list of a day's jobs in each pass, calculated",
-        f"{billed_seconds(listing_cpu_ms(counts, LARGE), 0):.1f} s",
+        f"{billed_seconds('collector', listing_cpu_ms(counts, LARGE), 0):.1f} s",
     )
     yield "size of an event in the table", f"{counts['item_bytes_100']:.0f} bytes"
     for events in (100, 1000):

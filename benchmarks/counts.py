@@ -17,7 +17,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
-from benchmarks import product
+from benchmarks import local, product
 from tests.support import scripts
 from tests.support.drs import DrsServer, Simulator
 from tests.support.envelopes import dumps, job_log, launch_result, sqs_records
@@ -153,11 +153,7 @@ class _Play:
 
     def _poll(self, execution: str, rows: Sequence[Mapping[str, Any]]) -> dict[str, float]:
         """A viewer's poll of an execution that a warm function answers."""
-        event = {
-            "routeKey": "GET /executions/{executionId}/logs",
-            "pathParameters": {"executionId": execution},
-            "queryStringParameters": {"limit": "100"},
-        }
+        event = local.request(execution, limit="100")
         self.api(event, now=self.now)
         polls = [self.api(event, now=self.now) for _ in range(self.repeats + 1)]
         return {

@@ -6,7 +6,9 @@ import json
 import re
 from typing import TYPE_CHECKING, Any, Final
 
-from benchmarks.harness import HEADINGS, ROOT, Figure
+from benchmarks import curve
+from benchmarks.defaults import MEMORY_MB
+from benchmarks.harness import OTHERS, ROOT, TIMES, Figure
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -15,18 +17,28 @@ MEASURED: Final = ROOT / "docs/performance.json"
 PAGE: Final = ROOT / "docs/performance.md"
 
 
-def write() -> None:
+def write(prices: Mapping[str, float]) -> None:
     """Write the tables."""
-    PAGE.write_text(rendered(PAGE.read_text(), json.loads(MEASURED.read_text())))
+    PAGE.write_text(rendered(PAGE.read_text(), json.loads(MEASURED.read_text()), prices))
 
 
-def rendered(page: str, measured: Mapping[str, Any]) -> str:
-    """The page with the machine and the figures."""
+def rendered(page: str, measured: Mapping[str, Any], prices: Mapping[str, float]) -> str:
+    """The page with the machine and the figures. ``prices`` are dollars of one unit."""
     machine = measured["machine"]
     processors, python = f"{machine['processors']} shared processors", f"Python {machine['python']}"
     text = ", ".join((processors, f"{machine['memoryGiB']} GiB", machine["system"], python))
-    figures = table(HEADINGS, (Figure(**record).row() for record in measured["figures"]))
-    return filled(page, {"MACHINE": text, "FIGURES": figures})
+    memory = ", ".join(f"{name} {size} MB" for name, size in MEMORY_MB.items())
+    figures = {name: [Figure(**record) for record in records] for name, records in measured["figures"].items()}
+    others = [figure for name, of_one in figures.items() if name != curve.curve.__name__ for figure in of_one]
+    return filled(
+        page,
+        {
+            "MACHINE": "\n".join((f"- {text}", f"- Memory: {memory}", f"- Shares: {machine['shares']}")),
+            "TIMES": table(TIMES, (figure.row() for figure in others if figure.is_time)),
+            "FIGURES": table(OTHERS, (figure.row() for figure in others if not figure.is_time)),
+            "CURVE": table(curve.HEADINGS, curve.rows(figures.get(curve.curve.__name__, []), prices), numbers=True),
+        },
+    )
 
 
 def filled(page: str, parts: Mapping[str, str]) -> str:

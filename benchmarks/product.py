@@ -13,7 +13,7 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from drs_job_log.model.events import JobLogEvent
 
@@ -55,6 +55,30 @@ def set_clock(now: datetime) -> None:
     for name in _CLOCKS:
         if module := sys.modules.get(name):
             vars(module)["datetime"] = SimpleNamespace(now=lambda _: now, fromisoformat=datetime.fromisoformat)
+
+
+def record_passes(passes: list[dict[str, Any]], clock: Callable[[], Sequence[float]]) -> None:
+    """Add each pass of the collector to a list: ``times`` (pairs of begin and end by the clock) and ``drs_calls``.
+
+    The collector must be loaded.
+    """
+    import boto3  # noqa: PLC0415
+    from drs_job_log.collect import handler as collector  # noqa: PLC0415
+
+    drs_calls: list[None] = []
+    assert boto3.DEFAULT_SESSION
+    boto3.DEFAULT_SESSION.events.register("before-call.drs", lambda **_: drs_calls.append(None))
+    kind = type(collector.collector)
+    collect = kind.collect
+
+    def recorded(*arguments: Any, **named: Any) -> Any:
+        drs_calls.clear()
+        began = clock()
+        result = collect(*arguments, **named)
+        passes.append({"times": list(zip(began, clock(), strict=True)), "drs_calls": len(drs_calls)})
+        return result
+
+    kind.collect = recorded  # type: ignore[method-assign]
 
 
 def empty_api_cache() -> None:

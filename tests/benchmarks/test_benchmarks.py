@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 from typing import TYPE_CHECKING
 
 import pytest
 
+from benchmarks import curve
 from benchmarks.__main__ import NAMES
 from tests.support.terraform import ROOT
 
@@ -20,18 +22,25 @@ GROUPS = {
     "local": LOCAL,
 }
 FIGURES = {
-    "deployed": ("DRS item to API answer, p50", "DRS item to API answer, p99", "burst of 98 events"),
+    "deployed": (
+        "DRS item to API answer, p50",
+        "DRS item to API answer, p99",
+        "CPU use of the embedded AWS",
+        "100 events put at once, all stored",
+    ),
     "local": (
         *(f"cold start to the first answer: {name}" for name in ("collector", "ingest", "linker", "api")),
         *(f"peak memory of {name}" for name in ("collector", "ingest", "linker", "api")),
-        "CPU time of a cold pass",
-        "CPU time of a warm pass",
+        "cold pass",
+        "first pass of a minute",
+        "warm pass",
         "DRS calls of a warm pass",
-        "CPU time of a batch of 10 events",
+        "a batch of 10 events in ingest",
         "DynamoDB requests per new event",
         "write units per event",
-        "CPU time of an API answer",
-        "CPU time of a viewer's poll",
+        "API answer, 100 events, nothing cached",
+        "viewer's poll",
+        *(f"{what}, 1024 MB" for what in (curve.BATCH, curve.WARM, curve.LINKS, curve.ANSWER, curve.POLL)),
         "size of the package",
         "time to store an event",
     ),
@@ -52,8 +61,8 @@ def processes() -> Iterator[dict[str, subprocess.Popen[str]]]:
         for name, names in GROUPS.items()
     }
     yield running
-    for process in running.values():
-        process.kill()
+    for process in running.values():  # if a test failed or was not selected
+        process.send_signal(signal.SIGINT)  # stops the embedded AWS and removes the control groups
         process.wait()
 
 

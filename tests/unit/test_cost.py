@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from benchmarks import cost
+from benchmarks import cost, defaults
 from benchmarks.counts import item_bytes
 from benchmarks.harness import ROOT
 from tests.support import hcl
@@ -69,7 +69,17 @@ def test_jobs_run_at_most_the_whole_month() -> None:
 
 
 def test_the_cpu_time_is_divided_by_the_share_of_a_core() -> None:
-    assert cost.billed_seconds(256, 2) == pytest.approx(1.769 + 2 * cost.WAIT_SECONDS)
+    assert cost.billed_seconds("ingest", 256, 2) == pytest.approx(1.769 + 2 * cost.WAIT_SECONDS)
+
+
+def test_a_function_is_billed_for_its_own_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cost, "MEMORY_MB", {**defaults.MEMORY_MB, "api": 1024})
+    polls = replace(cost.NOTHING, polls=1000)
+    # 1024 ms of CPU time at the share of 1024 MB, and 1 s of waiting: 2,769 GB-seconds.
+    counted = counts(poll_cpu_ms_100=1024, poll_calls_100=20)
+
+    added = cost.lambda_dollars(counted, PRICES, polls) - cost.lambda_dollars(counted, PRICES, cost.NOTHING)
+    assert added == pytest.approx(2769 * 0.0000133334 + 1000 * 0.2e-6)
 
 
 def test_an_event_costs_write_units_and_storage_in_table_index_and_backup() -> None:
@@ -111,7 +121,7 @@ def test_the_defaults_are_those_of_the_inputs() -> None:
     (memory_sizes,) = [
         part["default_memory_sizes"] for part in hcl.load("main.tf")["locals"] if "default_memory_sizes" in part
     ]
-    assert memory_sizes == dict.fromkeys(("collector", "ingest", "linker"), cost.MEMORY_MB) | {"api": 1024}
-    assert f"poll_interval_seconds = optional(number, {cost.POLL_SECONDS})" in inputs
+    assert memory_sizes == defaults.MEMORY_MB
+    assert f"poll_interval_seconds = optional(number, {defaults.POLL_SECONDS})" in inputs
     assert "tracing               = optional(bool, false)" in inputs
     assert "log_retention_in_days = optional(number, 30)" in inputs
