@@ -17,6 +17,7 @@ from boto3.dynamodb.types import DYNAMODB_CONTEXT, TypeDeserializer, TypeSeriali
 from botocore.exceptions import ClientError
 
 from drs_job_log.model.events import (
+    ENDINGS,
     InvalidEventError,
     JobLogEvent,
     event_key,
@@ -74,7 +75,8 @@ _PARTICIPANT_PROJECTION: Final = _projection(*_PROJECTED, "EventData.attempt", "
 
 # The attributes that the linker needs to find the execution of a job.
 _LINK_PROJECTION: Final = _projection(
-    *("ExecutionId", "Source"), *(f"EventData.{name}" for name in ("executionId", "jobType", "launchJobIDs"))
+    *("ExecutionId", "UnlinkedJobId", "Source"),
+    *(f"EventData.{name}" for name in ("executionId", "jobType", "launchJobIDs")),
 )
 
 # How many of a job's newest, and then oldest, events are searched for an execution ID. Launch results have none.
@@ -110,12 +112,15 @@ class JobFacts:
         The type of the job.
     launch_job_ids
         The jobs that launched the servers of a TERMINATE job.
+    is_given_up
+        Whether the linker gave up some of these events before.
     """
 
     execution_id: str | None
     other_execution_id: str | None
     job_type: str | None
     launch_job_ids: Sequence[str]
+    is_given_up: bool
 
 
 class JobLogTable:
@@ -174,6 +179,20 @@ class JobLogTable:
             ExpressionAttributeValues={":id": {"S": storable(job_id)}},
             ConsistentRead=consistent,
         )
+
+    def endings_of_job(self, job_id: str) -> list[JobLogEvent]:
+        """Return the events that end or cancel a job (``ENDINGS``), with a consistent read.
+
+        DynamoDB reads all events of the job, but answers with these only.
+        """
+        types = {f":type{place}": {"S": event_type} for place, event_type in enumerate(sorted(ENDINGS))}
+        events = self._query(
+            KeyConditionExpression="JobId = :id",
+            FilterExpression=f"#EventType IN ({', '.join(types)})",
+            ExpressionAttributeValues={":id": {"S": storable(job_id)}, **types},
+            ConsistentRead=True,
+        )
+        return list(events)
 
     def events_of_execution(self, execution_id: str) -> Iterator[JobLogEvent]:
         """Yield the events that are linked to an execution in the order of time, as ``events_of_job`` does."""
@@ -236,14 +255,45 @@ class JobLogTable:
         details: dict[str, _Detail] = {}
         return [from_item(item, details) for page in islice(pages, _MAX_PAGES) for item in page["Items"]]
 
-    def unlinked(self) -> dict[str, list[str]]:
-        """Return the ``EventKey`` of each event in UnlinkedIndex, by job ID."""
-        pages = self._client.get_paginator("scan").paginate(TableName=self._table_name, IndexName="UnlinkedIndex")
+    def unlinked(
+        self, after: tuple[str, str] | None = None, has_time: Callable[[], bool] = lambda: True
+    ) -> tuple[dict[str, list[str]], bool]:
+        """Read UnlinkedIndex while time is left: at least one page, and each job as a whole.
+
+        Only a job that has more events than that is returned in part. Return the ``EventKey`` of each event by job ID,
+        in the order of the index, and whether the index was read to its end. ``after`` is the job ID and ``EventKey``
+        of the event after which to start, which the index need not contain any more.
+        """
+        position = _index_key(*after) if after else None
         keys: dict[str, list[str]] = {}
-        for page in pages:
+        while True:
+            start: Any = {"ExclusiveStartKey": position} if position else {}
+            page = self._client.scan(TableName=self._table_name, IndexName="UnlinkedIndex", **start)
             for item in page["Items"]:
                 keys.setdefault(item["JobId"]["S"], []).append(item["EventKey"]["S"])
-        return keys
+            position = page.get("LastEvaluatedKey")
+            if not position:
+                return keys, True
+            if keys and not has_time():
+                break
+        if len(keys) > 1:
+            keys.popitem()  # the next page can contain more events of the last job
+        return keys, False
+
+    def unlinked_of_job(self, job_id: str) -> list[str]:
+        """Return the ``EventKey`` of each event of a job that has no execution or is in UnlinkedIndex.
+
+        These include the events that the linker gave up. The read is consistent.
+        """
+        pages = self._client.get_paginator("query").paginate(
+            TableName=self._table_name,
+            KeyConditionExpression="JobId = :job",
+            FilterExpression="attribute_not_exists(ExecutionId) OR attribute_exists(UnlinkedJobId)",
+            ExpressionAttributeValues={":job": {"S": job_id}},
+            ProjectionExpression="EventKey",
+            ConsistentRead=True,
+        )
+        return [item["EventKey"]["S"] for page in pages for item in page["Items"]]
 
     def facts_of(self, job_id: str, collector_sources: AbstractSet[str]) -> JobFacts:
         """Return what the newest events of a job say about its execution.
@@ -281,26 +331,33 @@ class JobLogTable:
     def link(self, job_id: str, key: str, execution_id: str) -> bool:
         """Link an event to an execution, unless it has one, and remove it from UnlinkedIndex.
 
-        Return False if the event is not in UnlinkedIndex. Nothing is changed then.
+        Return False if the event has an execution and is not in UnlinkedIndex. Nothing is changed then.
         """
         return conditional_write(
             self._client.update_item,
             TableName=self._table_name,
             Key={"JobId": {"S": job_id}, "EventKey": {"S": key}},
             UpdateExpression="SET ExecutionId = if_not_exists(ExecutionId, :id), LateAt = :now REMOVE UnlinkedJobId",
-            ConditionExpression="attribute_exists(UnlinkedJobId)",
+            ConditionExpression=(
+                "attribute_exists(UnlinkedJobId) OR (attribute_exists(JobId) AND attribute_not_exists(ExecutionId))"
+            ),
             ExpressionAttributeValues={":id": {"S": execution_id}, ":now": {"S": format_time(datetime.now(UTC))}},
         )
 
-    def give_up(self, job_id: str, key: str) -> None:
-        """Remove an event from UnlinkedIndex without linking it."""
-        conditional_write(
+    def give_up(self, job_id: str, key: str) -> bool:
+        """Remove an event from UnlinkedIndex without linking it. Return False if it is not there."""
+        return conditional_write(
             self._client.update_item,
             TableName=self._table_name,
             Key={"JobId": {"S": job_id}, "EventKey": {"S": key}},
             UpdateExpression="REMOVE UnlinkedJobId",
             ConditionExpression="attribute_exists(UnlinkedJobId)",
         )
+
+
+def _index_key(job_id: str, key: str) -> dict[str, Any]:
+    """Return the key of an event in UnlinkedIndex."""
+    return {"UnlinkedJobId": {"S": job_id}, "JobId": {"S": job_id}, "EventKey": {"S": key}}
 
 
 def conditional_write(write: Callable[..., object], **request: Any) -> bool:
@@ -334,6 +391,7 @@ def _job_facts(rows: Sequence[Mapping[str, Any]], collector_sources: AbstractSet
         other_execution_id=next((execution_id for execution_id, _ in others.most_common(1)), None),
         job_type=next((detail["jobType"] for detail in details if "jobType" in detail), None),
         launch_job_ids=next((detail["launchJobIDs"] for detail in details if "launchJobIDs" in detail), ()),
+        is_given_up=any("ExecutionId" not in row and "UnlinkedJobId" not in row for row in rows),
     )
 
 

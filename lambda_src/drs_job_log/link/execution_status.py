@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final, Literal
 
 from drs_job_log.link.executions_table import ExecutionsTableError
 from drs_job_log.model.events import is_job_end
-from drs_job_log.model.progress import OUTCOMES, progress_of
+from drs_job_log.model.progress import OUTCOMES, combine, is_decided_by, job_state_of
 
 if TYPE_CHECKING:
     from drs_job_log.link.executions_table import ExecutionRecord, ExecutionsTable
@@ -61,14 +61,18 @@ def _update_record(
     # A list, because a status can have any type, also one that has no hash.
     if not record.names_every_job or (is_final and record.status not in list(OUTCOMES)):
         return "UNCHANGED"
-    events = [event for job in sorted(record.job_ids) for event in table.events_of_job(job, consistent=True)]
-    progress = progress_of(events)
-    if len(progress.jobs) < len(record.job_ids) or progress.outcome is None or progress.ended_at is None:
+    states, is_corrected = [], False
+    for job_id in sorted(record.job_ids):
+        endings = table.endings_of_job(job_id)
+        if not any(is_job_end(event.event_type, event.detail) for event in endings):
+            return "UNCHANGED"
+        events = endings if is_decided_by(endings) else table.events_of_job(job_id, consistent=True)
+        states.append(job_state_of(job_id, events))
+        is_corrected |= any("revision" in event.detail for event in endings)
+    progress = combine(states)
+    if progress.outcome is None or progress.ended_at is None:
         return "UNCHANGED"
     if is_final:
-        is_corrected = any(
-            "revision" in event.detail and is_job_end(event.event_type, event.detail) for event in events
-        )
         is_own = is_corrected and executions_table.has_end_time(record, progress.ended_at)
         if not is_own or record.status == progress.outcome:
             return "UNCHANGED"

@@ -75,8 +75,8 @@ class ExecutionsTable:
 
     Attributes
     ----------
-    is_scan_complete
-        Whether the last scan read the table to its end.
+    unfinished
+        The jobs for which the scan has not read the whole table yet, with the number of ends that it must still reach.
     """
 
     def __init__(self, client: DynamoDBClient, settings: ExecutionsTableSettings) -> None:
@@ -85,7 +85,7 @@ class ExecutionsTable:
         self._key_schemas: Mapping[str | None, Sequence[str]] | None = None
         self._key_types: Mapping[str, str] = {}
         self._scan_position: Mapping[str, Any] | None = None
-        self.is_scan_complete = False
+        self.unfinished: Mapping[str, int] = {}
         self._running = frozenset(map(_normalized, settings.running_statuses))
         self._is_checked = False
         self._query_rejection: str | None = None
@@ -142,16 +142,19 @@ class ExecutionsTable:
         return executions.pop() if len(executions) == 1 else None
 
     def find_by_scan(self, job_ids: Collection[str], seconds_left: Callable[[], float]) -> dict[str, str]:
-        """Scan the table until no time is left, and return the executions of these jobs by job ID.
+        """Scan the whole table for these jobs, until no time is left. Return their executions by job ID.
 
-        The next scan continues where this one ended. A job that is in more than one execution is omitted.
+        The next scan continues where this one ended, and ``unfinished`` are the jobs that it must continue for. A job
+        that is in more than one execution is omitted.
         """
         settings = self.settings
         attributes = (settings.execution_id_attribute, settings.waves_attribute, settings.job_id_attribute)
         names = {f"#{place}": name for place, name in enumerate(dict.fromkeys(attributes))}
         found: dict[str, set[str]] = {}
-        self.is_scan_complete = False
-        while seconds_left() > 0:
+        # A job that is new in the middle of the table is also searched in the part before.
+        ends = 2 if self._scan_position else 1
+        self.unfinished = {job_id: self.unfinished.get(job_id, ends) for job_id in job_ids}
+        while self.unfinished and seconds_left() > 0:
             position: Any = {"ExclusiveStartKey": self._scan_position} if self._scan_position else {}
             with self._rejections():
                 page = self._client.scan(
@@ -162,12 +165,11 @@ class ExecutionsTable:
                 )
             for item in page["Items"]:
                 named = frozenset[str]().union(*_waves(to_python(item), settings))
-                for job_id in named.intersection(job_ids):
+                for job_id in named.intersection(self.unfinished):
                     found.setdefault(job_id, set()).update(self._execution_ids(item))
             self._scan_position = page.get("LastEvaluatedKey")
             if not self._scan_position:
-                self.is_scan_complete = True
-                break
+                self.unfinished = {job_id: ends - 1 for job_id, ends in self.unfinished.items() if ends > 1}
         return {job_id: executions.pop() for job_id, executions in found.items() if len(executions) == 1}
 
     def is_over(self, execution_id: str) -> bool | None:

@@ -32,6 +32,9 @@ EVENT_TYPES: Final[Mapping[str, str]] = {
 # Event types that end a job. The end of a cancelled job is JOB_TERMINATED with an outcome: see ``is_job_end``.
 JOB_ENDS: Final = frozenset({"JOB_COMPLETED", "JOB_FAILED", "JOB_DELETED"})
 
+# Event types that end or cancel a job.
+ENDINGS: Final = JOB_ENDS | {"JOB_TERMINATED"}
+
 # Outcome in the detail of JOB_END → stored event type. Other outcomes, and none, give JOB_COMPLETED.
 _END_TYPES: Final[Mapping[str, str]] = {"FAILED": "JOB_FAILED", "TERMINATED": "JOB_TERMINATED"}
 

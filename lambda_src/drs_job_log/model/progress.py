@@ -289,6 +289,21 @@ def job_state_of(
     return job
 
 
+def is_decided_by(endings: Collection[ProgressEvent]) -> bool:
+    """Whether the events that end or cancel a job (``ENDINGS``) are sufficient for its outcome.
+
+    They are if the newest end is one of the collector with an outcome: it contains the state of each server and
+    resource. The outcome with and without the other events is then the same, unless an event is newer than the end. For
+    such an event, the collector sends a corrected end.
+    """
+    if not _has_collector_events(endings):
+        return False
+    newest = max((event for event in endings if not event.is_foreign), key=_order).detail
+    listed = [*_list(newest, "participatingServers"), *_list(newest, "participatingResources")]
+    has_states = "participatingServers" in newest and all(_text(one, "state") in _STATES for one in listed)
+    return has_states and "outcome" in newest
+
+
 def combine(job_states: Iterable[JobState]) -> Progress:
     """Combine the states of jobs into the progress of an execution."""
     jobs = sorted(job_states, key=lambda job: (job.started_at, job.id))

@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from botocore.exceptions import ClientError
+from drs_job_log.collect.job_log import corrections, read_log, to_detail
 from drs_job_log.config import ExecutionsTableSettings
 from drs_job_log.link.execution_status import RecordChangedError, update_status
+from drs_job_log.model.events import ENDINGS, parse
+from drs_job_log.model.progress import combine, is_decided_by, job_state_of
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from tests.support.envelopes import dumps, job_log
 from tests.support.executions import (
     BAD,
     CANCELLED,
     CAPITALS,
     GOOD,
     MIXED,
+    SERVERS,
     SMALL,
     create,
     executions_table,
@@ -23,10 +31,15 @@ from tests.support.executions import (
     write,
 )
 from tests.support.played import START, events
+from tests.support.profile import EXAMPLES
 from tests.unit.conftest import RETENTION, TABLE
 
 if TYPE_CHECKING:
+    from collections import Counter
+    from collections.abc import Callable, Sequence
+
     from drs_job_log.link.executions_table import ExecutionsTable
+    from drs_job_log.model.events import JobLogEvent
     from drs_job_log.table import JobLogTable
     from mypy_boto3_dynamodb import DynamoDBClient
 
@@ -225,6 +238,186 @@ def test_a_correction_does_not_overwrite_a_concurrent_change(
 
     assert update_status(executions, table, "exec-1", "drsjob-1") == "UNCHANGED"
     assert records(dynamodb) == [record | {"EndTime": "now"}]
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# The ends of the jobs are sufficient
+# ---------------------------------------------------------------------------------------------------------------------
+
+
+def test_only_the_ends_of_jobs_are_read(dynamodb: DynamoDBClient, table: JobLogTable) -> None:
+    create(dynamodb, "ExecutionId")
+    write(dynamodb, ExecutionId="exec-1", Waves=[{"JobId": "drsjob-1"}, {"JobId": "drsjob-2"}])
+    for job in ("drsjob-1", "drsjob-2"):
+        store_job(table, MIXED, job)
+    answers: list[Any] = []
+    dynamodb.meta.events.register("after-call.dynamodb.Query", lambda parsed, **_: answers.append(parsed["Count"]))
+
+    assert update_status(executions_table(dynamodb), table, "exec-1", "drsjob-1") == "UPDATED"
+
+    assert answers == [1, 1, 1]  # the record, and the end of each job
+
+
+def test_the_other_jobs_are_not_read_if_a_job_has_not_ended(
+    dynamodb: DynamoDBClient, table: JobLogTable, requests: Counter[str]
+) -> None:
+    create(dynamodb, "ExecutionId")
+    write(dynamodb, ExecutionId="exec-1", Waves=[{"JobId": f"drsjob-{number}"} for number in range(4)])
+    store_job(table, GOOD, "drsjob-3")
+
+    assert update_status(executions_table(dynamodb), table, "exec-1", "drsjob-3") == "UNCHANGED"
+
+    assert requests["Query"] == 2  # the record, and the first job
+
+
+def without(end: JobLogEvent, *keys: str) -> JobLogEvent:
+    return replace(end, detail={key: value for key, value in end.detail.items() if key not in keys})
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        lambda end: without(end, "outcome"),
+        lambda end: without(end, "participatingServers"),
+        lambda end: replace(
+            end,
+            detail=end.detail | {"participatingServers": [{"sourceServerID": SERVERS[2], "launchStatus": "LAUNCHED"}]},
+        ),
+        lambda end: replace(end, event_type="JOB_DELETED", detail={"jobType": "LAUNCH"}),
+    ],
+    ids=["no outcome", "no servers", "no state of a server", "deleted job"],
+)
+def test_all_events_of_a_job_are_read_if_its_end_is_not_sufficient(
+    dynamodb: DynamoDBClient, table: JobLogTable, changed: Callable[[JobLogEvent], JobLogEvent]
+) -> None:
+    """The end is of an earlier version, or of another tool that uses the source of the collector."""
+    create(dynamodb, "ExecutionId")
+    write(dynamodb, ExecutionId="exec-1", Waves=[{"JobId": "drsjob-1"}])
+    *others, end = events(MIXED, "drsjob-1")
+    for one in (*others, changed(end)):
+        table.put(one, RETENTION * 1000)
+
+    assert update_status(executions_table(dynamodb), table, "exec-1", "drsjob-1") == "UPDATED"
+    assert records(dynamodb)[0]["Status"] == "PARTIAL"
+
+
+def test_the_end_of_another_sender_does_not_end_a_job_of_the_collector(
+    dynamodb: DynamoDBClient, table: JobLogTable
+) -> None:
+    create(dynamodb, "ExecutionId")
+    write(dynamodb, ExecutionId="exec-1", Waves=[{"JobId": "drsjob-1"}])
+    *others, end = events(GOOD, "drsjob-1")
+    for one in (*others, replace(end, source="acme", is_foreign=True)):
+        table.put(one, RETENTION * 1000)
+
+    assert update_status(executions_table(dynamodb), table, "exec-1", "drsjob-1") == "UNCHANGED"
+
+    table.put(end, RETENTION * 1000)
+    assert update_status(executions_table(dynamodb), table, "exec-1", "drsjob-1") == "UPDATED"
+    assert records(dynamodb)[0]["Status"] == "COMPLETED"
+
+
+def test_the_job_of_another_sender_has_the_outcome_of_its_servers(dynamodb: DynamoDBClient, table: JobLogTable) -> None:
+    create(dynamodb, "ExecutionId")
+    write(dynamodb, ExecutionId="exec-1", Waves=[{"JobId": "drsjob-1"}])
+    for one in events(MIXED, "drsjob-1"):
+        detail = one.detail | ({"outcome": "SUCCEEDED", "participatingServers": []} if "outcome" in one.detail else {})
+        table.put(replace(one, source="acme", is_foreign=True, detail=detail), RETENTION * 1000)
+
+    assert update_status(executions_table(dynamodb), table, "exec-1", "drsjob-1") == "UPDATED"
+    assert records(dynamodb)[0]["Status"] == "PARTIAL"
+
+
+_STEPS = ("SNAPSHOT_START", "CONVERSION_START", "CONVERSION_FAIL", "LAUNCH_START", "LAUNCH_FAILED", "LAUNCH_END")
+_STATUSES = st.sampled_from(["", "PENDING", "IN_PROGRESS", "LAUNCHED", "FAILED", "TERMINATED"])
+_ITEMS = st.lists(st.tuples(st.sampled_from(_STEPS), st.integers(0, 605), st.integers(0, 3)), max_size=12)
+
+
+@dataclass(frozen=True)
+class RandomJob:
+    """A job of 1 to 3 servers that ends after 600 s. Its log can name a server (3) that DRS does not list.
+
+    Attributes
+    ----------
+    items
+        Log items: event, seconds after the start, number of the server.
+    late_items
+        Log items that DRS adds after the end of the job. Their times can be later than the end.
+    statuses, late_statuses
+        The ``launchStatus`` of each server when the job ends, and later.
+    """
+
+    type: str
+    servers: int
+    items: Sequence[tuple[str, int, int]]
+    late_items: Sequence[tuple[str, int, int]]
+    statuses: Sequence[str]
+    late_statuses: Sequence[str]
+    is_cancelled: bool
+    has_end_item: bool
+
+    def publish(self, job_id: str, published: dict[str, Any], *, is_late: bool) -> list[JobLogEvent]:
+        """Return the new events of a pass of the collector after the end of the job. Add them to ``published``."""
+        statuses = self.late_statuses if is_late else self.statuses
+        items = [*self.items, *(self.late_items if is_late else ()), ("JOB_START", 0, 0)]
+        items += [("JOB_CANCEL", 599, 0)] * self.is_cancelled + [("JOB_END", 600, 0)] * self.has_end_item
+        job: Any = {
+            "jobID": job_id,
+            "type": self.type,
+            "status": "COMPLETED",
+            "creationDateTime": START.isoformat(),
+            "endDateTime": (START + timedelta(seconds=600)).isoformat(),
+            "participatingServers": [
+                {"sourceServerID": f"s-{number}"} | ({"launchStatus": status} if status else {})
+                for number, status in enumerate(statuses[: self.servers])
+            ],
+        }
+        log_items: Any = [
+            {
+                "event": event,
+                "logDateTime": (START + timedelta(seconds=seconds)).isoformat(),
+                "eventData": {} if event.startswith("JOB") else {"sourceServerID": f"s-{server}"},
+            }
+            for event, seconds, server in items
+        ]
+        log = read_log(job, log_items, START + timedelta(hours=1))
+        new = [item for item in [*log.items, *corrections(job, log, published)] if item.key not in published]
+        # A correction refers to the end that is stored.
+        published |= {item.key: {**item.detail, "eventType": item.event_type} for item in new}
+        if not is_late:
+            assert not any("revision" in item.detail for item in new)
+        return [parse(dumps(job_log(to_detail(item, job, {}, {}, "ExecutionId")))) for item in new]
+
+
+RANDOM_JOBS = st.builds(
+    RandomJob,
+    type=st.sampled_from(["LAUNCH", "LAUNCH", "TERMINATE", "CREATE_CONVERTED_SNAPSHOT"]),
+    servers=st.integers(0, 3),
+    items=_ITEMS,
+    late_items=_ITEMS,
+    statuses=st.tuples(_STATUSES, _STATUSES, _STATUSES),
+    late_statuses=st.tuples(_STATUSES, _STATUSES, _STATUSES),
+    is_cancelled=st.booleans(),
+    has_end_item=st.booleans(),
+)
+
+
+@settings(deadline=None, max_examples=EXAMPLES)
+@given(st.lists(RANDOM_JOBS, min_size=1, max_size=3))
+def test_the_outcome_by_ends_is_the_outcome_by_all_events(jobs: list[RandomJob]) -> None:
+    """For random jobs with retries and failures, before and after late items and changed launch statuses."""
+    stored: list[list[JobLogEvent]] = [[] for _ in jobs]
+    published: list[dict[str, Any]] = [{} for _ in jobs]
+    for is_late in (False, True):
+        for number, job in enumerate(jobs):
+            stored[number] += job.publish(f"drsjob-{number}", published[number], is_late=is_late)
+        endings = [[event for event in events if event.event_type in ENDINGS] for events in stored]
+        assert all(map(is_decided_by, endings))
+
+        by_ends = combine(job_state_of(f"drsjob-{number}", events) for number, events in enumerate(endings))
+        by_all = combine(job_state_of(f"drsjob-{number}", events) for number, events in enumerate(stored))
+
+        assert (by_ends.outcome, by_ends.ended_at) == (by_all.outcome, by_all.ended_at)
 
 
 # ---------------------------------------------------------------------------------------------------------------------

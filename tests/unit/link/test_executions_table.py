@@ -87,6 +87,23 @@ def test_a_scan_reads_all_pages_and_continues_after_an_interruption(dynamodb: Dy
     assert not first.keys() & rest.keys()
 
 
+def test_a_scan_that_continues_reads_the_whole_table_for_new_jobs(dynamodb: DynamoDBClient) -> None:
+    create(dynamodb, "ExecutionId")
+    for number in range(40):
+        waves = [{"JobId": f"drsjob-{number}", "Text": "x" * 65_000}]
+        write(dynamodb, ExecutionId=f"exec-{number}", Waves=waves)
+    executions, once = executions_table(dynamodb), iter([1, 0])
+    (first, *_) = executions.find_by_scan([f"drsjob-{number}" for number in range(40)], lambda: next(once))
+    assert len(executions.unfinished) == 40
+
+    assert executions.find_by_scan(["drsjob-none"], lambda: 1) == {}  # from the second page to the end, twice
+    once = iter([1, 0])
+    executions.find_by_scan(["drsjob-none"], lambda: next(once))
+
+    assert executions.find_by_scan([first, "drsjob-none"], lambda: 1).keys() == {first}
+    assert not executions.unfinished
+
+
 @pytest.mark.parametrize(("settings", "attribute"), [(CAPITALS, "JobId"), (SMALL, "currentJob")])
 def test_a_job_is_found_by_an_index_with_any_key_name(
     dynamodb: DynamoDBClient, settings: dict[str, Any], attribute: str

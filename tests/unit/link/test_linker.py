@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from botocore.exceptions import ClientError
+from drs_job_log.link import linker as linking
 from drs_job_log.link.linker import Linker
 from drs_job_log.link.resolver import ExecutionResolver
 from hypothesis import HealthCheck, given, settings
@@ -174,7 +175,7 @@ def test_executions_found_by_an_interrupted_scan_are_linked(
     assert unlinked(dynamodb) == 0
 
 
-def test_the_order_of_jobs_is_shuffled_so_that_no_job_starves(
+def test_new_instances_start_at_different_jobs_so_that_no_job_starves(
     table: JobLogTable, clock: list[float], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for number in range(40):
@@ -188,6 +189,178 @@ def test_the_order_of_jobs_is_shuffled_so_that_no_job_starves(
         Linker(table, None, SOURCES).run(NOW + timedelta(minutes=minute), lambda start=start: start + 37 - clock[0])
 
     assert len(read) == 40
+
+
+def pages_of(
+    client: DynamoDBClient, limit: int, monkeypatch: pytest.MonkeyPatch, slow: Any = lambda scan: scan
+) -> None:
+    """Let a page of a scan have at most ``limit`` items. ``slow`` changes the scan."""
+    scan = slow(client.scan)
+    monkeypatch.setattr(client, "scan", lambda **given: scan(**given, Limit=limit))
+
+
+def test_the_next_run_reads_the_index_where_a_run_stopped(
+    dynamodb: DynamoDBClient, table: JobLogTable, clock: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(40):
+        for place in range(3):
+            table.put(event(place, f"drsjob-{number:02}"), RETENTION)
+    read: list[str] = []
+    facts_of = table.facts_of
+    monkeypatch.setattr(table, "facts_of", lambda job_id, source: read.append(job_id) or facts_of(job_id, source))
+    pages_of(dynamodb, 10, monkeypatch, lambda scan: slowed(clock, scan, 6))
+    linker = Linker(table, None, SOURCES)
+
+    parts = []
+    for _ in range(7):
+        run_for(linker, clock)  # of its 32 s, it reads for 11 s: two pages of three jobs and a third
+        parts.append(sorted(read))
+        read.clear()
+
+    assert [len(part) for part in parts] == [6, 6, 6, 6, 6, 6, 4]
+    assert [job for part in parts for job in part] == [f"drsjob-{number:02}" for number in range(40)]
+    run_for(linker, clock)
+    assert sorted(read) == parts[0]
+
+
+def test_a_job_that_is_larger_than_the_part_of_a_run_is_linked_in_parts(
+    dynamodb: DynamoDBClient, table: JobLogTable, clock: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(50):
+        table.put(event(number), RETENTION)
+    table.put(event(60, execution_id="exec-1"), RETENTION)
+    pages_of(dynamodb, 10, monkeypatch, lambda scan: slowed(clock, scan, 20))
+    linker = Linker(table, None, SOURCES)
+
+    assert [run_for(linker, clock) for _ in range(6)] == [10, 10, 10, 10, 10, 0]
+    assert unlinked(dynamodb) == 0
+
+
+def test_jobs_that_a_run_did_not_reach_are_first_in_the_next_run(
+    table: JobLogTable, clock: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(100):
+        table.put(event(0, f"drsjob-{number:02}"), RETENTION)
+    linker = Linker(table, None, SOURCES)
+    linker.run(NOW)
+    read: list[str] = []
+    slow = slowed(clock, table.facts_of, 1)
+    monkeypatch.setattr(table, "facts_of", lambda job_id, source: read.append(job_id) or slow(job_id, source))
+
+    for _ in range(4):
+        run_for(linker, clock)
+
+    assert read == [f"drsjob-{number:02}" for number in range(100)]
+
+
+def test_lookups_leave_time_for_the_scan(
+    dynamodb: DynamoDBClient, table: JobLogTable, clock: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    create(dynamodb, "ExecutionId")
+    for number in range(40):
+        table.put(event(0, f"drsjob-{number:02}"), RETENTION)
+        write(dynamodb, ExecutionId=f"exec-{number}", Waves=[{"JobId": f"drsjob-{number:02}"}])
+    monkeypatch.setattr(table, "facts_of", slowed(clock, table.facts_of, 1))
+    linker = Linker(table, executions_table(dynamodb, allow_scan=True), SOURCES)
+
+    assert [run_for(linker, clock) for _ in range(2)] == [22, 18]
+
+
+def test_no_status_is_updated_if_no_time_is_left(
+    dynamodb: DynamoDBClient, table: JobLogTable, clock: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    create(dynamodb, "ExecutionId")
+    write(dynamodb, ExecutionId="exec-1", Status="RUNNING", Waves=[{"JobId": "drsjob-1"}])
+    for one in events(BAD, "drsjob-1", created=NOW, execution_id=None):
+        table.put(one, RETENTION)
+    executions = executions_table(dynamodb, allow_scan=True, update_status=True)
+    scan = dynamodb.scan
+    slow = slowed(clock, scan, 60)
+    monkeypatch.setattr(dynamodb, "scan", lambda **given: (slow if given["TableName"] == "history" else scan)(**given))
+    linker = Linker(table, executions, SOURCES)
+
+    assert run_for(linker, clock) == 0
+
+    assert records(dynamodb)[0]["Status"] == "RUNNING"
+    assert unlinked(dynamodb) == 8
+
+
+def test_the_oldest_event_of_all_runs_of_a_pass_is_reported(
+    dynamodb: DynamoDBClient, table: JobLogTable, clock: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(30):
+        table.put(event(-number * 10, f"drsjob-{number:02}"), RETENTION)
+    pages_of(dynamodb, 10, monkeypatch, lambda scan: slowed(clock, scan, 20))
+    linker = Linker(table, None, SOURCES)
+
+    def ages(runs: int) -> list[float]:
+        """Return the reported ages of these runs. A run reads nine or ten jobs."""
+        result = []
+        for _ in range(runs):
+            start = clock[0]
+            result.append(linker.run(NOW, lambda start=start: start + 47 - clock[0]).oldest_age.total_seconds())
+        return result
+
+    assert ages(4) == [80, 170, 260, 290]
+    assert ages(3) == [290] * 3  # of the last pass
+    table.link("drsjob-29", event(-290, "drsjob-29").key, "exec-1")
+    assert ages(5) == [280] * 5
+
+
+@pytest.mark.slow
+@settings(deadline=None, max_examples=min(20, EXAMPLES), suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    st.lists(st.tuples(st.integers(1, 5), st.sampled_from(["tag", "record", "none"])), min_size=1, max_size=6),
+    st.integers(1, 8),
+    st.integers(1, 5),
+    st.booleans(),
+)
+def test_each_job_is_looked_up_in_a_bounded_number_of_runs(  # noqa: PLR0917
+    table: JobLogTable,
+    clock: list[float],
+    monkeypatch: pytest.MonkeyPatch,
+    jobs: list[tuple[int, str]],
+    limit: int,
+    seconds: int,
+    has_scan: bool,
+) -> None:
+    """With pages of a few items and slow requests, no event is lost, linked twice, or linked to another execution."""
+    client = table._client
+    for name in client.list_tables()["TableNames"]:
+        client.delete_table(TableName=name)
+    tables.create_events(client, TABLE)
+    create(client, "ExecutionId")
+    expected: dict[str, str | None] = {}
+    for number, (count, source) in enumerate(jobs):
+        job_id = f"drsjob-{number}"
+        for place in range(count):
+            table.put(event(place, job_id), RETENTION)
+        if source == "tag":
+            table.put(event(count, job_id, f"exec-{number}"), RETENTION)
+        write(client, ExecutionId=f"exec-{number}", Waves=[{"JobId": job_id if source == "record" else "drsjob-x"}])
+        is_found = source == "tag" or (source == "record" and has_scan)
+        expected[job_id] = f"exec-{number}" if is_found else None
+    looked_up: set[str] = set()
+    linked: list[tuple[str, str]] = []
+    facts_of, link = slowed(clock, table.facts_of, seconds), table.link
+
+    def recorded(job_id: str, key: str, execution_id: str) -> bool:
+        is_linked = link(job_id, key, execution_id)
+        linked.extend([(job_id, key)] * is_linked)
+        return is_linked
+
+    with monkeypatch.context() as patch:
+        patch.setattr(table, "facts_of", lambda job_id, source: looked_up.add(job_id) or facts_of(job_id, source))
+        patch.setattr(table, "link", recorded)
+        pages_of(client, limit, patch, lambda scan: slowed(clock, scan, seconds))
+        linker = Linker(table, executions_table(client, allow_scan=has_scan), SOURCES)
+        for _ in range(len(expected) * (2 + len(jobs))):
+            run_for(linker, clock)
+
+    assert looked_up == expected.keys()
+    assert len(linked) == len(set(linked))
+    assert sum(count for count, _ in jobs) == len(linked) + unlinked(client)
+    assert {(row["JobId"], row.get("ExecutionId")) for row in rows(client)} == expected.items()
 
 
 def test_linking_stops_if_no_time_is_left(
@@ -257,7 +430,7 @@ def test_an_unreadable_executions_table_is_a_failure_of_every_run(
     linker = Linker(table, executions_table(dynamodb, **settings), SOURCES)  # the table does not exist
 
     for minute in range(130):
-        assert linker.run(NOW + timedelta(minutes=minute)).failures
+        assert {"scan", "drsjob-1"} & linker.run(NOW + timedelta(minutes=minute)).failures.keys()
         clock[0] += 60
 
 
@@ -642,6 +815,224 @@ def test_a_terminate_job_does_not_change_the_executions_table(dynamodb: DynamoDB
     assert (result.updated, result.missing) == (0, 0)
     assert unlinked(dynamodb) == 0
     assert records(dynamodb)[0]["Status"] == "RUNNING"
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# The end of a search
+# ---------------------------------------------------------------------------------------------------------------------
+
+DAY = timedelta(days=1)
+SEARCHES = pytest.mark.parametrize(
+    ("index", "config"),
+    [(None, None), (None, {}), ("JobId", {"job_id_index": "by-job"}), (None, {"allow_scan": True})],
+    ids=["no table", "no lookup", "index", "scan"],
+)
+
+
+def linker_of(client: DynamoDBClient, table: JobLogTable, index: str | None, config: dict[str, Any] | None) -> Linker:
+    """Return a linker with an executions table that has no record, or without one."""
+    if config is None:
+        return Linker(table, None, SOURCES)
+    create(client, "ExecutionId", index=index)
+    return Linker(table, executions_table(client, **config), SOURCES)
+
+
+@SEARCHES
+def test_the_search_ends_a_day_after_the_newest_unlinked_event(  # noqa: PLR0917
+    dynamodb: DynamoDBClient,
+    table: JobLogTable,
+    clock: list[float],
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+    index: str | None,
+    config: dict[str, Any] | None,
+) -> None:
+    monkeypatch.setattr(linking, "is_due", lambda *_: True)
+    for number in (0, 60, 90):
+        table.put(event(number), RETENTION)
+    table.put(event(0, "drsjob-2"), RETENTION)
+    linker = linker_of(dynamodb, table, index, config)
+
+    def left(after: timedelta) -> int:
+        linker.run(NOW + after)
+        clock[0] += 60
+        return unlinked(dynamodb)
+
+    assert [left(timedelta(seconds=seconds)) for seconds in (86_399, 86_400, 86_489, 86_490)] == [4, 3, 3, 0]
+    assert len(rows(dynamodb)) == 4
+    lines = [vars(record) for record in caplog.records if "Gave up" in record.message]
+    assert [(line["levelname"], line["job_id"], line["events"]) for line in lines] == [
+        ("WARNING", "drsjob-2", 1),
+        ("WARNING", "drsjob-1", 3),
+    ]
+
+
+def test_an_event_that_arrives_after_the_end_of_the_search_is_looked_up_once(
+    dynamodb: DynamoDBClient, table: JobLogTable, requests: Counter[str]
+) -> None:
+    given_up(table, 1)
+    table.put(event(1), RETENTION)
+    linker = Linker(table, None, SOURCES)
+    requests.clear()
+
+    for minute in range(120):
+        linker.run(NOW + timedelta(days=2, minutes=minute))
+
+    assert requests["Query"] == 1
+    assert unlinked(dynamodb) == 0
+
+
+def given_up(table: JobLogTable, events: int, job_id: str = "drsjob-1") -> None:
+    for number in range(events):
+        table.put(event(number, job_id), RETENTION)
+        assert table.give_up(job_id, event(number, job_id).key)
+
+
+@LOOKUPS
+def test_a_manual_run_links_a_job_that_was_given_up(
+    dynamodb: DynamoDBClient, table: JobLogTable, index: str | None, config: dict[str, Any]
+) -> None:
+    create(dynamodb, "ExecutionId", index=index)
+    given_up(table, 5)
+    given_up(table, 2, "drsjob-2")
+    linker = Linker(table, executions_table(dynamodb, **config), SOURCES)
+    assert linker.run(NOW + 3 * DAY, job_ids=["drsjob-1"]).events == 0
+    write(dynamodb, ExecutionId="exec-1", JobId="drsjob-1", Waves=[{"JobId": "drsjob-1"}])
+    linker = Linker(table, executions_table(dynamodb, **config), SOURCES)
+
+    assert linker.run(NOW + 3 * DAY).events == 0
+    result = linker.run(NOW + 3 * DAY, job_ids=["drsjob-1", "drsjob-unknown"])
+    assert (result.events, result.failures) == (5, {})
+    assert linker.run(NOW + 3 * DAY, job_ids=["drsjob-1"]).events == 0
+
+    assert {execution for (job, _), execution in execution_ids(dynamodb).items() if job == "drsjob-1"} == {"exec-1"}
+    assert {execution for (job, _), execution in execution_ids(dynamodb).items() if job == "drsjob-2"} == {None}
+
+
+def test_a_manual_run_links_a_given_up_job_to_the_execution_of_a_manual_event(
+    dynamodb: DynamoDBClient, table: JobLogTable, requests: Counter[str]
+) -> None:
+    """As the runbook unlinked-events describes it."""
+    given_up(table, 40)
+    table.put(event(3 * 86_400, execution_id="exec-1"), RETENTION)
+
+    result = Linker(table, None, SOURCES).run(NOW + 3 * DAY, job_ids=["drsjob-1"])
+
+    assert requests["Scan"] == 0  # the manual run reads only its jobs
+    assert result.events == 40
+    assert set(execution_ids(dynamodb).values()) == {"exec-1"}
+
+
+def test_a_manual_run_sets_the_status_of_the_execution_of_a_given_up_job(
+    dynamodb: DynamoDBClient, table: JobLogTable
+) -> None:
+    create(dynamodb, "ExecutionId", index="JobId")
+    write(dynamodb, ExecutionId="exec-1", JobId="drsjob-1", Status="RUNNING", Waves=[{"JobId": "drsjob-1"}])
+    for one in events(BAD, "drsjob-1", created=NOW - 2 * DAY, execution_id=None):
+        table.put(one, RETENTION)
+        table.give_up("drsjob-1", one.key)
+    executions = executions_table(dynamodb, job_id_index="by-job", update_status=True)
+
+    assert Linker(table, executions, SOURCES).run(NOW, job_ids=["drsjob-1"]).updated == 1
+
+    assert records(dynamodb)[0]["Status"] == "FAILED"
+
+
+def test_a_manual_run_gives_no_job_up(dynamodb: DynamoDBClient, table: JobLogTable) -> None:
+    table.put(event(), RETENTION)
+
+    Linker(table, None, SOURCES).run(NOW + 3 * DAY, job_ids=["drsjob-1"])
+
+    assert unlinked(dynamodb) == 1
+
+
+@LOOKUPS
+def test_a_later_event_of_a_given_up_job_links_all_its_events(
+    dynamodb: DynamoDBClient, table: JobLogTable, index: str | None, config: dict[str, Any]
+) -> None:
+    create(dynamodb, "ExecutionId", index=index)
+    given_up(table, 30)
+    write(dynamodb, ExecutionId="exec-1", JobId="drsjob-1", Waves=[{"JobId": "drsjob-1"}])
+    table.put(event(2 * 86_400), RETENTION)
+
+    assert Linker(table, executions_table(dynamodb, **config), SOURCES).run(NOW + 2 * DAY).events == 31
+
+    assert set(execution_ids(dynamodb).values()) == {"exec-1"}
+
+
+@pytest.mark.parametrize("config", [{"allow_scan": True}, {"job_id_index": "by-job"}], ids=["scan", "index"])
+def test_no_job_is_given_up_while_the_executions_table_cannot_be_read(
+    dynamodb: DynamoDBClient, table: JobLogTable, monkeypatch: pytest.MonkeyPatch, config: dict[str, Any]
+) -> None:
+    monkeypatch.setattr(linking, "is_due", lambda *_: True)
+    table.put(event(), RETENTION)
+    Linker(table, executions_table(dynamodb, **config), SOURCES).run(NOW + 2 * DAY)  # the table does not exist
+    assert unlinked(dynamodb) == 1
+
+    create(dynamodb, "ExecutionId")
+    Linker(table, executions_table(dynamodb, **config), SOURCES).run(NOW + 2 * DAY)  # the index does not exist
+
+    assert unlinked(dynamodb) == (1 if "job_id_index" in config else 0)
+
+
+def record_at_the_end_of_the_table(client: DynamoDBClient, monkeypatch: pytest.MonkeyPatch, clock: list[float]) -> str:
+    """Create an executions table that takes two runs to scan. Return the execution of drsjob-1, which is its last."""
+    create(client, "ExecutionId")
+    for number in range(9):
+        write(client, ExecutionId=f"exec-{number}", Waves=[{"JobId": f"drsjob-x{number}"}])
+    *_, last = client.scan(TableName="history")["Items"]
+    execution_id = last["ExecutionId"]["S"]
+    write(client, ExecutionId=execution_id, Waves=[{"JobId": "drsjob-1"}])
+    pages_of(client, 2, monkeypatch, lambda scan: slowed(clock, scan, 10))
+    return execution_id
+
+
+def test_no_job_is_given_up_before_the_scan_is_complete(
+    dynamodb: DynamoDBClient, table: JobLogTable, clock: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The scan takes two runs, also if the job is not due in the second one."""
+    execution_id = record_at_the_end_of_the_table(dynamodb, monkeypatch, clock)
+    table.put(replace(event(), timestamp=NOW - 2 * DAY), RETENTION)
+    linker = Linker(table, executions_table(dynamodb, allow_scan=True), SOURCES)
+    first = iter([True])
+    monkeypatch.setattr(linking, "is_due", lambda *_: next(first, False))
+
+    assert [run_for(linker, clock) for _ in range(3)] == [0, 1, 0]
+
+    assert execution_ids(dynamodb)["drsjob-1", "event-0"] == execution_id
+
+
+def test_an_early_run_continues_the_scan(
+    dynamodb: DynamoDBClient, table: JobLogTable, clock: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A complete scan is at least a minute old before the next one, but not a part of it."""
+    execution_id = record_at_the_end_of_the_table(dynamodb, monkeypatch, clock)
+    for number in (0, 60):
+        table.put(replace(event(number), timestamp=NOW - 2 * DAY), RETENTION)
+    linker = Linker(table, executions_table(dynamodb, allow_scan=True), SOURCES)
+    monkeypatch.setattr(linking, "is_due", lambda *_: True)
+
+    assert run_for(linker, clock) == 0
+    clock[0] -= 20
+    table.put(event(0, "drsjob-2"), RETENTION)
+    assert run_for(linker, clock) == 2
+
+    assert execution_ids(dynamodb)["drsjob-1", "event-0"] == execution_id
+
+
+def test_the_next_run_completes_the_scan_of_a_manual_run(
+    dynamodb: DynamoDBClient, table: JobLogTable, clock: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    execution_id = record_at_the_end_of_the_table(dynamodb, monkeypatch, clock)
+    given_up(table, 2)
+    linker = Linker(table, executions_table(dynamodb, allow_scan=True), SOURCES)
+    start = clock[0]
+
+    assert linker.run(NOW, lambda: start + 47 - clock[0], ["drsjob-1"]).events == 0
+    clock[0] = start + 60
+    assert [run_for(linker, clock) for _ in range(2)] == [2, 0]
+
+    assert set(execution_ids(dynamodb).values()) == {execution_id}
 
 
 # ---------------------------------------------------------------------------------------------------------------------
