@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final
@@ -34,6 +34,9 @@ if TYPE_CHECKING:
     from mypy_boto3_drs.type_defs import JobLogTypeDef, JobTypeDef, ParticipatingServerTypeDef
 
     from drs_job_log.model.progress import Participant
+
+# Stored types of the log items that are about the whole job.
+_JOB_ITEMS: Final = frozenset({"JOB_STARTED", "JOB_TERMINATED", "JOB_END"})
 
 # DRS logs JOB_END about 26 ms after endDateTime. If one of them is missing, the other one is enough after this time.
 _END_GRACE: Final = timedelta(minutes=10)
@@ -85,6 +88,8 @@ class JobLogItem:
         The stored event type.
     detail
         ``eventData`` with the keys of the DRS API, and facts about the job at its start and end.
+    key
+        The ``EventKey`` of its event.
     """
 
     timestamp: datetime
@@ -92,11 +97,10 @@ class JobLogItem:
     event_id: str
     event_type: str
     detail: Mapping[str, Any]
+    key: str = field(init=False)
 
-    @property
-    def key(self) -> str:
-        """The ``EventKey`` of its event."""
-        return event_key(self.time, self.event_id)
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "key", event_key(self.time, self.event_id))
 
     @property
     def source(self) -> str:
@@ -143,12 +147,14 @@ class JobLogItem:
 class JobLog:
     """The items of a job, oldest first, without repetition, and the state of the job.
 
-    ``is_complete``: the job has ended, and DRS confirmed it. Only a late item can follow.
+    ``is_complete``: the job has ended, and DRS confirmed it. Only a late item can follow. ``log_items``: the items
+    without the derived ones, in the order of DRS.
     """
 
     items: Sequence[JobLogItem]
     is_complete: bool
     state: JobState
+    log_items: Sequence[JobLogItem]
 
 
 def read_log(job: JobTypeDef, log_items: Sequence[JobLogItem], now: datetime) -> JobLog:
@@ -185,7 +191,29 @@ def read_log(job: JobTypeDef, log_items: Sequence[JobLogItem], now: datetime) ->
     for end in ends:
         final = _with_outcome(end, job, state) if is_completed else replace(end, event_type="JOB_COMPLETED")
         items[final.key] = final
-    return JobLog(sorted(items.values(), key=attrgetter("time")), is_complete, state)
+    return JobLog(sorted(items.values(), key=attrgetter("time")), is_complete, state, log_items)
+
+
+def extend_log(log: JobLog, log_items: Sequence[JobLogItem]) -> JobLog | None:
+    """Return the log of a running job with the items that were added to ``log.log_items``. ``log`` becomes invalid.
+
+    The state is derived from the added items only. DRS must list the same servers and resources as before. Return None,
+    and change nothing, if all items are necessary: if an added item is not newer than those before, occurs twice, or is
+    about the job.
+    """
+    known = len(log.log_items)
+    added = sorted(log_items[known:], key=attrgetter("time"))
+    newest = log.items[-1].time if log.items else ""
+    if (
+        log.is_complete
+        or log.state.cancelled_at
+        or log_items[:known] != log.log_items
+        or len({item.key for item in added}) < len(added)
+        or any(item.time <= newest or item.event_type in _JOB_ITEMS for item in added)
+    ):
+        return None
+    log.state.extend(added)
+    return JobLog([*log.items, *added], False, log.state, log_items)
 
 
 def stalled_items(job: JobTypeDef, log: JobLog, stalled_after: timedelta, now: datetime) -> list[JobLogItem]:
@@ -250,21 +278,21 @@ def durations(job: JobTypeDef, log: JobLog) -> dict[str, float]:
 
     Keys: the key of the item that ends the step or the job. Values: seconds.
     """
-    starts: dict[str, datetime] = {}
+    seconds: dict[str, float] = {}
     newest: dict[tuple[str | None, str], datetime] = {}
     for item in log.items:
         server = item.source_server_id
         newest[server, item.event_type] = item.timestamp
         step_start = newest.get((server, _STEP_STARTS.get(item.event_type, "")))
         if step_start and "state" not in item.detail:  # a derived item has the time of the job's end, not of the step's
-            starts[item.key] = step_start
+            seconds[item.key] = (item.timestamp - step_start).total_seconds()
         elif (
             item.event_type in JOB_ENDS
             and job.get("type") == "LAUNCH"
             and (created := _time(job.get("creationDateTime")))
         ):
-            starts[item.key] = created
-    return {key: (time_of_key(key) - start).total_seconds() for key, start in starts.items()}
+            seconds[item.key] = (item.timestamp - created).total_seconds()
+    return seconds
 
 
 def to_detail(
@@ -322,6 +350,11 @@ def execution_of(job: JobTypeDef, execution_id_tag: str) -> str | None:
 def server_ids(job: JobTypeDef) -> list[str]:
     """Return the IDs of the servers that DRS lists in the job."""
     return [server["sourceServerID"] for server in _servers(job)]
+
+
+def resource_ids(job: JobTypeDef) -> list[str]:
+    """Return the IDs of the resources that DRS lists in the job."""
+    return [resource["resourceID"] for resource in _resources(job) if resource["resourceID"]]
 
 
 def named_servers(job: JobTypeDef, items: Iterable[JobLogItem]) -> set[str]:
@@ -415,7 +448,7 @@ def _with_listed(item: JobLogItem, job: JobTypeDef) -> JobLogItem:
     """Return the start of the job with the servers and resources that DRS lists now. Other items are unchanged."""
     if item.event_type != "JOB_STARTED":
         return item
-    resources = [resource["resourceID"] for resource in _resources(job) if resource["resourceID"]]
+    resources = resource_ids(job)
     listed = {"sourceServerIDs": server_ids(job)} | ({"resourceIDs": resources} if resources else {})
     return replace(item, detail={**item.detail, **listed})
 
@@ -543,8 +576,10 @@ def _added_participants(
 
 def _corrected_end(job: JobTypeDef, log: JobLog, published: Mapping[str, Mapping[str, Any]]) -> Iterator[JobLogItem]:
     """Yield a corrected end if the newest published end of the job has another outcome or another state of a server."""
+    if not log.is_complete:
+        return
     end = next((item for item in log.items if is_job_end(item.event_type, item.detail)), None)
-    if end is None or end.key not in published or not log.is_complete:
+    if end is None or end.key not in published:
         return
     ends = {revision_of(detail): detail for detail in published_ends(published).values()}
     revision = max(ends, default=0)

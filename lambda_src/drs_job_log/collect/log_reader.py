@@ -46,20 +46,15 @@ class LogReader:
         self._last = _Read()
         self._whole_read_at: datetime | None = None
 
-    @property
-    def items(self) -> Sequence[JobLogItem]:
-        """What the last read returned, in the order of DRS."""
-        return self._last.items
-
-    def read(self, drs: DrsClient, job: JobTypeDef, now: datetime) -> bool:
-        """Read the log from its last page on, or the whole log. Return whether ``items`` changed.
+    def read(self, drs: DrsClient, job: JobTypeDef, now: datetime) -> Sequence[JobLogItem]:
+        """Return all items of the log in the order of DRS. The log is read from its last page on, or as a whole.
 
         The whole log is read once a minute, after the job has ended, and if DRS rejects the token of the last page.
 
         Raises
         ------
         botocore.exceptions.BotoCoreError, botocore.exceptions.ClientError, ThrottledError, InvalidEventError
-            If DRS cannot be reached or refuses the request, or if an item has no time. ``items`` is unchanged.
+            If DRS cannot be reached or refuses the request, or if an item has no time.
         """
         last = self._last
         if not self._is_whole_read_due(job, now):
@@ -69,26 +64,28 @@ class LogReader:
                 status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
                 if not 400 <= status < 500 or status in _OTHER_REFUSALS:
                     raise
-        is_changed = self._read_from(drs, job, last, None, 0)
+        items = self._read_from(drs, job, last, None, 0)
         # The logs that are read for the first time in the same pass are read whole in different passes later.
         spread = timedelta(0) if self._whole_read_at else timedelta(seconds=crc32(job["jobID"].encode()) % 60)
         self._whole_read_at = now - spread
-        return is_changed
+        return items
 
     def _is_whole_read_due(self, job: JobTypeDef, now: datetime) -> bool:
         if job.get("status") == "COMPLETED" or self._whole_read_at is None:
             return True
         return now - self._whole_read_at >= _WHOLE_READ_INTERVAL
 
-    def _read_from(self, drs: DrsClient, job: JobTypeDef, last: _Read, token: str | None, start: int) -> bool:
+    def _read_from(
+        self, drs: DrsClient, job: JobTypeDef, last: _Read, token: str | None, start: int
+    ) -> Sequence[JobLogItem]:
         log_items = list(last.log_items[:start])
         last_token, last_start = token, start
         for page in drs.log_pages(job["jobID"], token):
             last_token, last_start = page.token, len(log_items)
             log_items += page.items
-        is_changed = log_items != last.log_items
-        self._last = _Read(log_items, _converted(job, log_items, last, start), last_token, last_start)
-        return is_changed
+        items = _converted(job, log_items, last, start)
+        self._last = _Read(log_items, items, last_token, last_start)
+        return items
 
 
 def _converted(job: JobTypeDef, log_items: Sequence[JobLogTypeDef], last: _Read, start: int) -> list[JobLogItem]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
-from drs_job_log.collect.job_log import LATE_READS, end_time_of, read_log
+from drs_job_log.collect.job_log import LATE_READS, end_time_of, extend_log, read_log, resource_ids, server_ids
 from drs_job_log.collect.log_reader import LogReader
 from drs_job_log.model.json_text import to_json
 
@@ -92,19 +92,19 @@ class JobTracker:
     _reader: LogReader = field(default_factory=LogReader)
 
     def read(self, drs: DrsClient, job: JobTypeDef, now: datetime) -> JobLog:
-        """Read the log, and derive its items again if an item or what DRS lists has changed.
+        """Read the log, and derive its items and its state from it.
 
         Raises
         ------
         botocore.exceptions.BotoCoreError, botocore.exceptions.ClientError, ThrottledError, InvalidEventError
             See ``LogReader.read``.
         """
-        is_changed = self._reader.read(drs, job, now)
-        is_changed |= self.job is None or _participants(job) != _participants(self.job)
+        items = self._reader.read(drs, job, now)
         # The end of a job also depends on the time.
-        is_ending = job.get("status") == "COMPLETED" or any(one.event_type == "JOB_END" for one in self._reader.items)
-        if self.log is None or is_changed or is_ending:
-            self.log = read_log(job, self._reader.items, now)
+        is_ending = job.get("status") == "COMPLETED" or any(item.event_type == "JOB_END" for item in items)
+        is_extended = self.log and not is_ending and self.job and _listed_ids(job) == _listed_ids(self.job)
+        extended = extend_log(self.log, items) if self.log and is_extended else None
+        self.log = extended or read_log(job, items, now)
         return self.log
 
     def update_stored(self, stored: Mapping[str, Mapping[str, Any]]) -> None:
@@ -192,6 +192,10 @@ class JobTracker:
 
 def _participants(job: JobTypeDef) -> tuple[Any, Any]:
     return job.get("participatingServers"), job.get("participatingResources")
+
+
+def _listed_ids(job: JobTypeDef) -> tuple[list[str], list[str]]:
+    return server_ids(job), resource_ids(job)
 
 
 def _without_participants(job: JobTypeDef) -> JobTypeDef:

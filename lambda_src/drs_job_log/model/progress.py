@@ -444,6 +444,15 @@ class JobState:
     _unnamed: list[str] = field(default_factory=list)  # states of participants without an ID
     _has_failure: bool = False  # without a participant
 
+    def extend(self, events: Iterable[ProgressEvent]) -> None:
+        """Apply further events of the same sender to a job that has not ended and is not cancelled.
+
+        Each of them must be newer than all earlier events. The result is then that of ``job_state_of`` for all events.
+        """
+        for event in sorted(events, key=_order):
+            self._apply(event)
+        self._close()
+
     def _apply(self, event: ProgressEvent) -> None:
         """Apply the next event."""
         detail = event.detail

@@ -5,9 +5,18 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from drs_job_log.collect.job_log import creation_time_of, durations, read_log, stalled_items, to_detail, to_item
+from drs_job_log.collect.job_log import (
+    creation_time_of,
+    durations,
+    extend_log,
+    read_log,
+    stalled_items,
+    to_detail,
+    to_item,
+)
 from drs_job_log.model.events import parse
-from hypothesis import given
+from drs_job_log.model.progress import combine
+from hypothesis import event, given
 from hypothesis import strategies as st
 
 from tests.support.envelopes import dumps, job_log
@@ -462,3 +471,52 @@ def test_the_stored_event_has_the_key_of_its_item(data: dict[str, str], event: s
     (item,) = read(running, [log_item(event, time.isoformat(), **data)], NOW).items
 
     assert parse(dumps(job_log(to_detail(item, running, {}, {}, "ExecutionId")))).key == item.key
+
+
+RUNNING_EVENTS = ["SNAPSHOT_START", "SNAPSHOT_FAIL", "CONVERSION_START", "LAUNCH_START", "LAUNCH_FAILED", "LAUNCH_END"]
+
+
+@given(
+    items=st.lists(
+        st.tuples(st.integers(0, 40), st.sampled_from([*RUNNING_EVENTS, "JOB_START", "JOB_CANCEL", "SOMETHING_NEW"])),
+        max_size=12,
+    ),
+    reads=st.lists(st.integers(0, 12), max_size=4),
+    in_order=st.booleans(),
+)
+def test_a_log_that_is_extended_is_the_log_that_is_read_as_a_whole(
+    *, items: list[tuple[int, str]], reads: list[int], in_order: bool
+) -> None:
+    running = job("PENDING", "PENDING", "PENDING", status="STARTED", endDateTime=None)
+    converted = [
+        to_item(running, log_item(event, f"2025-11-28T20:35:{second:02}+00:00", sourceServerID=f"s-{place % 3}"))
+        for place, (second, event) in enumerate(sorted(items) if in_order else items)
+    ]
+    extended = 0
+
+    log = read_log(running, [], NOW)
+    for end in [*sorted(min(end, len(converted)) for end in reads), len(converted)]:
+        longer = extend_log(log, converted[:end])
+        extended += longer is not None
+        log = longer or read_log(running, converted[:end], NOW)
+
+    whole = read_log(running, converted, NOW)
+    assert (log.items, log.is_complete) == (whole.items, whole.is_complete)
+    assert combine([log.state]) == combine([whole.state])
+    event(f"extended {min(extended, 2)} times or more")
+
+
+def test_a_log_with_new_items_at_its_end_is_extended() -> None:
+    running = job("PENDING", status="STARTED", endDateTime=None)
+    events = [("JOB_START", 0), ("SNAPSHOT_START", 1), ("SNAPSHOT_END", 2), ("CONVERSION_START", 3)]
+    items = [
+        to_item(running, log_item(event, f"2025-11-28T20:35:0{second}+00:00", sourceServerID="s-0"))
+        for event, second in events
+    ]
+
+    log = extend_log(read_log(running, items[:2], NOW), items)
+
+    assert log is not None
+    assert log.state.summary == {"converting": 1}
+    assert extend_log(log, [items[0], items[2], items[1], items[3]]) is None  # the order of known items changed
+    assert extend_log(log, [*items, items[1]]) is None  # an item again

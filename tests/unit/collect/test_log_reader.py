@@ -17,7 +17,7 @@ from tests.support.drs import ApiError, DrsServer, Simulator, throttling
 from tests.support.scripts import Step, server_id
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from drs_job_log.collect.job_log import JobLogItem
 
@@ -30,6 +30,7 @@ class Reading:
 
     def __init__(self, drs: DrsClient, simulator: Simulator) -> None:
         self.drs, self.simulator, self.reader, self.now = drs, simulator, LogReader(), START
+        self.items: Sequence[JobLogItem] = []
         simulator.clock = lambda: self.now
         steps = [Step(place * SECOND, "SNAPSHOT_START", {"sourceServerID": server_id(place)}) for place in range(200)]
         script = dataclasses.replace(scripts.launch([server_id(1)]), steps=steps, end=None)
@@ -39,11 +40,12 @@ class Reading:
     def job(self) -> Any:
         return self.simulator._job(self.simulator.jobs[self.job_id])
 
-    def read(self, seconds: float = 0) -> tuple[bool, int]:
-        """Read after some seconds. Return whether the items changed, and the number of calls."""
+    def read(self, seconds: float = 0) -> int:
+        """Read after some seconds. Return the number of calls."""
         self.now += seconds * SECOND
         self.simulator.calls.clear()
-        return self.reader.read(self.drs, self.job, self.now), self.simulator.calls["DescribeJobLogItems"]
+        self.items = self.reader.read(self.drs, self.job, self.now)
+        return self.simulator.calls["DescribeJobLogItems"]
 
     @property
     def is_complete(self) -> bool:
@@ -54,7 +56,7 @@ class Reading:
     @property
     def servers(self) -> list[str | None]:
         """The servers of the items."""
-        return [item.source_server_id for item in self.reader.items]
+        return [item.source_server_id for item in self.items]
 
 
 @pytest.fixture
@@ -68,26 +70,26 @@ def reading(monkeypatch: pytest.MonkeyPatch) -> Iterator[Reading]:
 
 
 def test_a_read_continues_at_the_last_page(reading: Reading) -> None:
-    assert reading.read(34) == (True, 4)  # 35 items
+    assert reading.read(34) == 4  # 35 items
     reading.reader._whole_read_at = reading.now
 
-    assert reading.read() == (False, 1)
-    assert reading.read(5) == (True, 1)  # the last page is full
+    assert reading.read() == 1
+    assert reading.read(5) == 1  # the last page is full
     assert reading.is_complete
-    assert reading.read(1) == (True, 2)
-    assert reading.read(20) == (True, 3)
+    assert reading.read(1) == 2
+    assert reading.read(20) == 3
     assert reading.is_complete
 
 
 def test_the_whole_log_is_read_once_a_minute_and_after_the_end_of_the_job(reading: Reading) -> None:
     reading.read(100)
-    calls = [reading.read(3)[1] for _ in range(20)]
+    calls = [reading.read(3) for _ in range(20)]
 
     assert [number for number in calls if number > 5] == [max(calls)]
     assert reading.is_complete
     job = reading.simulator.jobs[reading.job_id]
     job.script = dataclasses.replace(job.script, end=timedelta(seconds=170))
-    assert [reading.read(10)[1] for _ in range(3)] == [18, 19, 20]
+    assert [reading.read(10) for _ in range(3)] == [18, 19, 20]
 
 
 def test_an_expired_token_causes_a_read_of_the_whole_log(reading: Reading) -> None:
@@ -95,7 +97,7 @@ def test_an_expired_token_causes_a_read_of_the_whole_log(reading: Reading) -> No
     reading.read(34)
     reading.reader._whole_read_at = reading.now
 
-    assert reading.read(1) == (True, 1 + 4)
+    assert reading.read(1) == 1 + 4
     assert reading.is_complete
 
 
@@ -110,9 +112,8 @@ def test_an_error_that_does_not_concern_the_token_is_raised(reading: Reading, er
     with pytest.raises(ClientError, match=error.code):
         reading.read(1)
 
-    assert len(reading.reader.items) == 35
     reading.simulator.clear_faults()
-    assert reading.read() == (True, 1)
+    assert reading.read() == 1
     assert reading.is_complete
 
 
@@ -162,5 +163,5 @@ def test_a_read_that_ends_during_a_later_one_does_no_harm(reading: Reading, monk
         reading.read(1)
 
     assert reading.is_complete
-    assert reading.read(61)[0]
+    reading.read(61)
     assert reading.is_complete
