@@ -28,7 +28,7 @@ check: package lint types javascript ## fast checks: format, lint, types, unit t
 	TEST_PROFILE=check $(RUN) -m pytest -q -n 2 -m "not slow" $(WITHOUT_SCHEMATHESIS) tests/terraform/test_defaults.py tests/unit
 
 test: lint types javascript browser ## everything: checks, unit, plan, fault, browser and end-to-end tests, short benchmarks
-	$(RUN) -m pytest -n 6
+	$(RUN) -m pytest -n 5
 
 bench: $(READY) ## measure the figures of docs/performance.md, about 25 minutes
 	$(RUN) -m benchmarks

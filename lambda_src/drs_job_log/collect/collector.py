@@ -365,29 +365,31 @@ class Collector:
         log = tracker.read(tracked.drs, job, now)
         oldest_kept = format_time(now - self._settings.retention)  # older events would expire immediately
         derived = stalled_items(job, log, self._settings.stalled_after, now)
-        items = [item for item in (*log.items, *derived) if item.time >= oldest_kept]
-        new = [item for item in items if tracker.should_send(item.key, now)]
+        by_key = {item.key: item for item in (*log.items, *derived) if item.time >= oldest_kept}
+        new = tracker.unsent(by_key, now)
+        corrected = corrections(job, log, tracker.published(now))
         if (
             tracker.resent
             or tracker.settled is not None
-            or any(tracker.needs_reconcile(item.key, now, self._settings.poll_interval) for item in new)
+            or any(tracker.needs_reconcile(key, now, self._settings.poll_interval) for key in new)
             # Another instance may have published the same correction.
-            or corrections(job, log, tracker.published(now))
+            or corrected
         ):
             self._read_stored(tracked)
-        items += corrections(job, log, tracker.published(now))
-        new = [item for item in items if tracker.should_send(item.key, now)]
-        if not_stored := tracker.resent.intersection(item.key for item in items) - tracker.stored:
+            by_key |= {item.key: item for item in corrections(job, log, tracker.published(now))}
+            new = tracker.unsent(by_key, now)
+        if not_stored := tracker.resent & by_key.keys() - tracker.stored:
             with collect_errors(failures, f"events of {tracked}", _COLLECTION_FAILED):
                 raise NotStoredError(
                     f"{len(not_stored)} events were put on the bus twice, {RESEND_AFTER.seconds // 60} minutes apart, "
                     "and are not in the table: check the rule, the queue and ingest. The collector sends them again"
                 )
-        tracker.resent = not_stored | {item.key for item in new if item.key in tracker.emitted}
+        tracker.resent = not_stored | {key for key in new if key in tracker.emitted}
         tracker.job, tracker.read_at, tracker.settled = job, now, None
-        tracker.keys, tracker.is_final = frozenset(item.key for item in items), log.is_complete
+        tracker.keys, tracker.is_final = frozenset(by_key), log.is_complete
         tracker.settle()
-        return self._entries(tracked, new, durations(job, log) if new else {}, failures)
+        items = [by_key[key] for key in new]
+        return self._entries(tracked, items, durations(job, log, items), failures)
 
     def _read_deleted(self, tracked: TrackedJob, now: datetime, failures: dict[str, str]) -> list[BusEntry]:
         """Return the event of a job that was deleted while it ran, unless it was sent."""

@@ -273,15 +273,18 @@ def deletion(job: JobTypeDef, keys: Collection[str]) -> JobLogItem:
     return _item(job, time, "JOB_DELETED", {}, is_derived=True)
 
 
-def durations(job: JobTypeDef, log: JobLog) -> dict[str, float]:
+def durations(job: JobTypeDef, log: JobLog, ends: Collection[JobLogItem]) -> dict[str, float]:
     """Return the durations of completed steps, and of the job if it is a LAUNCH job that ended.
 
-    Keys: the key of the item that ends the step or the job. Values: seconds.
+    ``ends`` are the items whose steps are requested. Keys: the key of the item that ends the step or the job. Values:
+    seconds.
     """
     seconds: dict[str, float] = {}
     newest: dict[tuple[str | None, str], datetime] = {}
-    for item in log.items:
-        server = item.source_server_id
+    servers = {item.source_server_id for item in ends}
+    for item in log.items if ends else ():
+        if (server := item.source_server_id) not in servers:
+            continue
         newest[server, item.event_type] = item.timestamp
         step_start = newest.get((server, _STEP_STARTS.get(item.event_type, "")))
         if step_start and "state" not in item.detail:  # a derived item has the time of the job's end, not of the step's

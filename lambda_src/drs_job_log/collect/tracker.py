@@ -12,7 +12,7 @@ from drs_job_log.collect.log_reader import LogReader
 from drs_job_log.model.json_text import to_json
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from mypy_boto3_drs.type_defs import JobTypeDef
 
@@ -171,8 +171,13 @@ class JobTracker:
         return job.get("status") != self.job.get("status") or _participants(job) != _participants(self.job)
 
     def has_unsent(self, now: datetime) -> bool:
-        """Whether ``should_send`` is True for an event."""
-        return any(self.should_send(key, now) for key in self.keys)
+        """Whether the last read of the log returned an event to send."""
+        return bool(self.unsent(self.keys, now))
+
+    def unsent(self, keys: Iterable[str], now: datetime) -> list[str]:
+        """Return the keys for which ``should_send`` is True, in their order."""
+        not_stored = [key for key in keys if key not in self.stored]
+        return [key for key in not_stored if self.should_send(key, now)]
 
     def should_send(self, key: str, now: datetime) -> bool:
         """Whether the event is not stored and was not put on the bus recently."""

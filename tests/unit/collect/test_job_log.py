@@ -348,7 +348,7 @@ def durations_by_type(job: Any, *items: Any) -> dict[str, float]:
     """Return the seconds of each step by the type of the event that ends it, at most one event per type."""
     log = read(job, items, NOW)
     types = {item.key: item.event_type for item in log.items}
-    return {types[key]: seconds for key, seconds in durations(job, log).items()}
+    return {types[key]: seconds for key, seconds in durations(job, log, log.items).items()}
 
 
 def test_the_ends_of_steps_and_jobs_have_durations() -> None:
