@@ -900,7 +900,7 @@ variable "alarms" {
       The threshold is at least the visibility timeout plus 60 seconds, so that one retry does not raise the alarm. The batching window is added.
     - `event_lag_milliseconds` (number, milliseconds, default 5000): in three of ten minutes, half of the events are stored at least this time after they
       happened. A `poll_interval_seconds` above 3 and the batching window of `ingest` raise the threshold.
-    - `unlinked_after_minutes` (number, minutes, default null): an event is unlinked for this time.
+    - `unlinked_after_minutes` (number, minutes, default null): an event is unlinked for this time. Use less than 1440, because the linker gives up after a day.
       Null: 60 with `execution_history`, otherwise no such alarm, because it would always fire in accounts where jobs have no executions.
     - `function_errors` (number, default 5): errors of a function in five minutes. At most 3 for the collector and the linker, which run once per minute.
     - `function_throttles` (number, default 1): throttled invocations of a function in five minutes.
