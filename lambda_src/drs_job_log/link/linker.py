@@ -94,9 +94,10 @@ class Linker:
         self._scanned_at: dict[str, float] = {}
         self._scanning: Collection[str] = ()
         self._is_new = True
-        # A pass over UnlinkedIndex can take several runs: where the next run continues, and the oldest event, if there
-        # is one, of this pass so far and of the last one.
+        # A pass over UnlinkedIndex can take several runs: where the next run continues, and the number of runs and the
+        # oldest event, if there is one, of this pass so far and of the last one.
         self._position: tuple[str, str] | None = None
+        self._runs_of_pass = self._runs_of_last_pass = 0
         self._oldest_of_pass: Sequence[str] = ()
         self._oldest_of_last_pass: Sequence[str] = ()
         self._threads = ThreadPoolExecutor(_LINK_THREADS)
@@ -129,7 +130,10 @@ class Linker:
             # A failing job is due in every run, so that the alarm stays on until the cause is fixed.
             self._failing = run.failures.keys() | run.rejected
             self._position = self._position_before(not_reached, index, is_end=is_end)
+            self._runs_of_pass += 1
             oldest_age = self._oldest_age(run, index)
+            if self._position is None:
+                self._runs_of_last_pass, self._runs_of_pass = self._runs_of_pass, 0
         return LinkResult(
             events=run.events,
             updated=run.status_updates.count("UPDATED"),
@@ -143,7 +147,8 @@ class Linker:
         """Return the jobs to look up: those with an unfinished scan, then those of the index in its order."""
         always_due = {*self._failing, *self._scanning}
         due = [job_id for job_id in self._scanning if job_id not in index]
-        due += [job_id for job_id, keys in index.items() if job_id in always_due or is_due(job_id, keys, now)]
+        minutes = max(1, self._runs_of_pass, self._runs_of_last_pass)
+        due += [job_id for job_id, keys in index.items() if job_id in always_due or is_due(job_id, keys, now, minutes)]
         # A new instance does not know where the last run ended. It starts at any job, so that no job starves.
         start = crc32(f"{now:%H:%M}".encode()) % max(1, len(due)) if self._is_new else 0
         self._is_new = False
@@ -349,10 +354,11 @@ class _Run:
         return self.now - time_of_key(max(self.unlinked[job_id]))
 
 
-def is_due(job_id: str, keys: Collection[str], now: datetime) -> bool:
-    """Whether a job with these unlinked events is looked up in this minute.
+def is_due(job_id: str, keys: Collection[str], now: datetime, minutes: int) -> bool:
+    """Whether a run looks up a job with these unlinked events. ``minutes`` is the time since the last run for the job.
 
-    In the first hour after its newest event, it is looked up every minute. Then it is looked up once an hour, in a
-    minute that depends on the job ID, so that the lookups are spread over the hour.
+    In the first hour after its newest event, each run looks it up. Then it is looked up once an hour, in a minute that
+    depends on the job ID, so that the lookups are spread over the hour.
     """
-    return now - time_of_key(max(keys)) < _EAGER_PERIOD or now.minute == crc32(job_id.encode()) % 60
+    is_new = now - time_of_key(max(keys)) < _EAGER_PERIOD
+    return is_new or (now.minute - crc32(job_id.encode())) % 60 < minutes

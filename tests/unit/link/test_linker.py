@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
@@ -21,8 +22,6 @@ from tests.unit.conftest import RETENTION, TABLE
 from tests.unit.link.conftest import NOW, SOURCE, SOURCES, event
 
 if TYPE_CHECKING:
-    from collections import Counter
-
     from drs_job_log.model.events import JobLogEvent
     from drs_job_log.table import JobFacts, JobLogTable
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -264,6 +263,26 @@ def test_lookups_leave_time_for_the_scan(
     linker = Linker(table, executions_table(dynamodb, allow_scan=True), SOURCES)
 
     assert [run_for(linker, clock) for _ in range(2)] == [22, 18]
+
+
+def test_each_job_is_looked_up_once_an_hour_if_a_pass_takes_several_runs(
+    dynamodb: DynamoDBClient, table: JobLogTable, clock: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A pass takes four runs, so that each job is read in every fourth minute."""
+    for number in range(30):
+        table.put(event(-4000, f"drsjob-{number:02}"), RETENTION)
+    pages_of(dynamodb, 10, monkeypatch, lambda scan: slowed(clock, scan, 20))
+    looked_up: Counter[str] = Counter()
+    facts_of = table.facts_of
+    monkeypatch.setattr(table, "facts_of", lambda job, sources: looked_up.update([job]) or facts_of(job, sources))
+    linker = Linker(table, None, SOURCES)
+
+    for minute in range(4 * 60):
+        start = clock[0]
+        linker.run(NOW + timedelta(minutes=minute), lambda start=start: start + 47 - clock[0])
+
+    assert len(looked_up) == 30
+    assert set(looked_up.values()) <= {3, 4, 5}
 
 
 def test_no_status_is_updated_if_no_time_is_left(
