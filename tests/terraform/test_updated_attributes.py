@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from tests.terraform.conftest import Planned
 
 # Words of the expressions that are no attributes.
-_WORDS: Final = {"SET", "REMOVE", "AND", "if_not_exists", "attribute_exists", "attribute_not_exists"}
+_WORDS: Final = {"SET", "REMOVE", "AND", "OR", "if_not_exists", "attribute_exists", "attribute_not_exists"}
 
 
 @pytest.fixture

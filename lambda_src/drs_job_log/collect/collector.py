@@ -303,7 +303,7 @@ class Collector:
         Return None about once a minute: the look-back period is then listed.
         """
         listed_at = self._listed_at.get(drs)
-        if listed_at is None or now - listed_at >= _WHOLE_LISTING_INTERVAL:
+        if listed_at is None or abs(now - listed_at) >= _WHOLE_LISTING_INTERVAL:  # the clock can be set back
             return None
         active = [tracker.created_at for tracker in self._trackers[drs].values() if tracker.is_active(now)]
         return min((time for time in active if time), default=listed_at) if None not in active else None

@@ -73,7 +73,7 @@ class LogReader:
     def _is_whole_read_due(self, job: JobTypeDef, now: datetime) -> bool:
         if job.get("status") == "COMPLETED" or self._whole_read_at is None:
             return True
-        return now - self._whole_read_at >= _WHOLE_READ_INTERVAL
+        return abs(now - self._whole_read_at) >= _WHOLE_READ_INTERVAL  # the clock can be set back
 
     def _read_from(
         self, drs: DrsClient, job: JobTypeDef, last: _Read, token: str | None, start: int

@@ -598,6 +598,16 @@ def test_a_changed_job_whose_events_are_stored_is_compared_with_the_table(make_w
     assert world.emitted == len(world.rows(job_id)) == 16
 
 
+def test_jobs_are_listed_after_the_clock_was_set_back(make_world: Callable[..., World]) -> None:
+    world = make_world()
+    world.collect()
+    world.now -= timedelta(hours=2)
+    world.simulator.start(scripts.drill(0))
+    world.now += MINUTE / 2
+
+    assert world.collect().emitted
+
+
 def test_an_unstored_event_is_sent_again_after_five_minutes(
     make_world: Callable[..., World],
 ) -> None:

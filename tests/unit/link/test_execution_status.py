@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from botocore.exceptions import ClientError
-from drs_job_log.collect.job_log import corrections, read_log, to_detail
+from drs_job_log.collect.job_log import corrections, read_log, to_detail, to_item
 from drs_job_log.config import ExecutionsTableSettings
 from drs_job_log.link.execution_status import RecordChangedError, update_status
 from drs_job_log.model.events import ENDINGS, parse
@@ -380,7 +380,7 @@ class RandomJob:
             }
             for event, seconds, server in items
         ]
-        log = read_log(job, log_items, START + timedelta(hours=1))
+        log = read_log(job, [to_item(job, item) for item in log_items], START + timedelta(hours=1))
         new = [item for item in [*log.items, *corrections(job, log, published)] if item.key not in published]
         # A correction refers to the end that is stored.
         published |= {item.key: {**item.detail, "eventType": item.event_type} for item in new}
