@@ -221,4 +221,4 @@ def memory(stage: Stage, *, short: bool) -> Iterator[Figure]:
                 assert part in answers[-1], f"{name}: {answers[-1]:.500}"
                 peak, limit = function.peak_mb, MEMORY_MB[name]
                 yield Figure(what=f"peak memory of {name}: {what}", unit="MB", values=[peak], at_most=limit)
-    yield Figure(what="size of the package", unit="KB", values=[len(package.content()) / 1024], at_most=512)
+    yield Figure(what="size of the package", unit="KB", values=[len(package.content()) / 1024], at_most=400)

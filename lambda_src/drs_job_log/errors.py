@@ -20,4 +20,9 @@ def collect_errors(failures: dict[str, str], subject: str, log_message: str) -> 
         yield
     except Exception as error:
         logger.exception(log_message, subject=subject)
-        failures[subject] = f"{type(error).__name__}: {error}"
+        failures[subject] = reason_of(error)
+
+
+def reason_of(error: BaseException) -> str:
+    """Return the type and the message of an exception, as the reason of a failure."""
+    return f"{type(error).__name__}: {error}"

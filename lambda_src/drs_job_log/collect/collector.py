@@ -25,7 +25,7 @@ from drs_job_log.collect.job_log import (
     to_detail,
 )
 from drs_job_log.collect.tracker import RESEND_AFTER, JobTracker
-from drs_job_log.errors import collect_errors
+from drs_job_log.errors import collect_errors, reason_of
 from drs_job_log.model.events import format_time
 
 if TYPE_CHECKING:
@@ -153,7 +153,7 @@ class Collector:
         self._launches: dict[DrsClient, dict[str, dict[datetime, JobTypeDef]]] = {}
         # By target: when its jobs were last listed for the whole look-back period.
         self._listed_at: dict[DrsClient, datetime] = {}
-        # Whether time ran out in the last pass.
+        # Whether time ran out in the last pass over all due jobs.
         self._was_cut_off = False
         # Targets that could not be read in the last pass. They are read last, so that they do not delay the others.
         self._failed_targets: set[DrsClient] = set()
@@ -212,7 +212,8 @@ class Collector:
             logger.warning("Time ran out", subjects=len(cut_off), is_repeated=self._was_cut_off)
         if request.is_manual or self._was_cut_off:
             failures |= cut_off
-        self._was_cut_off = bool(cut_off)
+        if not request.is_manual:
+            self._was_cut_off = bool(cut_off)
         for job_id in set(request.job_ids) - {tracked.job["jobID"] for tracked in jobs}:
             tagged = " with the tags of collector.only_tagged" if self._settings.only_tagged else ""
             failures[job_id] = f"no configured account and Region has this job{tagged}"
@@ -272,8 +273,6 @@ class Collector:
                 listed += drs.jobs(ids=older)
         else:
             listed = drs.jobs()  # a job from before the look-back period may still run
-        if since is None:
-            self._listed_at[drs] = now
         self._remember_launches(drs, listed)
         # By ID, since a new job can move another job to the next page while the pages are read.
         due = {
@@ -286,7 +285,7 @@ class Collector:
             tracker.execution_id = execution_of(due[job_id], self._settings.execution_id_tag) or job_id
             tracker.created_at = creation_time_of(due[job_id])
             if tracker.deletion:  # DRS lists the job again
-                tracker.is_final = False
+                tracker.is_running = True
             tracker.missing_since = tracker.deletion = None
         for job_id in unfinished - due.keys():
             tracker = known[job_id]
@@ -295,6 +294,8 @@ class Collector:
                 trackers[job_id], due[job_id] = tracker, tracker.job
         others = {job_id: tracker for job_id, tracker in known.items() if job_id not in in_listing}
         self._trackers[drs] = others | trackers
+        if since is None:
+            self._listed_at[drs] = now
         return [TrackedJob(drs, job, trackers[job_id], self._launches_of(drs, job)) for job_id, job in due.items()]
 
     def _listing_start(self, drs: DrsClient, now: datetime) -> datetime | None:
@@ -347,7 +348,8 @@ class Collector:
 
         The failures of a job stay in its tracker until it is read again, because not every pass reads it.
         """
-        tracker, failures = tracked.tracker, dict[str, str]()
+        tracker = tracked.tracker
+        failures: dict[str, str] = {}
         entries: list[BusEntry] = []
         with collect_errors(failures, str(tracked), _COLLECTION_FAILED):
             if tracker.missing_since:
@@ -367,13 +369,12 @@ class Collector:
         derived = stalled_items(job, log, self._settings.stalled_after, now)
         by_key = {item.key: item for item in (*log.items, *derived) if item.time >= oldest_kept}
         new = tracker.unsent(by_key, now)
-        corrected = corrections(job, log, tracker.published(now))
         if (
             tracker.resent
             or tracker.settled is not None
             or any(tracker.needs_reconcile(key, now, self._settings.poll_interval) for key in new)
             # Another instance may have published the same correction.
-            or corrected
+            or corrections(job, log, tracker.published(now))
         ):
             self._read_stored(tracked)
             by_key |= {item.key: item for item in corrections(job, log, tracker.published(now))}
@@ -386,7 +387,7 @@ class Collector:
                 )
         tracker.resent = not_stored | {key for key in new if key in tracker.emitted}
         tracker.job, tracker.read_at, tracker.settled = job, now, None
-        tracker.keys, tracker.is_final = frozenset(by_key), log.is_complete
+        tracker.keys, tracker.is_running = frozenset(by_key), not log.is_complete
         tracker.settle()
         items = [by_key[key] for key in new]
         return self._entries(tracked, items, durations(job, log, items), failures)
@@ -398,11 +399,11 @@ class Collector:
             return []
         self._read_stored(tracked)
         if not tracker.deletion and (ends := published_ends(tracker.details)):
-            tracker.keys, tracker.is_final = frozenset(ends), True  # another instance saw the end of the job
+            tracker.keys, tracker.is_running = frozenset(ends), False  # another instance saw the end of the job
             tracker.settle()
             return []
         tracker.deletion = tracker.deletion or deletion(job, tracker.stored | tracker.emitted.keys())
-        tracker.keys, tracker.is_final = frozenset({tracker.deletion.key}), True
+        tracker.keys, tracker.is_running = frozenset({tracker.deletion.key}), False
         new = [tracker.deletion] if tracker.should_send(tracker.deletion.key, now) else []
         tracker.settle()
         return self._entries(tracked, new, {}, failures)
@@ -466,12 +467,12 @@ def _run_all(
     try:
         for future in as_completed(futures, timeout=max(0.0, seconds_left())):
             subject = name(futures.pop(future))
-            if isinstance(future.exception(), OutOfTimeError):
-                cut_off[subject] = str(future.exception())
+            if isinstance(error := future.exception(), OutOfTimeError):
+                cut_off[subject] = reason_of(error)
                 continue
             with collect_errors(failures, subject, _COLLECTION_FAILED):
                 yield future.result()
     except TimeoutError:
         for future, item in futures.items():
             future.cancel()
-            cut_off[name(item)] = "the operation took too long. The next pass repeats it"
+            cut_off[name(item)] = reason_of(OutOfTimeError("the operation took too long. The next pass repeats it"))

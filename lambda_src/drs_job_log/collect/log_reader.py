@@ -1,4 +1,4 @@
-"""Reads the log of one job repeatedly: only the part that can have changed, except once a minute."""
+"""Reads the log of one job repeatedly: from its last page on, or as a whole."""
 
 from __future__ import annotations
 

@@ -17,11 +17,10 @@ if TYPE_CHECKING:
 
     from mypy_boto3_dynamodb import DynamoDBClient
 
+logger = Logger(child=True)
+
 # The key of the item in the notifications table. Its attribute ``expiration`` is the TTL attribute of the table.
 _KEY: Final[Mapping[str, Any]] = {"id": {"S": "collector"}}
-
-
-logger = Logger(child=True)
 
 
 class PollLock:

@@ -61,8 +61,8 @@ class JobTracker:
         Keys that were put on the bus again because the table did not contain them in time.
     keys
         The keys of all events that the last read of the log returned.
-    is_final
-        Whether no further item is expected.
+    is_running
+        Whether a further item is expected.
     failures
         The failures of the last read: subject → reason.
     settled
@@ -84,7 +84,7 @@ class JobTracker:
     details: dict[str, Mapping[str, Any]] = field(default_factory=dict)
     resent: set[str] = field(default_factory=set)
     keys: frozenset[str] = frozenset()
-    is_final: bool = False
+    is_running: bool = True
     failures: dict[str, str] = field(default_factory=dict)
     settled: int | None = None
     missing_since: datetime | None = None
@@ -102,8 +102,9 @@ class JobTracker:
         items = self._reader.read(drs, job, now)
         # The end of a job also depends on the time.
         is_ending = job.get("status") == "COMPLETED" or any(item.event_type == "JOB_END" for item in items)
-        is_extended = self.log and not is_ending and self.job and _listed_ids(job) == _listed_ids(self.job)
-        extended = extend_log(self.log, items) if self.log and is_extended else None
+        extended = None
+        if self.log and self.job and not is_ending and _listed_ids(job) == _listed_ids(self.job):
+            extended = extend_log(self.log, items)
         self.log = extended or read_log(job, items, now)
         return self.log
 
@@ -114,7 +115,7 @@ class JobTracker:
 
     def settle(self) -> None:
         """Forget the log of a job, its keys and its servers, if the table contains all events of an ended job."""
-        if self.job and self.is_final and self.keys <= self.stored:
+        if self.job and not self.is_running and self.keys <= self.stored:
             self.settled = _listed_facts(self.job)
             self.job = _without_participants(self.job)
             self.log, self._reader, self.keys = None, LogReader(), frozenset()
@@ -131,23 +132,15 @@ class JobTracker:
         is_launch = self.job is not None and self.job.get("type") == "LAUNCH"
         return self.log.state.summary if self.log and is_launch else Counter()
 
-    @property
-    def is_running(self) -> bool:
-        """Whether a further item is expected."""
-        return not self.is_final
-
     def is_active(self, now: datetime) -> bool:
         """Whether the next pass reads the log: the job runs and had a new item recently, or an event is not sent."""
         return (self.is_running and not self._read_interval(now)) or self.has_unsent(now)
 
     def _read_interval(self, now: datetime) -> timedelta:
         last_item = self.log.items[-1].timestamp if self.log and self.log.items else None
-        newest = max((time for time in (self.created_at, last_item, self._end_time) if time), default=now)
+        end = end_time_of(self.job) if self.job else None
+        newest = max((time for time in (self.created_at, last_item, end) if time), default=now)
         return next(interval for least, interval in _READ_INTERVALS if now - newest >= least)
-
-    @property
-    def _end_time(self) -> datetime | None:
-        return end_time_of(self.job) if self.job else None
 
     def should_read(self, job: JobTypeDef, now: datetime) -> bool:
         """Whether the log can have an item that is not stored: not if all items were sent and the job is unchanged.
@@ -176,8 +169,7 @@ class JobTracker:
 
     def unsent(self, keys: Iterable[str], now: datetime) -> list[str]:
         """Return the keys for which ``should_send`` is True, in their order."""
-        not_stored = [key for key in keys if key not in self.stored]
-        return [key for key in not_stored if self.should_send(key, now)]
+        return [key for key in keys if self.should_send(key, now)]
 
     def should_send(self, key: str, now: datetime) -> bool:
         """Whether the event is not stored and was not put on the bus recently."""

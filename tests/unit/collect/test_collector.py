@@ -735,6 +735,7 @@ def test_time_that_runs_out_again_is_a_failure(make_world: Callable[..., World])
     assert [done.failures for done in passes] == [{}] * 3
     again = world.collector.collect(PassRequest(), world.now, lambda: 0.0)
     assert list(again.failures) == ["DRS in this Region"]
+    assert again.failures["DRS in this Region"].startswith("OutOfTimeError: ")  # the runbooks name it
 
     manual = world.cold().collect(PassRequest(job_ids=[job_id]), world.now, lambda: 0.0)
     assert list(manual.failures) == ["DRS in this Region", job_id]

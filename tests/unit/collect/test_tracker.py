@@ -54,9 +54,9 @@ def test_the_table_is_read_if_it_may_contain_more_than_the_tracker(tracker: JobT
     [
         (JobTracker(job=JOB), False, False),
         (JobTracker(job=JOB, keys=frozenset({"a"}), stored={"a"}), False, False),
-        (JobTracker(job=JOB, keys=frozenset({"a"}), is_final=True, emitted={"a": NOW}), False, False),
-        (JobTracker(job=JOB, keys=frozenset({"a"}), is_final=True, emitted={"a": ago(minutes=6)}), True, False),
-        (JobTracker(job=JOB, keys=frozenset({"a"}), is_final=True, stored={"a", "b"}), False, True),
+        (JobTracker(job=JOB, keys=frozenset({"a"}), is_running=False, emitted={"a": NOW}), False, False),
+        (JobTracker(job=JOB, keys=frozenset({"a"}), is_running=False, emitted={"a": ago(minutes=6)}), True, False),
+        (JobTracker(job=JOB, keys=frozenset({"a"}), is_running=False, stored={"a", "b"}), False, True),
     ],
 )
 def test_a_job_is_settled_if_all_final_events_are_stored(
@@ -75,7 +75,7 @@ def test_a_settled_job_keeps_no_keys() -> None:
         emitted={"a": NOW},
         details={"b": {"eventType": "JOB_END"}},
         keys=frozenset({"a", "b"}),
-        is_final=True,
+        is_running=False,
     )
     tracker.settle()
 
@@ -111,10 +111,12 @@ def test_a_job_without_a_new_item_is_read_less_often(
     assert tracker.should_read(JOB, NOW + second)  # DRS reports that the job ended
 
 
-@pytest.mark.parametrize("is_final", [False, True])
-def test_a_job_whose_events_were_not_put_on_the_bus_is_active(*, is_final: bool) -> None:
+@pytest.mark.parametrize("is_running", [False, True])
+def test_a_job_whose_events_were_not_put_on_the_bus_is_active(*, is_running: bool) -> None:
     keys = frozenset({"a", "b"})
-    tracker = JobTracker(job=JOB, read_at=NOW, created_at=ago(days=2), keys=keys, is_final=is_final, emitted={"a": NOW})
+    tracker = JobTracker(
+        job=JOB, read_at=NOW, created_at=ago(days=2), keys=keys, is_running=is_running, emitted={"a": NOW}
+    )
 
     assert (tracker.is_active(NOW), tracker.should_read(JOB, NOW)) == (True, True)
     tracker.emitted["b"] = NOW
