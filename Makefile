@@ -22,7 +22,7 @@ package: $(READY) ## build the deployment package from lambda_src. Commit it tog
 	@$(RUN) -m tests.support.package
 
 demo: package ## apply the local example on an AWS emulator (MiniStack), replay two waves and show them (KEEP=1 keeps it running)
-	$(RUN) -m tests.support.demo
+	PYTHONPATH=lambda_src $(RUN) -m tests.support.demo
 
 check: package lint types javascript ## fast checks: format, lint, types, unit tests with few examples, one plan of the defaults
 	TEST_PROFILE=check $(RUN) -m pytest -q -n 2 -m "not slow" $(WITHOUT_SCHEMATHESIS) tests/terraform/test_defaults.py tests/unit

@@ -290,6 +290,22 @@ locals {
         treat_missing_data = "notBreaching"
       }
     } : {},
+    var.collector.enabled && var.objectives.rto_minutes != null ? {
+      rto-exceeded = {
+        description = join(" ", [
+          "An execution runs longer than its recovery time objective: objectives.rto_minutes = ${var.objectives.rto_minutes}, or the tag RtoMinutes of its jobs.",
+          "Some of its servers are not launched.",
+        ])
+        runbook            = "rto-exceeded"
+        namespace          = local.module_metrics.namespace
+        metric_name        = "ExecutionsOverRto"
+        dimensions         = local.module_metrics.dimensions
+        statistic          = "Maximum"
+        threshold          = 1
+        periods            = 1
+        treat_missing_data = "notBreaching"
+      }
+    } : {},
   )
 
   one_time_metrics = [
@@ -347,7 +363,7 @@ resource "aws_cloudwatch_metric_alarm" "this" {
   threshold           = each.value.threshold
   comparison_operator = "GreaterThanOrEqualToThreshold"
   treat_missing_data  = each.value.treat_missing_data
-  alarm_actions       = local.alarm_actions
+  alarm_actions       = concat(local.alarm_actions, each.key == "rto-exceeded" ? var.alarms.recovery_actions : [])
   # No OK action for one-time events: the metric ends after a minute, and a pager would close an open incident.
   ok_actions = contains(local.one_time_metrics, lookup(each.value, "metric_name", "")) ? [] : local.alarm_actions
   tags       = var.tags
@@ -454,8 +470,9 @@ locals {
     recovery-needs-a-person = {
       description = "A recovery needs a person. A server or a network failed or stalled."
       runbook     = "recovery-needs-a-person"
-      alarms      = keys(local.recovery_alarms)
-      actions     = var.alarms.recovery_actions
+      # An execution can exceed its objective for hours, and would hide a server that fails in this time.
+      alarms  = setsubtract(keys(local.recovery_alarms), ["rto-exceeded"])
+      actions = var.alarms.recovery_actions
     }
   }
 }

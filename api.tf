@@ -1,16 +1,22 @@
-# HTTP API for the logs, and the viewer. One function with read-only permissions serves both.
+# HTTP API for the logs and the history, and the viewer. One function with read-only permissions serves both.
 
 locals {
   # Authorization per route. With JWT, the routes of the viewer are public: a browser sends no token when it opens a
   # page, and the page and its files contain no data.
   api_routes = var.api.enabled ? merge(
-    {
-      "GET /executions/{executionId}/logs" = var.api.authorization
-      "GET /jobs/{jobId}/logs"             = var.api.authorization
-      "GET /logs"                          = var.api.authorization
-    },
+    { for route in local.data_routes : route => var.api.authorization },
     { for route in local.viewer_routes : route => var.api.authorization == "JWT" ? "NONE" : var.api.authorization },
   ) : {}
+  data_routes = [
+    "GET /executions",
+    "GET /executions/{executionId}/comparison",
+    "GET /executions/{executionId}/logs",
+    "GET /failures",
+    "GET /jobs",
+    "GET /jobs/{jobId}/logs",
+    "GET /logs",
+    "GET /servers/{sourceServerId}",
+  ]
   viewer_routes = var.api.viewer ? ["GET /executions/{executionId}", "GET /jobs/{jobId}", "GET /viewer/{file}"] : []
 
   # With this prefix, the log group needs no resource policy. AWS limits the number of these policies per account.
@@ -22,7 +28,7 @@ module "api" {
   count  = var.api.enabled ? 1 : 0
 
   name        = "${local.prefix}-api"
-  description = "Returns the DRS job log of an execution or a job"
+  description = "Returns the DRS job log of an execution or a job, and the history of recoveries"
   handler     = "drs_job_log.api.handler.lambda_handler"
   timeout     = 20
   memory_size = local.memory_sizes.api
@@ -30,7 +36,10 @@ module "api" {
 
   reserved_concurrency = var.api.reserved_concurrency
 
-  environment     = merge(local.shared_environment, local.executions_table_environment)
+  environment = merge(local.shared_environment, local.executions_table_environment, local.objectives_environment, {
+    HISTORY_DAYS          = tostring(var.history_days)
+    STALLED_AFTER_MINUTES = tostring(var.collector.stalled_after_minutes)
+  })
   policy_document = data.aws_iam_policy_document.api.json
 
   # No alarms of the function: the alarms of the API cover it, and also failed invocations by API Gateway.
@@ -40,9 +49,12 @@ module "api" {
 
 data "aws_iam_policy_document" "api" {
   statement {
-    sid       = "ReadEvents"
-    actions   = ["dynamodb:Query"]
-    resources = [local.events_table_arn, "${local.events_table_arn}/index/ExecutionIdIndex", "${local.events_table_arn}/index/LateIndex"]
+    sid     = "ReadEvents"
+    actions = ["dynamodb:Query"]
+    resources = concat([local.events_table_arn], [
+      for index in ["ExecutionIdIndex", "ExecutionLedgerIndex", "LateIndex", "LedgerIndex", "ServerLedgerIndex"] :
+      "${local.events_table_arn}/index/${index}"
+    ])
   }
   dynamic "statement" {
     for_each = var.execution_history == null ? [] : [1]

@@ -54,7 +54,7 @@ module "collector" {
   reserved_concurrency = var.collector.reserved_concurrency
   defaults             = local.function_defaults
 
-  environment = merge(local.shared_environment, local.collector_sources_environment, local.targets_environment, {
+  environment = merge(local.shared_environment, local.collector_sources_environment, local.targets_environment, local.objectives_environment, {
     EVENT_BUS_NAME        = var.event_bus_name
     EXECUTION_ID_TAG      = var.execution_id_tag
     LOOKBACK_HOURS        = tostring(var.collector.lookback_hours)

@@ -15,6 +15,7 @@ module "ingest" {
     local.executions_table_environment,
     local.collector_sources_environment,
     {
+      HISTORY_DAYS   = tostring(var.history_days)
       NOTICES_TABLE  = local.notifications_table_name
       RETENTION_DAYS = tostring(var.retention_days)
       RUNBOOKS       = local.runbooks

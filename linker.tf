@@ -25,9 +25,10 @@ data "aws_iam_policy_document" "linker" {
     actions   = ["dynamodb:Scan"]
     resources = ["${local.events_table_arn}/index/UnlinkedIndex"]
   }
+  # The scan is for the manual request that adds the events of earlier versions to the ledger.
   statement {
     sid       = "ReadEvents"
-    actions   = ["dynamodb:Query"]
+    actions   = ["dynamodb:Query", "dynamodb:Scan"]
     resources = [local.events_table_arn]
   }
   statement {
@@ -39,7 +40,7 @@ data "aws_iam_policy_document" "linker" {
     condition {
       test     = "ForAllValues:StringEquals"
       variable = "dynamodb:Attributes"
-      values   = local.updated_event_attributes
+      values   = concat(local.updated_event_attributes, local.ledger_attributes)
     }
     condition {
       test     = "Null"

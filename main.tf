@@ -54,7 +54,7 @@ locals {
     vpc                     = var.functions.vpc
   }
   # In MB. docs/performance.md has the measurements for these defaults.
-  default_memory_sizes = { api = 1024, collector = 256, ingest = 256, linker = 256 }
+  default_memory_sizes = { api = 1024, collector = 256, ingest = 512, linker = 256 }
   memory_sizes = {
     for name, default in local.default_memory_sizes : name => coalesce(var.functions.memory_sizes[name], var.functions.memory_size, default)
   }
@@ -63,6 +63,7 @@ locals {
     POWERTOOLS_METRICS_NAMESPACE = "DRSJobLog"
     POWERTOOLS_SERVICE_NAME      = var.name # the only dimension of the metrics: it separates copies of the module
   }
+  objectives_environment = var.objectives.rto_minutes == null ? {} : { RTO_MINUTES = tostring(var.objectives.rto_minutes) }
 
   # Keys: ingest, linker, collector, api.
   functions = merge(

@@ -3,6 +3,8 @@
 locals {
   # The attributes that updates of events use: the keys, and what the functions change. IAM denies other updates.
   updated_event_attributes = ["JobId", "EventKey", "ExecutionId", "LateAt", "UnlinkedJobId"]
+  # What the linker adds to events of earlier versions.
+  ledger_attributes = ["LedgerKey", "LedgerMonth", "LedgerServerId", "Servers", "Summary"]
 }
 
 resource "aws_dynamodb_table" "job_log_events" {
@@ -39,6 +41,18 @@ resource "aws_dynamodb_table" "job_log_events" {
     name = "LateAt"
     type = "S"
   }
+  attribute {
+    name = "LedgerMonth"
+    type = "S"
+  }
+  attribute {
+    name = "LedgerKey"
+    type = "S"
+  }
+  attribute {
+    name = "LedgerServerId"
+    type = "S"
+  }
 
   global_secondary_index {
     name            = "ExecutionIdIndex"
@@ -61,6 +75,33 @@ resource "aws_dynamodb_table" "job_log_events" {
     hash_key        = "ExecutionId"
     range_key       = "LateAt"
     projection_type = "ALL"
+  }
+
+  # The ledger: three sparse indexes of the rows that are kept for history_days. The start and the end of each job have
+  # LedgerKey, which sorts them by the creation of the job.
+  global_secondary_index {
+    name               = "LedgerIndex"
+    hash_key           = "LedgerMonth"
+    range_key          = "LedgerKey"
+    projection_type    = "INCLUDE"
+    non_key_attributes = ["EventType", "ExecutionId", "Summary", "Timestamp"]
+  }
+
+  global_secondary_index {
+    name               = "ExecutionLedgerIndex"
+    hash_key           = "ExecutionId"
+    range_key          = "LedgerKey"
+    projection_type    = "INCLUDE"
+    non_key_attributes = ["EventType", "Summary", "Timestamp"]
+  }
+
+  # The final event of each server in a job.
+  global_secondary_index {
+    name               = "ServerLedgerIndex"
+    hash_key           = "LedgerServerId"
+    range_key          = "Timestamp"
+    projection_type    = "INCLUDE"
+    non_key_attributes = ["Ec2InstanceId", "EventData", "EventId", "EventType", "ExecutionId", "Source", "SourceServerName", "Summary"]
   }
 
   ttl {

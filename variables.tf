@@ -30,7 +30,7 @@ variable "functions" {
     - `runtime` (string, default "python3.13"): "python3.11", "python3.12", "python3.13" or "python3.14".
       "python3.14" needs a recent version 6 of the AWS provider.
     - `architecture` (string, default "arm64"): "arm64" or "x86_64".
-    - `memory_size` (number, MB, default null): memory of all functions. Null: 1024 for the API, 256 for the others.
+    - `memory_size` (number, MB, default null): memory of all functions. Null: 1024 for the API, 512 for ingest, 256 for the others.
       Lambda allocates CPU in proportion to memory: 1,769 MB are one core.
     - `memory_sizes` (object, default {}): memory of one function, instead of `memory_size`.
     - `memory_sizes.api`, `.collector`, `.ingest`, `.linker` (number, MB, default null): null is `memory_size`.
@@ -635,6 +635,31 @@ variable "execution_history" {
 }
 
 # ---------------------------------------------------------------------------------------------------------------------
+# Objectives
+# ---------------------------------------------------------------------------------------------------------------------
+
+variable "objectives" {
+  description = <<-EOT
+    Objectives of a recovery:
+    - `rto_minutes` (number, default null: none): the recovery time objective, from the creation of the first job of an execution until all its servers are launched.
+      The tag `RtoMinutes` of a DRS job overrides it. The API reports whether an execution met it. The alarm `NAME-rto-exceeded`, which exists only with this input,
+      fires while a running execution exceeds it.
+  EOT
+  type = object({
+    rto_minutes = optional(number)
+  })
+  default  = {}
+  nullable = false
+
+  validation {
+    condition = var.objectives.rto_minutes == null ? true : (
+      var.objectives.rto_minutes >= 1 && var.objectives.rto_minutes <= 43200 && floor(var.objectives.rto_minutes) == var.objectives.rto_minutes
+    )
+    error_message = "objectives.rto_minutes must be a whole number of minutes from 1 to 43200 (30 days), or null for no objective."
+  }
+}
+
+# ---------------------------------------------------------------------------------------------------------------------
 # Events table: storage.tf
 # ---------------------------------------------------------------------------------------------------------------------
 
@@ -650,6 +675,26 @@ variable "retention_days" {
   validation {
     condition     = var.retention_days >= 1 && var.retention_days <= 3650 && floor(var.retention_days) == var.retention_days
     error_message = "retention_days must be a whole number of days from 1 to 3650."
+  }
+}
+
+variable "history_days" {
+  description = <<-EOT
+    Number of days to keep the ledger: the start and the end of each job, and the final event of each server. With it, the API lists recoveries, compares
+    them and estimates the end of a running one. The default is 400, so that a yearly drill has its predecessor. Not less than `retention_days`.
+    If you change it, the new value applies to new events. docs/operations.md contains a command that changes the expiry of stored events.
+  EOT
+  type        = number
+  default     = 400
+  nullable    = false
+
+  validation {
+    condition     = var.history_days <= 3650 && floor(var.history_days) == var.history_days
+    error_message = "history_days must be a whole number of days, at most 3650."
+  }
+  validation {
+    condition     = var.history_days >= var.retention_days
+    error_message = "history_days must be at least retention_days = ${var.retention_days}, because the ledger is a part of the events. Increase it or decrease retention_days."
   }
 }
 

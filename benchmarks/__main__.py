@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, Final
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import cost, counts, curve, deployed, local, pages, quota
+from benchmarks import cost, counts, curve, deployed, estimate, local, pages, quota
 from benchmarks.harness import OTHERS, ROOT, TIMES, Figure, Stage, embedded_aws
 from tests.support.terraform import CACHE
 
@@ -35,13 +35,14 @@ LOCAL: Final = {
         local.coldstart,
         local.storing,
         local.reading,
+        local.listing,
         local.passes,
         curve.curve,
         local.memory,
         local.growth,
     )
 }
-NAMES: Final = ("deployed", "counts", *LOCAL)
+NAMES: Final = ("deployed", "estimate", "counts", *LOCAL)
 
 console: Final = Console()
 if not console.is_terminal:
@@ -83,7 +84,9 @@ def run(names: Sequence[str], *, short: bool) -> dict[str, Any]:
     with quota.groups() as groups:
         if "deployed" in names:
             figures["deployed"] = shown(deployed.figures(groups, short=short))
-        if set(names) - {"deployed"}:
+        if "estimate" in names:
+            figures["estimate"] = shown(estimate.estimate(short=short))
+        if set(names) - {"deployed", "estimate"}:
             with embedded_aws() as stack:
                 if "counts" in names:
                     counted = counts.counted(Stage.make(stack, groups), short=short)
@@ -109,8 +112,9 @@ def shown(figures: Iterable[Figure]) -> list[Figure]:
 def merged(result: dict[str, Any]) -> dict[str, Any]:
     """The published results, with these instead of those of the same benchmarks."""
     published = json.loads(pages.MEASURED.read_text())
+    depends_on_machine = result["counts"] or result["figures"].keys() - {"estimate"}
     return {
-        "machine": result["machine"],
+        "machine": result["machine"] if depends_on_machine else published["machine"],
         "figures": published["figures"] | result["figures"],
         "counts": published["counts"] | result["counts"],
     }

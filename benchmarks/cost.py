@@ -35,6 +35,8 @@ TOTAL_LIMIT: Final = 10.0
 SCHEDULES: Final = 2  # collector and linker, once a minute each
 ALARM_METRICS: Final = 29  # 27 alarms; CloudWatch bills each metric of an alarm
 COMPOSITE_ALARMS: Final = 2  # optional
+RETENTION_DAYS: Final = 30
+HISTORY_DAYS: Final = 400
 
 # AWS's documentation.
 # With a maximum concurrency, as here, Lambda keeps at least five pollers.
@@ -151,7 +153,7 @@ def lambda_dollars(counts: Counts, prices: Prices, month: Scenario) -> float:
 
 
 def dynamodb_dollars(counts: Counts, prices: Prices, month: Scenario) -> float:
-    """Units, storage of 30 days of events (``retention_days``) in table and index, and point-in-time recovery."""
+    """Units, storage of 30 days of events and 400 days of the ledger in table and indexes, point-in-time recovery."""
 
     def count(name: str) -> float:
         return counts[f"{name}_{month.events}"]
@@ -168,10 +170,13 @@ def dynamodb_dollars(counts: Counts, prices: Prices, month: Scenario) -> float:
         + month.polls * count("poll_read_units")
     )
     gigabytes = month.executions * count("rows") * (count("item_bytes") + OVERHEAD_OF_AN_ITEM) / GB
+    # The first 30 days of the ledger are among the events. Half of its bytes are those of the indexes.
+    ledger = month.executions * count("ledger_bytes") * (HISTORY_DAYS - RETENTION_DAYS) / RETENTION_DAYS / GB
     return (
         writes * prices["dynamodb_write_unit"]
         + reads * prices["dynamodb_read_unit"]
         + gigabytes * (2 * prices["dynamodb_storage"] + prices["dynamodb_pitr"])
+        + ledger * (prices["dynamodb_storage"] + prices["dynamodb_pitr"] / 2)
     )
 
 
@@ -351,7 +356,7 @@ def _key_figures(counts: Counts, listed: Mapping[str, Any]) -> Iterable[tuple[st
     yield "further custom metrics in hours with jobs", f"{metrics_with_jobs(counts, SMALL):.0f}"
     yield "long polls of the empty queue per month", f"{POLLERS * SECONDS / POLLER_SECONDS:,.0f}"
     yield (
-        f"{LARGE.name}: list of a day's jobs in each pass, calculated",
+        f"{LARGE.name}: list of a day's jobs, once a minute, calculated",
         f"{billed_seconds('collector', listing_cpu_ms(counts, LARGE), 0):.1f} s",
     )
     yield "size of an event in the table", f"{counts['item_bytes_100']:.0f} bytes"

@@ -18,6 +18,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from benchmarks import local, product
+from benchmarks.capacity import item_bytes, ledger_bytes, write_units
 from tests.support import scripts
 from tests.support.drs import DrsServer, Simulator
 from tests.support.envelopes import dumps, job_log, launch_result, sqs_records
@@ -108,7 +109,8 @@ class _Play:
             "servers": len(ids),
             "rows": len(rows),
             "item_bytes": statistics.mean(sizes),
-            "write_units": sum(2 * math.ceil(size / 1024) for size in sizes),  # table and ExecutionIdIndex
+            "write_units": sum(map(write_units, rows)),
+            "ledger_bytes": sum(map(ledger_bytes, rows)),
             "repeats": len(repeated),
             "repeat_write_units": sum(math.ceil(item_bytes(row) / 1024) for row in repeated),
             "notices": sum(call["operation"] == "sns.Publish" for call in trace),
@@ -236,7 +238,7 @@ def _unlinked(stage: Stage, ingest: Function, linker: Function, now: datetime, r
 
 
 def _listed(lister: Function, simulator: Simulator, repeats: int) -> dict[str, float]:
-    """CPU time of the list of jobs, per server of a job. Each pass lists the jobs of a day."""
+    """CPU time of the list of jobs, per server of a job. A pass lists the jobs of a day once a minute."""
 
     def median_ms() -> float:
         return statistics.median([lister({}).cpu_ms for _ in range(repeats + 1)][1:])
@@ -297,26 +299,3 @@ def read_units(trace: Iterable[Call], rows: Sequence[Mapping[str, Any]] = ()) ->
                 size = response["ScannedCount"] * statistics.fmean(sizes[key] or [0])
             total += (math.ceil(size / 4096) or 1) / (1 if request.get("ConsistentRead") else 2)
     return total
-
-
-def item_bytes(item: Mapping[str, Any]) -> int:
-    """The size of an item in DynamoDB's JSON, in bytes.
-
-    https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/CapacityUnitCalculations.html
-    """
-    return sum(len(name.encode()) + _value_bytes(value) for name, value in item.items())
-
-
-def _value_bytes(value: Mapping[str, Any]) -> int:
-    ((kind, part),) = value.items()
-    match kind:
-        case "S":
-            return len(part.encode())
-        case "N":
-            return math.ceil(len(part.strip("-").replace(".", "").strip("0")) / 2) + 1
-        case "M":
-            return 3 + item_bytes(part) + len(part)
-        case "L":
-            return 3 + sum(1 + _value_bytes(one) for one in part)
-        case _:
-            return 1

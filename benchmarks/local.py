@@ -11,7 +11,7 @@ import time
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
-from benchmarks import harness, product
+from benchmarks import capacity, harness, product
 from benchmarks.defaults import MEMORY_MB
 from benchmarks.harness import ROOT, Figure, Stage
 from tests.support import package, played, scripts, tables
@@ -80,10 +80,11 @@ def storing(stage: Stage, *, short: bool) -> Iterator[Figure]:
                 values=[len(trace) / len(messages)],
                 at_most=1.25,  # one to store it; for a launch, another one to look for the notification of a failure
             )
-            if what == "new":
-                puts = [call for call in trace if call["operation"] == "dynamodb.PutItem"]
-                units = sum(call["response"]["ConsumedCapacity"]["CapacityUnits"] for call in puts)
-                yield Figure(what="write units per event", unit="units", values=[units / len(messages)])
+    for servers, at_most in ((2, None), (20, None)) if short else ((2, None), (20, None), (100, 2.2)):
+        events = played.events(scripts.launch([server_id(place) for place in range(servers)]), next(ids))
+        units = sum(capacity.write_units(harness.item(event)) for event in events)
+        what = f"write units per event: a job of {servers} servers"
+        yield Figure(what=what, unit="units", values=[units / len(events)], at_most=at_most)
 
 
 def reading(stage: Stage, *, short: bool) -> Iterator[Figure]:
@@ -104,6 +105,22 @@ def reading(stage: Stage, *, short: bool) -> Iterator[Figure]:
             since = (datetime.now(UTC) - timedelta(minutes=1)).isoformat().replace("+00:00", "Z")
             done.append(_ask(api, execution, since=since))
     yield harness.timed(f"viewer's poll, {stored:,} events, 3 of them new", done[1:], 100)
+
+
+def listing(stage: Stage, *, short: bool) -> Iterator[Figure]:
+    """Time of a page of the list of executions, with and without a filter."""
+    executions = 200 if short else 20_000
+    script, begin = scripts.launch([server_id(place) for place in range(4)]), datetime.now(UTC) - timedelta(days=29)
+    for number in range(executions):
+        created = begin + number * timedelta(days=28) / executions
+        events = played.events(script, f"drsjob-{number:017x}", created=created, execution_id=f"exec-{number:06}")
+        stage.put([events[0], events[-1]])
+    with stage.function("api", memory_mb=MEMORY_MB["api"]) as api:
+        done = []
+        for _ in range(2 if short else 8):
+            done.append(answered(api({"routeKey": "GET /executions", "queryStringParameters": {}})))
+            assert len(json.loads(done[-1].answer["body"])["executions"]) == 50
+        yield harness.timed(f"API: a page of 50 of {executions:,} executions", done[1:], 300)
 
 
 def _ask(api: harness.Function, execution: str, *, is_cache_empty: bool = False, **parameters: str) -> Done:

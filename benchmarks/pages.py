@@ -6,7 +6,7 @@ import json
 import re
 from typing import TYPE_CHECKING, Any, Final
 
-from benchmarks import curve
+from benchmarks import curve, estimate
 from benchmarks.defaults import MEMORY_MB
 from benchmarks.harness import OTHERS, ROOT, TIMES, Figure
 
@@ -29,7 +29,8 @@ def rendered(page: str, measured: Mapping[str, Any], prices: Mapping[str, float]
     text = ", ".join((processors, f"{machine['memoryGiB']} GiB", machine["system"], python))
     memory = ", ".join(f"{name} {size} MB" for name, size in MEMORY_MB.items())
     figures = {name: [Figure(**record) for record in records] for name, records in measured["figures"].items()}
-    others = [figure for name, of_one in figures.items() if name != curve.curve.__name__ for figure in of_one]
+    own_tables = {curve.curve.__name__, estimate.estimate.__name__}
+    others = [figure for name, of_one in figures.items() if name not in own_tables for figure in of_one]
     return filled(
         page,
         {
@@ -37,6 +38,9 @@ def rendered(page: str, measured: Mapping[str, Any], prices: Mapping[str, float]
             "TIMES": table(TIMES, (figure.row() for figure in others if figure.is_time)),
             "FIGURES": table(OTHERS, (figure.row() for figure in others if not figure.is_time)),
             "CURVE": table(curve.HEADINGS, curve.rows(figures.get(curve.curve.__name__, []), prices), numbers=True),
+            "ESTIMATE": table(
+                estimate.HEADINGS, estimate.rows(figures.get(estimate.estimate.__name__, [])), numbers=True
+            ),
         },
     )
 

@@ -141,6 +141,8 @@ class CollectorSettings:
         The notifications table, which also has the lock of the collector.
     only_tagged
         The tags of the jobs to read. Empty: all jobs.
+    rto_minutes
+        The recovery time objective of a job without a tag. None if there is none.
     """
 
     table_name: str
@@ -154,6 +156,7 @@ class CollectorSettings:
     retention: timedelta
     poll_interval: timedelta
     stalled_after: timedelta
+    rto_minutes: int | None
     targets: tuple[Target, ...]
 
 
@@ -179,6 +182,7 @@ def collector_settings(environment: Mapping[str, str] = os.environ) -> Collector
         retention=_retention(environment),
         poll_interval=timedelta(seconds=float(environment["POLL_INTERVAL_SECONDS"])),
         stalled_after=timedelta(minutes=float(environment["STALLED_AFTER_MINUTES"])),
+        rto_minutes=_rto_minutes(environment),
         targets=_targets(_targets_text(environment)),
     )
 
@@ -263,6 +267,7 @@ class IngestSettings:
     table_name: str
     collector_sources: frozenset[str]
     retention: timedelta
+    history: timedelta
     notifications: NotificationSettings
     executions_table: ExecutionsTableSettings | None
 
@@ -279,6 +284,7 @@ def ingest_settings(environment: Mapping[str, str] = os.environ) -> IngestSettin
         table_name=environment["JOB_LOG_EVENTS_TABLE"],
         collector_sources=_collector_sources(environment),
         retention=_retention(environment),
+        history=_history(environment),
         notifications=NotificationSettings(
             name=environment["POWERTOOLS_SERVICE_NAME"],
             table_name=environment["NOTICES_TABLE"],
@@ -320,6 +326,9 @@ class ApiSettings:
     """Settings of the API."""
 
     table_name: str
+    history: timedelta
+    rto_minutes: int | None
+    stalled_after: timedelta
     executions_table: ExecutionsTableSettings | None
 
 
@@ -332,13 +341,25 @@ def api_settings(environment: Mapping[str, str] = os.environ) -> ApiSettings:
         If a variable is missing or invalid.
     """
     return ApiSettings(
-        table_name=environment["JOB_LOG_EVENTS_TABLE"], executions_table=executions_table_settings(environment)
+        table_name=environment["JOB_LOG_EVENTS_TABLE"],
+        history=_history(environment),
+        rto_minutes=_rto_minutes(environment),
+        stalled_after=timedelta(minutes=float(environment["STALLED_AFTER_MINUTES"])),
+        executions_table=executions_table_settings(environment),
     )
 
 
 def _collector_sources(environment: Mapping[str, str]) -> frozenset[str]:
     previous = environment.get("PREVIOUS_EVENT_SOURCES", "").split(",")
     return frozenset({environment["EVENT_SOURCE"], *previous} - {""})
+
+
+def _history(environment: Mapping[str, str]) -> timedelta:
+    return timedelta(days=int(environment["HISTORY_DAYS"]))
+
+
+def _rto_minutes(environment: Mapping[str, str]) -> int | None:
+    return int(environment["RTO_MINUTES"]) if "RTO_MINUTES" in environment else None
 
 
 def _retention(environment: Mapping[str, str]) -> timedelta:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import gzip
 import json
 from collections import Counter
 from collections.abc import Container, Mapping
@@ -9,7 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal, DecimalException
 from http import HTTPStatus
-from itertools import islice
+from itertools import groupby, islice
 from sys import intern
 from typing import TYPE_CHECKING, Any, Final
 
@@ -22,8 +24,11 @@ from drs_job_log.model.events import (
     JobLogEvent,
     event_key,
     format_time,
+    ledger_key,
+    seconds_of,
 )
 from drs_job_log.model.json_text import to_json
+from drs_job_log.model.summary import is_final_of_server, summary_part
 from drs_job_log.model.truncate import truncate_to_fit
 
 if TYPE_CHECKING:
@@ -45,6 +50,7 @@ _TRUNCATABLE: Final = frozenset({"Message", "Error", "EventData"})
 _PROGRESS_KEYS: Final = (
     *("jobType", "initiatedBy", "isDrill", "sourceServerIDs", "resourceIDs", "resourceID", "actionName"),
     *("participatingServers", "participatingResources", "outcome", "revision"),
+    *("account", "region", "createdAt", "rtoMinutes", "state"),
 )
 
 # The part of EventData that the collector compares with the job.
@@ -56,8 +62,8 @@ _JOB_FACTS: Final = (
 # The attributes that queries return: what the API shows, and what determines the progress.
 _PROJECTED: Final = (
     *("JobId", "EventKey", "EventId", "EventType", "Timestamp", "Source", "ExecutionId"),
-    *("SourceServerId", "SourceServerName", "Ec2InstanceId", "Message", "Error"),
-    *(f"EventData.{name}" for name in _PROGRESS_KEYS),
+    *("SourceServerId", "SourceServerName", "Ec2InstanceId", "Message", "Error", "Servers"),
+    *(f"EventData.{name}" for name in (*_PROGRESS_KEYS, "durationSeconds")),
 )
 
 
@@ -91,8 +97,11 @@ _INDEX_LAG: Final = timedelta(seconds=40)
 # How many pages of 1 MB are read of a job to notify a failure. Foreign events can be in any number.
 _MAX_PAGES: Final = 10
 
+# The limit of a partition key in bytes.
+_MAX_KEY_BYTES: Final = 2048
+
 # A detail as an attribute of an item, and as a Python value.
-_Detail = tuple[Any, Mapping[str, Any]]
+_Detail = tuple[Any, dict[str, Any]]
 
 _serialize = TypeSerializer().serialize
 _deserialize = TypeDeserializer().deserialize
@@ -162,10 +171,10 @@ class JobLogTable:
             KeyConditionExpression="JobId = :job",
             ExpressionAttributeValues={":job": {"S": job_id}},
             ConsistentRead=True,
-            **_projection("EventKey", "Source", "SourceServerId", *paths),
+            **_projection("EventKey", "Source", "SourceServerId", "Servers", *paths),
         )
         return {
-            item["EventKey"]["S"]: _value(item.get("EventData", {"M": {}}))
+            item["EventKey"]["S"]: with_servers(_value(item.get("EventData", {"M": {}})), item)
             if item["Source"]["S"] in collector_sources and "SourceServerId" not in item
             else {}
             for page in pages
@@ -317,6 +326,37 @@ class JobLogTable:
                 break
         return facts
 
+    def jobs_from(self, after: str | None = None) -> Iterator[tuple[str, list[tuple[JobLogEvent, str | None]]]]:
+        """Scan the table, and yield each job with its events and the key that each one has in the ledger, or None.
+
+        ``after``: the job after which to start, in the order of the scan. It need not exist any more.
+        """
+        scan: dict[str, Any] = {**_projection(*_PROJECTED, "LedgerKey", "LedgerServerId")}
+        if after:
+            scan["ExclusiveStartKey"] = {"JobId": {"S": after}, "EventKey": {"S": "~"}}  # after each key of the job
+        pages = self._client.get_paginator("scan").paginate(TableName=self._table_name, **scan)
+        items = (item for page in pages for item in page["Items"])
+        for job_id, items_of_job in groupby(items, key=lambda item: item["JobId"]["S"]):
+            details: dict[str, _Detail] = {}
+            yield (
+                job_id,
+                [
+                    (from_item(item, details), item.get("LedgerKey", item.get("LedgerServerId", {})).get("S"))
+                    for item in items_of_job
+                ],
+            )
+
+    def add_to_ledger(self, event: JobLogEvent, attributes: Mapping[str, Any]) -> bool:
+        """Set the attributes of the ledger of a stored event. Return False if it is deleted."""
+        return conditional_write(
+            self._client.update_item,
+            TableName=self._table_name,
+            Key={"JobId": {"S": event.job_id}, "EventKey": {"S": event.key}},
+            UpdateExpression="SET " + ", ".join(f"{name} = :{name}" for name in attributes),
+            ConditionExpression="attribute_exists(JobId)",
+            ExpressionAttributeValues={f":{name}": _serialize(storable(value)) for name, value in attributes.items()},
+        )
+
     def requeue_for_linker(self, job_id: str, key: str) -> None:
         """Add a linked event to UnlinkedIndex, so that the linker processes its job again."""
         conditional_write(
@@ -398,17 +438,16 @@ def _job_facts(rows: Sequence[Mapping[str, Any]], collector_sources: AbstractSet
 def keep_items_as_json(client: DynamoDBClient) -> None:
     """Let a client return the items of queries without their parsing by botocore, which takes most of the time.
 
-    The values of an item are the same without it, except binary values: botocore parses an answer that contains one.
+    The values of an item are the same without it, except binary values, which are base64 text.
     """
     client.meta.events.register("before-parse.dynamodb.Query", _take_items)
 
 
 def _take_items(response_dict: dict[str, Any], customized_response_dict: dict[str, Any], **_: Any) -> None:
     """Move the items of an answer from the body, which botocore parses, to the parsed answer."""
-    body = response_dict["body"]
-    if response_dict["status_code"] != HTTPStatus.OK or b'"B":' in body or b'"BS":' in body:
+    if response_dict["status_code"] != HTTPStatus.OK:
         return
-    answer = json.loads(body)
+    answer = json.loads(response_dict["body"])
     customized_response_dict["Items"] = answer.pop("Items")
     response_dict["body"] = to_json(answer).encode()
 
@@ -427,7 +466,26 @@ def _value(attribute: Any) -> Any:
         return {name: _value(part) for name, part in content.items()}
     if kind == "L":
         return [_value(part) for part in content]
+    if kind in {"B", "BS"}:
+        return content
     return _deserialize(attribute)
+
+
+def _compressed(servers: list[object]) -> bytes:
+    """Return the servers of a job's end as compressed JSON: uncompressed, they are several write units."""
+    return gzip.compress(json.dumps(storable(servers), default=float, separators=(",", ":")).encode(), mtime=0)
+
+
+def with_servers(detail: dict[str, Any], item: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the detail of an event with the servers in ``Servers``. Only the end of a job has this attribute.
+
+    ``item`` has the format of the DynamoDB API.
+    """
+    if "Servers" not in item:
+        return detail
+    content = item["Servers"]["B"]
+    servers = gzip.decompress(base64.b64decode(content) if isinstance(content, str) else content)
+    return {**detail, "participatingServers": json.loads(servers)}
 
 
 def from_item(item: Mapping[str, Any], details: dict[str, _Detail]) -> JobLogEvent:
@@ -445,10 +503,14 @@ def from_item(item: Mapping[str, Any], details: dict[str, _Detail]) -> JobLogEve
 
     job_id = intern(item["JobId"]["S"])
     attribute = item.get("EventData", {"M": {}})
+    if duration := attribute["M"].get("durationSeconds"):
+        # It differs between events whose other details are equal.
+        attribute = {"M": {name: value for name, value in attribute["M"].items() if name != "durationSeconds"}}
     previous, detail = details.get(job_id, (None, {}))
     if attribute != previous:
         detail = _value(attribute)
         details[job_id] = attribute, detail
+    detail = with_servers(detail, item)
     time, event_id = item["Timestamp"]["S"], item["EventId"]["S"]
     return JobLogEvent(
         job_id=job_id,
@@ -465,6 +527,7 @@ def from_item(item: Mapping[str, Any], details: dict[str, _Detail]) -> JobLogEve
         ec2_instance_id=shared("Ec2InstanceId"),
         message=text("Message"),
         error=text("Error"),
+        duration_seconds=seconds_of(_value(duration)) if duration else None,
     )
 
 
@@ -477,6 +540,7 @@ def to_item(event: JobLogEvent, *, ingested_at: datetime, retention: timedelta) 
         If the item exceeds 400 KB even when its texts are truncated.
     """
     is_late = event.execution_id is not None and ingested_at - event.timestamp > _LATE_ARRIVAL
+    ledger = ledger_attributes(event)
     attributes = {
         "JobId": event.job_id,
         "EventKey": event.key,
@@ -492,10 +556,11 @@ def to_item(event: JobLogEvent, *, ingested_at: datetime, retention: timedelta) 
         "Ec2InstanceId": event.ec2_instance_id,
         "Message": event.message,
         "Error": event.error,
-        "EventData": event.detail,
+        "EventData": without_servers(event.detail) if "Servers" in ledger else event.detail,
         "Truncated": True if event.detail.get("truncated") is True else None,
         "IngestedAt": format_time(ingested_at),
         "TTL": int(event.timestamp.timestamp() + retention.total_seconds()),
+        **ledger,
     }
     item = {name: storable(value) for name, value in attributes.items() if value is not None}
     fitting = truncate_to_fit(item, _fits_item, _TRUNCATABLE, "Truncated")
@@ -504,16 +569,40 @@ def to_item(event: JobLogEvent, *, ingested_at: datetime, retention: timedelta) 
     return fitting
 
 
+def ledger_attributes(event: JobLogEvent) -> dict[str, Any]:
+    """Return the attributes that add an event to the ledger. Empty if it has no summary of its job or its server."""
+    if is_final_of_server(event) and is_partition_key(event.source_server_id):
+        return {"LedgerServerId": event.source_server_id}
+    part = summary_part(event)
+    key = ledger_key(part["createdAt"], event.job_id) if part else None
+    if part is None or key is None:
+        return {}
+    servers = event.detail.get("participatingServers")
+    return {"LedgerMonth": key[: len("2025-11")], "LedgerKey": key, "Summary": part} | (
+        {"Servers": _compressed(servers)} if isinstance(servers, list) else {}
+    )
+
+
+def without_servers(detail: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the detail of a job's end without the servers that ``Servers`` has."""
+    return {name: value for name, value in detail.items() if name != "participatingServers"}
+
+
+def is_partition_key(value: str | None) -> bool:
+    """Whether a value can be the partition key of the table or an index."""
+    return value is not None and 0 < len(value.encode(errors="backslashreplace")) <= _MAX_KEY_BYTES
+
+
 def storable(value: Any, depth: int = 0) -> Any:
     """Convert a JSON value to one that DynamoDB can store."""
     match value:
         case str():
             # An unpaired surrogate has no UTF-8 form, so it becomes an escape sequence.
             return value.encode(errors="backslashreplace").decode()
-        case bool() | None:
+        case bool() | None | bytes():
             return value
-        case int() | Decimal():
-            return _number(value)
+        case int() | float() | Decimal():
+            return _number(Decimal(str(value)) if isinstance(value, float) else value)
         case Mapping() | list() if depth == _MAX_DEPTH:
             return storable(json.dumps(value, default=str, ensure_ascii=False))
         case Mapping():
@@ -545,6 +634,8 @@ def _size(value: Any) -> int:
             return 3 + sum(1 + len(key.encode()) + _size(part) for key, part in value.items())
         case list():
             return 3 + sum(1 + _size(part) for part in value)
+        case bytes():
+            return len(value)
         case Decimal():
             return len(value.as_tuple().digits) // 2 + 3
         case _:

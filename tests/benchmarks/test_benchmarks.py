@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from benchmarks import curve
+from benchmarks import curve, estimate
 from benchmarks.__main__ import NAMES
 from tests.support.terraform import ROOT
 
@@ -42,6 +42,7 @@ FIGURES = {
         "viewer's poll",
         *(f"{what}, 1024 MB" for what in (curve.BATCH, curve.WARM, curve.LINKS, curve.ANSWER, curve.POLL)),
         "size of the package",
+        estimate.FROM_FIRST_LAUNCH,
         "time to store an event",
     ),
 }

@@ -1,7 +1,8 @@
 """`make demo`: deploys the module on the embedded AWS and runs an execution of two waves, faster than real time.
 
-The first wave replays a real DRS drill. In the second wave, a server fails. The terminal shows the rows of the events
-table and, at the end, a response of the API. With KEEP=1, the embedded AWS continues to run.
+The first wave replays a real DRS drill. In the second wave, a server fails. Two earlier drills of the same servers are
+in the ledger. The terminal shows the rows of the events table with the expected end and, at the end, the list of
+executions and a response of the API. With KEEP=1, the embedded AWS continues to run.
 """
 
 from __future__ import annotations
@@ -12,13 +13,15 @@ import os
 import signal
 import sys
 import time
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn
 from rich.table import Table
 
-from tests.support import drills, scripts
+from tests.support import drills, played, scripts
 from tests.support.deployment import deployed, eventually
 from tests.support.drs import Simulator
 from tests.support.gateway import GatewayServer
@@ -30,6 +33,7 @@ if TYPE_CHECKING:
     from tests.support.deployment import Deployment
 
 SPEED: Final = 12
+ESTIMATE_SECONDS: Final = 10
 # One minute until the first scheduled invocation plus the drills, doubled because a busy machine is slower.
 PATIENCE_SECONDS: Final = 2 * (60 + 14 * 60 / SPEED)
 
@@ -67,10 +71,13 @@ def main() -> int:
             f"    To follow the execution in a browser, open {proxy.address}/executions/{EXECUTION}", soft_wrap=True
         )
         deployment.wake()
+        store_earlier_drills(deployment)
+        console.print("    Two earlier drills of these servers are the basis of the estimate.")
         console.print("[bold]3/4[/] The collector reads the job logs every 3 seconds.")
         console.print("    It publishes each new log item as an event, and ingest stores the event.")
         console.print("    The demo invokes it once, as the CloudTrail rule does when a job starts.")
-        console.print("    New rows of the events table:\n")
+        show_list(deployment)
+        console.print("\n    New rows of the events table:\n")
 
         expected = sum(len(simulator.whole_log(job)) for job in jobs)
         rows = watch(deployment, jobs, expected)
@@ -82,6 +89,7 @@ def main() -> int:
             console.print(deployment.stack.log.read_text()[-5000:], markup=False)
             return 1
         show_log(rows)
+        show_list(deployment)
         show_answer(deployment)
         keep = os.environ.get("KEEP") == "1"
         show_next(deployment, proxy.address, keep=keep)
@@ -89,6 +97,20 @@ def main() -> int:
             with contextlib.suppress(KeyboardInterrupt):
                 signal.pause()
     return 0
+
+
+def store_earlier_drills(deployment: Deployment) -> None:
+    """Put the events of two earlier drills on the bus. They were as fast as the simulator."""
+    for weeks in (2, 1):
+        created = datetime.now(UTC) - timedelta(weeks=weeks)
+        for wave, script in enumerate(SCRIPTS, 1):
+            steps = [replace(step, after=step.after / SPEED) for step in script.steps]
+            assert script.end is not None
+            earlier = replace(script, steps=steps, end=script.end / SPEED)
+            job_id = f"drsjob-{weeks}{wave}".ljust(len("drsjob-") + 17, "0")
+            deployment.put_events(
+                played.details(earlier, job_id, created=created, execution_id=f"exec-{weeks}-weeks-ago")
+            )
 
 
 def recorded(servers: Sequence[str], _drill: bool) -> scripts.Script:
@@ -118,13 +140,45 @@ def watch(deployment: Deployment, jobs: Sequence[str], expected: int) -> list[di
         tasks = {
             server: progress.add_task(name, total=len(drills.STEPS), step="waiting") for server, name in NAMES.items()
         }
+        due = time.monotonic() + ESTIMATE_SECONDS
         while len(seen) < expected and time.monotonic() < deadline:
+            if time.monotonic() >= due:
+                progress.console.print(expected_end(deployment), highlight=False)
+                due = time.monotonic() + ESTIMATE_SECONDS
             for row in itertools.chain.from_iterable(map(deployment.rows, jobs)):
                 if row["EventKey"] not in seen:
                     seen[row["EventKey"]] = row
                     show_event(progress, tasks, row)
             time.sleep(0.1)
     return list(seen.values())
+
+
+def expected_end(deployment: Deployment) -> str:
+    """Return a line with the expected end of the execution and its range, as the API answers them."""
+    _, body = deployment.get(f"/executions/{EXECUTION}/logs?limit=1")
+    if not (estimate := body["estimate"]):
+        return "[dim]              Expected end: not known[/]"
+    expected, earliest, latest = (estimate[name][11:19] for name in ("expectedEnd", "earliestEnd", "latestEnd"))
+    return f"[bold]              Expected end: {expected}, in 80 % of the cases from {earliest} to {latest}[/]"
+
+
+def show_list(deployment: Deployment) -> None:
+    """Print the list of executions."""
+    path = "/executions?isDrill=true"
+    status, body = deployment.get(path)
+    assert status == 200, body
+    console.print(f"\n    The executions that the API lists: GET {path}\n", highlight=False)
+    table = Table("Execution", "Status", "Started (UTC)", "Seconds", "Launched", "Failed", box=None)
+    for execution in body["executions"]:
+        table.add_row(
+            execution["executionId"],
+            execution["status"],
+            execution["startedAt"][:19].replace("T", " "),
+            "" if execution["durationSeconds"] is None else f"{execution['durationSeconds']:.0f}",
+            str(execution["counts"]["launched"]),
+            str(execution["counts"]["failed"]),
+        )
+    console.print(table)
 
 
 def show_event(progress: Progress, tasks: dict[str, TaskID], row: dict[str, Any]) -> None:

@@ -21,6 +21,13 @@ if TYPE_CHECKING:
     from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 LOGS: Final = ("/executions/{executionId}/logs", "/jobs/{jobId}/logs", "/logs")
+HISTORY: Final = (
+    "/executions",
+    "/executions/{executionId}/comparison",
+    "/failures",
+    "/jobs",
+    "/servers/{sourceServerId}",
+)
 VIEWER: Final = ("/executions/{executionId}", "/jobs/{jobId}", "/viewer/{file}")
 
 
@@ -114,7 +121,7 @@ def _headers(environ: WSGIEnvironment) -> dict[str, str]:
 
 def match_route(path: str) -> tuple[str | None, dict[str, str]]:
     """Return the route of a path, or None, and the path parameters."""
-    for route in (*LOGS, *VIEWER):
+    for route in (*LOGS, *HISTORY, *VIEWER):
         if found := re.fullmatch(re.sub(r"{(\w+)}", r"(?P<\1>[^/]+)", route), path):
             return route, found.groupdict()
     return None, {}

@@ -41,6 +41,7 @@ SETTINGS: Final = CollectorSettings(
     retention=timedelta(days=30),
     poll_interval=timedelta(seconds=3),
     stalled_after=timedelta(minutes=45),
+    rto_minutes=None,
     execution_id_tag="ExecutionId",
 )
 

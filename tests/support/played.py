@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from drs_job_log.collect.job_log import durations, read_log, to_detail, to_item
+from drs_job_log.collect.job_log import read_log, timings, to_detail, to_item
 from drs_job_log.model.events import JobLogEvent, parse
 
 from tests.support.envelopes import dumps, job_log
@@ -51,7 +51,7 @@ def details(
 def details_of(job: Any, items: Sequence[Any], *, now: datetime) -> list[dict[str, Any]]:
     """Return the event details of a job and its log items, as the DRS API returns them, oldest first."""
     log = read_log(job, [to_item(job, item) for item in items], now)
-    return [to_detail(item, job, {}, durations(job, log, log.items), "ExecutionId") for item in log.items]
+    return [to_detail(item, job, {}, timings(job, log, log.items), "ExecutionId") for item in log.items]
 
 
 def events(script: Script, job_id: str, **options: Any) -> list[JobLogEvent]:

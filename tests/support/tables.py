@@ -33,7 +33,8 @@ def events(name: str) -> Any:
             {
                 "IndexName": index["name"],
                 "KeySchema": _key_schema(index),
-                "Projection": {"ProjectionType": index["projection_type"]},
+                "Projection": {"ProjectionType": index["projection_type"]}
+                | ({"NonKeyAttributes": index["non_key_attributes"]} if "non_key_attributes" in index else {}),
             }
             for index in table["global_secondary_index"]
         ],

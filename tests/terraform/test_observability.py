@@ -150,6 +150,14 @@ def test_the_default_alarms(planned: Callable[[str], Planned]) -> None:
     } == EXPRESSIONS
 
 
+def test_an_objective_has_an_alarm(planned: Callable[[str], Planned]) -> None:
+    (alarm,) = [alarm for alarm in alarms(planned("everything")) if alarm["alarm_name"] == "other-rto-exceeded"]
+
+    assert metrics(alarm) == [("DRSJobLog", "ExecutionsOverRto", {"service": "other"}, "Maximum")]
+    assert (evaluation(alarm), alarm["period"]) == ((">=", 1, 1, 1), 60)
+    assert "objectives.rto_minutes = 240" in alarm["alarm_description"]
+
+
 def test_the_alarms_for_throttling_add_all_operations_on_the_events_table(planned: Callable[[str], Planned]) -> None:
     resources = planned("default")
     actions = {
@@ -201,6 +209,7 @@ def test_alarms_have_the_configured_thresholds(planned: Callable[[str], Planned]
         "api-latency": 800,
         "server-failed": 1,
         "server-stalled": 1,
+        "rto-exceeded": 1,
         "collector-heartbeat": 1,
         "linker-heartbeat": 1,
         **{f"{task}-errors": 2 for task in ("ingest", "collector", "linker")},
@@ -317,7 +326,8 @@ def test_alarms_have_actions_and_ok_actions_if_they_can_end(
         for kind in ("failed-invocations", "events-lost")
     }
     for alarm in alarms(planned("everything")):
-        assert alarm["alarm_actions"] == [action]
+        also = [f"arn:aws:sns:us-east-1:{ACCOUNT}:recovery"] if alarm["alarm_name"] == "other-rto-exceeded" else []
+        assert alarm["alarm_actions"] == [action, *also]
         can_end = alarm["alarm_name"].removeprefix("other-") not in without_end
         assert (alarm["ok_actions"] or []) == [action] * can_end, alarm["alarm_name"]
 
@@ -348,8 +358,8 @@ def test_two_composite_alarms_contain_all_alarms(planned: Callable[[str], Planne
         for name, alarm in composites(resources).items()
     }
     assert set(named["other-recovery-needs-a-person"]) == RECOVERY
-    # An unlinked job must not hide other problems of the pipeline.
-    excluded = ["unlinked-events"]
+    # An unlinked job, or an execution that exceeds its objective, must not hide other problems.
+    excluded = ["unlinked-events", "rto-exceeded"]
     assert sorted(named["other-pipeline-unhealthy"] + named["other-recovery-needs-a-person"] + excluded) == sorted(
         alarm["alarm_name"].removeprefix("other-") for alarm in alarms(resources)
     )

@@ -227,6 +227,21 @@ def test_the_events_table_with_defaults(planned: Callable[[str], Planned]) -> No
         ("ExecutionIdIndex", "ExecutionId", "Timestamp", "ALL"),
         ("UnlinkedIndex", "UnlinkedJobId", "EventKey", "KEYS_ONLY"),
         ("LateIndex", "ExecutionId", "LateAt", "ALL"),
+        ("LedgerIndex", "LedgerMonth", "LedgerKey", "INCLUDE"),
+        ("ExecutionLedgerIndex", "ExecutionId", "LedgerKey", "INCLUDE"),
+        ("ServerLedgerIndex", "LedgerServerId", "Timestamp", "INCLUDE"),
+    }
+    assert {
+        index["name"]: set(index["non_key_attributes"])
+        for index in table["global_secondary_index"]
+        if index["projection_type"] == "INCLUDE"
+    } == {
+        "LedgerIndex": {"EventType", "ExecutionId", "Summary", "Timestamp"},
+        "ExecutionLedgerIndex": {"EventType", "Summary", "Timestamp"},
+        "ServerLedgerIndex": {
+            *("Ec2InstanceId", "EventData", "EventId", "EventType", "ExecutionId"),
+            *("Source", "SourceServerName", "Summary"),
+        },
     }
     # Explicit, so that a table with a customer managed key changes back.
     assert [sse["enabled"] for sse in table["server_side_encryption"]] == [False]
@@ -248,7 +263,7 @@ def test_the_events_table_with_options(planned: Callable[[str], Planned]) -> Non
 @pytest.mark.parametrize(
     ("copy_name", "memory_sizes"),
     [
-        ("default", {"api": 1024, "collector": 256, "ingest": 256, "linker": 256}),
+        ("default", {"api": 1024, "collector": 256, "ingest": 512, "linker": 256}),
         ("everything", {"api": 2048, "collector": 384, "ingest": 512, "linker": 512}),
         ("custom_bus", {"api": 1024, "collector": 256, "ingest": 1769, "linker": 128}),
     ],
@@ -284,6 +299,7 @@ def test_ingest_with_defaults(planned: Callable[[str], Planned]) -> None:
                 "NOTICES_TABLE": "drs-job-log-notices",
                 "PREVIOUS_EVENT_SOURCES": "",
                 "QUEUE_URL": f"https://sqs.us-east-1.amazonaws.com/{ACCOUNT}/drs-job-log-ingest",
+                "HISTORY_DAYS": "400",
                 "RETENTION_DAYS": "30",
                 "RUNBOOKS": "docs/runbooks",
                 "POWERTOOLS_METRICS_NAMESPACE": "DRSJobLog",
@@ -312,7 +328,8 @@ def test_ingest_with_options(planned: Callable[[str], Planned]) -> None:
     assert (function["runtime"], function["architectures"]) == ("python3.12", ["x86_64"])
     assert function["timeout"] == 60
     assert function["environment"][0]["variables"]["TEAM"] == "platform"
-    assert function["environment"][0]["variables"]["RETENTION_DAYS"] == "7"
+    variables = function["environment"][0]["variables"]
+    assert (variables["RETENTION_DAYS"], variables["HISTORY_DAYS"]) == ("7", "800")
     assert function["logging_config"][0]["application_log_level"] == "DEBUG"
     assert function["tracing_config"] == [{"mode": "Active"}]
     assert function["layers"] == [f"arn:aws:lambda:us-east-1:{ACCOUNT}:layer:powertools:1"]
@@ -550,6 +567,7 @@ def test_the_collector_with_options(planned: Callable[[str], Planned]) -> None:
         "POWERTOOLS_METRICS_NAMESPACE": "DRSJobLog",
         "POWERTOOLS_SERVICE_NAME": "other",
         "RETENTION_DAYS": "7",
+        "RTO_MINUTES": "240",
         "STALLED_AFTER_MINUTES": "60",
         "AWS_STS_REGIONAL_ENDPOINTS": "regional",
         "TEAM": "platform",
@@ -764,6 +782,7 @@ def test_the_collector_has_no_resources_if_it_is_disabled(planned: Callable[[str
 # ---------------------------------------------------------------------------------------------------------------------
 
 EVENT_ATTRIBUTES = ["JobId", "EventKey", "ExecutionId", "LateAt", "UnlinkedJobId"]
+LEDGER_ATTRIBUTES = ["LedgerKey", "LedgerMonth", "LedgerServerId", "Servers", "Summary"]
 EXECUTIONS_TABLE = f"arn:aws:dynamodb:us-east-1:{ACCOUNT}:table/executions"
 SETTINGS = {
     "executionIdAttribute": "executionId",
@@ -826,8 +845,8 @@ def test_the_linker_role_has_only_the_necessary_permissions(planned: Callable[[s
 
     assert role_policy(planned("default"), "linker") == {
         "FindUnlinkedEvents": allow(["dynamodb:Scan"], f"{table}/index/UnlinkedIndex"),
-        "ReadEvents": allow(["dynamodb:Query"], table),
-        "LinkEvents": update(table, EVENT_ATTRIBUTES),
+        "ReadEvents": allow(["dynamodb:Query", "dynamodb:Scan"], table),
+        "LinkEvents": update(table, [*EVENT_ATTRIBUTES, *LEDGER_ATTRIBUTES]),
         "WriteLogs": allow(
             ["logs:CreateLogStream", "logs:PutLogEvents"],
             f"arn:aws:logs:us-east-1:{ACCOUNT}:log-group:/aws/lambda/drs-job-log-linker:*",
@@ -878,12 +897,16 @@ def test_the_executions_table_is_scanned_or_updated_only_if_enabled(
 # The API
 # ---------------------------------------------------------------------------------------------------------------------
 
-LOGS = ["GET /executions/{executionId}/logs", "GET /jobs/{jobId}/logs", "GET /logs"]
+DATA = [
+    *("GET /executions/{executionId}/logs", "GET /jobs/{jobId}/logs", "GET /logs"),
+    *("GET /executions", "GET /executions/{executionId}/comparison", "GET /jobs"),
+    *("GET /servers/{sourceServerId}", "GET /failures"),
+]
 VIEWER = ["GET /executions/{executionId}", "GET /jobs/{jobId}", "GET /viewer/{file}"]
 
 
 @pytest.mark.parametrize(
-    ("copy_name", "logs", "viewer"),
+    ("copy_name", "data", "viewer"),
     [
         ("default", ("AWS_IAM", None), ("AWS_IAM", None)),
         ("everything", ("JWT", ["logs.read"]), ("NONE", None)),  # the pages are public and contain no data
@@ -891,7 +914,7 @@ VIEWER = ["GET /executions/{executionId}", "GET /jobs/{jobId}", "GET /viewer/{fi
     ],
 )
 def test_routes_have_the_configured_authorization(
-    planned: Callable[[str], Planned], copy_name: str, logs: tuple[str, Any], viewer: tuple[str, Any] | None
+    planned: Callable[[str], Planned], copy_name: str, data: tuple[str, Any], viewer: tuple[str, Any] | None
 ) -> None:
     routes = {
         values["route_key"]: (values["authorization_type"], values["authorization_scopes"])
@@ -899,7 +922,7 @@ def test_routes_have_the_configured_authorization(
         if "aws_apigatewayv2_route.this" in address
     }
 
-    assert routes == dict.fromkeys(LOGS, logs) | (dict.fromkeys(VIEWER, viewer) if viewer else {})
+    assert routes == dict.fromkeys(DATA, data) | (dict.fromkeys(VIEWER, viewer) if viewer else {})
 
 
 def test_each_route_can_invoke_the_function(planned: Callable[[str], Planned]) -> None:
@@ -909,11 +932,16 @@ def test_each_route_can_invoke_the_function(planned: Callable[[str], Planned]) -
         values["statement_id"] for address, values in resources.items() if "aws_lambda_permission.api" in address
     ]
     assert sorted(statements) == [
+        "AllowGETExecutions",
         "AllowGETExecutionsExecutionId",
+        "AllowGETExecutionsExecutionIdComparison",
         "AllowGETExecutionsExecutionIdLogs",
+        "AllowGETFailures",
+        "AllowGETJobs",
         "AllowGETJobsJobId",
         "AllowGETJobsJobIdLogs",
         "AllowGETLogs",
+        "AllowGETServersSourceServerId",
         "AllowGETViewerFile",
     ]
 
@@ -1008,7 +1036,10 @@ def test_the_api_role_can_only_read(planned: Callable[[str], Planned]) -> None:
         "ReadEvents": allow(
             ["dynamodb:Query"],
             [
+                f"{table}/drs-job-log-events/index/ServerLedgerIndex",
+                f"{table}/drs-job-log-events/index/LedgerIndex",
                 f"{table}/drs-job-log-events/index/LateIndex",
+                f"{table}/drs-job-log-events/index/ExecutionLedgerIndex",
                 f"{table}/drs-job-log-events/index/ExecutionIdIndex",
                 f"{table}/drs-job-log-events",
             ],
@@ -1034,9 +1065,11 @@ def test_the_api_has_the_names_of_its_tables(planned: Callable[[str], Planned]) 
         return variables
 
     assert environment("default") == {
+        "HISTORY_DAYS": "400",
         "JOB_LOG_EVENTS_TABLE": "drs-job-log-events",
         "POWERTOOLS_METRICS_NAMESPACE": "DRSJobLog",
         "POWERTOOLS_SERVICE_NAME": "drs-job-log",
+        "STALLED_AFTER_MINUTES": "45",
     }
     assert environment("everything")["EXECUTION_HISTORY_TABLE"] == "executions"
 

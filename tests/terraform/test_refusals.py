@@ -24,6 +24,11 @@ REJECTED = {
     "event_sources_with_an_empty_one": "event_sources must contain only values of letters",
     "retention_days_zero": "retention_days must be a whole number of days from 1 to 3650",
     "retention_days_a_fraction": "retention_days must be a whole number of days from 1 to 3650",
+    "history_days_a_fraction": "history_days must be a whole number of days, at most 3650",
+    "history_days_too_many": "history_days must be a whole number of days, at most 3650",
+    "rto_zero": "objectives.rto_minutes must be a whole number of minutes from 1 to 43200",
+    "rto_a_fraction": "objectives.rto_minutes must be a whole number of minutes from 1 to 43200",
+    "rto_too_long": "objectives.rto_minutes must be a whole number of minutes from 1 to 43200",
     "archive_days_zero": "archive_days must be a whole number of days from 1 to 3650",
     "kms_key_an_alias": "kms_key_arn must be the ARN of a KMS key",
     "poll_interval_zero": "collector.poll_interval_seconds must be a whole number from 1 to 30",
@@ -169,6 +174,7 @@ def test_preconditions_reject_invalid_combinations(precondition_refusals: list[d
     [
         ("layer_dropped_without_a_package", "requires a package that contains Powertools"),
         ("key_given_and_made", "create_kms_key and kms_key_arn are mutually exclusive"),
+        ("history_shorter_than_retention", "history_days must be at least retention_days = 30, because the ledger"),
         ("lookback_longer_than_retention", "retention_days = 48, because the events table keeps no older events"),
         ("alarm_actions_twice", "Move the ARNs to alarms.actions"),
         ("signed_code_without_a_package", "functions.code_signing_config_arn requires a signed package"),
@@ -179,7 +185,7 @@ def test_validations_reject_invalid_combinations(combinations: list[dict[str, An
     (error,) = [flat(d["detail"]) for d in combinations if d["snippet"]["context"] == f'module "{case}"']
 
     assert message in error
-    assert len(combinations) == 6
+    assert len(combinations) == 7
 
 
 def test_each_validation_of_the_module_rejects_an_input(

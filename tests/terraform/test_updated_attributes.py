@@ -17,10 +17,10 @@ import pytest
 from drs_job_log.config import ExecutionsTableSettings
 from drs_job_log.link.executions_table import ExecutionsTable
 from drs_job_log.model.events import JobLogEvent
-from drs_job_log.table import JobLogTable
+from drs_job_log.table import JobLogTable, ledger_attributes
 from moto import mock_aws
 
-from tests.support import executions, tables
+from tests.support import executions, played, scripts, tables
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -91,8 +91,14 @@ def test_updates_of_events_use_the_allowed_attributes(
     table.give_up(event.job_id, event.key)
 
     assert len(used) == 3
-    for function, sid in (("ingest", "FinishExecutions"), ("linker", "LinkEvents")):
-        assert allowed(planned("everything"), function, sid) == set().union(*used)
+    assert allowed(planned("everything"), "ingest", "FinishExecutions") == set().union(*used)
+
+    for stored in played.events(scripts.launch(["s-1"]), "drsjob-2"):
+        if added := ledger_attributes(stored):
+            table.put(stored, timedelta(days=1))
+            assert table.add_to_ledger(stored, added)
+
+    assert allowed(planned("everything"), "linker", "LinkEvents") == set().union(*used)
 
 
 @pytest.mark.parametrize("end_time", [None, "2026-01-01T00:00:00Z"])

@@ -75,6 +75,7 @@ def test_settings_of_the_collector() -> None:
         "RETENTION_DAYS": "7",
         "POLL_INTERVAL_SECONDS": "1.5",
         "STALLED_AFTER_MINUTES": "20",
+        "RTO_MINUTES": "90",
         "DRS_TARGETS": json.dumps([{"region": "eu-west-1", "roleArn": ROLE, "externalId": "x"}, {}]),
     }
 
@@ -90,6 +91,7 @@ def test_settings_of_the_collector() -> None:
         retention=timedelta(days=7),
         poll_interval=timedelta(seconds=1.5),
         stalled_after=timedelta(minutes=20),
+        rto_minutes=90,
         targets=(Target("eu-west-1", ROLE, "x"), Target()),
     )
 
@@ -98,6 +100,7 @@ def test_settings_of_ingest() -> None:
     environment = ENVIRONMENT | EXECUTIONS_TABLE
     environment |= {
         "RETENTION_DAYS": "7",
+        "HISTORY_DAYS": "50",
         "EVENT_SOURCE": "acme.drs",
         "PREVIOUS_EVENT_SOURCES": "",
         "FAILURE_TOPIC_ARN": "arn:topic",
@@ -109,6 +112,7 @@ def test_settings_of_ingest() -> None:
         table_name="drs-job-log-events",
         collector_sources=frozenset({"acme.drs"}),
         retention=timedelta(days=7),
+        history=timedelta(days=50),
         notifications=NotificationSettings(
             name="drs-job-log",
             table_name="drs-job-log-notices",
@@ -129,7 +133,11 @@ def test_optional_settings_of_ingest_are_absent_by_default() -> None:
 
 
 def test_settings_of_the_linker() -> None:
-    environment = {"JOB_LOG_EVENTS_TABLE": "e", "EVENT_SOURCE": "acme.drs", "PREVIOUS_EVENT_SOURCES": "drs.job-log"}
+    environment = {
+        "JOB_LOG_EVENTS_TABLE": "e",
+        "EVENT_SOURCE": "acme.drs",
+        "PREVIOUS_EVENT_SOURCES": "drs.job-log",
+    }
 
     assert config.linker_settings(environment | EXECUTIONS_TABLE) == LinkerSettings(
         table_name="e",
@@ -140,10 +148,17 @@ def test_settings_of_the_linker() -> None:
 
 
 def test_settings_of_the_api() -> None:
-    assert config.api_settings({"JOB_LOG_EVENTS_TABLE": "e"} | EXECUTIONS_TABLE) == ApiSettings(
-        table_name="e", executions_table=EXECUTIONS_TABLE_SETTINGS
+    environment = {"JOB_LOG_EVENTS_TABLE": "e", "HISTORY_DAYS": "50", "STALLED_AFTER_MINUTES": "20"}
+
+    assert config.api_settings(environment | EXECUTIONS_TABLE | {"RTO_MINUTES": "90"}) == ApiSettings(
+        table_name="e",
+        history=timedelta(days=50),
+        rto_minutes=90,
+        stalled_after=timedelta(minutes=20),
+        executions_table=EXECUTIONS_TABLE_SETTINGS,
     )
-    assert config.api_settings({"JOB_LOG_EVENTS_TABLE": "e"}).executions_table is None
+    settings = config.api_settings(environment)
+    assert (settings.executions_table, settings.rto_minutes) == (None, None)
 
 
 def test_attributes_of_the_executions_table_have_defaults() -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from benchmarks import cost, defaults
-from benchmarks.counts import item_bytes
+from benchmarks.capacity import item_bytes, ledger_bytes, write_units
 from benchmarks.harness import ROOT
 from tests.support import hcl
 from tests.terraform import test_observability
@@ -69,7 +69,7 @@ def test_jobs_run_at_most_the_whole_month() -> None:
 
 
 def test_the_cpu_time_is_divided_by_the_share_of_a_core() -> None:
-    assert cost.billed_seconds("ingest", 256, 2) == pytest.approx(1.769 + 2 * cost.WAIT_SECONDS)
+    assert cost.billed_seconds("linker", 256, 2) == pytest.approx(1.769 + 2 * cost.WAIT_SECONDS)
 
 
 def test_a_function_is_billed_for_its_own_memory(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -102,6 +102,21 @@ def test_the_size_of_an_item_follows_the_documented_rule() -> None:
     assert item_bytes({"l": {"L": [{"S": "ab"}, {"NULL": True}]}}) == 1 + 3 + (2 + 1) + (1 + 1)
 
 
+def test_a_row_costs_a_write_unit_in_the_table_and_in_each_index_that_contains_it() -> None:
+    plain = {"JobId": {"S": "j"}, "EventKey": {"S": "k"}, "Timestamp": {"S": "t"}, "Message": {"S": "m" * 1100}}
+    linked = plain | {"ExecutionId": {"S": "e"}}
+    of_server = linked | {"LedgerServerId": {"S": "s"}}
+    of_job = linked | {"LedgerMonth": {"S": "2025-11"}, "LedgerKey": {"S": "l"}, "Summary": {"M": {}}}
+
+    assert [write_units(row) for row in (plain, linked, of_server, of_job)] == [2, 4, 5, 6]
+    assert [ledger_bytes(row) for row in (plain, linked)] == [0, 0]
+    assert ledger_bytes(of_server) > 2 * 1100 + 3 * 100
+
+
+def test_a_binary_value_has_the_size_of_its_bytes() -> None:
+    assert item_bytes({"b": {"B": b"123"}}) == item_bytes({"b": {"B": "MTIz"}}) == 4
+
+
 def test_the_alarms_are_those_of_the_default_plan() -> None:
     composite: dict[str, Any] = next(
         local["possible_composite_alarms"]
@@ -125,3 +140,6 @@ def test_the_defaults_are_those_of_the_inputs() -> None:
     assert f"poll_interval_seconds = optional(number, {defaults.POLL_SECONDS})" in inputs
     assert "tracing               = optional(bool, false)" in inputs
     assert "log_retention_in_days = optional(number, 30)" in inputs
+    variables = {name: block for one in hcl.load("variables.tf")["variable"] for name, block in one.items()}
+    assert variables["retention_days"]["default"] == cost.RETENTION_DAYS
+    assert variables["history_days"]["default"] == cost.HISTORY_DAYS

@@ -153,9 +153,9 @@ def test_clients_of_the_collector(
 
     assert clients == [
         ("dynamodb", 2, 5, "standard", 3, True, 10),
-        ("events", 2, 5, "standard", 3, True, 10),
+        ("events", 2, 5, "standard", 3, False, 10),
         ("sts", 2, 5, "standard", 3, True, 10),
-        ("drs", 2, 5, "standard", 3, True, 10),
+        ("drs", 2, 5, "standard", 3, False, 10),
     ]
 
 
@@ -185,7 +185,7 @@ def test_clients_of_the_api(clients: list[tuple[Any, ...]]) -> None:
 def test_ingest_writes_a_ttl_of_the_retention_after_the_event(dynamodb: DynamoDBClient, days: int) -> None:
     happened = (datetime.now(UTC) - timedelta(hours=20)).replace(microsecond=900_000)
 
-    cold_start("ingest", RETENTION_DAYS=str(days)).lambda_handler(
+    cold_start("ingest", RETENTION_DAYS=str(days), HISTORY_DAYS=str(days)).lambda_handler(
         message(logDateTime=happened.isoformat()), LambdaContext()
     )
 

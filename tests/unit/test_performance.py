@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from benchmarks import cost, curve, harness, pages
+from benchmarks import cost, curve, estimate, harness, pages
 from benchmarks.clock import cpu_seconds
 from benchmarks.harness import Figure
 
@@ -46,6 +46,24 @@ def test_the_curve_has_time_and_cost_by_memory(monkeypatch: pytest.MonkeyPatch) 
 
     # 1,000,000 s with 1/8 and 1/4 GB at $0.0000133334, and $0.20 for the requests.
     assert curve.rows(figures, PRICES) == [(curve.POLL, "1,000 ms, $1.87", "**1,000 ms, $3.53**")]
+
+
+def test_the_estimate_has_its_errors_and_coverage_by_part_of_the_drill() -> None:
+    part = estimate.FROM_FIRST_LAUNCH
+    figures = [
+        replace(FIGURE, what=f"{part}: {heading}", values=[value])
+        for heading, value in zip(estimate.HEADINGS[1:], (4.96, 15.1, 80), strict=True)
+    ]
+
+    assert estimate.rows(figures) == [(part, "4.96 %", "15.1 %", "80 %")]
+
+
+def test_the_published_estimate_meets_its_target() -> None:
+    figures = json.loads(pages.MEASURED.read_text())["figures"][estimate.estimate.__name__]
+    targets = [Figure(**one) for one in figures if one["at_most"] is not None]
+
+    assert [one.what for one in targets] == [f"{estimate.FROM_FIRST_LAUNCH}: median error"]
+    assert all(one.values[0] <= 10 for one in targets)
 
 
 def test_a_pass_is_billed_until_the_next_one() -> None:

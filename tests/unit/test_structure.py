@@ -18,11 +18,12 @@ MAY_IMPORT: Final = {
     "config": frozenset[str](),
     "errors": frozenset[str](),
     "table": frozenset({"model"}),
+    "ledger": frozenset({"model", "table"}),
     "collect": SHARED | {"table"},
     "link": SHARED | {"table"},
     "notify": SHARED | {"table"},
     "ingest": SHARED | {"table", "link", "notify"},
-    "api": SHARED | {"table", "link"},
+    "api": SHARED | {"table", "link", "ledger"},
 }
 MODULES: Final = {
     ".".join(path.relative_to(PACKAGE).with_suffix("").parts): path for path in sorted(PACKAGE.rglob("*.py"))

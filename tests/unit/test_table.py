@@ -58,6 +58,7 @@ def test_an_event_is_converted_to_an_item() -> None:
         "EventData": DETAIL,
         "IngestedAt": "2025-11-28T20:30:16.000000Z",
         "TTL": int(datetime(2025, 12, 28, 20, 30, 15, tzinfo=UTC).timestamp()),
+        "LedgerServerId": "s-1",
     }
 
 
@@ -316,9 +317,6 @@ def test_a_value_is_the_one_of_boto3(detail: dict[str, Any]) -> None:
 
 
 OTHERS: list[Any] = [
-    {"B": b"\x00"},
-    {"BS": [b"\x00"]},
-    {"L": [{"B": b"\x00"}]},
     {"S": '"B":"AA=="'},
     {"N": "1.50"},
     {"NULL": True},

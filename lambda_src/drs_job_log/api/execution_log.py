@@ -14,7 +14,7 @@ from botocore.exceptions import ClientError
 from drs_job_log.model.progress import Progress, combine, job_state_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from datetime import datetime
 
     from drs_job_log.model.events import JobLogEvent
@@ -113,14 +113,23 @@ class EventLog:
             self.size += _size(event)
 
     @property
+    def job_states(self) -> Mapping[str, JobState]:
+        """The state of each job that the events describe, by job ID."""
+        self._update()
+        return self._job_states
+
+    @property
     def progress(self) -> Progress:
         """The progress that the events describe. Only the states of jobs with new events are derived again."""
+        self._update()
+        return self._progress
+
+    def _update(self) -> None:
         if self._changed_jobs:
             for job_id in self._changed_jobs:
                 self._job_states[job_id] = job_state_of(job_id, self._events_by_job[job_id])
             self._changed_jobs.clear()
             self._progress = combine(self._job_states.values())
-        return self._progress
 
     def after(
         self, position: Position, since: str = "", limit: int | None = None

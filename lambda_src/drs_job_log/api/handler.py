@@ -1,4 +1,4 @@
-"""The Lambda handler of the HTTP API: logs with their progress, and the files of the viewer.
+"""The Lambda handler of the HTTP API: logs with their progress, the history, and the files of the viewer.
 
 API Gateway routes and authorizes a request before it invokes the function.
 """
@@ -6,22 +6,30 @@ API Gateway routes and authorizes a request before it invokes the function.
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 
 from aws_lambda_powertools import Logger
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import ClientError
 
 from drs_job_log import config
+from drs_job_log.api.comparison import comparison_view
+from drs_job_log.api.estimates import Estimator
 from drs_job_log.api.execution_log import EventLogCache
-from drs_job_log.api.parameters import BadRequestError, parse_request
-from drs_job_log.api.responses import conditional_response, error_response, log_response
+from drs_job_log.api.failures import failures_view
+from drs_job_log.api.history import History
+from drs_job_log.api.lists import executions_view, jobs_view
+from drs_job_log.api.parameters import BadRequestError, NotFoundError, parse_id, parse_list_query, parse_request
+from drs_job_log.api.responses import conditional_response, error_response, list_response, log_response
+from drs_job_log.api.servers import server_view
 from drs_job_log.api.static_files import read_file, read_page
-from drs_job_log.api.views import execution_view, job_view
-from drs_job_log.link.executions_table import ExecutionsTable, ExecutionsTableError
+from drs_job_log.api.status import TableAnswer, ask, status_of
+from drs_job_log.api.views import ViewOptions, execution_view, job_view
+from drs_job_log.ledger import Ledger
+from drs_job_log.link.executions_table import ExecutionsTable
 from drs_job_log.table import JobLogTable, keep_items_as_json
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from aws_lambda_powertools.utilities.typing import LambdaContext
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -29,20 +37,26 @@ if TYPE_CHECKING:
     from drs_job_log.api.execution_log import EventLog
     from drs_job_log.api.parameters import Query
     from drs_job_log.api.static_files import File
-    from drs_job_log.model.progress import Progress
 
 # Clients stop polling after a settled answer, so it must come from a full read that is at most this old. The pages of
 # one answer can share a full read.
 _FINAL_READ_MAX_AGE: Final = timedelta(seconds=10)
 
-# Orchestrators sometimes never end an execution. If its last job ended this long ago, the log decides.
-_MAX_TIME_TO_FINISH: Final = timedelta(days=1)
+# The parameters of the lists in addition to limit and nextToken.
+_LIST_FILTERS: Final = ("status", "isDrill", "from", "to", "server")
+
+_MISSING_INDEX: Final = (
+    "The ledger is not available yet: DynamoDB still creates its indexes after an update of the module. Try again later"
+)
+_INDEX_RETRY_SECONDS: Final = 60
 
 logger = Logger()
 settings = config.api_settings()
 dynamodb: DynamoDBClient = config.client("dynamodb", connect_timeout=1, read_timeout=3)
 keep_items_as_json(dynamodb)
 logs = EventLogCache(JobLogTable(dynamodb, settings.table_name))
+ledger = Ledger(dynamodb, settings.table_name)
+estimator = Estimator(ledger, settings.stalled_after)
 executions_table = ExecutionsTable.from_settings(settings.executions_table, lambda: dynamodb)
 
 
@@ -53,25 +67,55 @@ def lambda_handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, 
     Other errors are raised: API Gateway then returns 500 ``{"message": "Internal Server Error"}``, and Lambda's Errors
     metric counts them.
     """
-    path, query = event.get("pathParameters") or {}, event.get("queryStringParameters") or {}
-    headers = event.get("headers") or {}
+    headers, path = event.get("headers") or {}, event.get("pathParameters") or {}
     match event["routeKey"]:
         case "GET /executions/{executionId}" | "GET /jobs/{jobId}":
             return _file_response(headers, read_page())
         case "GET /viewer/{file}":
             return _file_response(headers, read_file(path["file"]))
     try:
-        request = parse_request(path, query)
-    except BadRequestError as error:
-        return error_response(400, str(error))
+        answer = _answer_from_history if event["routeKey"] in HISTORY_ROUTES else _answer_from_log
+        return answer(event, headers, path, event.get("queryStringParameters") or {})
+    except (BadRequestError, NotFoundError) as error:
+        return error_response(400 if isinstance(error, BadRequestError) else 404, str(error))
+
+
+def _answer_from_log(
+    event: Mapping[str, Any], headers: Mapping[str, str], path: Mapping[str, str], query: Mapping[str, str]
+) -> dict[str, Any]:
+    """Return the response to a request for a log."""
+    request = parse_request(path, query)
     id_ = request.resource_id
     # API Gateway does not escape the path, so the access log does not have it.
-    api_request_id = event.get("requestContext", {}).get("requestId")
-    logger.info("Log requested", api_request_id=api_request_id, resource_kind=request.resource_kind, resource_id=id_)
+    logger.info(
+        "Log requested", api_request_id=_request_id(event), resource_kind=request.resource_kind, resource_id=id_
+    )
     now = datetime.now(UTC)
     if request.resource_kind == "execution":
         return log_response(headers, get_execution(id_, request.query, now))
-    return log_response(headers, job_view(id_, logs.of_job(id_, now), request.query))
+    log = logs.of_job(id_, now)
+    options = _options(f"job {id_}", log, now)
+    return log_response(headers, job_view(id_, log, request.query, options))
+
+
+def _answer_from_history(
+    event: Mapping[str, Any], headers: Mapping[str, str], path: Mapping[str, str], query: Mapping[str, str]
+) -> dict[str, Any]:
+    """Return the response to a request for executions, jobs, servers or failures."""
+    route = event["routeKey"]
+    logger.info("History requested", api_request_id=_request_id(event), route=route, parameters={**query, **path})
+    try:
+        return list_response(headers, HISTORY_ROUTES[route](path, query, datetime.now(UTC)))
+    except ClientError as error:
+        if not _is_missing_index(error):
+            raise
+        logger.exception("Index missing")
+        return error_response(503, _MISSING_INDEX, retry_after=_INDEX_RETRY_SECONDS)
+
+
+def _request_id(event: Mapping[str, Any]) -> str | None:
+    request_id: str | None = event.get("requestContext", {}).get("requestId")
+    return request_id
 
 
 def _file_response(request_headers: Mapping[str, str], file: File | None) -> dict[str, Any]:
@@ -79,15 +123,30 @@ def _file_response(request_headers: Mapping[str, str], file: File | None) -> dic
     return conditional_response(request_headers, *file) if file else error_response(404, "Not Found")
 
 
+def _is_missing_index(error: ClientError) -> bool:
+    """Whether a query failed because its index does not exist yet, or DynamoDB still fills it."""
+    details = error.response["Error"]
+    return details["Code"] == "ValidationException" and "index" in details.get("Message", "")
+
+
 def get_execution(execution_id: str, query: Query, now: datetime) -> dict[str, Any]:
     """Return the log and the progress of an execution."""
     log = logs.of_execution(execution_id, now)
-    status = _execution_status(execution_id, log.progress, now)
+    answer = ask(executions_table, execution_id) if log.progress.jobs else TableAnswer()
+    status = status_of(log.progress, answer, now)
     if status.settled and log.unread is None and not _is_final(log, now):
         log = logs.of_execution(execution_id, now, _FINAL_READ_MAX_AGE)
-        status = _execution_status(execution_id, log.progress, now)
-    settled = status.settled and log.unread is None
-    return execution_view(execution_id, status.word, settled, log, query, status.reason)
+        answer = ask(executions_table, execution_id)
+        status = status_of(log.progress, answer, now)
+    status = status._replace(settled=status.settled and log.unread is None)
+    planned_waves = answer.planned_waves if status.word == "IN_PROGRESS" else None
+    options = _options(f"execution {execution_id}", log, now, planned_waves)
+    return execution_view(execution_id, status, log, query, options, answer.planned_waves)
+
+
+def _options(key: str, log: EventLog, now: datetime, planned_waves: int | None = None) -> ViewOptions:
+    estimate = estimator.estimate(key, log.job_states, now, planned_waves)
+    return ViewOptions(now=now, rto_minutes=settings.rto_minutes, estimate=estimate)
 
 
 def _is_final(log: EventLog, now: datetime) -> bool:
@@ -97,42 +156,40 @@ def _is_final(log: EventLog, now: datetime) -> bool:
     return log.was_read_in_full(now, _FINAL_READ_MAX_AGE)
 
 
-class _Status(NamedTuple):
-    """The status of an execution, whether it is settled, and why it is not the one in the executions table."""
-
-    word: str
-    settled: bool
-    reason: str | None = None
+def _history(now: datetime) -> History:
+    return History(ledger, logs, executions_table, settings.rto_minutes, now)
 
 
-def _execution_status(execution_id: str, progress: Progress, now: datetime) -> _Status:
-    """Return the status of an execution.
-
-    Between two waves, all known jobs have ended. The executions table states whether a further wave follows. Without
-    it, the time since the last job's end decides.
-    """
-    of_log = _Status(progress.status, progress.is_idle(now))
-    if not executions_table or not progress.jobs:
-        return of_log
-    try:
-        is_over = executions_table.is_over(execution_id)
-    except ExecutionsTableError as error:  # the executions table logged it
-        return of_log._replace(reason=f"The executions table is not usable: {error}")
-    except (BotoCoreError, ClientError):  # the log is useful without the state in the table
-        logger.exception("Executions table not read", execution_id=execution_id)
-        return _Status(progress.status, False, "The executions table cannot be read at the moment.")
-    if is_over is None:
-        return of_log
-    return _Status(progress.status, progress.is_complete(now)) if is_over else _status_while_running(progress, now)
+def _executions(_: Mapping[str, str], query: Mapping[str, str], now: datetime) -> dict[str, Any]:
+    parsed = parse_list_query("executions", query, now, settings.history, _LIST_FILTERS)
+    return executions_view(_history(now), parsed)
 
 
-def _status_while_running(progress: Progress, now: datetime) -> _Status:
-    """Return the status of an execution that runs, as the executions table says."""
-    if progress.decided_at is None or now - progress.decided_at <= _MAX_TIME_TO_FINISH:
-        return _Status("IN_PROGRESS", False)
-    return _Status(
-        progress.status,
-        progress.is_complete(now) or progress.is_idle(now),
-        "The executions table says that the execution runs, but its last job ended more than a day ago. "
-        "The status is that of the jobs.",
-    )
+def _jobs(_: Mapping[str, str], query: Mapping[str, str], now: datetime) -> dict[str, Any]:
+    return jobs_view(_history(now), parse_list_query("jobs", query, now, settings.history, _LIST_FILTERS))
+
+
+def _server(path: Mapping[str, str], query: Mapping[str, str], now: datetime) -> dict[str, Any]:
+    server_id = parse_id("sourceServerId", path["sourceServerId"])
+    parsed = parse_list_query(f"servers/{server_id}", query, now, settings.history)
+    return server_view(_history(now), server_id, parsed)
+
+
+def _failures(_: Mapping[str, str], query: Mapping[str, str], now: datetime) -> dict[str, Any]:
+    return failures_view(_history(now), parse_list_query("failures", query, now, settings.history, ("from", "to")))
+
+
+def _comparison(path: Mapping[str, str], query: Mapping[str, str], now: datetime) -> dict[str, Any]:
+    execution_id = parse_id("executionId", path["executionId"])
+    other_id = parse_id("with", query["with"]) if "with" in query else None
+    return comparison_view(_history(now), execution_id, other_id)
+
+
+# Route → the function that answers. Logs have routes of their own, and need no index of the ledger.
+HISTORY_ROUTES: Final[Mapping[str, Callable[[Mapping[str, str], Mapping[str, str], datetime], dict[str, Any]]]] = {
+    "GET /executions": _executions,
+    "GET /executions/{executionId}/comparison": _comparison,
+    "GET /failures": _failures,
+    "GET /jobs": _jobs,
+    "GET /servers/{sourceServerId}": _server,
+}

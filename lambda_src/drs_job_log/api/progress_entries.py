@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
+from drs_job_log.api.entries import estimate_entry
 from drs_job_log.model.events import format_time
 from drs_job_log.model.json_text import to_json
+from drs_job_log.model.progress import ACTIVE_STATES
 from drs_job_log.model.truncate import truncate_texts, truncate_to_fit
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from datetime import datetime
 
+    from drs_job_log.model.estimate import ServerEstimate
     from drs_job_log.model.progress import JobProgress, Progress, ServerProgress
 
 # The limits in a server or a job if its answer does not have all servers and jobs: of each text, and of each list.
@@ -29,18 +33,24 @@ _IMPORTANCE: Final[Mapping[object, int]] = {
 }
 
 
-def progress_entries(progress: Progress, max_bytes: int) -> dict[str, Any]:
+def progress_entries(
+    progress: Progress, max_bytes: int, estimates: Mapping[str, ServerEstimate] = MappingProxyType({})
+) -> dict[str, Any]:
     """Return ``servers`` and ``jobs`` within ``max_bytes`` of JSON text, and whether something is ``truncated``.
 
     If they are too large, their texts are truncated. If they are too large even with short texts and lists, the most
     important ones are returned. ``max_bytes`` must be at least 1 MB, so that each server and each job fits.
+    ``estimates``: of the servers by ID.
     """
     full: list[tuple[str, int, dict[str, Any]]] = []
     short: list[tuple[str, int, dict[str, Any]]] = []
     full_size = short_size = 0
     skipped = 0
     for name, place in _by_importance(progress):
-        entry = _job_entry(progress.jobs[place]) if name == "jobs" else _server_entry(progress.servers[place])
+        if name == "jobs":
+            entry = _job_entry(progress.jobs[place])
+        else:
+            entry = _server_entry(progress.servers[place], estimates)
         size = len(to_json(entry)) + 1
         short_entry = (
             entry if size <= _SHORT_TEXT_BYTES else truncate_texts(_with_short_lists(entry), _SHORT_TEXT_BYTES)
@@ -99,7 +109,8 @@ def _most_important(parts: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any
     return [parts[place] for place in sorted(ranked[:_SHORT_LIST])]
 
 
-def _server_entry(server: ServerProgress) -> dict[str, Any]:
+def _server_entry(server: ServerProgress, estimates: Mapping[str, ServerEstimate]) -> dict[str, Any]:
+    of_server = estimates.get(server.source_server_id) if server.state in ACTIVE_STATES else None
     return {
         "sourceServerId": server.source_server_id,
         "serverName": server.server_name,
@@ -108,6 +119,9 @@ def _server_entry(server: ServerProgress) -> dict[str, Any]:
         "jobId": server.job_id,
         "since": format_time(server.since),
         "error": server.error,
+        "stepSeconds": dict(server.step_seconds),
+        "estimate": estimate_entry(of_server),
+        "slow": of_server is not None and of_server.is_slow,
         "stalledAt": _format_optional(server.stalled_at),
         "terminatedAt": _format_optional(server.terminated_at),
         "failedActions": [{"name": action.name, "error": action.error} for action in server.failed_actions],

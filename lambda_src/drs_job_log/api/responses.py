@@ -37,19 +37,41 @@ def entity_tag(content: str) -> str:
     return f'W/"{hashlib.sha256(content.encode()).hexdigest()[:32]}"'
 
 
-def error_response(status: int, message: str) -> dict[str, Any]:
-    """Return an error in the shape of API Gateway's own errors."""
-    return _response(status, _JSON_HEADERS, to_json({"message": message}))
+def error_response(status: int, message: str, retry_after: int | None = None) -> dict[str, Any]:
+    """Return an error in the shape of API Gateway's own errors. ``retry_after``: when to try again, in seconds."""
+    headers = _JSON_HEADERS if retry_after is None else {**_JSON_HEADERS, "Retry-After": str(retry_after)}
+    return _response(status, headers, to_json({"message": message}))
 
 
 def log_response(request_headers: Mapping[str, str], answer: Mapping[str, Any]) -> dict[str, Any]:
     """Return the response with the log of an execution or a job (see ``conditional_response``).
 
-    ``readAt`` is the only part of the answer that is not a part of its version: each request changes it.
+    ``readAt``, ``now`` and ``durationSeconds`` are the only parts of the answer that are not parts of its version: each
+    request can change them.
     """
-    text = to_json(answer)
-    version = text.replace(f'"readAt":"{answer["readAt"]}"', "", 1)  # quotation marks in values are escaped
+    text = version = to_json(answer)
+    for name in ("readAt", "now", "durationSeconds"):
+        if name in answer:  # quotation marks in values are escaped, and these names are the first ones in the answer
+            version = version.replace(f'"{name}":{to_json(answer[name])}', "", 1)
     return conditional_response(request_headers, _JSON_HEADERS | {"ETag": entity_tag(version)}, text)
+
+
+def list_response(request_headers: Mapping[str, str], answer: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the response with another answer (see ``conditional_response``).
+
+    ``now``, and the durations of what has not ended, are not parts of its version.
+    """
+    version = entity_tag(to_json(_without_clock(answer)))
+    return conditional_response(request_headers, _JSON_HEADERS | {"ETag": version}, to_json(answer))
+
+
+def _without_clock(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_without_clock(part) for part in value]
+    if not isinstance(value, dict):
+        return value
+    growing = {"now", "durationSeconds"} if value.get("endedAt", "") is None else {"now"}
+    return {name: _without_clock(part) for name, part in value.items() if name not in growing}
 
 
 def conditional_response(request_headers: Mapping[str, str], headers: Mapping[str, str], body: str) -> dict[str, Any]:

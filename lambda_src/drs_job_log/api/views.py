@@ -2,51 +2,89 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
+from drs_job_log.api.entries import estimate_entry, format_optional, full_counts, rto_entry, seconds_between, started_at
 from drs_job_log.api.parameters import create_token
 from drs_job_log.api.progress_entries import progress_entries
+from drs_job_log.model.estimate import ExecutionEstimate
 from drs_job_log.model.events import format_time, revision_of
 from drs_job_log.model.json_text import to_json
+from drs_job_log.model.progress import SUMMARY_KEYS
+from drs_job_log.model.rto import is_launch, rto_of
+from drs_job_log.model.summary import summary_of
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from datetime import datetime
+
     from drs_job_log.api.execution_log import EventLog
     from drs_job_log.api.parameters import Query
+    from drs_job_log.api.status import Status
     from drs_job_log.model.events import JobLogEvent
+    from drs_job_log.model.progress import Progress
+    from drs_job_log.model.summary import JobSummary
 
 # A Lambda response has at most 6 MB. Lambda encodes the body as a JSON string, which can double its size.
 # https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
 _MAX_BODY_BYTES: Final = 2816 * 1024
 _MAX_LOGS_BYTES: Final = 1536 * 1024
 
+# The supported number of jobs in an execution is 20. Other senders can report any number.
+_MAX_WAVES: Final = 200
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ViewOptions:
+    """What the log does not contain: the time, the recovery time objective of the module in minutes, the estimate."""
+
+    now: datetime
+    rto_minutes: int | None = None
+    estimate: ExecutionEstimate = field(default_factory=ExecutionEstimate)
+
 
 def execution_view(  # noqa: PLR0917
-    execution_id: str, status: str, settled: bool, log: EventLog, query: Query, status_reason: str | None = None
+    execution_id: str,
+    status: Status,
+    log: EventLog,
+    query: Query,
+    options: ViewOptions,
+    planned_waves: int | None = None,
 ) -> dict[str, Any]:
     """Return the answer for an execution. Without events, its status is NO_EVENTS."""
     return {
         "executionId": execution_id,
-        "status": status,
-        "settled": settled,
-        "statusReason": status_reason,
-    } | _view(log, query, execution_id)
+        "status": status.word,
+        "settled": status.settled,
+        "statusReason": status.reason,
+    } | _view(log, query, execution_id, status.word, options, planned_waves)
 
 
-def job_view(job_id: str, log: EventLog, query: Query) -> dict[str, Any]:
+def job_view(job_id: str, log: EventLog, query: Query, options: ViewOptions) -> dict[str, Any]:
     """Return the answer for a job. It is settled soon after the job ends, since no further wave concerns it.
 
-    The time is that of the read: a cached log may lack events after it.
+    This depends on the time of the read: a cached log may lack events after it.
     """
-    now = log.read_at
+    read_at = log.read_at
+    status = log.progress.status
     return {
         "jobId": job_id,
         "executionId": log.execution_id,
-        "status": log.progress.status,
-        "settled": log.unread is None and (log.progress.is_complete(now) or log.progress.is_idle(now)),
-    } | _view(log, query, job_id)
+        "status": status,
+        "settled": log.unread is None and (log.progress.is_complete(read_at) or log.progress.is_idle(read_at)),
+    } | _view(log, query, job_id, status, options)
 
 
-def _view(log: EventLog, query: Query, resource_id: str) -> dict[str, Any]:
+def _view(  # noqa: PLR0917
+    log: EventLog,
+    query: Query,
+    resource_id: str,
+    status: str,
+    options: ViewOptions,
+    planned_waves: int | None = None,
+) -> dict[str, Any]:
     """Return the common part of the answers. ``logs`` is a page; the other keys describe the whole log."""
     rest = log.after(query.after, query.since, query.limit + 1)
     page: list[dict[str, Any]] = []
@@ -61,16 +99,69 @@ def _view(log: EventLog, query: Query, resource_id: str) -> dict[str, Any]:
     position = rest[len(page) - 1][0] if page else query.after
     # A log that takes several requests to read gets more events with each of them.
     has_more = len(page) < len(rest) or (log.is_partial and not log.is_full)
+    states = log.job_states
+    summaries = {job_id: summary_of(state, None) for job_id, state in states.items()}
+    # As for the status of a job, events of other senders decide only without events of the collector.
+    collected = [summaries[job_id] for job_id, state in states.items() if state.is_collected]
+    facts = _facts(log.progress, collected or list(summaries.values()), status, options)
+    waves = _waves(log.progress, summaries)
     # A page can exceed its limit if it has one event.
-    entries = progress_entries(log.progress, _MAX_BODY_BYTES - min(page_size, _MAX_LOGS_BYTES))
+    rest_size = _MAX_BODY_BYTES - min(page_size, _MAX_LOGS_BYTES) - len(to_json(waves))
+    entries = progress_entries(log.progress, rest_size, options.estimate.servers)
     return {
         "readAt": format_time(log.read_at),
+        "now": format_time(options.now),
+        **facts,
         "logs": page,
         "summary": log.progress.summary,
+        "plannedWaves": planned_waves,
+        "waves": waves,
         **entries,
         "truncated": entries["truncated"] or log.is_partial,
         "nextToken": create_token(position, resource_id) if has_more else None,
     }
+
+
+def _facts(progress: Progress, jobs: Sequence[JobSummary], status: str, options: ViewOptions) -> dict[str, Any]:
+    """Return the duration of the execution or job, its numbers of stalled and slow servers, estimate and objective."""
+    is_running = status == "IN_PROGRESS"
+    start = started_at(progress)
+    end = options.now if is_running else progress.decided_at
+    launches = {job.job_id for job in jobs if is_launch(job)}
+    rto = rto_of(
+        jobs,
+        options.rto_minutes,
+        options.now,
+        options.estimate.latest_end,
+        is_running=is_running,
+        counts=Counter(SUMMARY_KEYS[server.state] for server in progress.servers if server.job_id in launches),
+    )
+    return {
+        "durationSeconds": seconds_between(start, end),
+        "stalled": sum(server.stalled_at is not None for server in progress.servers),
+        "slow": sum(server.is_slow for server in options.estimate.servers.values()),
+        "estimate": estimate_entry(options.estimate),
+        "rto": rto_entry(rto),
+    }
+
+
+def _waves(progress: Progress, summaries: Mapping[str, JobSummary]) -> list[dict[str, Any]]:
+    """Return the LAUNCH jobs in the order of their creation."""
+    launches = sorted(
+        ((job, summaries[job.job_id]) for job in progress.jobs),
+        key=lambda one: (one[1].created_at, one[1].job_id),
+    )
+    return [
+        {
+            "number": number,
+            "jobId": job.job_id,
+            "status": job.status,
+            "startedAt": format_time(job.started_at),
+            "endedAt": format_optional(job.ended_at),
+            "counts": full_counts(summary),
+        }
+        for number, (job, summary) in enumerate((one for one in launches if is_launch(one[1])), 1)
+    ][:_MAX_WAVES]
 
 
 def _log_entry(event: JobLogEvent) -> dict[str, Any]:
@@ -79,6 +170,8 @@ def _log_entry(event: JobLogEvent) -> dict[str, Any]:
         "timestamp": format_time(event.timestamp),
         "eventType": event.event_type,
         "source": event.source,
+        "account": _text(event.detail.get("account")),
+        "region": _text(event.detail.get("region")),
         "jobId": event.job_id,
         "sourceServerId": event.source_server_id,
         "serverName": event.source_server_name,
@@ -86,5 +179,10 @@ def _log_entry(event: JobLogEvent) -> dict[str, Any]:
         "ec2InstanceId": event.ec2_instance_id,
         "message": event.message,
         "error": event.error,
+        "durationSeconds": event.duration_seconds,
         "revision": revision_of(event.detail) or None,
     }
+
+
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) else None

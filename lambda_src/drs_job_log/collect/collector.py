@@ -4,32 +4,38 @@ from __future__ import annotations
 
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from aws_lambda_powertools import Logger
+from botocore.exceptions import ClientError
 
 from drs_job_log.collect.event_bus import batches, to_text
 from drs_job_log.collect.job_log import (
+    RTO_TAG,
     corrections,
     creation_time_of,
     deletion,
-    durations,
     ended_before,
     execution_of,
+    has_invalid_rto,
     named_servers,
     published_ends,
+    rto_minutes_of,
     server_ids,
     stalled_items,
+    timings,
     to_detail,
 )
 from drs_job_log.collect.tracker import RESEND_AFTER, JobTracker
 from drs_job_log.errors import collect_errors, reason_of
 from drs_job_log.model.events import format_time
+from drs_job_log.model.progress import MAX_RTO_MINUTES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Set as AbstractSet
 
     from mypy_boto3_drs.type_defs import JobTypeDef
 
@@ -42,10 +48,17 @@ if TYPE_CHECKING:
     Item = TypeVar("Item")
     Result = TypeVar("Result")
 
-_POOL_SIZE: Final = 10
+_READERS: Final = 10
+
+# A PutEvents request needs about 5 ms at the CPU share of 256 MB, so a few threads use the share while others wait for
+# EventBridge. For 10,000 new events, ten threads need a tenth more CPU time, to switch between them.
+_WRITERS: Final = 4
 
 # Extends the listed period, so that a job that was created at its start is listed, also if the clock of DRS differs.
 _LIST_MARGIN: Final = timedelta(minutes=5)
+
+# The same for a pass that lists only new jobs. If the clocks differ more, the next whole listing has the new job.
+_NEW_JOB_MARGIN: Final = timedelta(minutes=1)
 
 # The look-back period is listed about once a minute. Less than a minute, because scheduled invocations can start early.
 _WHOLE_LISTING_INTERVAL: Final = timedelta(seconds=50)
@@ -53,6 +66,9 @@ _WHOLE_LISTING_INTERVAL: Final = timedelta(seconds=50)
 # Reserved at the end of an invocation: to put events on the bus even if a DRS call hangs, and to emit the metrics.
 _SECONDS_FOR_PUTS: Final = 3.0
 _SECONDS_FOR_METRICS: Final = 1.0
+
+# Errors of DescribeJobLogItems for a job that was deleted.
+_NO_SUCH_JOB: Final = frozenset({"ResourceNotFoundException", "ValidationException"})
 
 _COLLECTION_FAILED: Final = "Collection failed"
 
@@ -94,6 +110,10 @@ class PassResult:
         The number of jobs that are due, and of events put on the bus.
     running_jobs, running_executions
         The number of running jobs and of their executions. A job without an execution counts as one execution.
+    executions_over_rto
+        The number of running executions that exceed their recovery time objective.
+    invalid_rto_tags
+        The number of running jobs with an invalid tag ``RtoMinutes``.
     active_jobs
         The number of jobs that the next pass reads: running jobs with a recent item, and jobs with unsent events.
     servers
@@ -106,6 +126,8 @@ class PassResult:
     emitted: int
     running_jobs: int
     running_executions: int
+    executions_over_rto: int
+    invalid_rto_tags: int
     active_jobs: int
     servers: Mapping[str, int]
     failures: Mapping[str, str]
@@ -113,12 +135,17 @@ class PassResult:
 
 @dataclass(frozen=True, slots=True)
 class TrackedJob:
-    """A job, its target and its tracker. ``launches``: the jobs that launched what a TERMINATE job terminates."""
+    """A job, its target and its tracker.
+
+    ``launches``: the jobs that launched what a TERMINATE job terminates. ``is_listed``: whether this pass listed the
+    job. Otherwise, ``job`` is from an earlier pass.
+    """
 
     drs: DrsClient
     job: JobTypeDef
     tracker: JobTracker
     launches: Sequence[JobTypeDef] = ()
+    is_listed: bool = True
 
     def __str__(self) -> str:
         return f"{self.job['jobID']} in {self.drs}"
@@ -157,8 +184,8 @@ class Collector:
         self._was_cut_off = False
         # Targets that could not be read in the last pass. They are read last, so that they do not delay the others.
         self._failed_targets: set[DrsClient] = set()
-        self._readers = ThreadPoolExecutor(_POOL_SIZE)
-        self._writers = ThreadPoolExecutor(_POOL_SIZE)
+        self._readers = ThreadPoolExecutor(_READERS)
+        self._writers = ThreadPoolExecutor(_WRITERS)
 
     def collect(
         self, request: PassRequest, now: datetime, seconds_left: Callable[[], float] = lambda: 900.0
@@ -227,6 +254,8 @@ class Collector:
             emitted=emitted,
             running_jobs=len(running),
             running_executions=len({tracker.execution_id for tracker in running}),
+            executions_over_rto=executions_over_rto(trackers, now),
+            invalid_rto_tags=sum(tracker.has_invalid_rto for tracker in running),
             active_jobs=sum(tracker.is_active(now) for tracker in trackers),
             servers=sum((tracker.servers for tracker in running), Counter()),
             failures=failures,
@@ -252,62 +281,81 @@ class Collector:
             ]
             return [TrackedJob(drs, job, JobTracker(), self._launches_of(drs, job)) for job in requested]
 
+        listed_at = self._listed_at.get(drs)
+        if listed_at is None or abs(now - listed_at) >= _WHOLE_LISTING_INTERVAL:  # the clock can be set back
+            return self._list_all(drs, now)
+        return self._list_new(drs, now, listed_at)
+
+    def _list_all(self, drs: DrsClient, now: datetime) -> list[TrackedJob]:
+        """List the jobs of the look-back period and unfinished ones. The first time, list all jobs."""
         start = now - self._settings.lookback
-        since = self._listing_start(drs, now)
-        known = self._trackers.get(drs, {})
-        in_listing = {
-            job_id: tracker
-            for job_id, tracker in known.items()
-            if since is None or (tracker.created_at and tracker.created_at >= since)
-        }
         unfinished = {
             job_id
-            for job_id, tracker in in_listing.items()
+            for job_id, tracker in self._trackers.get(drs, {}).items()
             if tracker.settled is None or (tracker.job and not ended_before(tracker.job, start))
         }
-        if since:
-            listed = drs.jobs(since=since - _LIST_MARGIN)
-        elif drs in self._trackers:
-            listed = drs.jobs(since=start - _LIST_MARGIN)
-            if older := sorted(unfinished - {job["jobID"] for job in listed}):
-                listed += drs.jobs(ids=older)
-        else:
-            listed = drs.jobs()  # a job from before the look-back period may still run
+        # A job from before the look-back period may still run.
+        listed = drs.jobs(since=start - _LIST_MARGIN) if drs in self._trackers else drs.jobs()
+        due = self._due(drs, listed, unfinished, now)
+        self._trackers[drs] = {job_id: tracked.tracker for job_id, tracked in due.items()}
+        self._listed_at[drs] = now
+        return list(due.values())
+
+    def _list_new(self, drs: DrsClient, now: datetime, listed_at: datetime) -> list[TrackedJob]:
+        """List the jobs that were created since the last listing of all jobs, and the due jobs that need a listing.
+
+        DRS returns all servers of a job. For 20 jobs with 100 servers, to parse them takes a seventh of the CPU time of
+        a pass.
+        """
+        known = self._trackers[drs]
+        to_read = {
+            job_id: tracker
+            for job_id, tracker in known.items()
+            if tracker.listed and tracker.should_read(tracker.listed, now)
+        }
+        to_list = {job_id for job_id, tracker in to_read.items() if tracker.needs_listing}
+        due = self._due(drs, drs.jobs(since=listed_at - _NEW_JOB_MARGIN), to_list, now)
+        self._trackers[drs] = known | {job_id: tracked.tracker for job_id, tracked in due.items()}
+        unlisted = [
+            TrackedJob(drs, tracker.listed, tracker, self._launches_of(drs, tracker.listed), is_listed=False)
+            for job_id, tracker in to_read.items()
+            if tracker.listed and job_id not in due
+        ]
+        return [*due.values(), *unlisted]
+
+    def _due(
+        self, drs: DrsClient, listed: Sequence[JobTypeDef], expected: AbstractSet[str], now: datetime
+    ) -> dict[str, TrackedJob]:
+        """Return the due jobs of a list by ID. List the expected jobs that are not in it, and find those that are gone.
+
+        The result contains a job that is gone if it was deleted while it ran.
+        """
+        if others := sorted(expected - {job["jobID"] for job in listed}):
+            listed = [*listed, *drs.jobs(ids=others)]
         self._remember_launches(drs, listed)
+        start, known = now - self._settings.lookback, self._trackers.get(drs, {})
         # By ID, since a new job can move another job to the next page while the pages are read.
         due = {
-            job["jobID"]: job
+            job["jobID"]: TrackedJob(drs, job, known.get(job["jobID"]) or JobTracker(), self._launches_of(drs, job))
             for job in listed
-            if job["jobID"] in unfinished or (not ended_before(job, start) and self._is_selected(drs, job))
+            if job["jobID"] in expected or (not ended_before(job, start) and self._is_selected(drs, job))
         }
-        trackers = {job_id: known.get(job_id) or JobTracker() for job_id in due}
-        for job_id, tracker in trackers.items():
-            tracker.execution_id = execution_of(due[job_id], self._settings.execution_id_tag) or job_id
-            tracker.created_at = creation_time_of(due[job_id])
+        for job_id, tracked in due.items():
+            job, tracker = tracked.job, tracked.tracker
+            tracker.execution_id = execution_of(job, self._settings.execution_id_tag) or job_id
+            tracker.created_at = creation_time_of(job)
+            tracker.listed = job if tracker.settled is None else None
+            tracker.rto_minutes = rto_minutes_of(job) or self._settings.rto_minutes
+            tracker.has_invalid_rto = has_invalid_rto(job)
             if tracker.deletion:  # DRS lists the job again
                 tracker.is_running = True
             tracker.missing_since = tracker.deletion = None
-        for job_id in unfinished - due.keys():
+        for job_id in expected - due.keys():
             tracker = known[job_id]
             tracker.missing_since = tracker.missing_since or now
             if tracker.job and tracker.settled is None and (tracker.deletion or tracker.is_running):
-                trackers[job_id], due[job_id] = tracker, tracker.job
-        others = {job_id: tracker for job_id, tracker in known.items() if job_id not in in_listing}
-        self._trackers[drs] = others | trackers
-        if since is None:
-            self._listed_at[drs] = now
-        return [TrackedJob(drs, job, trackers[job_id], self._launches_of(drs, job)) for job_id, job in due.items()]
-
-    def _listing_start(self, drs: DrsClient, now: datetime) -> datetime | None:
-        """Return the creation time from which on jobs are listed: that of the oldest active job, or the last listing.
-
-        Return None about once a minute: the look-back period is then listed.
-        """
-        listed_at = self._listed_at.get(drs)
-        if listed_at is None or abs(now - listed_at) >= _WHOLE_LISTING_INTERVAL:  # the clock can be set back
-            return None
-        active = [tracker.created_at for tracker in self._trackers[drs].values() if tracker.is_active(now)]
-        return min((time for time in active if time), default=listed_at) if None not in active else None
+                due[job_id] = TrackedJob(drs, tracker.job, tracker, self._launches_of(drs, tracker.job))
+        return due
 
     def _remember_launches(self, drs: DrsClient, jobs: Sequence[JobTypeDef]) -> None:
         launches = self._launches.setdefault(drs, {})
@@ -364,9 +412,16 @@ class Collector:
     def _read_job(self, tracked: TrackedJob, now: datetime, failures: dict[str, str]) -> list[BusEntry]:
         """Read the log of a job and return its new events. The table is read if the tracker may be out of date."""
         job, tracker = tracked.job, tracked.tracker
-        log = tracker.read(tracked.drs, job, now)
+        try:
+            log = tracker.read(tracked.drs, job, now)
+        except ClientError as error:
+            if tracked.is_listed or error.response["Error"]["Code"] not in _NO_SUCH_JOB:
+                raise
+            return self._list_and_read(tracked, now, failures)
         oldest_kept = format_time(now - self._settings.retention)  # older events would expire immediately
         derived = stalled_items(job, log, self._settings.stalled_after, now)
+        if not tracked.is_listed and (tracker.is_ending or tracker.unsent([item.key for item in derived], now)):
+            return self._list_and_read(tracked, now, failures)
         by_key = {item.key: item for item in (*log.items, *derived) if item.time >= oldest_kept}
         new = tracker.unsent(by_key, now)
         if (
@@ -386,11 +441,19 @@ class Collector:
                     "and are not in the table: check the rule, the queue and ingest. The collector sends them again"
                 )
         tracker.resent = not_stored | {key for key in new if key in tracker.emitted}
-        tracker.job, tracker.read_at, tracker.settled = job, now, None
+        tracker.job, tracker.listed, tracker.read_at, tracker.settled = job, job, now, None
         tracker.keys, tracker.is_running = frozenset(by_key), not log.is_complete
         tracker.settle()
         items = [by_key[key] for key in new]
-        return self._entries(tracked, items, durations(job, log, items), failures)
+        return self._entries(tracked, items, timings(job, log, items), failures)
+
+    def _list_and_read(self, tracked: TrackedJob, now: datetime, failures: dict[str, str]) -> list[BusEntry]:
+        """List a job that this pass has not listed, and read its log. It is missing if DRS does not list it."""
+        listed = tracked.drs.jobs(ids=[tracked.job["jobID"]])
+        if not listed:
+            tracked.tracker.missing_since = now
+            return []
+        return self._read_job(replace(tracked, job=listed[0], is_listed=True), now, failures)
 
     def _read_deleted(self, tracked: TrackedJob, now: datetime, failures: dict[str, str]) -> list[BusEntry]:
         """Return the event of a job that was deleted while it ran, unless it was sent."""
@@ -404,7 +467,7 @@ class Collector:
             return []
         tracker.deletion = tracker.deletion or deletion(job, tracker.stored | tracker.emitted.keys())
         tracker.keys, tracker.is_running = frozenset({tracker.deletion.key}), False
-        new = [tracker.deletion] if tracker.should_send(tracker.deletion.key, now) else []
+        new = [tracker.deletion] if tracker.has_unsent(now) else []
         tracker.settle()
         return self._entries(tracked, new, {}, failures)
 
@@ -412,10 +475,20 @@ class Collector:
         tracked.tracker.update_stored(self._table.stored(tracked.job["jobID"], self._settings.collector_sources))
 
     def _entries(
-        self, tracked: TrackedJob, new: Sequence[JobLogItem], seconds: Mapping[str, float], failures: dict[str, str]
+        self,
+        tracked: TrackedJob,
+        new: Sequence[JobLogItem],
+        timing: Mapping[str, Mapping[str, Any]],
+        failures: dict[str, str],
     ) -> list[BusEntry]:
-        """Return the events of new items."""
+        """Return the events of new items. ``timing``: see ``timings``."""
         job = tracked.job
+        if has_invalid_rto(job) and any(item.event_type == "JOB_STARTED" for item in new):
+            logger.warning(
+                f"Tag {RTO_TAG} ignored: it must be a whole number of minutes from 1 to {MAX_RTO_MINUTES}",
+                job_id=job["jobID"],
+                value=job.get("tags", {})[RTO_TAG][:100],
+            )
         names: Mapping[str, str] = {}
         if ids := named_servers(job, new) if new else set():
             # Events can be sent without names.
@@ -423,7 +496,7 @@ class Collector:
                 names = tracked.drs.names(ids)
         entries = []
         for item in new:
-            detail = to_detail(item, job, names, seconds, self._settings.execution_id_tag, launches=tracked.launches)
+            detail = to_detail(item, job, names, timing, self._settings.execution_id_tag, launches=tracked.launches)
             facts = {} if item.source_server_id else detail
             entries.append(BusEntry(to_text(detail), item.key, tracked.tracker, facts))
         return entries
@@ -440,6 +513,25 @@ class Collector:
             reasons = "; ".join(sorted(set(rejected.values())))
             raise NotPutError(f"EventBridge rejected {len(rejected)} of {len(batch)} events: {reasons}")
         return len(batch)
+
+
+def executions_over_rto(trackers: Iterable[JobTracker], now: datetime) -> int:
+    """Return the number of running executions that exceed their recovery time objective.
+
+    The time begins with the creation of the first LAUNCH job of the execution. An execution whose running jobs have
+    launched all their servers does not exceed it. If its jobs have different objectives, the shortest one applies.
+    """
+    by_execution: dict[str, list[JobTracker]] = {}
+    for tracker in trackers:
+        if tracker.is_launch and tracker.created_at:
+            by_execution.setdefault(tracker.execution_id, []).append(tracker)
+    exceeded = 0
+    for jobs in by_execution.values():
+        minutes = min((job.rto_minutes for job in jobs if job.rto_minutes), default=None)
+        start = min(job.created_at for job in jobs if job.created_at)
+        if minutes and now - start > timedelta(minutes=minutes):
+            exceeded += any(job.is_running and job.has_servers_to_launch for job in jobs)
+    return exceeded
 
 
 def _run_all(

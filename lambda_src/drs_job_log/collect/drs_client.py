@@ -87,7 +87,11 @@ class DrsClient:
         if self._client and (self._expiration is None or datetime.now(UTC) < self._expiration - _RENEW_BEFORE):
             return
         self._client = config.client(
-            "drs", max_attempts=_MAX_ATTEMPTS, region_name=self._target.region, **self._assumed_credentials()
+            "drs",
+            max_attempts=_MAX_ATTEMPTS,
+            parameter_validation=False,  # DRS validates requests itself
+            region_name=self._target.region,
+            **self._assumed_credentials(),
         )
 
     def _assumed_credentials(self) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from operator import attrgetter
@@ -26,7 +27,10 @@ from drs_job_log.model.events import (
     time_of_key,
 )
 from drs_job_log.model.json_text import to_json
-from drs_job_log.model.progress import OUTCOMES, JobState, job_state_of
+from drs_job_log.model.progress import MAX_RTO_MINUTES, OUTCOMES, JobState, job_state_of
+from drs_job_log.model.steps import FINAL_SERVER_EVENTS, STEP_EVENTS, step_seconds
+from drs_job_log.model.summary import SUMMARY_EVENTS, summary_entry
+from drs_job_log.model.truncate import truncate_texts
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -47,9 +51,16 @@ _STATUS_GRACE: Final = timedelta(seconds=30)
 # Ages of an ended job at which its log is read again, since DRS can add items late.
 LATE_READS: Final = (_STATUS_GRACE, _END_GRACE)
 
-# EventBridge accepts 256 KB. Above this size, the end of a job contains only _KEPT_KEYS of its servers.
+# EventBridge accepts 256 KB. Above this size, the end of a job has only _KEPT_KEYS of its servers, with short texts.
 _MAX_SERVERS_BYTES: Final = 160 * 1024
-_KEPT_KEYS: Final = ("sourceServerID", "launchStatus", "recoveryInstanceID", "state")
+_SHORT_TEXT_BYTES: Final = 200
+_KEPT_KEYS: Final = (
+    *("sourceServerID", "launchStatus", "recoveryInstanceID", "ec2InstanceID"),
+    *("state", "startedAt", "endedAt", "stepSeconds", "error"),
+)
+
+# The tag of a job with its recovery time objective in minutes.
+RTO_TAG: Final = "RtoMinutes"
 
 # End of a step → its start.
 _STEP_STARTS: Final[Mapping[str, str]] = {
@@ -273,45 +284,55 @@ def deletion(job: JobTypeDef, keys: Collection[str]) -> JobLogItem:
     return _item(job, time, "JOB_DELETED", {}, is_derived=True)
 
 
-def durations(job: JobTypeDef, log: JobLog, ends: Collection[JobLogItem]) -> dict[str, float]:
-    """Return the durations of completed steps, and of the job if it is a LAUNCH job that ended.
+def timings(job: JobTypeDef, log: JobLog, ends: Collection[JobLogItem]) -> dict[str, dict[str, Any]]:
+    """Return the keys of the details of items that depend on earlier items, by the key of the item.
 
-    ``ends`` are the items whose steps are requested. Keys: the key of the item that ends the step or the job. Values:
-    seconds.
+    ``durationSeconds``: at the end of a step, and of a LAUNCH job. ``stepSeconds``: at the final event of a server
+    (``FINAL_SERVER_EVENTS``). They depend on no later item, so that each instance sends the same event.
+    ``ends`` are the items that are requested.
     """
-    seconds: dict[str, float] = {}
-    newest: dict[tuple[str | None, str], datetime] = {}
+    details: dict[str, dict[str, Any]] = {}
+    times: dict[str, dict[str, datetime]] = {}
+    requested = {item.key for item in ends}
     servers = {item.source_server_id for item in ends}
     for item in log.items if ends else ():
         if (server := item.source_server_id) not in servers:
             continue
-        newest[server, item.event_type] = item.timestamp
-        step_start = newest.get((server, _STEP_STARTS.get(item.event_type, "")))
-        if step_start and "state" not in item.detail:  # a derived item has the time of the job's end, not of the step's
-            seconds[item.key] = (item.timestamp - step_start).total_seconds()
+        of_server = times.setdefault(server or "", {})
+        is_logged = "state" not in item.detail  # a derived item has the time of the job's end, not of the step's
+        if is_logged and item.event_type in STEP_EVENTS:
+            of_server[item.event_type] = item.timestamp
+        if item.key not in requested:
+            continue
+        detail: dict[str, Any] = {}
+        start = of_server.get(_STEP_STARTS.get(item.event_type, ""))
+        if start and is_logged:
+            detail["durationSeconds"] = (item.timestamp - start).total_seconds()
         elif (
             item.event_type in JOB_ENDS
             and job.get("type") == "LAUNCH"
             and (created := _time(job.get("creationDateTime")))
         ):
-            seconds[item.key] = (item.timestamp - created).total_seconds()
-    return seconds
+            detail["durationSeconds"] = (item.timestamp - created).total_seconds()
+        if server and item.event_type in FINAL_SERVER_EVENTS:
+            detail["stepSeconds"] = step_seconds(of_server) or None
+        details[item.key] = detail
+    return details
 
 
 def to_detail(
     item: JobLogItem,
     job: JobTypeDef,
     names: Mapping[str, str],
-    seconds: Mapping[str, float],
+    timing: Mapping[str, Mapping[str, Any]],
     execution_id_tag: str,
     *,
     launches: Sequence[JobTypeDef] = (),
 ) -> dict[str, Any]:
     """Return the detail of the item's "DRS Job Log" event. Unknown values are absent.
 
-    ``names`` maps server IDs to names. ``seconds`` maps item keys to durations (see ``durations``). ``launches`` are
-    the jobs that launched what a TERMINATE job terminates. TerminateRecoveryInstances takes no tags, so the job has
-    the execution of these jobs.
+    ``names`` maps server IDs to names. ``timing``: see ``timings``. ``launches`` are the jobs that launched what a
+    TERMINATE job terminates. TerminateRecoveryInstances takes no tags, so the job has the execution of these jobs.
     """
     initiated_by = job.get("initiatedBy")
     tagged = {execution_of(launch, execution_id_tag) for launch in launches}
@@ -334,7 +355,8 @@ def to_detail(
         "isDrill": initiated_by == "START_DRILL" if initiated_by and job.get("type") == "LAUNCH" else None,
         "launchJobIDs": sorted(launch["jobID"] for launch in launches) or None,
         "sourceServerName": name,
-        "durationSeconds": seconds.get(item.key),
+        **_summary_keys(item, job),
+        **timing.get(item.key, {}),
         "message": item.detail.get("message") or event_message(item, initiated_by, name or server),
     }
     if "participatingServers" in values:  # the end of a job names the servers whose names became known late
@@ -343,6 +365,25 @@ def to_detail(
             for server in values["participatingServers"]
         ]
     return {key: value for key, value in values.items() if value is not None}
+
+
+def _summary_keys(item: JobLogItem, job: JobTypeDef) -> dict[str, Any]:
+    """Return what the events about the whole job state for its summary."""
+    if item.event_type not in SUMMARY_EVENTS:
+        return {}
+    created = _time(job.get("creationDateTime"))
+    return {"createdAt": format_time(created) if created else None, "rtoMinutes": rto_minutes_of(job)}
+
+
+def rto_minutes_of(job: JobTypeDef) -> int | None:
+    """Return the recovery time objective in the job's tag ``RtoMinutes``. None without the tag, or if it is invalid."""
+    text = job.get("tags", {}).get(RTO_TAG, "")
+    return int(text) if re.fullmatch("[0-9]{1,5}", text) and 1 <= int(text) <= MAX_RTO_MINUTES else None
+
+
+def has_invalid_rto(job: JobTypeDef) -> bool:
+    """Whether the job has a tag ``RtoMinutes`` that is not a whole number from 1 to ``MAX_RTO_MINUTES``."""
+    return RTO_TAG in job.get("tags", {}) and rto_minutes_of(job) is None
 
 
 def execution_of(job: JobTypeDef, execution_id_tag: str) -> str | None:
@@ -533,18 +574,21 @@ def _with_outcome(end: JobLogItem, job: JobTypeDef, state: JobState) -> JobLogIt
     listed = set(server_ids(job))
     servers: list[dict[str, Any]] = [
         *(
-            {**server, **_state_entry(state.servers, server.get("sourceServerID"))}
+            {**server, **_server_entry(state.servers, server.get("sourceServerID"))}
             for server in job.get("participatingServers", [])
         ),
         # Servers that only the log names.
         *(
-            {"sourceServerID": one.id, "state": one.state}
+            {"sourceServerID": one.id, **summary_entry(one)}
             for one in state.counted
             if one.id in state.servers and one.id not in listed
         ),
     ]
     if len(to_json(servers)) > _MAX_SERVERS_BYTES:
-        servers = [{key: server[key] for key in _KEPT_KEYS if key in server} for server in servers]
+        servers = [
+            truncate_texts({key: server[key] for key in _KEPT_KEYS if key in server}, _SHORT_TEXT_BYTES)
+            for server in servers
+        ]
     resources = [{**resource, **_state_entry(state.resources, resource["resourceID"])} for resource in _resources(job)]
     detail = {
         **end.detail,
@@ -554,6 +598,11 @@ def _with_outcome(end: JobLogItem, job: JobTypeDef, state: JobState) -> JobLogIt
         "message": end_message(job.get("initiatedBy"), state),
     }
     return replace(end, event_type=stored_end_type(outcome), detail=detail)
+
+
+def _server_entry(servers: Mapping[str, Participant], id_: str | None) -> dict[str, Any]:
+    server = servers.get(id_ or "")
+    return summary_entry(server) if server else {}
 
 
 def _state_entry(participants: Mapping[str, Participant], id_: str | None) -> dict[str, str]:

@@ -45,10 +45,16 @@ class JobTracker:
     ----------
     job, read_at
         The job as DRS listed it when its log was last read and compared with the table, and when this was.
+    listed
+        The job as DRS listed it last. None for a settled job.
     created_at
         When the job was created. None if DRS does not state it.
     execution_id
         The execution ID in the job's tag. Without the tag, the job ID.
+    rto_minutes
+        The recovery time objective of the job: its tag, else that of the module. None if it has none.
+    has_invalid_rto
+        Whether its tag is invalid.
     log
         What the last read of the log returned. None before the first read, and for a settled job.
     stored
@@ -63,6 +69,8 @@ class JobTracker:
         The keys of all events that the last read of the log returned.
     is_running
         Whether a further item is expected.
+    is_ending
+        Whether the job has ended according to its status or its log, when the log was last read.
     failures
         The failures of the last read: subject → reason.
     settled
@@ -76,8 +84,11 @@ class JobTracker:
 
     job: JobTypeDef | None = None
     read_at: datetime | None = None
+    listed: JobTypeDef | None = None
     created_at: datetime | None = None
     execution_id: str = ""
+    rto_minutes: int | None = None
+    has_invalid_rto: bool = False
     log: JobLog | None = None
     stored: set[str] = field(default_factory=set)
     emitted: dict[str, datetime] = field(default_factory=dict)
@@ -85,6 +96,7 @@ class JobTracker:
     resent: set[str] = field(default_factory=set)
     keys: frozenset[str] = frozenset()
     is_running: bool = True
+    is_ending: bool = False
     failures: dict[str, str] = field(default_factory=dict)
     settled: int | None = None
     missing_since: datetime | None = None
@@ -101,9 +113,9 @@ class JobTracker:
         """
         items = self._reader.read(drs, job, now)
         # The end of a job also depends on the time.
-        is_ending = job.get("status") == "COMPLETED" or any(item.event_type == "JOB_END" for item in items)
+        self.is_ending = job.get("status") == "COMPLETED" or any(item.event_type == "JOB_END" for item in items)
         extended = None
-        if self.log and self.job and not is_ending and _listed_ids(job) == _listed_ids(self.job):
+        if self.log and self.job and not self.is_ending and _has_same_participants(job, self.job):
             extended = extend_log(self.log, items)
         self.log = extended or read_log(job, items, now)
         return self.log
@@ -117,20 +129,31 @@ class JobTracker:
         """Forget the log of a job, its keys and its servers, if the table contains all events of an ended job."""
         if self.job and not self.is_running and self.keys <= self.stored:
             self.settled = _listed_facts(self.job)
-            self.job = _without_participants(self.job)
+            self.job, self.listed = _without_participants(self.job), None
             self.log, self._reader, self.keys = None, LogReader(), frozenset()
             for keys in (self.stored, self.emitted, self.details, self.resent):
                 keys.clear()
 
     def published(self, now: datetime) -> dict[str, Mapping[str, Any]]:
         """Return the details of the events that are stored or were put on the bus recently."""
-        return {key: detail for key, detail in self.details.items() if not self.should_send(key, now)}
+        unsent = self.unsent(self.details, now)
+        return {key: detail for key, detail in self.details.items() if key not in unsent}
 
     @property
     def servers(self) -> Counter[str]:
         """The number of servers by state when the log was last read, if the job launches servers."""
-        is_launch = self.job is not None and self.job.get("type") == "LAUNCH"
-        return self.log.state.summary if self.log and is_launch else Counter()
+        return self.log.state.summary if self.log and self.is_launch else Counter()
+
+    @property
+    def is_launch(self) -> bool:
+        """Whether the job launches servers."""
+        return self.job is not None and self.job.get("type") == "LAUNCH"
+
+    @property
+    def has_servers_to_launch(self) -> bool:
+        """Whether some servers are not launched, when the log was last read."""
+        servers = self.servers
+        return servers["launched"] < servers.total()
 
     def is_active(self, now: datetime) -> bool:
         """Whether the next pass reads the log: the job runs and had a new item recently, or an event is not sent."""
@@ -156,6 +179,14 @@ class JobTracker:
         end = end_time_of(job)
         return end is not None and any(self.read_at < end + age <= now for age in LATE_READS)
 
+    @property
+    def needs_listing(self) -> bool:
+        """Whether the log can only be read after DRS listed the job again.
+
+        The events at the end of a job depend on its status and on each ``launchStatus``.
+        """
+        return self.is_ending or self.missing_since is not None
+
     def _is_changed(self, job: JobTypeDef) -> bool:
         """Whether DRS changed the status, the servers or the resources of the job since the last read."""
         if self.settled is not None:
@@ -168,12 +199,9 @@ class JobTracker:
         return bool(self.unsent(self.keys, now))
 
     def unsent(self, keys: Iterable[str], now: datetime) -> list[str]:
-        """Return the keys for which ``should_send`` is True, in their order."""
-        return [key for key in keys if self.should_send(key, now)]
-
-    def should_send(self, key: str, now: datetime) -> bool:
-        """Whether the event is not stored and was not put on the bus recently."""
-        return key not in self.stored and not (key in self.emitted and now - self.emitted[key] < RESEND_AFTER)
+        """Return the keys of the events that are not stored and were not put on the bus recently, in their order."""
+        recent, emitted = now - RESEND_AFTER, self.emitted  # each pass checks all keys
+        return [key for key in keys if key not in self.stored and not (key in emitted and emitted[key] > recent)]
 
     def needs_reconcile(self, key: str, now: datetime, poll_interval: timedelta) -> bool:
         """Whether the table may contain an event that ``stored`` lacks.
@@ -191,8 +219,8 @@ def _participants(job: JobTypeDef) -> tuple[Any, Any]:
     return job.get("participatingServers"), job.get("participatingResources")
 
 
-def _listed_ids(job: JobTypeDef) -> tuple[list[str], list[str]]:
-    return server_ids(job), resource_ids(job)
+def _has_same_participants(job: JobTypeDef, other: JobTypeDef) -> bool:
+    return job is other or (server_ids(job), resource_ids(job)) == (server_ids(other), resource_ids(other))
 
 
 def _without_participants(job: JobTypeDef) -> JobTypeDef:

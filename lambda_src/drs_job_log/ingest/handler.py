@@ -28,6 +28,7 @@ from drs_job_log.model.events import (
     parse,
     require_plausible_time,
 )
+from drs_job_log.model.summary import is_in_ledger
 from drs_job_log.notify.notifier import FailureNotifier, NotificationPendingError
 from drs_job_log.notify.outbox import due_group, due_message
 from drs_job_log.table import JobLogTable
@@ -259,8 +260,9 @@ def ingest(record: SQSRecord) -> IngestResult:
 
 def retention_of(event: JobLogEvent) -> timedelta:
     """Return the time to keep an event. A test event of the collector is only kept until the smoke test has read it."""
-    is_test = event.event_type == SMOKE_TEST and event.is_from_collector
-    return _TEST_RETENTION if is_test else settings.retention
+    if event.event_type == SMOKE_TEST and event.is_from_collector:
+        return _TEST_RETENTION
+    return settings.history if is_in_ledger(event) else settings.retention
 
 
 def update_execution(event: JobLogEvent, now: datetime) -> StatusUpdate | None:

@@ -66,6 +66,22 @@ class ExecutionRecord:
         return len(self.waves) >= max(self.wave_count, 1) and all(self.waves)
 
 
+@dataclass(frozen=True, slots=True)
+class ExecutionState:
+    """What the records of an execution say.
+
+    Attributes
+    ----------
+    is_over
+        Whether all records have a final status.
+    planned_waves
+        The number of planned waves. None if a record does not state it.
+    """
+
+    is_over: bool
+    planned_waves: int | None
+
+
 class ExecutionsTable:
     """The executions table. It is written only if ``update_status`` is enabled.
 
@@ -172,11 +188,19 @@ class ExecutionsTable:
                 self.unfinished = {job_id: ends - 1 for job_id, ends in self.unfinished.items() if ends > 1}
         return {job_id: executions.pop() for job_id, executions in found.items() if len(executions) == 1}
 
-    def is_over(self, execution_id: str) -> bool | None:
-        """Whether all records of the execution have a final status. None if the table has no record."""
-        status = self.settings.status_attribute
-        items = self._query(execution_id, ProjectionExpression="#status", names={"#status": status})
-        return all(self.is_final(to_python(item).get(status)) for item in items) if items else None
+    def state(self, execution_id: str) -> ExecutionState | None:
+        """Return what the records of an execution say about it. None if the table has no record."""
+        status, count = self.settings.status_attribute, self.settings.wave_count_attribute
+        names = {"#status": status, "#count": count}
+        items = self._query(execution_id, ProjectionExpression=", ".join(names), names=names)
+        if not items:
+            return None
+        records = [to_python(item) for item in items]
+        counts = [_wave_count(record.get(count)) for record in records]
+        return ExecutionState(
+            is_over=all(self.is_final(record.get(status)) for record in records),
+            planned_waves=int(sum(counts)) if all(0 < number < math.inf for number in counts) else None,
+        )
 
     def records(self, execution_id: str) -> list[ExecutionRecord]:
         """Return the records of an execution, with a consistent read."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
@@ -11,6 +12,7 @@ from aws_lambda_powertools.metrics import MetricUnit
 from drs_job_log import config
 from drs_job_log.link.executions_table import ExecutionsTable
 from drs_job_log.link.linker import Linker, LinkResult
+from drs_job_log.link.reindex import reindex
 from drs_job_log.table import JobLogTable
 
 if TYPE_CHECKING:
@@ -22,15 +24,26 @@ if TYPE_CHECKING:
 # Reserved at the end of an invocation, for requests in progress and the metrics.
 _SECONDS_TO_FINISH: Final = 8
 
+# To add the events of a large job to the ledger.
+_SECONDS_FOR_JOB: Final = 10
+
 logger = Logger()
 metrics = Metrics()
 settings = config.linker_settings()
 dynamodb: DynamoDBClient = config.client("dynamodb")
+table = JobLogTable(dynamodb, settings.table_name)
 linker = Linker(
-    JobLogTable(dynamodb, settings.table_name),
+    table,
     ExecutionsTable.from_settings(settings.executions_table, lambda: dynamodb),
     settings.collector_sources,
 )
+
+
+@dataclass(frozen=True, slots=True)
+class ReindexRequest:
+    """A request to add stored events to the ledger. ``after``: the job after which to continue."""
+
+    after: str | None
 
 
 class LinkError(RuntimeError):
@@ -39,8 +52,8 @@ class LinkError(RuntimeError):
 
 @logger.inject_lambda_context
 @metrics.log_metrics
-def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, int]:
-    """Link the events of all due jobs, and of the jobs in a manual request.
+def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+    """Link the events of all due jobs, or of the jobs in a manual request, or add stored events to the ledger.
 
     Raises
     ------
@@ -49,20 +62,31 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, i
     LinkError
         If an execution could not be looked up or updated, so that Lambda's Errors metric counts it.
     """
-    job_ids = parse_event(event)
-    result = linker.run(
-        datetime.now(UTC),
-        lambda: context.get_remaining_time_in_millis() / 1000 - _SECONDS_TO_FINISH,
-        job_ids=job_ids,
-    )
-    add_metrics(result, is_manual=bool(job_ids))
+    request = parse_event(event)
+
+    def seconds_left() -> float:
+        return context.get_remaining_time_in_millis() / 1000 - _SECONDS_TO_FINISH
+
+    if isinstance(request, ReindexRequest):
+        return asdict(
+            reindex(
+                table,
+                settings.collector_sources,
+                request.after,
+                lambda: seconds_left() > _SECONDS_FOR_JOB,
+            )
+        )
+    result = linker.run(datetime.now(UTC), seconds_left, job_ids=request)
+    add_metrics(result, is_manual=bool(request))
     if result.failures:
         raise LinkError("; ".join(f"{subject}: {reason}" for subject, reason in result.failures.items()))
     return {"events": result.events, "finished": result.updated}
 
 
-def parse_event(event: Mapping[str, Any]) -> Collection[str]:
-    """Return the job IDs of a manual request: ``{"jobIds": [...]}``. The event of the schedule is empty.
+def parse_event(event: Mapping[str, Any]) -> Collection[str] | ReindexRequest:
+    """Return the job IDs of a manual request, or the request to reindex. The event of the schedule is empty.
+
+    ``{"jobIds": [...]}``, ``{"reindex": true}``, and ``{"reindex": {"after": "drsjob-…"}}`` to continue.
 
     Raises
     ------
@@ -72,10 +96,15 @@ def parse_event(event: Mapping[str, Any]) -> Collection[str]:
     match event:
         case {"jobIds": [_, *_] as ids, **rest} if not rest and all(isinstance(id_, str) for id_ in ids):
             return [str(id_) for id_ in ids]
+        case {"reindex": True, **rest} if not rest:
+            return ReindexRequest(None)
+        case {"reindex": {"after": str() as after, **others}, **rest} if after and not others and not rest:
+            return ReindexRequest(after)
         case _ if not event:
             return ()
     raise ValueError(
-        'the event must be {} for all due jobs, or {"jobIds": ["drsjob-…", …]} for these jobs at once, '
+        'the event must be {} for all due jobs, {"jobIds": ["drsjob-…", …]} for these jobs at once, {"reindex": true} '
+        'to add stored events to the ledger, or {"reindex": {"after": "drsjob-…"}} to continue this, '
         f"not {event!r:.200}"
     )
 

@@ -90,6 +90,9 @@ _MAX_SORT_KEY_BYTES: Final = 1024
 _LISTS: Final = ("sourceServerIDs", "resourceIDs", "participatingServers", "participatingResources", "launchJobIDs")
 MAX_LIST_LENGTH: Final = 1000
 
+# A longer duration is an error of the sender.
+_MAX_SECONDS: Final = 1e9
+
 # Clocks differ, and an event can become older than the retention period while it waits in the queue.
 _TIME_TOLERANCE: Final = timedelta(days=1)
 
@@ -114,6 +117,8 @@ class JobLogEvent:
         The whole detail of the envelope. ``isDrill`` is a bool.
     resource_id
         The ID of a resource that the job recovers: the source network of a network recovery.
+    duration_seconds
+        The duration of the step or the job that the event ends.
     """
 
     job_id: str
@@ -129,6 +134,7 @@ class JobLogEvent:
     ec2_instance_id: str | None = None
     message: str | None = None
     error: str | None = None
+    duration_seconds: float | None = None
     is_foreign: bool = False
 
     @property
@@ -149,6 +155,15 @@ def event_key(time: str, event_id: str, foreign_source: str | None = None) -> st
     not take the key of an event of the collector or of AWS before they do. A source contains no "#".
     """
     return f"{time}#{event_id}" + ("" if foreign_source is None else f"#{foreign_source}")
+
+
+def ledger_key(created_at: str, job_id: str) -> str | None:
+    """Return the ``LedgerKey`` of a job, which sorts jobs by their creation. None if it is too long for a key.
+
+    ``created_at`` has the format of ``format_time``.
+    """
+    key = f"{created_at}#{job_id}"
+    return key if len(key.encode(errors="backslashreplace")) <= _MAX_SORT_KEY_BYTES else None
 
 
 def stored_end_type(outcome: object) -> str:
@@ -239,6 +254,7 @@ def parse(body: str, collector_sources: AbstractSet[str] = frozenset({EVENT_SOUR
         ec2_instance_id=_optional_text(detail.get("ec2InstanceID")),
         message=_optional_text(detail.get("message")),
         error=_optional_text(detail.get("error")),
+        duration_seconds=seconds_of(detail.get("durationSeconds")),
     )
 
 
@@ -284,6 +300,13 @@ def parse_time(name: str, value: object) -> datetime:
 def format_time(time: datetime) -> str:
     """Format an aware time in UTC with a fixed width, so that it sorts as text: ``2025-11-28T20:30:15.000000Z``."""
     return time.astimezone(UTC).isoformat(timespec="microseconds").removesuffix("+00:00") + "Z"
+
+
+def seconds_of(value: object) -> float | None:
+    """Return a duration in a detail in seconds. None if it is not a number, negative or longer than 30 years."""
+    if isinstance(value, bool) or not isinstance(value, (int, float, Decimal)):
+        return None
+    return float(value) if 0 <= value < _MAX_SECONDS else None
 
 
 def _launch_result_detail(envelope: Mapping[str, Any]) -> dict[str, Any]:

@@ -9,10 +9,19 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from decimal import Decimal
 from itertools import chain
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from drs_job_log.model.events import RESOURCE_FAILURES, SERVER_FAILURES, is_job_end, revision_of
+from drs_job_log.model.events import (
+    RESOURCE_FAILURES,
+    SERVER_FAILURES,
+    InvalidEventError,
+    is_job_end,
+    parse_time,
+    revision_of,
+)
+from drs_job_log.model.steps import STEP_EVENTS, current_step, step_seconds
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Sequence
@@ -25,13 +34,16 @@ _NEXT_WAVE_GRACE: Final = timedelta(minutes=15)
 # For this time after a job's end, its last events may still be in the queue or unlinked.
 _INFLIGHT_GRACE: Final = timedelta(minutes=2)
 
+# The longest recovery time objective: 30 days.
+MAX_RTO_MINUTES: Final = 43_200
+
 # States of a server in ascending order of finality. Of two events with the same time, the more final one applies.
 _STATES: Final = (
     *("PENDING", "SNAPSHOT", "CONVERSION", "LAUNCHING"),
     *("SKIPPED", "COMPLETED", "LAUNCHED", "FAILED", "TERMINATED"),
 )
 _FINALITY: Final[Mapping[str | None, int]] = {state: place for place, state in enumerate((None, *_STATES))}
-_ACTIVE_STATES: Final = frozenset({"PENDING", "SNAPSHOT", "CONVERSION", "LAUNCHING"})
+ACTIVE_STATES: Final = frozenset({"PENDING", "SNAPSHOT", "CONVERSION", "LAUNCHING"})
 
 # Job type → the state of a server for which the job succeeded. DRS uses the same values for launchStatus. Jobs of
 # other types, such as CREATE_CONVERTED_SNAPSHOT, launch nothing: a server succeeds unless it fails.
@@ -62,7 +74,7 @@ _NETWORK_STEPS: Final = _RESOURCE_STATES.keys() | {
 }
 
 # State of a server → its key in the API's summary.
-_SUMMARY_KEYS: Final[Mapping[str, str]] = {state: state.lower() for state in _STATES} | {
+SUMMARY_KEYS: Final[Mapping[str, str]] = {state: state.lower() for state in _STATES} | {
     "SNAPSHOT": "converting",
     "CONVERSION": "converting",
 }
@@ -139,6 +151,10 @@ class ServerProgress:
         When the server stalled. None if it has a newer event or its job has ended.
     terminated_at
         When a TERMINATE job terminated the launched instance. None if none did.
+    step_seconds
+        The duration of each step that has ended (``STEPS``), in seconds.
+    step, step_since
+        The step of an active server, and when it began. None: no step has begun, or the server is not active.
     """
 
     source_server_id: str
@@ -151,6 +167,9 @@ class ServerProgress:
     stalled_at: datetime | None
     terminated_at: datetime | None
     failed_actions: Sequence[FailedAction]
+    step_seconds: Mapping[str, float] = field(default_factory=dict)
+    step: str | None = None
+    step_since: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -176,6 +195,10 @@ class JobProgress:
         job.
     ended_at
         When the job ended. For a cancelled job that has not ended yet, when it was cancelled. Otherwise None.
+    created_at
+        When the job was created. None if no event states it.
+    rto_minutes
+        The recovery time objective in the job's tag ``RtoMinutes``.
     """
 
     job_id: str
@@ -187,6 +210,10 @@ class JobProgress:
     started_at: datetime
     ended_at: datetime | None
     resources: Sequence[ResourceProgress]
+    created_at: datetime | None = None
+    account: str | None = None
+    region: str | None = None
+    rto_minutes: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,8 +245,8 @@ class Progress:
     @property
     def summary(self) -> dict[str, int]:
         """The number of servers by state. The numbers add up to ``totalServers``."""
-        counts = Counter(_SUMMARY_KEYS[server.state] for server in self.servers)
-        return {"totalServers": len(self.servers)} | {key: counts[key] for key in dict.fromkeys(_SUMMARY_KEYS.values())}
+        counts = Counter(SUMMARY_KEYS[server.state] for server in self.servers)
+        return {"totalServers": len(self.servers)} | {key: counts[key] for key in dict.fromkeys(SUMMARY_KEYS.values())}
 
     @property
     def ended_at(self) -> datetime | None:
@@ -322,6 +349,7 @@ def combine(job_states: Iterable[JobState]) -> Progress:
 
     def progress(server: Participant) -> ServerProgress:
         terminated_at = terminated.get(server.id)
+        step, step_since = (current_step(server.step_times) if server.is_active else None) or (None, None)
         return ServerProgress(
             source_server_id=server.id,
             server_name=names[server.id],
@@ -334,6 +362,9 @@ def combine(job_states: Iterable[JobState]) -> Progress:
             # An earlier termination concerns the instance of an earlier launch.
             terminated_at=terminated_at if terminated_at and terminated_at >= server.since else None,
             failed_actions=list(server.failed_actions.values()),
+            step_seconds=step_seconds(server.step_times),
+            step=step,
+            step_since=step_since,
         )
 
     return Progress(
@@ -364,6 +395,11 @@ class Participant:
     ----------
     active_at
         The time of its newest event.
+    first_at
+        The time of its first event. None if no event names it.
+    step_times
+        The time of its newest event of each type in ``STEP_EVENTS``. An event that the module derived at the end of the
+        job has the time of the end, and is not among them.
     launch_status
         The ``launchStatus`` at the end of the job.
     is_certain
@@ -375,6 +411,8 @@ class Participant:
     since: datetime
     active_at: datetime
     state: str = "PENDING"
+    first_at: datetime | None = None
+    step_times: dict[str, datetime] = field(default_factory=dict)
     name: str | None = None
     ec2_instance_id: str | None = None
     launch_status: str | None = None
@@ -396,7 +434,10 @@ class Participant:
                 name = _text(event.detail, "actionName")
                 self.failed_actions[event.event_id] = FailedAction(name=name, error=event.error)
                 return
+        self.first_at = self.first_at or event.timestamp
         self.active_at, self.stalled_at = max(self.active_at, event.timestamp), None
+        if event.event_type in STEP_EVENTS and "state" not in event.detail:
+            self.step_times[event.event_type] = event.timestamp
         self._newest_error = event.error or self._newest_error
         if state:
             self.is_certain = True
@@ -409,12 +450,17 @@ class Participant:
 
     @property
     def is_active(self) -> bool:
-        return self.state in _ACTIVE_STATES
+        return self.state in ACTIVE_STATES
 
     @property
     def error(self) -> str | None:
         """The error of the failure. If it has none, the newest error of any event: LAUNCH_END can have one."""
         return (self._error_of_state or self._newest_error) if self.state == "FAILED" else None
+
+    @property
+    def logged_error(self) -> str | None:
+        """The newest error of its events, if it failed. Unlike ``error``, never a reason that the module states."""
+        return self._newest_error if self.state == "FAILED" else None
 
     @property
     def order(self) -> tuple[bool, bool, datetime, int, str]:
@@ -436,6 +482,10 @@ class JobState:
     is_collected: bool = False
     initiated_by: str | None = None
     is_drill: bool | None = None
+    created_at: datetime | None = None
+    account: str | None = None
+    region: str | None = None
+    rto_minutes: int | None = None
     cancelled_at: datetime | None = None
     ended_at: datetime | None = None
     servers: dict[str, Participant] = field(default_factory=dict)
@@ -465,6 +515,10 @@ class JobState:
         match detail.get("isDrill"):
             case bool() as is_drill:
                 self.is_drill = is_drill
+        self.account = _text(detail, "account") or self.account
+        self.region = _text(detail, "region") or self.region
+        if event.is_from_collector and "createdAt" in detail:
+            self._apply_creation(detail)
 
         state = _STATE_AFTER_EVENT.get(event.event_type)
         if event.event_type == "CLEANUP_FAIL" and self.type == "TERMINATE":
@@ -482,6 +536,15 @@ class JobState:
                 self.cancelled_at = event.timestamp
         if is_job_end(event.event_type, detail):
             self._apply_end(event)
+
+    def _apply_creation(self, detail: Mapping[str, Any]) -> None:
+        """Apply what the events about the whole job state: when it was created, and its recovery time objective."""
+        self.created_at = _time(detail, "createdAt") or self.created_at
+        match detail.get("rtoMinutes"):
+            case bool():
+                pass
+            case int() | Decimal() as minutes if 1 <= minutes <= MAX_RTO_MINUTES:  # DynamoDB returns a Decimal
+                self.rto_minutes = int(minutes)
 
     def _named_by(self, event: ProgressEvent) -> list[Participant]:
         """Return the server and the resources whose event this is."""
@@ -527,7 +590,7 @@ class JobState:
                 state = _text(listed, "state")
                 if state and state in _FINALITY:
                     # The collector derived it from the whole log. Earlier events may still be in the queue.
-                    participant.set_state(state, end.timestamp)
+                    participant.set_state(state, _time(listed, "endedAt") or end.timestamp)
                 # In a LAUNCH job, TERMINATED is the effect of a later TERMINATE job, which has its own events.
                 elif status in {"LAUNCHED", "FAILED"} or (status == "TERMINATED" and self.type == "TERMINATE"):
                     participant.set_state(status, end.timestamp)
@@ -616,7 +679,7 @@ class JobState:
     @property
     def summary(self) -> Counter[str]:
         """The number of servers by state, with the keys of the API's summary."""
-        return Counter(_SUMMARY_KEYS[server.state] for server in self.servers.values())
+        return Counter(SUMMARY_KEYS[server.state] for server in self.servers.values())
 
     def stalled(self, stalled_after: timedelta, now: datetime) -> list[Participant]:
         """Return the active participants of a running job without a new event for ``stalled_after``."""
@@ -634,8 +697,12 @@ class JobState:
             status="TERMINATED" if self.cancelled_at else outcome or "IN_PROGRESS",
             outcome=outcome,
             is_drill=self.is_drill,
+            created_at=self.created_at,
             started_at=self.started_at,
             ended_at=self.ended_at or self.cancelled_at,
+            account=self.account,
+            region=self.region,
+            rto_minutes=self.rto_minutes,
             resources=[
                 ResourceProgress(resource_id=one.id, state=one.state, since=one.since, error=one.error)
                 for one in sorted(self.resources.values(), key=lambda one: one.id)
@@ -647,6 +714,14 @@ def _text(detail: Any, name: str) -> str | None:
     """Return a string of a detail, or None if the value is not a string. Senders can put any JSON value there."""
     value = detail.get(name) if isinstance(detail, Mapping) else None
     return value if isinstance(value, str) else None
+
+
+def _time(detail: Mapping[str, Any], name: str) -> datetime | None:
+    """Return a time of a detail, or None if the value is not a time."""
+    try:
+        return parse_time(name, detail.get(name))
+    except InvalidEventError:
+        return None
 
 
 def _list(detail: Mapping[str, Any], name: str) -> list[Any]:

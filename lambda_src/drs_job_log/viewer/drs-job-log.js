@@ -41,6 +41,9 @@
  * @property {string | null} error
  * @property {number | null} revision The number of the correction, if the event corrects an earlier end of its job.
  * @property {string} [source] The source of the EventBridge event. Earlier versions of the API do not return it.
+ * @property {string | null} [account] The AWS account of the job. Earlier versions do not return the last three.
+ * @property {string | null} [region]
+ * @property {number | null} [durationSeconds] The duration of the step or job that the event ends.
  */
 
 /** @typedef {{ name: string | null, error: string | null }} FailedAction A post-launch action that failed. */
@@ -277,6 +280,9 @@ const CSV_COLUMNS = [
   "resourceId",
   "revision",
   "source",
+  "account",
+  "region",
+  "durationSeconds",
 ];
 
 /**

@@ -9,6 +9,13 @@ module "lookback_longer_than_retention" {
   collector      = { lookback_hours = 49 }
 }
 
+module "history_shorter_than_retention" {
+  source = "../../.."
+
+  history_days   = 29
+  retention_days = 30
+}
+
 module "layer_dropped_without_a_package" {
   source = "../../.."
 

@@ -62,6 +62,36 @@ module "retention_days_a_fraction" {
   retention_days = 1.5
 }
 
+module "history_days_a_fraction" {
+  source = "../../.."
+
+  history_days = 400.5
+}
+
+module "history_days_too_many" {
+  source = "../../.."
+
+  history_days = 3651
+}
+
+module "rto_zero" {
+  source = "../../.."
+
+  objectives = { rto_minutes = 0 }
+}
+
+module "rto_a_fraction" {
+  source = "../../.."
+
+  objectives = { rto_minutes = 1.5 }
+}
+
+module "rto_too_long" {
+  source = "../../.."
+
+  objectives = { rto_minutes = 43201 }
+}
+
 module "kms_key_an_alias" {
   source = "../../.."
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import base64
 import gc
 import json
 import tracemalloc
@@ -437,7 +438,7 @@ def test_the_size_of_a_log_is_at_least_its_memory() -> None:
         projected = replace(one, detail={name: one.detail[name] for name in _PROGRESS_KEYS if name in one.detail})
         item = to_item(projected, ingested_at=START, retention=RETENTION)
         items.append({name: TypeSerializer().serialize(value) for name, value in item.items()})
-    text = json.dumps(items)
+    text = json.dumps(items, default=lambda binary: base64.b64encode(binary).decode())
     gc.collect()
     tracemalloc.start()
     try:

@@ -12,6 +12,7 @@ import pytest
 from boto3.dynamodb.types import TypeSerializer
 from drs_job_log.api import execution_log, views
 from drs_job_log.api import handler as api
+from drs_job_log.api.estimates import Estimator
 from drs_job_log.api.execution_log import EventLogCache
 from drs_job_log.api.parameters import BadRequestError, Query, _digest, create_token, parse_token
 from drs_job_log.api.responses import log_response
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from drs_job_log.table import JobLogTable
     from mypy_boto3_dynamodb import DynamoDBClient
 
+CLOCK = {"readAt": None, "now": None, "durationSeconds": None}  # what the time of a request changes
 SERVERS = [scripts.server_id(number) for number in range(4)]
 NOW = datetime.now(UTC)
 ROUTES = {"executionId": "GET /executions/{executionId}/logs", "jobId": "GET /jobs/{jobId}/logs"}
@@ -68,6 +70,7 @@ def execution(value: str = "exec-1", **parameters: str) -> dict[str, Any]:
 @pytest.fixture(autouse=True)
 def _use_table(table: JobLogTable, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(api, "logs", EventLogCache(table))
+    monkeypatch.setattr(api, "estimator", Estimator(api.ledger, api.settings.stalled_after))
     monkeypatch.setattr(api, "executions_table", None)
 
 
@@ -89,8 +92,16 @@ def test_the_log_of_an_execution_has_all_attributes() -> None:
         "settled",
         "statusReason",
         "readAt",
+        "now",
+        "durationSeconds",
+        "stalled",
+        "slow",
+        "estimate",
+        "rto",
         "logs",
         "summary",
+        "plannedWaves",
+        "waves",
         "servers",
         "jobs",
         "truncated",
@@ -107,6 +118,8 @@ def test_the_log_of_an_execution_has_all_attributes() -> None:
         "timestamp": failed["timestamp"],
         "eventType": "SERVER_LAUNCH_FAILED",
         "source": "drs.job-log",
+        "account": None,
+        "region": None,
         "jobId": "drsjob-2",
         "sourceServerId": SERVERS[3],
         "serverName": None,
@@ -114,6 +127,7 @@ def test_the_log_of_an_execution_has_all_attributes() -> None:
         "ec2InstanceId": None,
         "message": f"Server {SERVERS[3]} failed to launch",
         "error": "no rights",
+        "durationSeconds": failed["durationSeconds"],
         "revision": None,
     }
     assert body["summary"] == {
@@ -130,6 +144,9 @@ def test_the_log_of_an_execution_has_all_attributes() -> None:
         "jobId": "drsjob-2",
         "since": failed["timestamp"],
         "error": "no rights",
+        "stepSeconds": body["servers"][3]["stepSeconds"],
+        "estimate": None,
+        "slow": False,
         "stalledAt": None,
         "terminatedAt": None,
         "failedActions": [],
@@ -145,6 +162,105 @@ def test_the_log_of_an_execution_has_all_attributes() -> None:
         "endedAt": max(entry["timestamp"] for entry in body["logs"] if entry["jobId"] == "drsjob-1"),
         "resources": [],
     }
+
+
+@pytest.mark.usefixtures("_two_waves")
+def test_the_log_of_an_execution_has_its_waves_and_its_duration(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(api, "settings", replace(api.settings, rto_minutes=40))
+
+    body = execution(limit="1")
+
+    first, second = (job for job in body["jobs"])
+    none = dict.fromkeys(("pending", "converting", "launching", "skipped", "completed", "terminated"), 0)
+    assert body["waves"] == [
+        {
+            "number": 1,
+            "jobId": "drsjob-1",
+            "status": "COMPLETED",
+            "startedAt": first["startedAt"],
+            "endedAt": first["endedAt"],
+            "counts": none | {"totalServers": 2, "launched": 2, "failed": 0},
+        },
+        {
+            "number": 2,
+            "jobId": "drsjob-2",
+            "status": "PARTIAL",
+            "startedAt": second["startedAt"],
+            "endedAt": second["endedAt"],
+            "counts": none | {"totalServers": 2, "launched": 1, "failed": 1},
+        },
+    ]
+    created = NOW - timedelta(minutes=60)
+    ended = datetime.fromisoformat(second["endedAt"])
+    assert body["durationSeconds"] == (ended - created).total_seconds()
+    assert (body["plannedWaves"], body["stalled"]) == (None, 0)
+    assert abs(datetime.fromisoformat(body["now"]) - datetime.now(UTC)) < timedelta(seconds=10)
+    assert (body["rto"]["targetMinutes"], body["rto"]["result"]) == (40, "MISSED")
+
+
+def test_a_cleanup_is_no_wave_and_does_not_add_to_the_duration(table: JobLogTable) -> None:
+    for script, job_id, minutes in ((GOOD, "drsjob-1", 60), (scripts.terminate(SERVERS[:2]), "drsjob-2", 10)):
+        for event in played.events(script, job_id, created=NOW - timedelta(minutes=minutes)):
+            table.put(event, RETENTION)
+
+    body = execution()
+
+    assert [wave["jobId"] for wave in body["waves"]] == ["drsjob-1"]
+    assert body["durationSeconds"] < 30 * 60
+    assert get("jobId", "drsjob-2")[1]["waves"] == []
+
+
+def test_an_execution_without_events_has_no_duration() -> None:
+    body = execution("unknown")
+
+    assert [body[name] for name in ("durationSeconds", "stalled", "rto", "plannedWaves", "waves")] == [
+        *(None, 0, None, None),
+        [],
+    ]
+
+
+def test_the_duration_of_a_running_job_ends_now(table: JobLogTable) -> None:
+    events = played.events(GOOD, "drsjob-1", created=datetime.now(UTC) - timedelta(minutes=5))
+    for event in events[:4]:
+        table.put(event, RETENTION)
+    asked = {"routeKey": ROUTES["jobId"], "pathParameters": {"jobId": "drsjob-1"}}
+
+    answers = [api.lambda_handler(asked, CONTEXT) for _ in range(2)]
+
+    first, second = (json.loads(answer["body"]) for answer in answers)
+    assert 300 <= first["durationSeconds"] < second["durationSeconds"] < 330
+    assert first["now"] < second["now"]
+    assert answers[0]["headers"]["ETag"] == answers[1]["headers"]["ETag"]
+
+
+def test_an_event_has_its_account_region_and_duration(table: JobLogTable) -> None:
+    for number, detail in enumerate(
+        [
+            {"account": "111122223333", "region": "eu-west-1", "durationSeconds": 12.5},
+            {"account": {}, "region": ["x"], "durationSeconds": "12"},
+            {"durationSeconds": True},
+            {"durationSeconds": -1},
+            {"durationSeconds": 0},
+        ]
+    ):
+        at = format_time(NOW + timedelta(seconds=number))
+        table.put(event_of({"eventType": "LAUNCH_END", "eventId": str(number), "logDateTime": at} | detail), RETENTION)
+
+    shown = [[entry[name] for name in ("account", "region", "durationSeconds")] for entry in execution()["logs"]]
+
+    nothing = [None, None, None]
+    assert shown == [["111122223333", "eu-west-1", 12.5], nothing, nothing, nothing, [None, None, 0]]
+
+
+def test_durations_do_not_separate_equal_details(table: JobLogTable) -> None:
+    for number in range(50):
+        detail = {"eventType": "LAUNCH_END", "eventId": str(number), "jobType": "LAUNCH", "durationSeconds": number / 7}
+        table.put(event_of(detail | {"logDateTime": format_time(NOW + timedelta(seconds=number))}), RETENTION)
+
+    events = list(table.events_of_execution("exec-1"))
+
+    assert len({id(event.detail) for event in events}) == 1
+    assert [event.duration_seconds for event in events] == pytest.approx([number / 7 for number in range(50)])
 
 
 def test_a_network_recovery_has_its_resources(table: JobLogTable) -> None:
@@ -232,7 +348,10 @@ def test_a_stalled_server_has_the_time_of_the_stall(table: JobLogTable) -> None:
     at = format_time(NOW - timedelta(minutes=20))
     table.put(event_of(stall | {"logDateTime": at}), RETENTION)
 
-    assert [(server["state"], server["stalledAt"]) for server in execution()["servers"]] == [("CONVERSION", at)]
+    body = execution()
+
+    assert [(server["state"], server["stalledAt"]) for server in body["servers"]] == [("CONVERSION", at)]
+    assert body["stalled"] == 1
 
 
 @pytest.mark.parametrize(("revision", "shown"), [(2, 2), (None, None), ("2", None), ([], None)])
@@ -314,6 +433,36 @@ def test_an_unknown_id_has_no_events(name: str, value: str) -> None:
     )
 
 
+@pytest.mark.parametrize("minutes", [1, 10**13, -5, True, "60", None])
+def test_a_job_of_another_sender_does_not_change_the_objective(table: JobLogTable, minutes: object) -> None:
+    for event in played.events(GOOD, "drsjob-1", created=NOW - timedelta(hours=1)):
+        table.put(replace(event, detail=event.detail | {"rtoMinutes": 30}), RETENTION)
+    before = execution()["rto"]
+    detail = {
+        "jobID": "drsjob-2",
+        "eventType": "JOB_STARTED",
+        "eventId": "a",
+        "jobType": "LAUNCH",
+        "rtoMinutes": minutes,
+    }
+    start = event_of(detail | {"createdAt": (NOW - timedelta(days=9)).isoformat()})
+    table.put(replace(start, source="acme", is_foreign=True), RETENTION)
+
+    assert before["result"] == "MET"
+    assert execution()["rto"] == before | {"result": None}  # the execution runs again
+
+
+def test_servers_that_only_a_cleanup_job_has_do_not_miss_the_objective(table: JobLogTable) -> None:
+    cleanup = played.events(scripts.terminate(SERVERS[2:]), "drsjob-2", created=NOW - timedelta(hours=2))
+    launch = played.events(GOOD, "drsjob-1", created=NOW - timedelta(hours=1))
+    for event in [*cleanup, *launch]:
+        table.put(replace(event, detail=event.detail | {"rtoMinutes": 30}), RETENTION)
+
+    body = execution()
+    assert body["summary"]["terminated"] == 2
+    assert body["rto"]["result"] == "MET"
+
+
 @pytest.mark.slow
 @pytest.mark.usefixtures("_two_waves")
 @pytest.mark.parametrize("limit", [1, 3, 27, 28, 100])
@@ -323,7 +472,7 @@ def test_the_pages_contain_each_event_once(limit: int) -> None:
     for _ in everything["logs"]:
         page = execution(limit=str(limit), **token)
         assert len(page["logs"]) <= limit
-        of_page = {"readAt", "logs", "nextToken"}
+        of_page = {"readAt", "now", "logs", "nextToken"}
         assert {name: page[name] for name in page if name not in of_page} == {
             name: everything[name] for name in everything if name not in of_page
         }
@@ -380,7 +529,7 @@ def test_invalid_parameters_are_rejected_with_the_reason(parameters: dict[str, s
 @pytest.mark.usefixtures("_two_waves")
 @pytest.mark.parametrize(("name", "value"), [("executionId", "exec-1"), ("jobId", "drsjob-2")])
 def test_an_id_in_the_query_gives_the_same_answers_as_in_the_path(name: str, value: str) -> None:
-    now = {"readAt": None}
+    now = CLOCK
     page = get(name, value, limit="3")[1]
 
     assert get_logs(**{name: value}, limit="3")[1] | now == page | now
@@ -783,11 +932,11 @@ def test_a_log_beyond_the_limit_of_its_size_is_truncated(monkeypatch: pytest.Mon
 
 @pytest.mark.usefixtures("_two_waves")
 def test_the_function_reads_items_as_json(monkeypatch: pytest.MonkeyPatch, dynamodb: DynamoDBClient) -> None:
-    with_boto = execution(limit="1000") | {"readAt": None}
+    with_boto = execution(limit="1000") | CLOCK
     monkeypatch.setattr(api, "logs", EventLogCache(api.logs._table))
     keep_items_as_json(dynamodb)
 
-    assert execution(limit="1000") | {"readAt": None} == with_boto
+    assert execution(limit="1000") | CLOCK == with_boto
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -806,7 +955,7 @@ def test_a_warm_function_returns_the_same_log_as_a_cold_one(
         warm = execution()
         with monkeypatch.context() as cold:
             cold.setattr(api, "logs", EventLogCache(table))
-            assert execution() | {"readAt": None} == warm | {"readAt": None}
+            assert execution() | CLOCK == warm | CLOCK
         assert len(warm["logs"]) == min(start + 3, len(events))
 
 

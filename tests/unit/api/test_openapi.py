@@ -10,14 +10,15 @@ import pytest
 import schemathesis
 from drs_job_log.api import handler as api
 from drs_job_log.api.execution_log import EventLogCache
+from drs_job_log.ledger import Ledger
 from drs_job_log.model.events import format_time, parse
 from drs_job_log.table import JobLogTable
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, assume, settings
 from moto import mock_aws
 
 from tests.support import played, scripts, tables
 from tests.support.envelopes import dumps, job_log
-from tests.support.gateway import LOGS, Gateway
+from tests.support.gateway import HISTORY, LOGS, Gateway
 from tests.support.openapi import ANSWERS, DOCUMENT, REFUSALS
 from tests.support.recovery import CONTEXT
 from tests.unit.conftest import RETENTION, TABLE
@@ -25,7 +26,7 @@ from tests.unit.conftest import RETENTION, TABLE
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-KNOWN = {"executionId": "exec-1", "jobId": "drsjob-1"}
+KNOWN = {"executionId": "exec-1", "jobId": "drsjob-1", "sourceServerId": scripts.server_id(0)}
 UNCOMPRESSED = {"Accept-Encoding": "identity"}  # schemathesis does not decompress the answers of a WSGI application
 
 schema = schemathesis.openapi.from_path(DOCUMENT)
@@ -52,21 +53,27 @@ def _table() -> Iterator[None]:
             for number, fact in enumerate(facts)
         ]
         cleanup = played.events(scripts.terminate(servers), "drsjob-2", created=created + timedelta(minutes=30))
-        for event in (*log, *others, *cleanup):
+        before = played.events(scripts.launch(servers[1:]), "drsjob-0", created=created - timedelta(days=1))
+        other = played.events(script, "drsjob-3", created=created - timedelta(days=2), execution_id="exec-0")
+        alone = played.events(
+            scripts.launch(servers, stuck=servers[:1]), "drsjob-4", created=created, execution_id=None
+        )
+        for event in (*log, *others, *cleanup, *before, *other, *alone):
             table.put(event, RETENTION)
+        patch.setattr(api, "ledger", Ledger(client, TABLE))
         patch.setattr(api, "logs", EventLogCache(table))
         patch.setattr(api, "executions_table", None)
         yield
 
 
 def test_the_document_has_exactly_the_routes_of_the_api() -> None:
-    assert set(schema) == set(LOGS)
+    assert set(schema) == {*LOGS, *HISTORY}
 
 
 RUNS = settings(deadline=None, suppress_health_check=list(HealthCheck))
 
 
-# Two tests, because pytest-xdist does not distinguish tests with the same name.
+# Several tests, because pytest-xdist does not distinguish tests with the same name.
 @schema.include(path=LOGS[0]).parametrize()
 @RUNS
 def test_responses_for_an_execution_conform_to_the_document(case: schemathesis.Case) -> None:
@@ -85,19 +92,74 @@ def test_responses_for_an_id_in_the_query_conform_to_the_document(case: schemath
     send(case)
 
 
+@schema.include(path=HISTORY[0]).parametrize()
+@RUNS
+def test_responses_with_executions_conform_to_the_document(case: schemathesis.Case) -> None:
+    send(case)
+
+
+@schema.include(path=HISTORY[1]).parametrize()
+@RUNS
+def test_comparisons_conform_to_the_document(case: schemathesis.Case) -> None:
+    if is_valid(case):
+        # Most drawn IDs are unknown. Two known ones give an answer.
+        case.path_parameters = {"executionId": "exec-1"}
+        case.query = dict.fromkeys(case.query, "exec-0")
+    send(case)
+
+
+@schema.include(path=HISTORY[1]).parametrize()
+@RUNS
+def test_comparisons_with_unknown_executions_conform_to_the_document(case: schemathesis.Case) -> None:
+    # The document cannot state that the two IDs must differ.
+    assume(case.query.get("with") != case.path_parameters["executionId"])
+    send(case)
+
+
+@schema.include(path=HISTORY[2]).parametrize()
+@RUNS
+def test_responses_with_failures_conform_to_the_document(case: schemathesis.Case) -> None:
+    send(case)
+
+
+@schema.include(path=HISTORY[3]).parametrize()
+@RUNS
+def test_responses_with_jobs_conform_to_the_document(case: schemathesis.Case) -> None:
+    send(case)
+
+
+@schema.include(path=HISTORY[4]).parametrize()
+@RUNS
+def test_responses_for_a_server_conform_to_the_document(case: schemathesis.Case) -> None:
+    if is_valid(case):
+        case.path_parameters = {"sourceServerId": KNOWN["sourceServerId"]}
+    send(case)
+
+
+def is_valid(case: schemathesis.Case) -> bool:
+    """Whether the document allows the request."""
+    return case.meta is not None and case.meta.generation.mode.is_positive
+
+
 def send(case: schemathesis.Case) -> None:
     """Send a request and check the response. The API must reject a request that the document does not allow."""
-    is_valid = case.meta is not None and case.meta.generation.mode.is_positive
-    if case.operation.path == LOGS[2] and is_valid:
+    if case.operation.path == LOGS[2] and is_valid(case):
         # The document cannot express that exactly one ID is necessary.
         ids = [name for name in KNOWN if name in case.query]
         case.query = {"executionId": KNOWN["executionId"]} | case.query if not ids else case.query
         for name in ids[1:]:
             del case.query[name]
-    if is_valid and "nextToken" in case.query:
+    if is_valid(case) and {"from", "to"} <= case.query.keys():
+        # The document cannot express that from is not later than to.
+        case.query["to"] = case.query["from"]
+    if is_valid(case) and case.operation.path == HISTORY[1] and "with" in case.query:
+        # The document cannot express that both are different.
+        case.query["with"] += "x" if case.query["with"] == case.path_parameters["executionId"] else ""
+    if is_valid(case) and "nextToken" in case.query:
         # Only a token from a response is valid.
         case.path_parameters = {name: KNOWN[name] for name in case.path_parameters}
-        case.query |= {name: KNOWN[name] for name in KNOWN if name in case.query}
+        kept = case.query if case.operation.path in LOGS else {n: v for n, v in case.query.items() if n == "limit"}
+        case.query = kept | {name: KNOWN[name] for name in KNOWN if name in kept}
         case.query["nextToken"] = first_page(case)["nextToken"]
     case.call_and_validate(checks=ANSWERS + REFUSALS, headers=UNCOMPRESSED)
 

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import pytest
 from drs_job_log.api import views
-from drs_job_log.api.responses import accepts_gzip, conditional_response, error_response, log_response
+from drs_job_log.api.responses import accepts_gzip, conditional_response, error_response, list_response, log_response
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -20,6 +20,7 @@ GZIP: Final = {"accept-encoding": "gzip, deflate, br"}
 
 TIMES: Final = st.datetimes().map(lambda time: f"{time.isoformat(timespec='microseconds')}Z")
 # Also texts that look like the time of the read.
+SECONDS: Final = st.none() | st.floats(0, 1e6)
 TEXTS: Final = st.text() | TIMES.map(lambda time: f'"readAt":"{time}"') | st.just("readAt")
 LISTS: Final = st.lists(st.dictionaries(TEXTS, TEXTS | st.none(), max_size=3), max_size=3)
 
@@ -30,6 +31,8 @@ PARTS: Final = {
     "settled": st.booleans(),
     "statusReason": TEXTS | st.none(),
     "readAt": TIMES,
+    "now": TIMES,
+    "durationSeconds": SECONDS,
     "logs": LISTS,
     "summary": st.dictionaries(st.sampled_from(["totalServers", "failed"]), st.integers(0, 9)),
     "servers": LISTS,
@@ -52,14 +55,37 @@ def content(response: dict[str, Any]) -> str:
     return gzip.decompress(base64.b64decode(response["body"], validate=True)).decode()
 
 
-@given(ANSWERS, TIMES)
-def test_the_time_of_the_read_does_not_change_the_entity_tag(answer: dict[str, Any], read_at: str) -> None:
-    assert tag(answer | {"readAt": read_at}) == tag(answer)
+@given(ANSWERS, TIMES, TIMES, SECONDS)
+def test_the_time_of_the_request_does_not_change_the_entity_tag(
+    answer: dict[str, Any], read_at: str, now: str, duration: float | None
+) -> None:
+    assert tag(answer | {"readAt": read_at, "now": now, "durationSeconds": duration}) == tag(answer)
+
+
+@pytest.mark.parametrize(
+    ("entry", "is_same"),
+    [
+        ({"endedAt": None, "durationSeconds": 1.0}, True),
+        ({"endedAt": "2025-11-28T20:30:15.000000Z", "durationSeconds": 1.0}, False),
+        ({"durationSeconds": 1.0}, False),
+    ],
+)
+def test_the_entity_tag_of_a_list_is_without_growing_durations(entry: dict[str, Any], is_same: bool) -> None:
+    answers = [
+        {"now": now, "jobs": [entry | {"durationSeconds": seconds}]} for now, seconds in (("a", 1.0), ("b", 2.0))
+    ]
+    first, second = (list_response({}, answer) for answer in answers)
+    other = list_response({}, {"now": "a", "jobs": [{"endedAt": None}]})
+
+    assert (first["headers"]["ETag"] == second["headers"]["ETag"]) is is_same
+    assert (first["headers"]["ETag"] == other["headers"]["ETag"]) is is_same
+    assert first["body"] != second["body"]
+    assert list_response({"if-none-match": first["headers"]["ETag"]}, answers[0])["statusCode"] == 304
 
 
 @given(ANSWERS, st.data())
 def test_each_other_part_of_an_answer_changes_the_entity_tag(answer: dict[str, Any], data: st.DataObject) -> None:
-    name = data.draw(st.sampled_from(sorted(PARTS.keys() - {"readAt"})))
+    name = data.draw(st.sampled_from(sorted(PARTS.keys() - {"readAt", "now", "durationSeconds"})))
     changed = answer | {name: data.draw(PARTS[name])}
 
     assert (tag(changed) == tag(answer)) == (changed == answer)

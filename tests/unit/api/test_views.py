@@ -13,7 +13,8 @@ from drs_job_log.api.execution_log import EventLog
 from drs_job_log.api.parameters import Query, parse_token
 from drs_job_log.api.progress_entries import progress_entries
 from drs_job_log.api.responses import log_response
-from drs_job_log.api.views import execution_view
+from drs_job_log.api.status import Status
+from drs_job_log.api.views import ViewOptions, execution_view
 from drs_job_log.model.events import parse
 from drs_job_log.model.json_text import to_json
 from drs_job_log.model.progress import FailedAction, JobProgress, Progress, ResourceProgress, ServerProgress
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from drs_job_log.model.events import JobLogEvent
 
 NOW = datetime.now(UTC)
+OPTIONS = ViewOptions(now=NOW)
 MAX_LAMBDA_RESPONSE = 6 * 1024 * 1024
 
 
@@ -52,7 +54,7 @@ def test_pages_fit_into_a_lambda_response_and_contain_each_event_once() -> None:
     pages = 0
     query = Query(limit=1000)
     while True:
-        response = log_response({}, execution_view("exec-1", "FAILED", True, log, query))
+        response = log_response({}, execution_view("exec-1", Status("FAILED", True), log, query, OPTIONS))
         assert len(json.dumps(response)) < MAX_LAMBDA_RESPONSE
         body = json.loads(response["body"])
         seen += [entry["eventId"] for entry in body["logs"]]
@@ -108,7 +110,7 @@ def test_the_progress_fits_into_a_lambda_response_and_keeps_each_text_in_part() 
     ]
     log = log_of(played.events_of(job, items, now=NOW))
 
-    response = log_response({}, execution_view("exec-1", "PARTIAL", True, log, Query(limit=1000)))
+    response = log_response({}, execution_view("exec-1", Status("PARTIAL", True), log, Query(limit=1000), OPTIONS))
 
     assert len(json.dumps(response)) < MAX_LAMBDA_RESPONSE
     body = json.loads(response["body"])
@@ -250,7 +252,7 @@ def test_an_answer_with_40618_servers_fits_and_its_summary_counts_all_of_them() 
     event = parse(dumps(job_log(start)))
     log = log_of([replace(event, detail={**event.detail, "sourceServerIDs": names})])
 
-    response = log_response({}, execution_view("exec-1", "IN_PROGRESS", False, log, Query(limit=1000)))
+    response = log_response({}, execution_view("exec-1", Status("IN_PROGRESS", False), log, Query(limit=1000), OPTIONS))
 
     assert len(json.dumps(response)) < MAX_LAMBDA_RESPONSE
     body = json.loads(response["body"])
@@ -266,7 +268,7 @@ def test_the_largest_event_fits_into_an_answer_with_the_largest_progress() -> No
     assert log.progress
     log._progress = Progress([server(number, "FAILED", error='"' * 500) for number in range(10_000)], [])
 
-    response = log_response({}, execution_view("exec-1", "FAILED", False, log, Query()))
+    response = log_response({}, execution_view("exec-1", Status("FAILED", False), log, Query(), OPTIONS))
 
     assert len(json.dumps(response)) < MAX_LAMBDA_RESPONSE
     assert len(json.loads(response["body"])["logs"]) == 1

@@ -15,13 +15,15 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from botocore.exceptions import ReadTimeoutError
-from drs_job_log.collect.collector import Collector, PassRequest, PassResult
+from drs_job_log.collect import job_log as collected
+from drs_job_log.collect.collector import Collector, PassRequest, PassResult, executions_over_rto
 from drs_job_log.collect.drs_client import DrsClient, LogPage
 from drs_job_log.collect.event_bus import EventBus
+from drs_job_log.collect.tracker import JobTracker
 from drs_job_log.config import Target
 from drs_job_log.model.events import format_time, parse, parse_time
 from drs_job_log.model.progress import progress_of
-from drs_job_log.table import to_item
+from drs_job_log.table import to_item, with_servers
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from collections.abc import Set as AbstractSet
 
+    from drs_job_log.collect.job_log import JobLog
     from drs_job_log.model.events import JobLogEvent
 
 START = datetime(2026, 11, 23, 20, 30, 15, 123456, tzinfo=UTC)
@@ -61,7 +64,12 @@ class Table:
     def stored(self, job_id: str, collector_sources: AbstractSet[str]) -> dict[str, dict[str, Any]]:
         self.queries += 1
         items = self.items.get(job_id, {})
-        return {key: item["EventData"] if item["Source"] in collector_sources else {} for key, item in items.items()}
+        return {
+            key: with_servers(item["EventData"], {"Servers": {"B": item["Servers"]}} if "Servers" in item else {})
+            if item["Source"] in collector_sources
+            else {}
+            for key, item in items.items()
+        }
 
 
 @dataclass
@@ -575,9 +583,13 @@ def test_a_finished_and_stored_job_costs_no_calls(make_world: Callable[..., Worl
         world.collect()
 
     assert (world.simulator.calls, world.table.queries) == ({"DescribeJobs": 100}, 0)
+    assert [tracker.listed for tracker in world.collector._trackers[world.drs[0]].values()] == [None]
 
 
-def test_a_changed_job_whose_events_are_stored_is_compared_with_the_table(make_world: Callable[..., World]) -> None:
+def test_a_changed_job_whose_events_are_stored_is_compared_with_the_table(
+    make_world: Callable[..., World], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("drs_job_log.collect.event_bus.time.sleep", lambda _: None)
     world = make_world()
     job_id = world.simulator.start(scripts.launch([server_id(1), server_id(2)]))
     world.now += 15 * MINUTE
@@ -588,14 +600,184 @@ def test_a_changed_job_whose_events_are_stored_is_compared_with_the_table(make_w
     job = world.simulator.jobs[job_id]
     job.script = dataclasses.replace(job.script, statuses={server_id(1): "LAUNCHED", server_id(2): "FAILED"})
 
+    world.faults = ["all failed"] * 4
     world.now += MINUTE
-    world.collect()
+    assert world.collect().emitted == 0
     world.now += 3 * SECOND
     world.collect()
     world.deliver()
 
     assert [row["EventType"] for row in world.rows(job_id)][-3:] == ["SERVER_LAUNCH_FAILED"] + ["JOB_COMPLETED"] * 2
-    assert world.emitted == len(world.rows(job_id)) == 16
+    assert world.emitted - 4 * 2 == len(world.rows(job_id)) == 16  # without the rejected attempts
+
+
+def test_a_running_job_is_listed_once_a_minute_after_its_first_minutes(
+    make_world: Callable[..., World], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = make_world()
+    world.simulator.start(scripts.launch([server_id(1)], stuck=[server_id(1)]))
+    listed: list[datetime] = []
+    describe = world.simulator._described
+
+    def described(filters: Any, region: str) -> list[dict[str, Any]]:
+        answer = describe(filters, region)
+        listed.extend([world.now] * len(answer))
+        return answer
+
+    monkeypatch.setattr(world.simulator, "_described", described)
+    world.now += 3 * MINUTE
+    for _ in range(200):  # ten minutes
+        assert world.collect().failures == {}
+        world.deliver()
+        world.now += 3 * SECOND
+
+    assert len(listed) == 12
+    assert max(later - earlier for earlier, later in itertools.pairwise(listed)) <= MINUTE
+
+
+def test_a_new_job_is_found_in_the_next_pass_also_if_the_clock_of_drs_is_behind(
+    make_world: Callable[..., World],
+) -> None:
+    world = make_world()
+    world.simulator.start(scripts.launch([server_id(1)], stuck=[server_id(1)]))
+    world.now += 10 * MINUTE
+    world.collect()  # lists all jobs
+    world.now += 3 * SECOND
+    world.collect()
+    world.simulator.offset = -MINUTE
+
+    new = world.simulator.start(scripts.launch([server_id(2)]))
+    world.now += 3 * SECOND
+    world.collect()
+    world.deliver()
+
+    assert [row["EventType"] for row in world.rows(new)][:1] == ["JOB_STARTED"]
+
+
+def test_the_end_of_a_job_is_sent_in_the_first_pass_after_it(make_world: Callable[..., World]) -> None:
+    """Passes between two listings of all jobs do not list a running job. JOB_END in its log has it listed at once."""
+    script = scripts.launch([server_id(1), server_id(2)])
+    for offset in range(0, 60, 7):  # of the listings of all jobs
+        world = make_world()
+        job_id = world.simulator.start(script)
+        world.now += offset * SECOND
+        while world.now < START + script.duration:  # JOB_END is the last item
+            assert world.collect().failures == {}
+            world.deliver()
+            world.now += 3 * SECOND
+        world.collect()
+        world.deliver()
+        assert world.rows(job_id)[-1]["EventType"] == "JOB_COMPLETED"
+
+
+def test_a_deleted_job_is_no_failure_and_ends_a_minute_after_the_deletion(make_world: Callable[..., World]) -> None:
+    world = make_world()
+    script = scripts.launch([server_id(1), server_id(2)])
+    job_id = world.simulator.start(dataclasses.replace(script, deleted=310 * SECOND))
+    for _ in range(125):  # to 372 s after the start
+        world.now += 3 * SECOND
+        assert world.collect().failures == {}
+        world.deliver()
+
+    assert "JOB_DELETED" in {row["EventType"] for row in world.rows(job_id)}
+
+
+def test_a_job_that_is_missing_once_continues(make_world: Callable[..., World]) -> None:
+    world = make_world()
+    script = scripts.launch([server_id(1), server_id(2)])
+    job = world.simulator.jobs[world.simulator.start(script)]
+    world.now += 5 * MINUTE
+    world.collect()
+    world.now += 3 * SECOND
+    job.script = dataclasses.replace(script, deleted=timedelta(0))
+    assert world.collect().failures == {}
+    job.script = dataclasses.replace(script, steps=[*script.steps[:2], Step(303 * SECOND, "NEW"), *script.steps[2:]])
+    world.now += 3 * SECOND
+
+    assert world.collect().emitted == 1
+
+
+def test_a_log_that_does_not_exist_is_a_failure_if_the_job_exists(make_world: Callable[..., World]) -> None:
+    world = make_world()
+    job_id = world.simulator.start(scripts.launch([server_id(1)], stuck=[server_id(1)]))
+    world.collect()
+    world.now += 3 * SECOND
+    world.simulator.fail(f"DescribeJobLogItems {job_id}", *[ApiError("ResourceNotFoundException", status=404)] * 10)
+
+    assert list(world.collect().failures) == [f"{job_id} in DRS in this Region"]
+
+
+def test_an_ended_job_is_listed_and_read_once_in_each_pass(make_world: Callable[..., World]) -> None:
+    world = make_world()
+    script = scripts.silent_failure([server_id(1)])
+    world.simulator.start(dataclasses.replace(script, end=None))  # JOB_END, but the status is not COMPLETED
+    world.now += 5 * MINUTE
+    world.collect()
+    world.simulator.calls.clear()
+    for _ in range(10):
+        world.now += 3 * SECOND
+        world.collect()
+
+    assert world.simulator.calls["DescribeJobLogItems"] == 10
+
+
+def test_a_launch_status_is_listed_before_an_outcome_is_derived_from_it(make_world: Callable[..., World]) -> None:
+    """30 s after the end of a job, a server that is not launched has failed. Another job runs."""
+    world = make_world()
+    world.simulator.start(scripts.launch([server_id(9)], stuck=[server_id(9)]))
+    script = scripts.silent_failure([server_id(1)])
+    assert script.end
+    ended_after = 10 * MINUTE
+    steps = [
+        dataclasses.replace(step, after=ended_after + (step.after - script.end)) if step.event == "JOB_END" else step
+        for step in script.steps
+    ]
+    late = [(ended_after + 28 * SECOND, server_id(1), "LAUNCHED")]
+    job_id = world.simulator.start(
+        dataclasses.replace(
+            script, steps=steps, end=ended_after, statuses={server_id(1): "PENDING"}, late_statuses=late
+        )
+    )
+    while world.now < START + ended_after + MINUTE:
+        assert world.collect().failures == {}
+        world.deliver()
+        world.now += 3 * SECOND
+
+    assert "SERVER_LAUNCH_FAILED" not in {row["EventType"] for row in world.rows(job_id)}
+    assert "SERVER_LAUNCHED" in {row["EventType"] for row in world.rows(job_id)}
+
+
+def test_a_launch_status_is_listed_before_a_stall_is_derived_from_it(make_world: Callable[..., World]) -> None:
+    world = make_world()
+    script = scripts.launch([server_id(1)], stuck=[server_id(1)])
+    stalled_after = script.duration + 45 * MINUTE
+    for offset in range(0, 60, 7):  # at any time since the last listing of all jobs
+        late = [(stalled_after - SECOND, server_id(1), "LAUNCHED")]
+        job_id = world.simulator.start(dataclasses.replace(script, late_statuses=late))
+        began = world.now
+        world.now = began + stalled_after - MINUTE + offset * SECOND
+        while world.now < began + stalled_after + 2 * MINUTE:
+            world.collect()
+            world.deliver()
+            world.now += 3 * SECOND
+        assert "SERVER_STALLED" not in {row["EventType"] for row in world.rows(job_id)}
+
+
+def test_a_job_whose_log_could_not_be_read_is_read_with_its_newest_listing(make_world: Callable[..., World]) -> None:
+    """The job ended without JOB_END, so only its listing tells the end. The grace period is over."""
+    world = make_world()
+    script = scripts.silent_failure([server_id(1)])
+    steps = [step for step in script.steps if step.event != "JOB_END"]
+    job_id = world.simulator.start(dataclasses.replace(script, steps=steps))
+    world.collect()
+    world.now += 11 * MINUTE
+    world.simulator.fail(f"DescribeJobLogItems {job_id}", ApiError("AccessDeniedException", status=403))
+    assert world.collect().failures
+    world.now += 3 * SECOND
+
+    assert world.collect().failures == {}
+    world.deliver()
+    assert "JOB_FAILED" in {row["EventType"] for row in world.rows(job_id)}
 
 
 def test_jobs_are_listed_after_the_clock_was_set_back(make_world: Callable[..., World]) -> None:
@@ -868,6 +1050,79 @@ def test_a_pass_counts_the_servers_of_running_jobs_by_state(make_world: Callable
     world.now += timedelta(hours=1)
     done = world.collect()
     assert (done.running_jobs, done.running_executions, done.servers) == (0, 0, {})
+
+
+@pytest.mark.parametrize(
+    ("minutes", "expected"),
+    [(8, 0), (10, 1), (15, 0)],  # the objectives are 9 minutes, and all servers are launched after 14 minutes
+)
+def test_a_pass_counts_the_executions_that_exceed_their_objective(
+    make_world: Callable[..., World], minutes: int, expected: int
+) -> None:
+    world = make_world()
+    two = [server_id(1), server_id(2)]
+    world.simulator.start(scripts.launch(two), {"ExecutionId": "exec-1", "RtoMinutes": "9"})
+    world.simulator.start(scripts.launch(two), {"RtoMinutes": "600"})
+    world.simulator.start(scripts.launch(two), {"RtoMinutes": "soon"})
+    world.simulator.start(scripts.launch(two), {})
+    world.collect()
+    world.now += timedelta(minutes=minutes)
+
+    result = world.collect()
+
+    assert result.executions_over_rto == expected
+    assert result.invalid_rto_tags == (1 if minutes < 15 else 0)
+
+
+def test_the_objective_of_an_execution_begins_with_its_first_job() -> None:
+    created = START
+
+    def job(minute: int, **changes: Any) -> JobTracker:
+        tracker = JobTracker(job={"jobID": "drsjob-1", "type": "LAUNCH"}, execution_id="exec-1", rto_minutes=60)
+        tracker.created_at = created + timedelta(minutes=minute)
+        for name, value in changes.items():
+            setattr(tracker, name, value)
+        return tracker
+
+    running = played_log(scripts.launch([server_id(1)], stuck=[server_id(1)]))
+    first, second = job(0, is_running=False), job(50, log=running)
+
+    assert executions_over_rto([first, second], created + timedelta(minutes=60)) == 0
+    assert executions_over_rto([first, second], created + timedelta(minutes=61)) == 1
+    assert executions_over_rto([second], created + timedelta(minutes=61)) == 0
+    assert executions_over_rto([first, job(50, is_running=False, log=running)], created + timedelta(minutes=61)) == 0
+    assert executions_over_rto([first, job(50, log=running, rto_minutes=None)], created + timedelta(minutes=61)) == 1
+    assert executions_over_rto([job(0, log=running, rto_minutes=None)], created + timedelta(minutes=61)) == 0
+
+
+def played_log(script: Script) -> JobLog:
+    """Return the log of a running job."""
+    running: Any = {"jobID": "drsjob-1", "type": "LAUNCH", "creationDateTime": START.isoformat(), "status": "STARTED"}
+    items = [
+        collected.to_item(
+            running,
+            {"event": step.event, "logDateTime": (START + step.after).isoformat(), "eventData": step.data},  # type: ignore[typeddict-item]
+        )
+        for step in script.steps
+    ]
+    return collected.read_log(running, items, START + timedelta(hours=1))
+
+
+def test_an_invalid_objective_is_logged_once(
+    make_world: Callable[..., World], caplog: pytest.LogCaptureFixture
+) -> None:
+    world = make_world()
+    world.simulator.start(scripts.launch([server_id(1)]), {"RtoMinutes": "1.5"})
+    for _ in range(3):
+        world.collect()
+        world.deliver()
+        world.now += timedelta(seconds=3)
+
+    lines = [record for record in caplog.records if "RtoMinutes" in record.message]
+    assert [(line.message, line.__dict__["value"]) for line in lines] == [
+        ("Tag RtoMinutes ignored: it must be a whole number of minutes from 1 to 43200", "1.5")
+    ]
+    assert "rtoMinutes" not in world.rows(world.events[0].job_id)[0]["EventData"]
 
 
 def test_an_unreadable_target_does_not_affect_other_targets(

@@ -31,6 +31,8 @@ def done(**changes: Any) -> PassResult:
             "emitted": 2,
             "running_jobs": 0,
             "running_executions": 0,
+            "executions_over_rto": 0,
+            "invalid_rto_tags": 0,
             "active_jobs": changes.get("running_jobs", 0),
             "servers": {},
             "failures": {},
@@ -364,6 +366,20 @@ def test_metrics_count_passes_and_failures(
     assert (metrics["RunningJobs"], metrics["RunningExecutions"]) == ([3], [1])
     states = ("Pending", "Converting", "Launching", "Launched", "Failed")
     assert [metrics[f"Servers{state}"] for state in states] == [[7], [0], [0], [3], [0]]
+
+
+def test_executions_over_their_objective_and_invalid_tags_are_counted_if_there_are_any(
+    play: Callable[..., FakeCollector], capsys: pytest.CaptureFixture[str]
+) -> None:
+    play(
+        {},
+        lambda number: done(
+            running_jobs=int(number < 4), executions_over_rto=2 - number % 2, invalid_rto_tags=int(number == 1)
+        ),
+    )
+
+    (metrics,) = [json.loads(line) for line in capsys.readouterr().out.splitlines() if '"_aws"' in line]
+    assert (metrics["ExecutionsOverRto"], metrics["InvalidRtoTags"]) == ([2], [1])
 
 
 def test_only_the_heartbeat_is_sent_if_no_job_runs(

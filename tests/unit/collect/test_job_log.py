@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from drs_job_log.collect.job_log import (
     creation_time_of,
-    durations,
     extend_log,
+    has_invalid_rto,
     read_log,
+    rto_minutes_of,
     stalled_items,
+    timings,
     to_detail,
     to_item,
 )
@@ -348,7 +350,11 @@ def durations_by_type(job: Any, *items: Any) -> dict[str, float]:
     """Return the seconds of each step by the type of the event that ends it, at most one event per type."""
     log = read(job, items, NOW)
     types = {item.key: item.event_type for item in log.items}
-    return {types[key]: seconds for key, seconds in durations(job, log, log.items).items()}
+    return {
+        types[key]: detail["durationSeconds"]
+        for key, detail in timings(job, log, log.items).items()
+        if "durationSeconds" in detail
+    }
 
 
 def test_the_ends_of_steps_and_jobs_have_durations() -> None:
@@ -370,6 +376,60 @@ def test_the_ends_of_steps_and_jobs_have_durations() -> None:
         "SERVER_LAUNCHED": 150,
         "JOB_COMPLETED": 600.026,
     }
+
+
+def test_the_final_event_of_a_server_has_its_steps() -> None:
+    steps = [
+        log_item("SNAPSHOT_START", "2025-11-28T20:31:00+00:00", sourceServerID="s-0"),
+        log_item("SNAPSHOT_END", "2025-11-28T20:31:00.250000+00:00", sourceServerID="s-0"),
+        log_item("CONVERSION_START", "2025-11-28T20:31:52+00:00", sourceServerID="s-0"),
+        log_item("CONVERSION_END", "2025-11-28T20:34:52+00:00", sourceServerID="s-0"),
+        log_item("LAUNCH_START", "2025-11-28T20:34:53+00:00", sourceServerID="s-0"),
+        log_item("LAUNCH_FAILED", "2025-11-28T20:36:00+00:00", sourceServerID="s-0"),
+    ]
+    ended = job("FAILED", "FAILED")
+    log = read(ended, [START, *steps, END], NOW)
+
+    found = [
+        (item.event_type, item.source_server_id, detail["stepSeconds"])
+        for item in log.items
+        if "stepSeconds" in (detail := to_detail(item, ended, {}, timings(ended, log, log.items), "ExecutionId"))
+    ]
+
+    assert found == [
+        ("SERVER_LAUNCH_FAILED", "s-0", {"snapshot": 0.2, "wait": 51.8, "conversion": 180.0, "launch": 67.0})
+    ]
+
+
+def test_the_events_of_a_job_state_its_creation_and_objective() -> None:
+    tagged = job("LAUNCHED", tags={"RtoMinutes": "90"})
+    log = read(tagged, [START, log_item("LAUNCH_END", sourceServerID="s-0"), END], NOW)
+    details = [to_detail(item, tagged, {}, {}, "ExecutionId") for item in log.items]
+
+    assert [(detail.get("createdAt"), detail.get("rtoMinutes")) for detail in details] == [
+        ("2025-11-28T20:30:00.000000Z", 90),
+        (None, None),
+        ("2025-11-28T20:30:00.000000Z", 90),
+    ]
+
+
+@pytest.mark.parametrize("text", ["", "0", "43201", "1.5", "-1", " 60", "1h", "٣"])
+def test_an_invalid_objective_is_ignored(text: str) -> None:
+    assert rto_minutes_of(job(tags={"RtoMinutes": text})) is None
+    assert has_invalid_rto(job(tags={"RtoMinutes": text}))
+    assert not has_invalid_rto(job())
+    assert not has_invalid_rto(job(tags={"RtoMinutes": "43200"}))
+
+
+def test_the_end_of_a_large_job_with_long_errors_fits_on_the_bus() -> None:
+    failed = [log_item("LAUNCH_FAILED", sourceServerID=f"s-{number}", rawError="x" * 2000) for number in range(200)]
+    log = read(job(*["FAILED"] * 200), [START, *failed, END], NOW)
+
+    servers = log.items[-1].detail["participatingServers"]
+
+    assert len(json.dumps(servers)) < 160 * 1024
+    assert {server["error"] for server in servers} == {"x" * 200}
+    assert {server["state"] for server in servers} == {"FAILED"}
 
 
 def test_a_step_with_unknown_times_has_no_duration() -> None:

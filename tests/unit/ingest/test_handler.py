@@ -105,6 +105,32 @@ def test_test_events_of_the_collector_expire_after_an_hour(dynamodb: DynamoDBCli
     assert seconds == {"a": 3600, "b": ingest.settings.retention.total_seconds()}
 
 
+def test_the_ledger_is_kept_longer_than_other_events(dynamodb: DynamoDBClient) -> None:
+    cold_start("ingest", RETENTION_DAYS="30", HISTORY_DAYS="400")
+    now = datetime.now(UTC)
+    kept = ["JOB_START", "SERVERS_ADDED", "LAUNCH_END", "LAUNCH_FAILED", "SNAPSHOT_FAIL", "SERVER_SKIPPED", "JOB_END"]
+    others = ["SNAPSHOT_START", "CONVERSION_END", "SERVER_STALLED"]
+
+    def message(event: str, source: str = "drs.job-log") -> str:
+        detail = {"jobID": "drsjob-1", "eventType": event, "eventId": event, "logDateTime": now.isoformat()}
+        return dumps(job_log(detail | {"sourceServerID": "s-1"}, source=source))
+
+    try:
+        assert run([message(event) for event in kept + others]) == []
+        assert run([message(event, "my.tool") for event in kept]) == []
+    finally:
+        cold_start("ingest")
+
+    days = {
+        (row["Source"], row["EventId"]): round((int(row["TTL"]) - now.timestamp()) / 86_400) for row in rows(dynamodb)
+    }
+    assert {event: days["drs.job-log", event] for event in kept + others} == {
+        **dict.fromkeys(kept, 400),
+        **dict.fromkeys(others, 30),
+    }
+    assert {days["my.tool", event] for event in kept} == {30}
+
+
 def test_a_forged_event_does_not_replace_the_event_of_the_collector(dynamodb: DynamoDBClient) -> None:
     forged = dumps(job_log({"jobID": "drsjob-1", "eventType": "A_NOTE", "eventId": "a"}, source="my.tool"))
 

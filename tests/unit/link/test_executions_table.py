@@ -176,7 +176,28 @@ def test_an_execution_is_over_if_no_record_has_a_running_status(
     for number, status in enumerate(statuses):
         write(dynamodb, ExecutionId="exec-1", PlanId=str(number), **({"Status": status} if status is not None else {}))
 
-    assert executions_table(dynamodb).is_over("exec-1") is is_over
+    state = executions_table(dynamodb).state("exec-1")
+
+    assert (state.is_over if state else None) is is_over
+
+
+@pytest.mark.parametrize(
+    ("counts", "planned"),
+    [([2], 2), (["3"], 3), ([1, 2], 3), ([None], None), ([2, None], None), ([0], None), ([-1], None), (["many"], None)],
+)
+def test_the_planned_waves_are_those_of_all_records(
+    dynamodb: DynamoDBClient, counts: list[object], planned: int | None
+) -> None:
+    create(dynamodb, "ExecutionId", "PlanId")
+    for number, count in enumerate(counts):
+        write(
+            dynamodb, ExecutionId="exec-1", PlanId=str(number), **({"TotalWaves": count} if count is not None else {})
+        )
+
+    state = executions_table(dynamodb).state("exec-1")
+
+    assert state is not None
+    assert state.planned_waves == planned
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -193,7 +214,7 @@ def test_a_table_that_cannot_be_queried_by_execution_is_rejected_once(
 
     for _ in range(3):
         with pytest.raises(ExecutionsTableError, match="DynamoDB rejected a request to history"):
-            executions.is_over("exec-1")
+            executions.state("exec-1")
 
     assert requests == {"Query": 1}
     (line,) = caplog.records
@@ -205,10 +226,10 @@ def test_a_transient_error_does_not_reject_the_table(dynamodb: DynamoDBClient) -
     executions = executions_table(dynamodb)  # the table does not exist
     for _ in range(2):
         with pytest.raises(ClientError):
-            executions.is_over("exec-1")
+            executions.state("exec-1")
     create(dynamodb, "ExecutionId")
 
-    assert executions.is_over("exec-1") is None
+    assert executions.state("exec-1") is None
 
 
 def test_a_good_key_schema_is_checked_once(dynamodb: DynamoDBClient, requests: Counter[str]) -> None:

@@ -2,10 +2,18 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime, timedelta, timezone
+from decimal import Decimal
 from typing import Any
 
 import pytest
-from drs_job_log.model.events import InvalidEventError, format_time, parse, parse_time, require_plausible_time
+from drs_job_log.model.events import (
+    InvalidEventError,
+    format_time,
+    parse,
+    parse_time,
+    require_plausible_time,
+    seconds_of,
+)
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -280,3 +288,11 @@ def test_the_real_drills_are_parsed() -> None:
         "SERVER_LAUNCHING",
         "SERVER_LAUNCHED",
     ]
+
+
+@pytest.mark.parametrize(
+    ("value", "seconds"),
+    [(0, 0.0), (1.5, 1.5), (Decimal("2.5"), 2.5), (-1, None), (True, None), ("3", None), (None, None), (10**400, None)],
+)
+def test_a_duration_is_a_plausible_number(value: object, seconds: float | None) -> None:
+    assert seconds_of(value) == seconds

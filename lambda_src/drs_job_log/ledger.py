@@ -1,0 +1,181 @@
+"""The ledger: the summaries of jobs and servers in the events table, which are kept for ``history_days``. Read-only."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import groupby
+from typing import TYPE_CHECKING, Any, Final
+
+from drs_job_log.model.events import format_time, parse_time
+from drs_job_log.model.summary import (
+    JobSummary,
+    ServerSummary,
+    SummaryRow,
+    job_summary,
+    server_summaries,
+    server_summary_of_event,
+)
+from drs_job_log.table import from_item, storable, to_python, with_servers
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from datetime import datetime
+
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+# Rows in one request of a list. A job normally has two.
+_ROWS_PER_REQUEST: Final = 200
+
+_THREADS: Final = 10
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerLaunch:
+    """A server in one job."""
+
+    job_id: str
+    execution_id: str | None
+    job_type: str | None
+    is_drill: bool | None
+    account: str | None
+    region: str | None
+    server: ServerSummary
+
+
+class Ledger:
+    """The ledger in the events table. Thread-safe.
+
+    All methods raise ``botocore.exceptions.BotoCoreError`` or ``botocore.exceptions.ClientError`` if DynamoDB cannot be
+    reached or refuses the request. It is safe to repeat them. The code of the error is ValidationException if an index
+    does not exist yet: an update of the module creates the indexes after the functions.
+    """
+
+    def __init__(self, client: DynamoDBClient, table_name: str) -> None:
+        self._client = client
+        self._table_name = table_name
+        self._threads = ThreadPoolExecutor(_THREADS)
+
+    def jobs(self, earliest: datetime, latest: datetime, before: str | None = None) -> Iterator[JobSummary]:
+        """Yield the jobs that were created from ``earliest`` to ``latest``, the newest first, a request at a time.
+
+        ``before``: only jobs after this position in the list (``JobSummary.position``).
+        """
+        lowest = format_time(earliest)
+        highest = before or format_time(latest) + "~"  # sorts after each job of this time
+        if highest < lowest:
+            return  # DynamoDB rejects such a query
+        for month in _months(earliest, latest):
+            rows = self._rows(
+                IndexName="LedgerIndex",
+                KeyConditionExpression="LedgerMonth = :month AND LedgerKey BETWEEN :lowest AND :highest",
+                ExpressionAttributeValues={
+                    ":month": {"S": month},
+                    ":lowest": {"S": lowest},
+                    ":highest": {"S": highest},
+                },
+                ScanIndexForward=False,
+            )
+            for position, rows_of_job in groupby(rows, key=lambda row: row[0]):
+                if position != before:
+                    yield job_summary(row for _, row in rows_of_job)
+
+    def jobs_of_execution(self, execution_id: str) -> list[JobSummary]:
+        """Return the jobs of an execution in the order of their creation."""
+        rows = self._rows(
+            IndexName="ExecutionLedgerIndex",
+            KeyConditionExpression="ExecutionId = :id",
+            ExpressionAttributeValues={":id": {"S": execution_id}},
+        )
+        return [job_summary(row for _, row in of_job) for _, of_job in groupby(rows, key=lambda row: row[0])]
+
+    def job(self, job_id: str) -> JobSummary | None:
+        """Return a job. None if it is not in the ledger. All its events are read, so it is for a few jobs only."""
+        rows = self._rows(
+            KeyConditionExpression="JobId = :id",
+            FilterExpression="attribute_exists(LedgerKey)",
+            ExpressionAttributeValues={":id": {"S": storable(job_id)}},
+        )
+        of_job = [row for _, row in rows]
+        return job_summary(of_job) if of_job else None
+
+    def launches_of_server(self, server_id: str, limit: int, before: datetime | None = None) -> list[ServerLaunch]:
+        """Return the newest launches of a server, the newest first. ``before``: only launches that ended before it."""
+        last = format_time(before) if before else "~"  # sorts after each time
+        pages = self._client.get_paginator("query").paginate(
+            TableName=self._table_name,
+            IndexName="ServerLedgerIndex",
+            KeyConditionExpression="LedgerServerId = :id AND #time < :last",
+            ExpressionAttributeNames={"#time": "Timestamp"},
+            ExpressionAttributeValues={":id": {"S": server_id}, ":last": {"S": last}},
+            ScanIndexForward=False,
+            PaginationConfig={"PageSize": 2 * limit},
+        )
+        launches: dict[str, ServerLaunch] = {}
+        for item in (item for page in pages for item in page["Items"]):
+            event = from_item(item, {})
+            summary = to_python(item.get("Summary", {"M": {}})["M"])
+            if event.job_id not in launches and len(launches) == limit:
+                break
+            server = server_summary_of_event(event, summary)
+            newest = launches.get(event.job_id)
+            # The collector corrects the end of a server with a launch of the same time.
+            if newest and (newest.server.ended_at != server.ended_at or server.state != "LAUNCHED"):
+                continue
+            launches[event.job_id] = ServerLaunch(
+                job_id=event.job_id,
+                execution_id=event.execution_id,
+                job_type=event.detail.get("jobType"),
+                is_drill=event.detail.get("isDrill"),
+                account=event.detail.get("account"),
+                region=event.detail.get("region"),
+                server=server,
+            )
+        return list(launches.values())
+
+    def servers_of(self, jobs: Iterable[JobSummary]) -> dict[str, list[ServerSummary]]:
+        """Return the servers of each job that has ended, by job ID."""
+        ended = [job for job in jobs if job.end_key]
+        return {
+            job.job_id: servers for job, servers in zip(ended, self._threads.map(self._servers, ended), strict=True)
+        }
+
+    def _servers(self, job: JobSummary) -> list[ServerSummary]:
+        # A query, not GetItem: the API has this permission, and its client parses the answer faster.
+        answer = self._client.query(
+            TableName=self._table_name,
+            KeyConditionExpression="JobId = :job AND EventKey = :key",
+            ExpressionAttributeValues={":job": {"S": job.job_id}, ":key": {"S": job.end_key or ""}},
+            ProjectionExpression="Servers, EventData.participatingServers",
+        )
+        return [
+            server
+            for item in answer["Items"]
+            for server in server_summaries(with_servers(to_python(item.get("EventData", {"M": {}})["M"]), item))
+        ]
+
+    def _rows(self, **query: Any) -> Iterator[tuple[str, SummaryRow]]:
+        """Yield the position of each row's job, and the row."""
+        pages = self._client.get_paginator("query").paginate(
+            TableName=self._table_name, PaginationConfig={"PageSize": _ROWS_PER_REQUEST}, **query
+        )
+        for item in (to_python(item) for page in pages for item in page["Items"]):
+            yield (
+                item["LedgerKey"],
+                SummaryRow(
+                    job_id=item["JobId"],
+                    key=item["EventKey"],
+                    event_type=item["EventType"],
+                    time=parse_time("Timestamp", item["Timestamp"]),
+                    execution_id=item.get("ExecutionId"),
+                    part=item["Summary"],
+                ),
+            )
+
+
+def _months(earliest: datetime, latest: datetime) -> Iterator[str]:
+    """Yield the values of ``LedgerMonth`` in a period, the newest first."""
+    year, month = latest.year, latest.month
+    while (year, month) >= (earliest.year, earliest.month):
+        yield f"{year:04}-{month:02}"
+        year, month = (year, month - 1) if month > 1 else (year - 1, 12)
