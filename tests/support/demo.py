@@ -159,7 +159,7 @@ def expected_end(deployment: Deployment) -> str:
     if not (estimate := body["estimate"]):
         return "[dim]              Expected end: not known[/]"
     expected, earliest, latest = (estimate[name][11:19] for name in ("expectedEnd", "earliestEnd", "latestEnd"))
-    return f"[bold]              Expected end: {expected}, in 80 % of the cases from {earliest} to {latest}[/]"
+    return f"[bold]              Expected end: {expected} (80 %: {earliest} to {latest})[/]"
 
 
 def show_list(deployment: Deployment) -> None:
