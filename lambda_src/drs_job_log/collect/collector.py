@@ -254,7 +254,7 @@ class Collector:
             emitted=emitted,
             running_jobs=len(running),
             running_executions=len({tracker.execution_id for tracker in running}),
-            executions_over_rto=executions_over_rto(trackers, now),
+            executions_over_rto=executions_over_rto(trackers, self._settings.rto_minutes, now),
             invalid_rto_tags=sum(tracker.has_invalid_rto for tracker in running),
             active_jobs=sum(tracker.is_active(now) for tracker in trackers),
             servers=sum((tracker.servers for tracker in running), Counter()),
@@ -345,7 +345,7 @@ class Collector:
             tracker.execution_id = execution_of(job, self._settings.execution_id_tag) or job_id
             tracker.created_at = creation_time_of(job)
             tracker.listed = job if tracker.settled is None else None
-            tracker.rto_minutes = rto_minutes_of(job) or self._settings.rto_minutes
+            tracker.rto_minutes = rto_minutes_of(job)
             tracker.has_invalid_rto = has_invalid_rto(job)
             if tracker.deletion:  # DRS lists the job again
                 tracker.is_running = True
@@ -515,11 +515,12 @@ class Collector:
         return len(batch)
 
 
-def executions_over_rto(trackers: Iterable[JobTracker], now: datetime) -> int:
+def executions_over_rto(trackers: Iterable[JobTracker], rto_minutes: int | None, now: datetime) -> int:
     """Return the number of running executions that exceed their recovery time objective.
 
     The time begins with the creation of the first LAUNCH job of the execution. An execution whose running jobs have
-    launched all their servers does not exceed it. If its jobs have different objectives, the shortest one applies.
+    launched all their servers does not exceed it. The shortest objective in a tag of its jobs applies, as in the API.
+    ``rto_minutes``: the objective without a tag.
     """
     by_execution: dict[str, list[JobTracker]] = {}
     for tracker in trackers:
@@ -527,7 +528,7 @@ def executions_over_rto(trackers: Iterable[JobTracker], now: datetime) -> int:
             by_execution.setdefault(tracker.execution_id, []).append(tracker)
     exceeded = 0
     for jobs in by_execution.values():
-        minutes = min((job.rto_minutes for job in jobs if job.rto_minutes), default=None)
+        minutes = min((job.rto_minutes for job in jobs if job.rto_minutes), default=rto_minutes)
         start = min(job.created_at for job in jobs if job.created_at)
         if minutes and now - start > timedelta(minutes=minutes):
             exceeded += any(job.is_running and job.has_servers_to_launch for job in jobs)

@@ -52,9 +52,9 @@ class JobTracker:
     execution_id
         The execution ID in the job's tag. Without the tag, the job ID.
     rto_minutes
-        The recovery time objective of the job: its tag, else that of the module. None if it has none.
+        The recovery time objective in the job's tag. None without the tag, and if it is invalid.
     has_invalid_rto
-        Whether its tag is invalid.
+        Whether the tag is invalid.
     log
         What the last read of the log returned. None before the first read, and for a settled job.
     stored

@@ -1087,12 +1087,19 @@ def test_the_objective_of_an_execution_begins_with_its_first_job() -> None:
     running = played_log(scripts.launch([server_id(1)], stuck=[server_id(1)]))
     first, second = job(0, is_running=False), job(50, log=running)
 
-    assert executions_over_rto([first, second], created + timedelta(minutes=60)) == 0
-    assert executions_over_rto([first, second], created + timedelta(minutes=61)) == 1
-    assert executions_over_rto([second], created + timedelta(minutes=61)) == 0
-    assert executions_over_rto([first, job(50, is_running=False, log=running)], created + timedelta(minutes=61)) == 0
-    assert executions_over_rto([first, job(50, log=running, rto_minutes=None)], created + timedelta(minutes=61)) == 1
-    assert executions_over_rto([job(0, log=running, rto_minutes=None)], created + timedelta(minutes=61)) == 0
+    untagged = job(50, log=running, rto_minutes=None)
+
+    def exceeded(*jobs: JobTracker, minutes: int, rto_minutes: int | None = None) -> int:
+        return executions_over_rto(jobs, rto_minutes, created + timedelta(minutes=minutes))
+
+    assert exceeded(first, second, minutes=60) == 0
+    assert exceeded(first, second, minutes=61) == 1
+    assert exceeded(second, minutes=61) == 0
+    assert exceeded(first, job(50, is_running=False, log=running), minutes=61) == 0
+    assert exceeded(first, untagged, minutes=61) == 1
+    assert exceeded(first, untagged, minutes=59, rto_minutes=30) == 0  # a tag overrides the objective of the module
+    assert exceeded(untagged, minutes=61) == 0
+    assert exceeded(untagged, minutes=61, rto_minutes=10) == 1
 
 
 def played_log(script: Script) -> JobLog:
