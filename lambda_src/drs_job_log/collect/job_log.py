@@ -288,7 +288,8 @@ def timings(job: JobTypeDef, log: JobLog, ends: Collection[JobLogItem]) -> dict[
     """Return the keys of the details of items that depend on earlier items, by the key of the item.
 
     ``durationSeconds``: at the end of a step, and of a LAUNCH job. ``stepSeconds``: at the final event of a server
-    (``FINAL_SERVER_EVENTS``). They depend on no later item, so that each instance sends the same event.
+    (``FINAL_SERVER_EVENTS``). ``createdAt``: if DRS does not state the creation of the job, the time of its first item.
+    They depend on no later item, so that each instance sends the same event.
     ``ends`` are the items that are requested.
     """
     details: dict[str, dict[str, Any]] = {}
@@ -317,6 +318,10 @@ def timings(job: JobTypeDef, log: JobLog, ends: Collection[JobLogItem]) -> dict[
         if server and item.event_type in FINAL_SERVER_EVENTS:
             detail["stepSeconds"] = step_seconds(of_server) or None
         details[item.key] = detail
+    if _time(job.get("creationDateTime")) is None:
+        for item in ends:
+            if item.event_type in SUMMARY_EVENTS:
+                details.setdefault(item.key, {})["createdAt"] = format_time(log.state.started_at)
     return details
 
 

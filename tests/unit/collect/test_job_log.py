@@ -413,6 +413,19 @@ def test_the_events_of_a_job_state_its_creation_and_objective() -> None:
     ]
 
 
+def test_a_job_whose_creation_drs_does_not_state_was_created_with_its_first_item() -> None:
+    undated = job("LAUNCHED", creationDateTime=None)
+    log = read(undated, [START, log_item("LAUNCH_END", sourceServerID="s-0"), END], NOW)
+    timing = timings(undated, log, log.items)
+    details = [to_detail(item, undated, {}, timing, "ExecutionId") for item in log.items]
+
+    assert [detail.get("createdAt") for detail in details] == [
+        "2025-11-28T20:30:00.500000Z",
+        None,
+        "2025-11-28T20:30:00.500000Z",
+    ]
+
+
 @pytest.mark.parametrize("text", ["", "0", "43201", "1.5", "-1", " 60", "1h", "٣"])
 def test_an_invalid_objective_is_ignored(text: str) -> None:
     assert rto_minutes_of(job(tags={"RtoMinutes": text})) is None
