@@ -16,7 +16,7 @@ from drs_job_log.model.summary import (
     server_summaries,
     server_summary_of_event,
 )
-from drs_job_log.table import from_item, storable, to_python, with_servers
+from drs_job_log.table import from_item, is_partition_key, storable, to_python, with_servers
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 # Rows in one request of a list. A job normally has two.
 _ROWS_PER_REQUEST: Final = 200
 
+# boto3's clients have 10 connections.
 _THREADS: Final = 10
 
 
@@ -101,6 +102,8 @@ class Ledger:
 
     def launches_of_server(self, server_id: str, limit: int, before: datetime | None = None) -> list[ServerLaunch]:
         """Return the newest launches of a server, the newest first. ``before``: only launches that ended before it."""
+        if not is_partition_key(server_id):
+            return []  # only an event of another sender can have such an ID
         last = format_time(before) if before else "~"  # sorts after each time
         pages = self._client.get_paginator("query").paginate(
             TableName=self._table_name,
@@ -132,6 +135,14 @@ class Ledger:
                 server=server,
             )
         return list(launches.values())
+
+    def launches_of_servers(
+        self, server_ids: Iterable[str], limit: int, before: datetime | None = None
+    ) -> dict[str, list[ServerLaunch]]:
+        """Return the newest launches of each server, by its ID. See ``launches_of_server``."""
+        ids = list(server_ids)
+        launches = self._threads.map(lambda server_id: self.launches_of_server(server_id, limit, before), ids)
+        return dict(zip(ids, launches, strict=True))
 
     def servers_of(self, jobs: Iterable[JobSummary]) -> dict[str, list[ServerSummary]]:
         """Return the servers of each job that has ended, by job ID."""

@@ -71,7 +71,7 @@ def _suitable(history: History, this: Recovery, server_ids: Sequence[str]) -> st
     """Return the execution before this one with most servers in common: of several, the most recent one."""
     step = max(len(server_ids) // _SAMPLED_SERVERS, 1)
     candidates: dict[str, tuple[int, datetime]] = {}
-    for launches in history.launches(server_ids[::step], this.started_at, _LAUNCHES):
+    for launches in history.ledger.launches_of_servers(server_ids[::step], _LAUNCHES, this.started_at).values():
         newest: dict[str, datetime] = {}
         for launch in launches:
             if launch.execution_id and launch.job_type in {"LAUNCH", None} and launch.server.ended_at:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from itertools import islice, pairwise
@@ -12,7 +11,6 @@ from typing import TYPE_CHECKING, Final, Generic, TypeVar
 from drs_job_log.errors import collect_errors
 from drs_job_log.model.estimate import ExecutionEstimate, PlannedWave, ServerEstimate, ServerTiming, estimate
 from drs_job_log.model.steps import current_step, step_seconds
-from drs_job_log.table import is_partition_key
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -48,9 +46,6 @@ _WAVE_START: Final = timedelta(minutes=1)
 
 # Earlier executions with the same number of servers in common, of which the most recent one has the planned waves.
 _CANDIDATES: Final = 10
-
-# boto3's clients have 10 connections.
-_THREADS: Final = 10
 
 # An environment of the function keeps the launches of so many servers, and the estimates of so many executions.
 _MAX_SERVERS: Final = 5_000
@@ -148,16 +143,8 @@ class Estimator:
             self._launches = dict(known)
         new = sorted(server for server in servers if server not in known)
         old = sorted(server for server, launches in known.items() if now - launches.at >= _MAX_AGE)
-        due = [*new, *old][:_MAX_READS]
-
-        def read(server: str) -> Sequence[ServerLaunch]:
-            # Only an event of another sender can have an ID that is no key.
-            return self._ledger.launches_of_server(server, _LAUNCHES) if is_partition_key(server) else []
-
-        if due:
-            with ThreadPoolExecutor(min(_THREADS, len(due))) as threads:
-                found = zip(due, threads.map(read, due), strict=True)
-                self._launches |= {server: _Read(now, launches) for server, launches in found}
+        found = self._ledger.launches_of_servers([*new, *old][:_MAX_READS], _LAUNCHES)
+        self._launches |= {server: _Read(now, launches) for server, launches in found.items()}
         return all(server in self._launches for server in servers)
 
     def _past(self, server: str, own_jobs: set[str]) -> list[PastSteps]:

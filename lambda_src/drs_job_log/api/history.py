@@ -52,11 +52,6 @@ class Recovery:
     rto: Rto | None
 
     @property
-    def position(self) -> str:
-        """Its place in the list of all jobs: that of its first job."""
-        return self.jobs[0].position
-
-    @property
     def is_drill(self) -> bool | None:
         """Whether it is a drill. None if it is not known."""
         return next((job.is_drill for job in self.jobs if job.is_drill is not None), None)
@@ -167,15 +162,6 @@ class History:
             with ThreadPoolExecutor(min(_THREADS, len(rest))) as threads:
                 found |= {job.job_id: job for job in threads.map(self.ledger.job, rest) if job}
         return found
-
-    def launches(self, server_ids: Sequence[str], before: datetime, limit: int) -> list[list[ServerLaunch]]:
-        """Return the newest launches of each server that ended before a time. At most ``limit`` of each."""
-        if not server_ids:
-            return []
-        with ThreadPoolExecutor(min(_THREADS, len(server_ids))) as threads:
-            return list(
-                threads.map(lambda server_id: self.ledger.launches_of_server(server_id, limit, before), server_ids)
-            )
 
     def servers(self, jobs: Iterable[JobSummary]) -> dict[str, list[ServerSummary]]:
         """Return the servers of each job by job ID: from its end, or from its events if its end states no outcome."""

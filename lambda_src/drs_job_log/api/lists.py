@@ -152,7 +152,7 @@ def _filter(history: History, query: ListQuery) -> _Filter | None:
     launches: list[ServerLaunch] = []
     before = history.now + timedelta(days=1)  # clocks differ
     while len(launches) < _MAX_LAUNCHES:
-        (batch,) = history.launches([query.server_id], before, _LAUNCHES_PER_REQUEST)
+        batch = history.ledger.launches_of_server(query.server_id, _LAUNCHES_PER_REQUEST, before)
         launches += batch
         ends = [launch.server.ended_at for launch in batch if launch.server.ended_at]
         if len(batch) < _LAUNCHES_PER_REQUEST or min(ends) < query.earliest:

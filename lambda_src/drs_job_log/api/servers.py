@@ -11,7 +11,6 @@ from drs_job_log.model.events import format_time
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from datetime import datetime
 
     from drs_job_log.api.history import History
     from drs_job_log.api.parameters import ListQuery
@@ -37,7 +36,7 @@ def server_view(history: History, server_id: str, query: ListQuery) -> dict[str,
             break
     # An event before the end of the last launch can be of the same job.
     after = query.after
-    launches = newest if after is None else _launches(history, server_id, after.time, query.limit + 2)
+    launches = newest if after is None else history.ledger.launches_of_server(server_id, query.limit + 2, after.time)
     launches = [launch for launch in launches if after is None or launch.job_id != after.id]
     page = launches[: query.limit]
     last = page[-1] if len(launches) > len(page) else None
@@ -70,7 +69,7 @@ def _newest(history: History, server_id: str) -> Iterator[ServerLaunch]:
     before = history.now + timedelta(days=1)  # clocks differ
     yielded: set[str] = set()
     while len(yielded) < _MAX_SEARCHED:
-        batch = _launches(history, server_id, before, _LAUNCHES_PER_REQUEST)
+        batch = history.ledger.launches_of_server(server_id, _LAUNCHES_PER_REQUEST, before)
         for launch in batch:
             if launch.job_id not in yielded:
                 yielded.add(launch.job_id)
@@ -78,11 +77,6 @@ def _newest(history: History, server_id: str) -> Iterator[ServerLaunch]:
         if len(batch) < _LAUNCHES_PER_REQUEST or batch[-1].server.ended_at is None:
             return
         before = batch[-1].server.ended_at
-
-
-def _launches(history: History, server_id: str, before: datetime, limit: int) -> list[ServerLaunch]:
-    (launches,) = history.launches([server_id], before, limit)
-    return launches
 
 
 def _entry(launch: ServerLaunch, server: ServerSummary, job: JobSummary | None) -> dict[str, Any]:

@@ -117,7 +117,6 @@ def progress_of_jobs(jobs: Iterable[JobSummary]) -> Progress:
                 ended_at=job.ended_at,
                 account=job.account,
                 region=job.region,
-                rto_minutes=job.rto_minutes,
                 resources=(),
             )
             for job in jobs

@@ -21,7 +21,7 @@ from drs_job_log.model.events import (
     parse_time,
     revision_of,
 )
-from drs_job_log.model.steps import STEP_EVENTS, current_step, step_seconds
+from drs_job_log.model.steps import STEP_EVENTS, step_seconds
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Sequence
@@ -153,8 +153,6 @@ class ServerProgress:
         When a TERMINATE job terminated the launched instance. None if none did.
     step_seconds
         The duration of each step that has ended (``STEPS``), in seconds.
-    step, step_since
-        The step of an active server, and when it began. None: no step has begun, or the server is not active.
     """
 
     source_server_id: str
@@ -168,8 +166,6 @@ class ServerProgress:
     terminated_at: datetime | None
     failed_actions: Sequence[FailedAction]
     step_seconds: Mapping[str, float] = field(default_factory=dict)
-    step: str | None = None
-    step_since: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -197,8 +193,6 @@ class JobProgress:
         When the job ended. For a cancelled job that has not ended yet, when it was cancelled. Otherwise None.
     created_at
         When the job was created. None if no event states it.
-    rto_minutes
-        The recovery time objective in the job's tag ``RtoMinutes``.
     """
 
     job_id: str
@@ -213,7 +207,6 @@ class JobProgress:
     created_at: datetime | None = None
     account: str | None = None
     region: str | None = None
-    rto_minutes: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -349,7 +342,6 @@ def combine(job_states: Iterable[JobState]) -> Progress:
 
     def progress(server: Participant) -> ServerProgress:
         terminated_at = terminated.get(server.id)
-        step, step_since = (current_step(server.step_times) if server.is_active else None) or (None, None)
         return ServerProgress(
             source_server_id=server.id,
             server_name=names[server.id],
@@ -363,8 +355,6 @@ def combine(job_states: Iterable[JobState]) -> Progress:
             terminated_at=terminated_at if terminated_at and terminated_at >= server.since else None,
             failed_actions=list(server.failed_actions.values()),
             step_seconds=step_seconds(server.step_times),
-            step=step,
-            step_since=step_since,
         )
 
     return Progress(
@@ -702,7 +692,6 @@ class JobState:
             ended_at=self.ended_at or self.cancelled_at,
             account=self.account,
             region=self.region,
-            rto_minutes=self.rto_minutes,
             resources=[
                 ResourceProgress(resource_id=one.id, state=one.state, since=one.since, error=one.error)
                 for one in sorted(self.resources.values(), key=lambda one: one.id)

@@ -280,7 +280,7 @@ def server_summaries_of(state: JobState) -> list[ServerSummary]:
 
 
 def summary_entry(server: Participant) -> dict[str, Any]:
-    """Return what the end of a job states about a server that DRS does not list: see ``ServerSummary``."""
+    """Return what the end of a job states about a server in addition to what DRS lists: see ``ServerSummary``."""
     values = {
         "state": server.state,
         "ec2InstanceID": server.ec2_instance_id,
