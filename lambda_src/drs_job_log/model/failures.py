@@ -149,8 +149,6 @@ def shape_of(error: str | None, server_name: str | None = None) -> Shape:
     elif is_cut:
         error = _without_last_word(error)
     service, operation, code = _call(error)
-    if encoded and code is None:
-        code = "UnauthorizedOperation"  # only this error has an encoded message
     text = error
     if server_name and len(server_name) > 2:
         text = re.sub(rf"(?<![\w-]){re.escape(server_name)}(?![\w-])", "<server>", text)

@@ -126,7 +126,7 @@ def test_an_error_that_was_cut_after_a_kilobyte_has_one_shape() -> None:
 
     (shape,) = {shape_of(error) for error in errors}
 
-    assert (shape.service, shape.operation, shape.code) == ("ec2", "CreateTags", "UnauthorizedOperation")
+    assert (shape.service, shape.operation, shape.code) == ("ec2", "CreateTags", None)  # not every KB contains the code
 
 
 @pytest.mark.parametrize("start", [0, 7, 20])
