@@ -55,6 +55,7 @@ viewer: browser ## the tests of the viewer in a browser
 
 docs: $(READY) ## generate the tables in README.md and docs/
 	$(RUN) -m tests.support.readme
+	PYTHONPATH=lambda_src $(RUN) -m tests.support.known_errors
 	$(RUN) -m benchmarks --pages
 
 provider-schema: $(READY) ## extract the schema of provider 6 to tests/data, after the module uses a new resource type

@@ -256,7 +256,7 @@ locals {
     } : {},
   )
 
-  # These alarms report problems of a recovery, not of the pipeline.
+  # These alarms report problems of a recovery or of the readiness for it, not of the pipeline.
   recovery_alarms = merge(
     {
       server-failed = {
@@ -290,6 +290,22 @@ locals {
         treat_missing_data = "notBreaching"
       }
     } : {},
+    var.readiness.replication_stalled ? {
+      replication-stalled = {
+        description = join(" ", [
+          "The data replication of a server stalled: a recovery of the server uses older data. The notice names the server.",
+          "This alarm returns to OK after a minute, even if the replication is still stalled.",
+        ])
+        runbook            = "replication-stalled"
+        namespace          = local.module_metrics.namespace
+        metric_name        = "ReplicationStalls"
+        dimensions         = local.module_metrics.dimensions
+        statistic          = "Sum"
+        threshold          = 1
+        periods            = 1
+        treat_missing_data = "notBreaching"
+      }
+    } : {},
     var.collector.enabled && var.objectives.rto_minutes != null ? {
       rto-exceeded = {
         description = join(" ", [
@@ -308,9 +324,13 @@ locals {
     } : {},
   )
 
+  # These alarms notify the leader of the recovery themselves, and are not in the composite alarm. An execution can exceed
+  # its objective for hours, and would hide a server that fails in this time. Replication stalls when no recovery runs.
+  single_recovery_alarms = ["rto-exceeded", "replication-stalled"]
+
   one_time_metrics = [
     "FailedInvocations", "InvocationsFailedToBeSentToDlq", "NumberOfNotificationsFailed",
-    "ServerFailures", "ServersStalled", "ExecutionsMissing",
+    "ServerFailures", "ServersStalled", "ReplicationStalls", "ExecutionsMissing",
   ]
 
   minute_of_heartbeat = join(" + ", [
@@ -363,7 +383,7 @@ resource "aws_cloudwatch_metric_alarm" "this" {
   threshold           = each.value.threshold
   comparison_operator = "GreaterThanOrEqualToThreshold"
   treat_missing_data  = each.value.treat_missing_data
-  alarm_actions       = concat(local.alarm_actions, each.key == "rto-exceeded" ? var.alarms.recovery_actions : [])
+  alarm_actions       = concat(local.alarm_actions, contains(local.single_recovery_alarms, each.key) ? var.alarms.recovery_actions : [])
   # No OK action for one-time events: the metric ends after a minute, and a pager would close an open incident.
   ok_actions = contains(local.one_time_metrics, lookup(each.value, "metric_name", "")) ? [] : local.alarm_actions
   tags       = var.tags
@@ -470,9 +490,8 @@ locals {
     recovery-needs-a-person = {
       description = "A recovery needs a person. A server or a network failed or stalled."
       runbook     = "recovery-needs-a-person"
-      # An execution can exceed its objective for hours, and would hide a server that fails in this time.
-      alarms  = setsubtract(keys(local.recovery_alarms), ["rto-exceeded"])
-      actions = var.alarms.recovery_actions
+      alarms      = setsubtract(keys(local.recovery_alarms), local.single_recovery_alarms)
+      actions     = var.alarms.recovery_actions
     }
   }
 }

@@ -54,16 +54,23 @@ module "collector" {
   reserved_concurrency = var.collector.reserved_concurrency
   defaults             = local.function_defaults
 
-  environment = merge(local.shared_environment, local.collector_sources_environment, local.targets_environment, local.objectives_environment, {
-    EVENT_BUS_NAME        = var.event_bus_name
-    EXECUTION_ID_TAG      = var.execution_id_tag
-    LOOKBACK_HOURS        = tostring(var.collector.lookback_hours)
-    NOTICES_TABLE         = local.notifications_table_name
-    ONLY_TAGGED           = jsonencode(var.collector.only_tagged)
-    POLL_INTERVAL_SECONDS = tostring(var.collector.poll_interval_seconds)
-    RETENTION_DAYS        = tostring(var.retention_days)
-    STALLED_AFTER_MINUTES = tostring(var.collector.stalled_after_minutes)
-  })
+  environment = merge(
+    local.shared_environment,
+    local.collector_sources_environment,
+    local.targets_environment,
+    local.objectives_environment,
+    {
+      EVENT_BUS_NAME        = var.event_bus_name
+      EXECUTION_ID_TAG      = var.execution_id_tag
+      LOOKBACK_HOURS        = tostring(var.collector.lookback_hours)
+      NOTICES_TABLE         = local.notifications_table_name
+      ONLY_TAGGED           = jsonencode(var.collector.only_tagged)
+      POLL_INTERVAL_SECONDS = tostring(var.collector.poll_interval_seconds)
+      RETENTION_DAYS        = tostring(var.retention_days)
+      STALLED_AFTER_MINUTES = tostring(var.collector.stalled_after_minutes)
+    },
+    local.checks_drills ? { MAX_DAYS_WITHOUT_DRILL = tostring(var.readiness.max_days_without_drill) } : {},
+  )
   policy_document = data.aws_iam_policy_document.collector.json
 
   # Invocations normally use almost the whole timeout, so only the full timeout is an alarm. Many new jobs at once can
@@ -124,7 +131,7 @@ data "aws_iam_policy_document" "collector" {
     condition {
       test     = "ForAllValues:StringEquals"
       variable = "events:detail-type"
-      values   = ["DRS Job Log"]
+      values   = concat(["DRS Job Log"], local.checks_drills ? ["DRS Drill Check"] : [])
     }
     condition {
       test     = "Null"
@@ -140,9 +147,9 @@ data "aws_iam_policy_document" "collector" {
   statement {
     sid       = "ReadStoredEvents"
     actions   = ["dynamodb:Query"]
-    resources = [local.events_table_arn]
+    resources = concat([local.events_table_arn], local.checks_drills ? ["${local.events_table_arn}/index/ServerLedgerIndex"] : [])
   }
-  # One item of the table, with which a single invocation at a time polls.
+  # One item of the table, with which a single invocation at a time polls, and one with the targets that were checked today.
   statement {
     sid       = "LockPolling"
     actions   = ["dynamodb:DeleteItem", "dynamodb:GetItem", "dynamodb:PutItem"]
@@ -152,7 +159,7 @@ data "aws_iam_policy_document" "collector" {
     condition {
       test     = "ForAllValues:StringEquals"
       variable = "dynamodb:LeadingKeys"
-      values   = ["collector"]
+      values   = concat(["collector"], local.checks_drills ? ["drill-check"] : [])
     }
     condition {
       test     = "Null"

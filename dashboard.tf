@@ -1,4 +1,4 @@
-# CloudWatch dashboard: running recoveries at the top, health of the pipeline below.
+# CloudWatch dashboard: running recoveries at the top, readiness for a recovery, health of the pipeline below.
 
 locals {
   alarm_arn_prefix = "arn:${local.partition}:cloudwatch:${local.region}:${local.account_id}:alarm:${local.prefix}"
@@ -59,6 +59,31 @@ locals {
         [local.module_metrics, "JobDuration", "Average", "average"],
         [local.module_metrics, "JobDuration", "Maximum", "maximum"],
       ]
+    },
+  ]
+  # The last three graphs show metrics of DRS in this account and Region: in seconds, bytes and seconds. A search also finds the
+  # metrics of new servers. It states no dimension, because DRS documents none.
+  # https://docs.aws.amazon.com/drs/latest/userguide/monitoring-event-bridge-metrics.html
+  # https://github.com/aws-samples/drs-tools/blob/main/drs-observability/drs-cloudwatch-dashboard-per-account.yaml (namespace, period)
+  readiness_graphs = [
+    {
+      enabled = var.readiness.replication_stalled, width = 6, view = "timeSeries", title = "Stalled data replication", unit = "servers"
+      lines   = [[local.module_metrics, "ReplicationStalls", "Sum", "stalled", "#d62728"]]
+    },
+    {
+      enabled = true, width = 6, view = "timeSeries", title = "Replication lag: age of the latest snapshot", unit = "seconds"
+      lines   = []
+      search  = "LagDuration"
+    },
+    {
+      enabled = true, width = 6, view = "timeSeries", title = "Replication backlog", unit = "bytes"
+      lines   = []
+      search  = "Backlog"
+    },
+    {
+      enabled = true, width = 6, view = "timeSeries", title = "Time since the last launch", unit = "seconds"
+      lines   = []
+      search  = "DurationSinceLastSuccessfulRecoveryLaunch"
     },
   ]
   pipeline_graphs = [
@@ -131,7 +156,7 @@ locals {
   ]
 
   graphs = {
-    for part, graphs in { recoveries = local.recovery_graphs, pipeline = local.pipeline_graphs } : part => [
+    for part, graphs in { recoveries = local.recovery_graphs, readiness = local.readiness_graphs, pipeline = local.pipeline_graphs } : part => [
       for graph in graphs : {
         type   = "metric"
         width  = graph.width
@@ -146,6 +171,12 @@ locals {
             yAxis   = { left = { min = 0, label = graph.unit, showUnits = false } }
             # A single value is 0 while the metric has no data, and not its last value.
             metrics = concat(
+              [
+                for name in compact([lookup(graph, "search", "")]) : [{
+                  expression = "SEARCH('Namespace=\"AWS/DRS\" MetricName=\"${name}\"', 'Maximum', 300)"
+                  label      = "" # each line has the label of its metric
+                }]
+              ],
               [
                 for place, line in graph.lines : [{ expression = "FILL(m${place}, 0)", label = line[3] }] if graph.view == "singleValue"
               ],
@@ -214,6 +245,8 @@ resource "aws_cloudwatch_dashboard" "this" {
       }],
       local.alarm_widgets.recoveries,
       local.graphs.recoveries,
+      [{ type = "text", width = 24, height = 1, properties = { markdown = "## Readiness: servers in this account and Region" } }],
+      local.graphs.readiness,
       [{ type = "text", width = 24, height = 1, properties = { markdown = "## Pipeline" } }],
       local.alarm_widgets.pipeline,
       local.graphs.pipeline,

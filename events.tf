@@ -20,35 +20,74 @@ locals {
     detail-type = ["DRS Job Log"]
     detail      = { jobID = [{ exists = true }] }
   }
-  launch_result_pattern = {
-    source      = ["aws.drs"]
-    detail-type = ["DRS Source Server Launch Result"]
-  }
-
-  # Launch results contain no tags. With only_tagged, nobody knows whether one is about a job with the tags.
+  # Launch results and requests contain no tags of the job. With only_tagged, nobody knows whether its job has the tags.
   stores_launch_results = length(var.collector.only_tagged) == 0
+  # A request alone does not end a job, so it is stored only if the collector follows the jobs of this account.
+  stores_requests = local.stores_launch_results && var.collector.enabled && var.collector.include_this_account
+
+  # Events of AWS services that ingest receives.
+  aws_events = [
+    for event in [
+      {
+        is_handled = local.stores_launch_results
+        name       = "launch results"
+        pattern = {
+          source      = ["aws.drs"]
+          detail-type = ["DRS Source Server Launch Result"]
+        }
+      },
+      {
+        is_handled = local.stores_requests
+        name       = "requests of jobs"
+        # A failed call has no job in its response.
+        pattern = {
+          source      = ["aws.drs"]
+          detail-type = ["AWS API Call via CloudTrail"]
+          detail = {
+            eventSource      = ["drs.amazonaws.com"]
+            responseElements = { job = { jobID = [{ exists = true }] } }
+          }
+        }
+      },
+      {
+        is_handled = var.readiness.replication_stalled # counted and notified, not stored
+        name       = "changes of data replication"
+        pattern = {
+          source      = ["aws.drs"]
+          detail-type = ["DRS Source Server Data Replication Stalled Change"]
+        }
+      },
+    ] : event if event.is_handled
+  ]
+  aws_patterns = [for event in local.aws_events : event.pattern]
+
+  checks_drills = var.collector.enabled && var.readiness.max_days_without_drill != null
+  drill_check_patterns = local.checks_drills ? [{
+    source      = [local.event_source]
+    detail-type = ["DRS Drill Check"]
+  }] : []
 
   rules = merge(
     {
       job-log = {
         event_bus_name = var.event_bus_name
-        description    = "Sends DRS job log events${local.stores_launch_results ? " and launch results" : ""} to the ingest queue of ${var.name}"
-        event_pattern = (
-          local.stores_launch_results ?
-          jsonencode({ "$or" = [local.job_log_pattern, local.launch_result_pattern] }) :
-          jsonencode(local.job_log_pattern)
-        )
+        description    = "Sends to the ingest queue of ${var.name}: ${join(", ", concat(["DRS job log events"], local.aws_events[*].name, local.checks_drills ? ["checks of drills"] : []))}"
+        patterns       = concat([local.job_log_pattern], local.aws_patterns, local.drill_check_patterns)
       }
     },
     # AWS services send their events to the default bus only.
-    var.event_bus_name == "default" || !local.stores_launch_results ? {} : {
+    var.event_bus_name == "default" || length(local.aws_events) == 0 ? {} : {
       launch-results = {
         event_bus_name = "default"
-        description    = "Sends DRS launch results from the default bus to the ingest queue of ${var.name}"
-        event_pattern  = jsonencode(local.launch_result_pattern)
+        description    = "Sends from the default bus to the ingest queue of ${var.name}: ${join(", ", local.aws_events[*].name)}"
+        patterns       = local.aws_patterns
       }
     },
   )
+  # "$or" needs two patterns.
+  event_patterns = {
+    for key, rule in local.rules : key => length(rule.patterns) == 1 ? jsonencode(rule.patterns[0]) : jsonencode({ "$or" = rule.patterns })
+  }
 
   rule_names = { for key in keys(local.rules) : key => "${local.prefix}-${key}" }
   rule_bus_arns = {
@@ -69,7 +108,7 @@ resource "aws_cloudwatch_event_rule" "this" {
   name           = local.rule_names[each.key]
   description    = each.value.description
   event_bus_name = each.value.event_bus_name
-  event_pattern  = each.value.event_pattern
+  event_pattern  = local.event_patterns[each.key]
   state          = "ENABLED" # so that a plan shows a disabled rule
   tags           = var.tags
 }
@@ -103,6 +142,6 @@ resource "aws_cloudwatch_event_archive" "this" {
   name             = "${local.prefix}-${ { job-log = "job-log", launch-results = "launches" }[each.key]}" # at most 48 characters
   description      = "Events that match the rule ${local.rule_names[each.key]}"
   event_source_arn = local.rule_bus_arns[each.key]
-  event_pattern    = each.value.event_pattern
+  event_pattern    = local.event_patterns[each.key]
   retention_days   = var.archive_days
 }

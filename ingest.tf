@@ -1,10 +1,10 @@
-# Ingest function: stores each event of the queue once and sends failure notifications.
+# Ingest function: stores each event of the queue once, sends notifications, and reports facts about executions.
 
 module "ingest" {
   source = "./modules/function"
 
   name        = "${local.prefix}-ingest"
-  description = "Stores each DRS job log event once and sends failure notifications"
+  description = "Stores each DRS job log event once and sends notifications"
   handler     = "drs_job_log.ingest.handler.lambda_handler"
   timeout     = var.ingest.timeout_seconds
   memory_size = local.memory_sizes.ingest
@@ -14,13 +14,18 @@ module "ingest" {
     local.shared_environment,
     local.executions_table_environment,
     local.collector_sources_environment,
+    local.objectives_environment,
     {
-      HISTORY_DAYS   = tostring(var.history_days)
-      NOTICES_TABLE  = local.notifications_table_name
-      RETENTION_DAYS = tostring(var.retention_days)
-      RUNBOOKS       = local.runbooks
+      EVENT_BUS_NAME        = var.event_bus_name
+      HISTORY_DAYS          = tostring(var.history_days)
+      NOTICE_KINDS          = join(",", var.notifications.kinds)
+      NOTICES_TABLE         = local.notifications_table_name
+      QUEUE_URL             = local.ingest_queue_url
+      RETENTION_DAYS        = tostring(var.retention_days)
+      RUNBOOKS              = local.runbooks
+      STALLED_AFTER_MINUTES = tostring(var.collector.stalled_after_minutes)
     },
-    var.notifications.enabled ? { FAILURE_TOPIC_ARN = local.failure_topic_arn, QUEUE_URL = local.ingest_queue_url } : {},
+    var.notifications.enabled ? { FAILURE_TOPIC_ARN = local.failure_topic_arn } : {},
     local.link_to_viewer ? { VIEWER_URL = coalesce(var.notifications.viewer_url, one(aws_apigatewayv2_api.this[*].api_endpoint)) } : {},
   )
   policy_document = data.aws_iam_policy_document.ingest.json
@@ -60,30 +65,53 @@ data "aws_iam_policy_document" "ingest" {
     for_each = var.notifications.enabled ? [1] : []
 
     content {
-      sid       = "PublishFailures"
+      sid       = "PublishNotifications"
       actions   = ["sns:Publish"]
       resources = [local.failure_topic_arn]
     }
   }
-  # Ingest sends itself a delayed message, with which it collects failures into one notification.
-  dynamic "statement" {
-    for_each = var.notifications.enabled ? [1] : []
-
-    content {
-      sid       = "DelayNotifications"
-      actions   = ["sqs:SendMessage"]
-      resources = [local.queue_arns.ingest]
-    }
+  # Ingest sends itself delayed messages: to collect failures into one notification, and to check an execution again.
+  statement {
+    sid       = "DelayMessages"
+    actions   = ["sqs:SendMessage"]
+    resources = [local.queue_arns.ingest]
   }
-  # With notifications, ingest reads the other events of a failed server: whether it launched since, and details that the
-  # event lacks. With update_status, it reads whether all jobs of the execution have ended.
-  dynamic "statement" {
-    for_each = var.notifications.enabled || local.executions_table_is_updated ? [1] : []
+  # Ingest reads the other events of a failed server, all events of an execution that it checks, and the earlier launches of
+  # its servers. With update_status, it also reads whether all jobs of the execution have ended.
+  statement {
+    sid     = "ReadEvents"
+    actions = ["dynamodb:Query"]
+    resources = concat([local.events_table_arn], [
+      for index in ["ExecutionIdIndex", "ExecutionLedgerIndex", "LedgerIndex", "ServerLedgerIndex"] :
+      "${local.events_table_arn}/index/${index}"
+    ])
+  }
+  # Only facts about executions, so that ingest cannot send job log events.
+  statement {
+    sid       = "ReportFacts"
+    actions   = ["events:PutEvents"]
+    resources = [local.rule_bus_arns["job-log"]]
 
-    content {
-      sid       = "ReadEvents"
-      actions   = ["dynamodb:Query"]
-      resources = [local.events_table_arn]
+    # ForAllValues checks every entry of the request. Null denies requests without a value.
+    condition {
+      test     = "ForAllValues:StringEquals"
+      variable = "events:source"
+      values   = [local.event_source]
+    }
+    condition {
+      test     = "ForAllValues:StringEquals"
+      variable = "events:detail-type"
+      values   = ["DRS Execution At Risk", "DRS Execution Continued", "DRS Execution Settled", "DRS Execution Started"]
+    }
+    condition {
+      test     = "Null"
+      variable = "events:source"
+      values   = ["false"]
+    }
+    condition {
+      test     = "Null"
+      variable = "events:detail-type"
+      values   = ["false"]
     }
   }
   dynamic "statement" {

@@ -1,4 +1,4 @@
-# Failure notifications: the SNS topic, and the table that prevents a second message for the same server and job.
+# Notifications: the SNS topic, and the table that prevents a second message for the same fact.
 
 locals {
   failure_topic_name   = "${local.prefix}-failures"
@@ -10,6 +10,8 @@ locals {
   )
   # With AWS_IAM, a browser cannot open the viewer at the URL of the API. Then only viewer_url gives a working link.
   link_to_viewer = var.notifications.viewer_url != null || (var.api.enabled && var.api.viewer && var.api.authorization != "AWS_IAM")
+
+  notice_kinds = ["started", "job_ended", "settled", "failed", "resolved", "stalled", "slow", "at_risk", "action_failed"]
 
   notifications_table_name = "${local.prefix}-notices"
   notifications_table_arn  = "${local.table_arn_prefix}/${local.notifications_table_name}"

@@ -9,7 +9,7 @@ output "table_arn" {
 }
 
 output "notices_table_name" {
-  description = "Name of the notifications table. It records which failure notifications were sent."
+  description = "Name of the notifications table. It records which notifications were sent."
   value       = aws_dynamodb_table.notices.name
 }
 
@@ -19,7 +19,7 @@ output "event_rule_arn" {
 }
 
 output "event_source" {
-  description = "Source of the \"DRS Job Log\" events that the module sends. Use it in the event patterns of your own rules."
+  description = "Source of the events that the module sends: \"DRS Job Log\", \"DRS Execution …\" and \"DRS Drill Check\". Use it in the event patterns of your own rules."
   value       = local.event_source
 }
 
@@ -105,7 +105,7 @@ output "alarm_arns" {
 }
 
 output "failure_topic_arn" {
-  description = "ARN of the SNS topic for failure notifications. Subscribe to it. Null if notifications are disabled."
+  description = "ARN of the SNS topic for notifications. Subscribe to it. Null if notifications are disabled."
   value       = local.create_failure_topic ? aws_sns_topic.failures[0].arn : local.failure_topic_arn
 }
 

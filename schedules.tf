@@ -1,4 +1,4 @@
-# Schedules that invoke the collector and the linker every minute.
+# Schedules that invoke the collector and the linker every minute, and the collector for the check of drills.
 
 locals {
   schedule_group_arn  = "arn:${local.partition}:scheduler:${local.region}:${local.account_id}:schedule-group/${local.prefix}"
@@ -54,6 +54,35 @@ resource "aws_scheduler_schedule" "this" {
     aws_lambda_event_source_mapping.ingest,
     aws_lambda_function_event_invoke_config.scheduled,
   ]
+}
+
+# A run checks the targets that are not done on this day, so only what failed is repeated. No retries: the next run is a
+# minute later. If three runs fail, the alarm collector-errors fires. The runs at 12:00 and 18:00 are for longer outages.
+resource "aws_scheduler_schedule" "drill_check" {
+  #checkov:skip=CKV_AWS_297:The schedule stores only the input {"drillCheck": true}
+  count = local.checks_drills ? 1 : 0
+
+  name                = "${local.prefix}-drill-check"
+  description         = "Invokes ${local.prefix}-collector for the check of drills"
+  group_name          = aws_scheduler_schedule_group.this.name
+  schedule_expression = "cron(0-4 6,12,18 * * ? *)" # UTC
+
+  flexible_time_window {
+    mode = "OFF"
+  }
+
+  target {
+    arn      = module.collector[0].function.arn
+    role_arn = aws_iam_role.scheduler.arn
+    input    = jsonencode({ drillCheck = true })
+
+    retry_policy {
+      maximum_event_age_in_seconds = 60
+      maximum_retry_attempts       = 0
+    }
+  }
+
+  depends_on = [aws_scheduler_schedule.this] # and so after everything that these schedules depend on
 }
 
 resource "aws_iam_role" "scheduler" {

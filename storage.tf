@@ -133,6 +133,7 @@ resource "aws_dynamodb_table" "job_log_events" {
     aws_kms_alias.this,
     aws_lambda_permission.api,
     aws_lambda_permission.wake,
+    aws_scheduler_schedule.drill_check,
     aws_scheduler_schedule.this,
   ]
 }

@@ -212,7 +212,7 @@ variable "event_bus_name" {
   description = <<-EOT
     Name of the event bus for "DRS Job Log" events. The bus must exist, and Terraform must know its name at plan time.
     If the same configuration creates the bus, pass its `.name`, not its `.id`.
-    The module also receives the launch results of DRS from the default bus, the only bus to which AWS sends them.
+    The module also receives launch results, requests of jobs and changes of data replication from the default bus, the only bus to which AWS sends them.
   EOT
   type        = string
   default     = "default"
@@ -660,6 +660,57 @@ variable "objectives" {
 }
 
 # ---------------------------------------------------------------------------------------------------------------------
+# Readiness: events.tf, schedules.tf and alarms.tf
+# ---------------------------------------------------------------------------------------------------------------------
+
+variable "readiness" {
+  description = <<-EOT
+    Readiness for a recovery:
+    - `replication_stalled` (bool, default true): count the servers of this account and Region whose data replication stalls, and notify of them.
+      The alarm `NAME-replication-stalled` exists only with it. If several copies of the module are in the account and Region, set false in all but one.
+    - `max_days_without_drill` (number, days, default null: no check): check each day whether each server of each target had a successful drill in this number of days.
+      The result is a "DRS Drill Check" event and a notice. A server that was added to DRS less than this number of days ago is not reported.
+      From 1 to 400, and at most `history_days`. It needs the collector.
+  EOT
+  type = object({
+    replication_stalled    = optional(bool, true)
+    max_days_without_drill = optional(number)
+  })
+  default  = {}
+  nullable = false
+
+  validation {
+    condition = var.readiness.max_days_without_drill == null ? true : (
+      var.readiness.max_days_without_drill >= 1
+      && var.readiness.max_days_without_drill <= 400
+      && floor(var.readiness.max_days_without_drill) == var.readiness.max_days_without_drill
+    )
+    error_message = "readiness.max_days_without_drill must be a whole number of days from 1 to 400, or null for no check."
+  }
+  validation {
+    condition     = var.readiness.max_days_without_drill == null ? true : var.readiness.max_days_without_drill <= var.history_days
+    error_message = <<-EOT
+      readiness.max_days_without_drill must be at most history_days = ${var.history_days}, because the module knows the drills of this time only.
+      Decrease it or increase history_days.
+    EOT
+  }
+  validation {
+    condition     = var.readiness.max_days_without_drill == null || var.collector.enabled
+    error_message = "readiness.max_days_without_drill requires the collector. Remove it, or set collector.enabled = true."
+  }
+  validation {
+    # CloudWatch accepts five actions of an alarm. Two alarms have both lists.
+    condition = length(distinct(concat(var.alarms.actions, var.alarm_actions, var.alarms.recovery_actions))) <= 5 || !(
+      var.readiness.replication_stalled || var.objectives.rto_minutes != null
+    )
+    error_message = <<-EOT
+      alarms.actions and alarms.recovery_actions must together have at most five ARNs, because the alarms replication-stalled and rto-exceeded have both.
+      Remove some, send them through one topic, or set readiness.replication_stalled = false and objectives.rto_minutes = null.
+    EOT
+  }
+}
+
+# ---------------------------------------------------------------------------------------------------------------------
 # Events table: storage.tf
 # ---------------------------------------------------------------------------------------------------------------------
 
@@ -817,15 +868,22 @@ variable "api" {
 }
 
 # ---------------------------------------------------------------------------------------------------------------------
-# Failure notifications: notifications.tf
+# Notifications: notifications.tf
 # ---------------------------------------------------------------------------------------------------------------------
 
 variable "notifications" {
   description = <<-EOT
-    Failure notifications: the ingest function publishes an SNS message at the first failure of each server or network in a job.
-    It publishes another message for the final failure, for an error that becomes known later, for a launch after the failure, and for each failed post-launch
-    action. The first three messages of a job are sent at once. Later ones, and messages about events of more than an hour ago, are collected in one message.
+    Notifications: the ingest function publishes SNS messages about executions and their servers, for e-mail, chat, SQS and Lambda. docs/notifications.md
+    describes them. The first three messages of a job about its servers are sent at once. Later ones, and messages about events of more than an hour ago, are
+    collected in one message.
     - `enabled` (bool, default true): false sends no notifications. The module still counts failures, and the alarm `server-failed` still fires.
+    - `kinds` (list of string, default ["started", "failed", "resolved", "stalled", "at_risk", "settled"]): what to notify.
+      - "started": an execution started. "job_ended": a job (a wave) ended. "settled": an execution ended, and nothing more is expected.
+      - "failed": a server or a network failed, its failure is final, or its error became known. "resolved": it launched after a failure.
+      - "stalled": a server has no new log item for `collector.stalled_after_minutes`. "slow": a server takes longer than in its earlier launches.
+      - "at_risk": a running execution exceeds its recovery time objective, or is expected to.
+      - "action_failed": a post-launch action failed.
+      The input `readiness` selects the notifications about data replication and missing drills.
     - `create_topic` (bool, default true): create the topic `NAME-failures`. Subscribe to the output `failure_topic_arn`.
     - `topic_arn` (string, default null): ARN of your own topic, with `create_topic = false`. Its policy must allow this account to publish.
       The default policy of a topic in this account does.
@@ -837,6 +895,7 @@ variable "notifications" {
   EOT
   type = object({
     enabled      = optional(bool, true)
+    kinds        = optional(list(string), ["started", "failed", "resolved", "stalled", "at_risk", "settled"])
     create_topic = optional(bool, true)
     topic_arn    = optional(string)
     kms_key_arn  = optional(string)
@@ -845,6 +904,13 @@ variable "notifications" {
   default  = {}
   nullable = false
 
+  validation {
+    condition     = length(var.notifications.kinds) > 0 && length(setsubtract(var.notifications.kinds, local.notice_kinds)) == 0
+    error_message = <<-EOT
+      notifications.kinds has ${length(var.notifications.kinds) == 0 ? "no kind" : "the unknown kinds ${join(", ", setsubtract(var.notifications.kinds, local.notice_kinds))}"}.
+      Use at least one of ${join(", ", local.notice_kinds)}. To send no notifications, set enabled = false.
+    EOT
+  }
   validation {
     condition     = var.notifications.viewer_url == null || can(regex("^https?://\\S+[^/\\s]$", var.notifications.viewer_url))
     error_message = <<-EOT
@@ -931,7 +997,7 @@ variable "alarms" {
     CloudWatch alarms. A metric alarm costs $0.10 per month for each of its metrics, a composite alarm $0.50.
     The module creates a composite alarm only if it has actions. The description of each threshold states when the alarm fires.
     - `enabled` (bool, default true): false creates no alarms.
-    - `runbooks` (string, default "docs/runbooks"): base path or URL of the runbooks. Alarm descriptions and failure notifications link to it.
+    - `runbooks` (string, default "docs/runbooks"): base path or URL of the runbooks. Alarm descriptions and notifications link to it.
       Set the URL of your copy if your on-call staff cannot open this repository.
     - `actions` (list of string, default []): ARNs, for example of SNS topics, to notify when any alarm fires and when it returns to OK.
       Alarms for one-time events, such as a failed server, do not notify on OK. Do not use the output `failure_topic_arn`: CloudWatch
@@ -939,7 +1005,8 @@ variable "alarms" {
     - `pipeline_actions` (list of string, default []): ARNs for the composite alarm `pipeline-unhealthy`.
       It combines all alarms of the pipeline except `unlinked-events`, notifies once, and notifies again when all of them are OK.
       Terraform must know the number of ARNs at plan time: do not use `compact` or `distinct` with values of the same apply.
-    - `recovery_actions` (list of string, default []): ARNs for the composite alarm `recovery-needs-a-person`. It does not notify on OK.
+    - `recovery_actions` (list of string, default []): ARNs for the composite alarm `recovery-needs-a-person`, and for the alarms `rto-exceeded` and
+      `replication-stalled`. They are not notified on OK. Together with `actions`, at most five.
       Terraform must know the number of these ARNs too.
     - `queue_age_seconds` (number, seconds, default 300): an event is in the ingest queue for this time.
       The threshold is at least the visibility timeout plus 60 seconds, so that one retry does not raise the alarm. The batching window is added.

@@ -33,7 +33,7 @@ TOTAL_LIMIT: Final = 10.0
 
 # Defaults of the module. tests/unit/test_cost.py compares them with the Terraform code.
 SCHEDULES: Final = 2  # collector and linker, once a minute each
-ALARM_METRICS: Final = 29  # 27 alarms; CloudWatch bills each metric of an alarm
+ALARM_METRICS: Final = 30  # 28 alarms; CloudWatch bills each metric of an alarm
 COMPOSITE_ALARMS: Final = 2  # optional
 RETENTION_DAYS: Final = 30
 HISTORY_DAYS: Final = 400
@@ -57,6 +57,9 @@ CORE: Final = 1.0  # speed of a Lambda core relative to a core of the machine th
 WAIT_SECONDS: Final = 0.05  # for each request to AWS, DRS included
 ACCESS_LOG_BYTES: Final = 600  # a line of the API's access log
 GB: Final = 1e9  # bytes; 2^30 would be cheaper
+# Four checks while the start of an execution is not reported, and 16 in the 15 minutes until it settles.
+CHECKS: Final = 20
+FACTS: Final = 2  # the start and the end of an execution: a notice and an event each
 POLLS_OF_AN_HOUR: Final = 1200  # a viewer polls every three seconds
 
 
@@ -109,7 +112,7 @@ def uses(counts: Counts, month: Scenario) -> dict[str, Use]:
 
     idle, running = MINUTES - month.running_minutes, month.running_minutes
     idle_ms = counts["collector_idle_cpu_ms"] + listing_cpu_ms(counts, month)
-    messages = month.executions * count("messages")
+    messages, checks = month.executions * count("messages"), month.executions * CHECKS
     linker_ms = counts["linker_idle_cpu_ms"] + month.never_linked * counts["unlinked_scan_cpu_ms_per_event"]
     # One event per invocation: without a batching window, single events are not combined.
     ingest_seconds = billed_seconds("ingest", count("ingest_of_1_cpu_ms"), 1)
@@ -124,7 +127,11 @@ def uses(counts: Counts, month: Scenario) -> dict[str, Use]:
             MINUTES * billed_seconds("linker", linker_ms, counts["linker_idle_calls"]),
             MINUTES * logged(counts["linker_idle_log_bytes"]),
         ),
-        "ingest": Use(messages, messages * ingest_seconds, messages * logged(count("ingest_of_1_log_bytes"))),
+        "ingest": Use(
+            messages + checks,
+            messages * ingest_seconds + checks * billed_seconds("ingest", count("check_cpu_ms"), count("check_calls")),
+            messages * logged(count("ingest_of_1_log_bytes")) + checks * logged(count("check_log_bytes")),
+        ),
         "api": Use(
             month.polls,
             month.polls * billed_seconds("api", count("poll_cpu_ms"), count("poll_calls")),
@@ -161,11 +168,15 @@ def dynamodb_dollars(counts: Counts, prices: Prices, month: Scenario) -> float:
     # Launch results have no execution: assume that the linker links each of them.
     late = count("launch_results") * counts["late_link_write_units_per_event"]
     writes = month.executions * (
-        count("write_units") + count("repeat_write_units") + count("notice_write_units") + late
+        count("write_units")
+        + count("repeat_write_units")
+        + count("notice_write_units")
+        + late
+        + CHECKS * count("check_write_units")
     )
     scanned = month.never_linked * counts["unlinked_scan_read_units_per_event"]
     reads = (
-        month.executions * count("read_units")
+        month.executions * (count("read_units") + CHECKS * count("check_read_units"))
         + MINUTES * (counts["linker_idle_read_units"] + scanned)
         + month.polls * count("poll_read_units")
     )
@@ -181,9 +192,10 @@ def dynamodb_dollars(counts: Counts, prices: Prices, month: Scenario) -> float:
 
 
 def sqs_dollars(counts: Counts, prices: Prices, month: Scenario) -> float:
-    """Long polls of the empty queue all month; send, receive and delete of each message."""
+    """Long polls of the empty queue all month; send, receive and delete of each message and check."""
     polls = POLLERS * SECONDS / POLLER_SECONDS
-    return (polls + 3 * month.executions * counts[f"message_chunks_{month.events}"]) * prices["sqs_request"]
+    messages = month.executions * (counts[f"message_chunks_{month.events}"] + CHECKS)
+    return (polls + 3 * messages) * prices["sqs_request"]
 
 
 def logs_dollars(counts: Counts, prices: Prices, month: Scenario) -> float:
@@ -195,8 +207,9 @@ def logs_dollars(counts: Counts, prices: Prices, month: Scenario) -> float:
 def pipeline(counts: Counts, prices: Prices, month: Scenario) -> Dollars:
     """The cost of the pipeline, idle time included."""
     # Events of AWS services are free; these are the collector's.
-    eventbridge = month.executions * counts[f"event_chunks_{month.events}"] * prices["eventbridge_event"]
-    notifications = month.executions * counts[f"notices_{month.events}"]  # one failed server each, to one mailbox
+    eventbridge = month.executions * (counts[f"event_chunks_{month.events}"] + FACTS) * prices["eventbridge_event"]
+    # One failed server each, to one mailbox.
+    notifications = month.executions * (counts[f"notices_{month.events}"] + FACTS)
     return {
         "Lambda": lambda_dollars(counts, prices, month),
         "SQS": sqs_dollars(counts, prices, month),

@@ -17,6 +17,8 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
+from drs_job_log.ingest.checks import Check
+
 from benchmarks import local, product
 from benchmarks.capacity import item_bytes, ledger_bytes, write_units
 from tests.support import scripts
@@ -123,7 +125,7 @@ class _Play:
             "launch_results": launches,
             "pass_log_bytes": statistics.mean(len(one.log) for one in self.passes),
         }
-        return counts | self._poll(execution, rows) | self._ingest_alone()
+        return counts | self._poll(execution, rows) | self._ingest_alone() | self._checks(job, rows)
 
     def _run(self, steps: Sequence[scripts.Step], job: str) -> int:
         """Invoke the functions until the job has ended. Return the number of launch results of DRS."""
@@ -179,6 +181,23 @@ class _Play:
         return {
             "ingest_of_1_log_bytes": len(done[0].log),
             "ingest_of_1_cpu_ms": statistics.median(one.cpu_ms for one in done[1:]),
+        }
+
+    def _checks(self, job: str, rows: Sequence[Mapping[str, Any]]) -> dict[str, float]:
+        """A check of an execution that has ended and is not settled."""
+        now = self.now + timedelta(minutes=5)
+        checks = [
+            Check(job_id=job, phase="end", series="counted", number=number).to_message()
+            for number in range(self.repeats + 2)
+        ]
+        # The first one reports the start.
+        _, *done = [one for message in checks for one in _in_batches(self.ingest, [message], now)]
+        return {
+            "check_calls": len(done[0].trace),
+            "check_read_units": read_units(done[0].trace, rows),
+            "check_write_units": sum(_capacity(call) for call in done[0].trace if _is_write(call)),
+            "check_log_bytes": len(done[0].log),
+            "check_cpu_ms": statistics.median(one.cpu_ms for one in done[1:]),
         }
 
     def _is_event(self, call: Call) -> bool:
@@ -264,6 +283,10 @@ def _launch(job: str, step: scripts.Step, now: datetime) -> str:
         | {"id": f"11111111-2222-3333-{server[2:]}", "time": f"{now:%Y-%m-%dT%H:%M:%SZ}"}
         | {"resources": [f"arn:aws:drs:us-east-1:111122223333:source-server/{server}"]}
     )
+
+
+def _is_write(call: Call) -> bool:
+    return call["operation"] in {"dynamodb.PutItem", "dynamodb.UpdateItem"}
 
 
 def _capacity(call: Call) -> float:

@@ -275,6 +275,7 @@ class Stage:
         own = {
             "JOB_LOG_EVENTS_TABLE": f"{name}-events",
             "NOTICES_TABLE": f"{name}-notices",
+            "QUEUE_URL": stack.client("sqs").create_queue(QueueName=f"{name}-ingest")["QueueUrl"],
             "FAILURE_TOPIC_ARN": stack.client("sns").create_topic(Name=name)["TopicArn"],
         }
         return Stage(stack, groups, f"{name}-events", stack.environment | ENVIRONMENT | own)

@@ -84,8 +84,8 @@ def record_passes(passes: list[dict[str, Any]], clock: Callable[[], Sequence[flo
 def empty_api_cache() -> None:
     """Empty the API's caches of event logs and of earlier launches."""
     from drs_job_log.api import handler as api  # noqa: PLC0415
-    from drs_job_log.api.estimates import Estimator  # noqa: PLC0415
     from drs_job_log.api.execution_log import EventLogCache  # noqa: PLC0415
+    from drs_job_log.estimates import Estimator  # noqa: PLC0415
 
     api.logs = EventLogCache(api.logs._table)
     api.estimator = Estimator(api.ledger, api.settings.stalled_after)

@@ -143,6 +143,8 @@ class CollectorSettings:
         The tags of the jobs to read. Empty: all jobs.
     rto_minutes
         The recovery time objective of a job without a tag. None if there is none.
+    max_days_without_drill
+        A server must have had a successful drill in this number of days. None: no check.
     """
 
     table_name: str
@@ -157,6 +159,7 @@ class CollectorSettings:
     poll_interval: timedelta
     stalled_after: timedelta
     rto_minutes: int | None
+    max_days_without_drill: int | None
     targets: tuple[Target, ...]
 
 
@@ -181,8 +184,11 @@ def collector_settings(environment: Mapping[str, str] = os.environ) -> Collector
         lookback=timedelta(hours=float(environment["LOOKBACK_HOURS"])),
         retention=_retention(environment),
         poll_interval=timedelta(seconds=float(environment["POLL_INTERVAL_SECONDS"])),
-        stalled_after=timedelta(minutes=float(environment["STALLED_AFTER_MINUTES"])),
+        stalled_after=_stalled_after(environment),
         rto_minutes=_rto_minutes(environment),
+        max_days_without_drill=(
+            int(environment["MAX_DAYS_WITHOUT_DRILL"]) if "MAX_DAYS_WITHOUT_DRILL" in environment else None
+        ),
         targets=_targets(_targets_text(environment)),
     )
 
@@ -244,8 +250,12 @@ class NotificationSettings:
         The notifications table.
     topic_arn
         The SNS topic. None if notifications are disabled: failures are only counted.
+    kinds
+        The kinds of notices to send (see ``Kind`` in ``notify/notice.py``).
     queue_url
-        The ingest queue, for timers. None if notifications are disabled.
+        The ingest queue, for timers.
+    event_bus_name, event_source
+        The event bus for the facts about executions, and their source.
     viewer_url
         The base URL of the viewer, for ``/executions/{id}`` and ``/jobs/{id}``. None if it is unknown.
     runbook_url
@@ -255,7 +265,10 @@ class NotificationSettings:
     name: str
     table_name: str
     topic_arn: str | None
-    queue_url: str | None
+    kinds: frozenset[str]
+    queue_url: str
+    event_bus_name: str
+    event_source: str
     viewer_url: str | None
     runbook_url: str
 
@@ -268,6 +281,8 @@ class IngestSettings:
     collector_sources: frozenset[str]
     retention: timedelta
     history: timedelta
+    rto_minutes: int | None
+    stalled_after: timedelta
     notifications: NotificationSettings
     executions_table: ExecutionsTableSettings | None
 
@@ -285,11 +300,16 @@ def ingest_settings(environment: Mapping[str, str] = os.environ) -> IngestSettin
         collector_sources=_collector_sources(environment),
         retention=_retention(environment),
         history=_history(environment),
+        rto_minutes=_rto_minutes(environment),
+        stalled_after=_stalled_after(environment),
         notifications=NotificationSettings(
             name=environment["POWERTOOLS_SERVICE_NAME"],
             table_name=environment["NOTICES_TABLE"],
             topic_arn=environment.get("FAILURE_TOPIC_ARN"),
-            queue_url=environment["QUEUE_URL"] if "FAILURE_TOPIC_ARN" in environment else None,
+            kinds=frozenset(environment["NOTICE_KINDS"].split(",")),
+            queue_url=environment["QUEUE_URL"],
+            event_bus_name=environment["EVENT_BUS_NAME"],
+            event_source=environment["EVENT_SOURCE"],
             viewer_url=environment.get("VIEWER_URL"),
             runbook_url=f"{environment['RUNBOOKS']}/server-failed.md",
         ),
@@ -344,7 +364,7 @@ def api_settings(environment: Mapping[str, str] = os.environ) -> ApiSettings:
         table_name=environment["JOB_LOG_EVENTS_TABLE"],
         history=_history(environment),
         rto_minutes=_rto_minutes(environment),
-        stalled_after=timedelta(minutes=float(environment["STALLED_AFTER_MINUTES"])),
+        stalled_after=_stalled_after(environment),
         executions_table=executions_table_settings(environment),
     )
 
@@ -360,6 +380,10 @@ def _history(environment: Mapping[str, str]) -> timedelta:
 
 def _rto_minutes(environment: Mapping[str, str]) -> int | None:
     return int(environment["RTO_MINUTES"]) if "RTO_MINUTES" in environment else None
+
+
+def _stalled_after(environment: Mapping[str, str]) -> timedelta:
+    return timedelta(minutes=float(environment["STALLED_AFTER_MINUTES"]))
 
 
 def _retention(environment: Mapping[str, str]) -> timedelta:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import timedelta
 from itertools import groupby
 from typing import TYPE_CHECKING, Any, Final
 
@@ -16,7 +17,7 @@ from drs_job_log.model.summary import (
     server_summaries,
     server_summary_of_event,
 )
-from drs_job_log.table import from_item, is_partition_key, storable, to_python, with_servers
+from drs_job_log.table import REQUESTS_MONTH, from_item, is_partition_key, storable, to_python, with_servers
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -26,6 +27,10 @@ if TYPE_CHECKING:
 
 # Rows in one request of a list. A job normally has two.
 _ROWS_PER_REQUEST: Final = 200
+
+# The longest expected time between the creation of a job and the time of its request in CloudTrail, which has whole
+# seconds and is when the call ended.
+_REQUEST_WINDOW: Final = timedelta(minutes=10)
 
 # boto3's clients have 10 connections.
 _THREADS: Final = 10
@@ -66,20 +71,37 @@ class Ledger:
         highest = before or format_time(latest) + "~"  # sorts after each job of this time
         if highest < lowest:
             return  # DynamoDB rejects such a query
+        requests: _Requests | None = None
         for month in _months(earliest, latest):
-            rows = self._rows(
-                IndexName="LedgerIndex",
-                KeyConditionExpression="LedgerMonth = :month AND LedgerKey BETWEEN :lowest AND :highest",
-                ExpressionAttributeValues={
-                    ":month": {"S": month},
-                    ":lowest": {"S": lowest},
-                    ":highest": {"S": highest},
-                },
-                ScanIndexForward=False,
-            )
+            rows = self._rows_of_month(month, lowest, highest)
             for position, rows_of_job in groupby(rows, key=lambda row: row[0]):
                 if position != before:
-                    yield job_summary(row for _, row in rows_of_job)
+                    job = job_summary(row for _, row in rows_of_job)
+                    if requests is None:
+                        requests = _Requests(self._requests(earliest, job.created_at))
+                    yield replace(job, requested_by=requests.of(job))
+
+    def _requests(self, earliest: datetime, latest: datetime) -> Iterator[tuple[str, SummaryRow | None]]:
+        """Yield the ``LedgerKey`` and the row of each request of the jobs that were created in a period, newest first.
+
+        They are read as needed. After a month, yield a value that sorts before its keys, and no row.
+        """
+        earliest, latest = earliest - _REQUEST_WINDOW, latest + _REQUEST_WINDOW
+        for month in _months(earliest, latest):
+            yield from self._rows_of_month(REQUESTS_MONTH + month, format_time(earliest), format_time(latest) + "~")
+            yield month, None
+
+    def _rows_of_month(self, month: str, lowest: str, highest: str) -> Iterator[tuple[str, SummaryRow]]:
+        return self._rows(
+            IndexName="LedgerIndex",
+            KeyConditionExpression="LedgerMonth = :month AND LedgerKey BETWEEN :lowest AND :highest",
+            ExpressionAttributeValues={
+                ":month": {"S": month},
+                ":lowest": {"S": lowest},
+                ":highest": {"S": highest},
+            },
+            ScanIndexForward=False,
+        )
 
     def jobs_of_execution(self, execution_id: str) -> list[JobSummary]:
         """Return the jobs of an execution in the order of their creation."""
@@ -88,7 +110,7 @@ class Ledger:
             KeyConditionExpression="ExecutionId = :id",
             ExpressionAttributeValues={":id": {"S": execution_id}},
         )
-        return [job_summary(row for _, row in of_job) for _, of_job in groupby(rows, key=lambda row: row[0])]
+        return sorted(_summaries(row for _, row in rows), key=lambda job: job.position)
 
     def job(self, job_id: str) -> JobSummary | None:
         """Return a job. None if it is not in the ledger. All its events are read, so it is for a few jobs only."""
@@ -97,8 +119,7 @@ class Ledger:
             FilterExpression="attribute_exists(LedgerKey)",
             ExpressionAttributeValues={":id": {"S": storable(job_id)}},
         )
-        of_job = [row for _, row in rows]
-        return job_summary(of_job) if of_job else None
+        return next(iter(_summaries(row for _, row in rows)), None)
 
     def launches_of_server(self, server_id: str, limit: int, before: datetime | None = None) -> list[ServerLaunch]:
         """Return the newest launches of a server, the newest first. ``before``: only launches that ended before it."""
@@ -182,6 +203,32 @@ class Ledger:
                     part=item["Summary"],
                 ),
             )
+
+
+class _Requests:
+    """Finds who requested the jobs of a list that is read the newest first. ``rows``: see ``Ledger._requests``."""
+
+    def __init__(self, rows: Iterator[tuple[str, SummaryRow | None]]) -> None:
+        self._rows = rows
+        self._reached = "~"
+        self._by_job: dict[str, str] = {}
+
+    def of(self, job: JobSummary) -> str | None:
+        """Return who requested a job. Read no more requests than those around its creation, and after it."""
+        earliest = format_time(job.created_at - _REQUEST_WINDOW)
+        while self._reached >= earliest and (read := next(self._rows, None)):
+            self._reached, row = read
+            if row:
+                self._by_job[row.job_id] = row.part["requestedBy"]  # of several requests, the first one counts
+        return self._by_job.get(job.job_id)
+
+
+def _summaries(rows: Iterable[SummaryRow]) -> list[JobSummary]:
+    """Return the summary of each job from all its rows. A job of which only the request is known has none."""
+    by_job: dict[str, list[SummaryRow]] = {}
+    for row in rows:
+        by_job.setdefault(row.job_id, []).append(row)
+    return [job_summary(of_job) for of_job in by_job.values() if any("createdAt" in row.part for row in of_job)]
 
 
 def _months(earliest: datetime, latest: datetime) -> Iterator[str]:

@@ -28,7 +28,7 @@ from drs_job_log.model.events import (
     seconds_of,
 )
 from drs_job_log.model.json_text import to_json
-from drs_job_log.model.summary import is_final_of_server, summary_part
+from drs_job_log.model.summary import is_final_of_server, request_part, summary_part
 from drs_job_log.model.truncate import truncate_to_fit
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ _TRUNCATABLE: Final = frozenset({"Message", "Error", "EventData"})
 _PROGRESS_KEYS: Final = (
     *("jobType", "initiatedBy", "isDrill", "sourceServerIDs", "resourceIDs", "resourceID", "actionName"),
     *("participatingServers", "participatingResources", "outcome", "revision"),
-    *("account", "region", "createdAt", "rtoMinutes", "state"),
+    *("account", "region", "createdAt", "rtoMinutes", "state", "requestedBy"),
 )
 
 # The part of EventData that the collector compares with the job.
@@ -99,6 +99,9 @@ _MAX_PAGES: Final = 10
 
 # The limit of a partition key in bytes.
 _MAX_KEY_BYTES: Final = 2048
+
+# Before the month in ``LedgerMonth``: the list of the requests of jobs.
+REQUESTS_MONTH: Final = "requests-"
 
 # A detail as an attribute of an item, and as a Python value.
 _Detail = tuple[Any, dict[str, Any]]
@@ -570,9 +573,18 @@ def to_item(event: JobLogEvent, *, ingested_at: datetime, retention: timedelta) 
 
 
 def ledger_attributes(event: JobLogEvent) -> dict[str, Any]:
-    """Return the attributes that add an event to the ledger. Empty if it has no summary of its job or its server."""
+    """Return the attributes that add an event to the ledger. Empty if it has no summary of its job or its server.
+
+    The request of a job does not state when DRS created the job. It therefore has a list of its own, by its time.
+    """
     if is_final_of_server(event) and is_partition_key(event.source_server_id):
         return {"LedgerServerId": event.source_server_id}
+    if request := request_part(event):
+        time = format_time(event.timestamp)
+        key = ledger_key(time, event.job_id)
+        return (
+            {"LedgerMonth": REQUESTS_MONTH + key[: len("2025-11")], "LedgerKey": key, "Summary": request} if key else {}
+        )
     part = summary_part(event)
     key = ledger_key(part["createdAt"], event.job_id) if part else None
     if part is None or key is None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 @pytest.fixture(scope="module")
 def strict() -> Iterator[Deployment]:
     # With authorization, the policies of the queues refuse plain HTTP.
-    with deployed(Simulator(speed=20), settings={"AUTH": "true"}, tls=True) as deployment:
+    inputs = "readiness = { max_days_without_drill = 30 }"
+    with deployed(Simulator(speed=20), settings={"AUTH": "true"}, tls=True, inputs=inputs) as deployment:
         # The embedded AWS does not support events:source and events:detail-type, and dynamodb:Attributes not for
         # updates. The tests in tests/terraform assert these conditions.
         for function in ("collector", "ingest", "linker"):
@@ -84,6 +85,24 @@ def test_the_role_of_the_collector_suffices(strict: Deployment) -> None:
     eventually(
         lambda: len(strict.rows(job_id)) == 5, seconds=120
     )  # the schedule invokes the collector with its own role
+
+
+def test_the_role_of_the_collector_suffices_to_check_drills(strict: Deployment) -> None:
+    server = scripts.server_id(7)
+    strict.drs.names[server] = "web"
+    drill = played.details(
+        scripts.launch([server]),
+        "strict-drill",
+        created=datetime.now(UTC) - timedelta(days=1),
+        execution_id="exec-drill",
+    )
+    strict.put_events(drill)
+    eventually(lambda: len(strict.rows("strict-drill")) == len(drill))
+
+    # DRS does not list the drill, so the collector reads it from the ledger.
+    assert strict.collect({"drillCheck": True})["Payload"] == {"targets": 1, "servers": 1, "notDrilled": 0}
+    # The target is recorded as done.
+    assert strict.collect({"drillCheck": True})["Payload"] == {"targets": 0, "servers": 0, "notDrilled": 0}
 
 
 def test_the_roles_suffice_to_link_and_to_update_an_execution(strict: Deployment) -> None:

@@ -11,7 +11,7 @@ import requests
 
 from tests.support import drills
 from tests.support.deployment import SIGNED, eventually
-from tests.support.envelopes import dumps, job_log, launch_result
+from tests.support.envelopes import ALICE, dumps, job_log, launch_result, request
 from tests.support.profile import scaled
 
 if TYPE_CHECKING:
@@ -79,6 +79,18 @@ def test_a_launch_result_of_drs_is_stored(deployment: Deployment) -> None:
     (row,) = deployment.rows("launch-result")
     assert (row["EventType"], row["SourceServerId"], row["Source"]) == ("SERVER_LAUNCH_FAILED", "s-1", "aws.drs")
     assert row["EventData"]["isDrill"] is False
+
+
+def test_who_requested_a_job_is_stored_without_the_parameters_of_the_call(deployment: Deployment) -> None:
+    # EventBridge accepts the source aws.drs from AWS only, so the test sends the message of the rule.
+    asked = request({"jobID": "requested"}, eventTime=NOW.isoformat(timespec="seconds"))
+    deployment.send(dumps(asked), dumps(asked | {"id": "repeated"}))
+
+    eventually(lambda: len(deployment.rows("requested")) == 1 and deployment.waiting() == 0)
+    (row,) = deployment.rows("requested")
+    assert (row["EventType"], row["Source"], row["EventData"]["requestedBy"]) == ("JOB_REQUESTED", "aws.drs", ALICE)
+    assert row["Message"] == "Drill requested by Operator/alice"
+    assert "HIDDEN" not in str(row)
 
 
 def test_unusual_values_are_stored_unchanged(deployment: Deployment) -> None:

@@ -8,8 +8,8 @@ each exactly once if the fault does not affect the notification, otherwise at le
 
 from __future__ import annotations
 
+import json
 import random
-import re
 from collections import Counter
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -20,12 +20,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 from drs_job_log.ingest import handler as ingest
+from drs_job_log.ingest.checks import check_of
+from drs_job_log.model.estimate import ExecutionEstimate, ServerEstimate
 from drs_job_log.model.events import SERVER_FAILURES, parse
-from drs_job_log.notify.outbox import due_group, due_message
+from drs_job_log.notify.outbox import due_group
 
 from tests.support import functions, played, scripts
 from tests.support.envelopes import dumps, job_log, launch_result
-from tests.support.faults import EventsTable, Faults, Queue
+from tests.support.faults import EventsTable, Faults, Queue, answer
 from tests.support.functions import LambdaContext
 from tests.support.profile import scaled
 from tests.support.scripts import server_id
@@ -33,6 +35,9 @@ from tests.unit.conftest import TABLE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+
+    from botocore.awsrequest import AWSPreparedRequest, AWSResponse
+    from drs_job_log.model.progress import JobState
 
     from tests.unit.conftest import Subscriber
 
@@ -51,17 +56,25 @@ RETRIED: Final = [*FAILED, frozenset({("failed", "busy"), ("failed (final)", "no
 RECOVERED: Final = [frozenset[tuple[str, str | None]](), frozenset({("failed", "busy"), ("resolved", None)})]
 
 
+ENDED_FACTS: Final = ("started", "job ended", "stalled", "post-launch action failed", "settled")
+RUNNING_FACTS: Final = ("started", "objective missed", "slow")
+LATE_FACTS: Final = (*RUNNING_FACTS, "settled (corrected)")
+KINDS: Final = "started,job_ended,settled,failed,resolved,stalled,slow,at_risk,action_failed"
+
+
 @dataclass(frozen=True)
 class Load:
     """Valid messages with the expected rows, failed servers and notifications, and invalid messages.
 
-    ``rows`` are the job ID, the key, the type and the source of each event.
+    ``rows`` are the job ID, the key, the type and the source of each event. ``facts`` are those about executions and
+    jobs, and those about servers that are no failures.
     """
 
     valid: Sequence[str]
     rows: frozenset[tuple[str, str, str, str]]
     failures: frozenset[tuple[str, str]]
     notices: Mapping[tuple[str, str], Sequence[Notices]]
+    facts: frozenset[Fact]
     invalid: Sequence[str]
 
 
@@ -75,6 +88,7 @@ def load() -> Load:
     now = datetime.now(UTC).replace(microsecond=0)
     valid: list[str] = []
     notices: dict[tuple[str, str], Sequence[Notices]] = {}
+    facts: set[Fact] = set()
     for job in range(JOBS):
         job_id = f"drsjob-{job}"
         retried, failing, recovered = (SERVERS[(job + place) % 16] for place in (0, 5, 7))
@@ -86,6 +100,13 @@ def load() -> Load:
         details = played.details(script, job_id, created=created, execution_id=f"exec-{job}")
         assert len(details) == 100
         details += [first_attempt(detail) for server in (retried, recovered) if (detail := last_of(server, details))]
+        details += [
+            other(detail, "SERVER_STALLED") for detail in details if detail["eventType"] == "CONVERSION_STARTED"
+        ][:1]
+        details += [
+            other(detail, "LAUNCH_ACTION_FAILED") for detail in details if detail["eventType"] == "SERVER_LAUNCHED"
+        ][:1]
+        facts |= {(f"exec-{job}", label) for label in ENDED_FACTS}
         valid += [dumps(job_log(detail)) for detail in details]
         reports = [detail for detail in details if detail["eventType"] in REPORTS]
         valid += [dumps(job_log(detail | {"eventType": "A_NOTE"}, source="acme.tool")) for detail in reports]
@@ -94,6 +115,12 @@ def load() -> Load:
             arn = f"arn:aws:drs:us-east-1:111122223333:source-server/{server}"
             valid.append(dumps(result | {"id": f"{job} {server}", "resources": [arn], "time": now.isoformat()}))
         notices |= {(job_id, retried): RETRIED, (job_id, failing): FAILED, (job_id, recovered): RECOVERED}
+    for job in range(JOBS // 10):  # they run longer than their objective
+        script = scripts.launch(SERVERS[:1], stuck=SERVERS[:1])
+        created = now - timedelta(minutes=20)
+        details = played.details(script, f"drsjob-stuck-{job}", created=created, execution_id=f"exec-stuck-{job}")
+        facts |= {(f"exec-stuck-{job}", label) for label in RUNNING_FACTS}
+        valid += [dumps(job_log(detail)) for detail in details]
     events = [parse(body) for body in valid]
     refused = [
         "no JSON",
@@ -118,8 +145,19 @@ def load() -> Load:
             (event.job_id, event.source_server_id or "") for event in events if event.event_type in SERVER_FAILURES
         ),
         notices=notices,
+        facts=frozenset(facts),
         invalid=invalid,
     )
+
+
+def first_of(event_type: str, details: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Return the first event of a type."""
+    return next(detail for detail in details if detail["eventType"] == event_type)
+
+
+def other(detail: dict[str, Any], event_type: str) -> dict[str, Any]:
+    """Return another event of the server of an event, at the same time."""
+    return detail | {"eventType": event_type, "eventId": f"{detail['eventId']}-{event_type}"}
 
 
 def last_of(server: str, details: Sequence[dict[str, Any]]) -> dict[str, Any]:
@@ -137,6 +175,17 @@ def first_attempt(end: dict[str, Any]) -> dict[str, Any]:
 
 Notification = tuple[str, str, str, str | None]
 
+# An execution and a label.
+Fact = tuple[str, str]
+
+# Label of a fact → the event on the bus.
+DETAIL_TYPES: Final = {
+    "started": "DRS Execution Started",
+    "settled": "DRS Execution Settled",
+    "settled (corrected)": "DRS Execution Settled",
+    "objective missed": "DRS Execution At Risk",
+}
+
 
 @dataclass
 class Pipeline:
@@ -147,6 +196,8 @@ class Pipeline:
     subscriber: Subscriber
     table: Faults
     topic: Faults
+    bus: EventBus
+    bus_faults: Faults
 
     def run(self, load: Load, bodies: Sequence[str] | None = None, *, is_exact: bool = False) -> Counter[Notification]:
         """Process all messages and assert that none is lost. Return how often each notification was sent."""
@@ -168,7 +219,13 @@ class Pipeline:
         rows = {(*key, row["EventType"]["S"], row["Source"]["S"]) for key, row in self.events.rows.items()}
         assert rows == load.rows
         assert sorted(self.queue.dead) == sorted(load.invalid)
-        sent = Counter(sent for message in self.subscriber.take() for sent in notifications_of(message))
+        notices = notices_of(self.subscriber.take())
+        sent = Counter(notification_of(notice) for notice in notices if notice["kind"] in {"failed", "resolved"})
+        self.check_facts(
+            load,
+            Counter(fact_of(notice) for notice in notices if notice["kind"] not in {"failed", "resolved"}),
+            is_exact=is_exact,
+        )
         told: dict[tuple[str, str], set[tuple[str, str | None]]] = {server: set() for server in load.notices}
         for job_id, server, notice, error in sent:
             told[job_id, server].add((notice, error))
@@ -185,6 +242,18 @@ class Pipeline:
             assert self.queue.metrics["ServerFailures"] == len(failures)
         return sent
 
+    def check_facts(self, load: Load, notices: Counter[Fact], *, is_exact: bool) -> None:
+        """Assert that each fact about an execution is reported, and is put on the bus if it has an event."""
+        on_bus = Counter(self.bus.facts)
+        # The end of a job, or its failed post-launch action, that is stored late is not known in time.
+        late = set() if is_exact else {(f"exec-{job}", label) for job in range(JOBS) for label in LATE_FACTS}
+        assert load.facts <= set(notices) <= load.facts | late
+        expected = {fact for fact in load.facts if fact[1] in DETAIL_TYPES}
+        assert expected <= set(on_bus) <= expected | late
+        if is_exact:
+            assert set(notices.values()) == {1}
+            assert set(on_bus.values()) == {1}
+
 
 def tells(notices: set[tuple[str, str | None]], correct: Sequence[Notices]) -> bool:
     """Whether the notifications of a server tell its result. Some may be sent without their claims being stored."""
@@ -193,23 +262,36 @@ def tells(notices: set[tuple[str, str | None]], correct: Sequence[Notices]) -> b
     return notices <= frozenset().union(*correct) and bool(notices & result)
 
 
-def notifications_of(message: Mapping[str, Any]) -> list[Notification]:
-    """Return the job, the server, the kind and the error of each notification in a message."""
-    text = message["Message"]
-    if "\nNotice: " in text:
-        lines = dict(line.split(":", 1) for line in text.splitlines() if ":" in line)
-        values = message["MessageAttributes"]
-        error = lines["Error"].strip() if "Error" in lines else None
-        return [(values["jobId"]["Value"], values["sourceServerId"]["Value"], lines["Notice"].strip(), error)]
-    found: list[Notification] = []
-    for section in text.split("\nJob: ")[1:]:
-        job = section.split()[0]
-        # For example "failed (2):", "  no rights", "  - prod-web-01 (s-1)", …
-        for notice, error, servers in re.findall(
-            r"^(.+) \(\d+\):\n(?:  (?!- )(.*)\n)?((?:  - .*\n?)+)", section, re.MULTILINE
-        ):
-            found += [(job, server, notice, error or None) for server in re.findall(r"\b(s-[0-9a-f]{17})\b", servers)]
-    return found
+def notices_of(messages: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Return the notices of messages."""
+    documents = [message["Document"] for message in messages]
+    assert all(document["isComplete"] for document in documents)
+    return [notice for document in documents for notice in document["notices"]]
+
+
+def notification_of(notice: Mapping[str, Any]) -> Notification:
+    """Return the job, the server, the label and the error of a notice about a failure."""
+    return notice["jobId"], notice["servers"][0]["id"], notice["label"], notice["error"]
+
+
+def fact_of(notice: Mapping[str, Any]) -> Fact:
+    """Return the execution and the label of a notice about an execution, a job, or an event of a server."""
+    return notice["executionId"], notice["label"]
+
+
+class EventBus:
+    """The event bus. It keeps the facts that are put on it."""
+
+    def __init__(self) -> None:
+        self.facts: list[Fact] = []
+
+    def __call__(self, event_name: str, request: AWSPreparedRequest) -> AWSResponse:
+        assert event_name.endswith(".PutEvents")
+        entries = json.loads(request.body or b"")["Entries"]
+        details = [json.loads(entry["Detail"]) for entry in entries]
+        assert [entry["DetailType"] for entry in entries] == [DETAIL_TYPES[detail["label"]] for detail in details]
+        self.facts += [fact_of(detail) for detail in details]
+        return answer(request, 200, {"FailedEntryCount": 0, "Entries": [{"EventId": "e"} for _ in entries]})
 
 
 @pytest.fixture
@@ -217,19 +299,38 @@ def pipeline(subscriber: Subscriber) -> Pipeline:
     events = EventsTable(TABLE)
     table, topic = Faults(answer=events), Faults(chance=random.Random(2))  # noqa: S311
 
+    bus = EventBus()
+    bus_faults = Faults(answer=bus, chance=random.Random(3))  # noqa: S311
+
+    def schedule_check(message: str, _: timedelta) -> None:
+        """The jobs that run are checked twice, and not until they end."""
+        check = check_of(message)
+        if check and (check.phase == "end" or check.number < 2):
+            queue.send_delayed(message)
+
     def start() -> None:
         """Replace the function's environment, as Lambda does after it ends one."""
         # The threads of an invocation that was ended complete their requests first.
         ingest.ConcurrentBatchProcessor._threads.shutdown()
-        functions.cold_start("ingest", FAILURE_TOPIC_ARN=subscriber.topic_arn)
+        environment = {"FAILURE_TOPIC_ARN": subscriber.topic_arn, "NOTICE_KINDS": KINDS, "RTO_MINUTES": "19"}
+        functions.cold_start("ingest", **environment)
         table.at(ingest.dynamodb)
-        topic.at(ingest.sns())
-        ingest.notifier._outbox._schedule = lambda group, _delay: queue.send_delayed(due_message(group))
+        topic.at(ingest.client("sns"))
+        bus_faults.at(ingest.client("events"))
+        ingest.notifier._outbox._schedule = lambda message, _delay: queue.send_delayed(message)
+        ingest.checks._schedule = schedule_check
+        ingest.checks._estimator.estimate = estimate
 
     queue = Queue(ingest.lambda_handler, LambdaContext(), start)
     start()
-    table.clock = topic.clock = lambda: queue.now
-    return Pipeline(queue, events, subscriber, table, topic)
+    table.clock = topic.clock = bus_faults.clock = lambda: queue.now
+    return Pipeline(queue, events, subscriber, table, topic, bus, bus_faults)
+
+
+def estimate(_key: str, states: Mapping[str, JobState], *_: object) -> ExecutionEstimate:
+    """Each running server is slow. The ledger, of which nothing is expected here, is not read."""
+    running = [server.id for state in states.values() for server in state.servers.values() if not state.ended_at]
+    return ExecutionEstimate(servers={id_: ServerEstimate(is_slow=True) for id_ in running})
 
 
 @pytest.fixture(autouse=True)
@@ -242,6 +343,8 @@ def _short_invocations(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("drs_job_log.notify.notifier._ERROR_GRACE", timedelta(days=1))
     # The time of the queue is simulated.
     monkeypatch.setattr("drs_job_log.notify.outbox.MIN_INTERVAL", timedelta(0))
+    # The jobs that ended are settled at their first check.
+    monkeypatch.setattr("drs_job_log.model.progress._NEXT_WAVE_GRACE", timedelta(0))
 
 
 @pytest.fixture
@@ -333,6 +436,23 @@ def test_no_notification_is_lost_if_sns_is_down(pipeline: Pipeline, count: Calla
 
 
 @pytest.mark.usefixtures("_no_killed_invocations")
+def test_no_fact_is_lost_if_the_event_bus_is_down(pipeline: Pipeline, count: Callable[..., None]) -> None:
+    """EventBridge is down for the first two attempts of each check. Then 20 % of its responses are lost."""
+    pipeline.bus_faults.outage = (0.0, 320.0)
+    pipeline.bus_faults.chances = {"lost": 0.2}
+
+    notifications = pipeline.run(load())
+
+    assert pipeline.bus_faults.happened["down"] > scaled(200)
+    count(
+        "EventBridge down",
+        requests=pipeline.bus_faults.happened.total(),
+        stored=len(load().rows),
+        notifications=notifications.total(),
+    )
+
+
+@pytest.mark.usefixtures("_no_killed_invocations")
 def test_no_notification_is_lost_if_sns_is_down_for_longer_than_the_retries(
     pipeline: Pipeline, count: Callable[..., None]
 ) -> None:
@@ -342,9 +462,8 @@ def test_no_notification_is_lost_if_sns_is_down_for_longer_than_the_retries(
     assert pipeline.subscriber.take() == []
     pending = [body for body in pipeline.queue.dead if body not in load().invalid]
     collected = {group for body in pending if (group := due_group(body))}
-    servers = {
-        (event.job_id, event.source_server_id) for event in (parse(body) for body in pending if not due_group(body))
-    }
+    events = [parse(body) for body in pending if not due_group(body) and not check_of(body)]
+    servers = {(event.job_id, event.source_server_id) for event in events if event.event_type in SERVER_FAILURES}
     failed = {server for server, notices in load().notices.items() if notices is not RECOVERED}
     assert servers <= load().failures
     assert {job for job, _ in failed - servers} <= collected

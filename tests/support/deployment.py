@@ -216,11 +216,15 @@ class Deployment:
 
 @contextlib.contextmanager
 def deployed(
-    simulator: Simulator | None = None, settings: Mapping[str, str] | None = None, *, tls: bool = False
+    simulator: Simulator | None = None,
+    settings: Mapping[str, str] | None = None,
+    *,
+    tls: bool = False,
+    inputs: str = "",
 ) -> Iterator[Deployment]:
     """Apply examples/local on an embedded AWS, with a DRS simulator. At the end, stop both and destroy nothing.
 
-    ``settings`` and ``tls`` configure the embedded AWS (see ``MiniStack``).
+    ``settings`` and ``tls`` configure the embedded AWS (see ``MiniStack``). ``inputs``: further inputs of the module.
     """
     with contextlib.ExitStack() as running:
         drs = running.enter_context(DrsServer(simulator))
@@ -229,6 +233,7 @@ def deployed(
         stack = MiniStack({"AWS_ENDPOINT_URL_DRS": drs.endpoint, **(settings or {})}, tls=tls)
         running.enter_context(stack)
         terraform = Terraform(copy / "examples/local", stack.environment)
+        (terraform.folder / "inputs_override.tf").write_text(f'module "drs_job_log" {{\n  {inputs}\n}}\n')
         terraform.init()
         apply(terraform, stack)
         yield Deployment(stack, drs, terraform.outputs())

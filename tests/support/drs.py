@@ -84,6 +84,8 @@ class Simulator:
         Whether times have a fraction of a second.
     token_lifetime
         The time after which DRS rejects the token of a page.
+    details
+        Further attributes of source servers, by their IDs.
     script_of
         Returns the script of a job that StartRecovery starts, from its server IDs and whether it is a drill.
     """
@@ -96,6 +98,7 @@ class Simulator:
     token_lifetime: timedelta = timedelta.max
     script_of: Callable[[Sequence[str], bool], Script] = lambda servers, drill: scripts.launch(servers, drill=drill)
     names: dict[str, str] = field(default_factory=dict)
+    details: dict[str, dict[str, Any]] = field(default_factory=dict)
     calls: Counter[str] = field(default_factory=Counter)
     jobs: dict[str, PlayedJob] = field(default_factory=dict)
     _faults: defaultdict[str, deque[ApiError]] = field(default_factory=lambda: defaultdict(deque))
@@ -239,6 +242,7 @@ class Simulator:
                 "sourceServerID": server,
                 "tags": {"Name": self.names[server]} if int(server[-1], 16) % 2 else {},
                 "sourceProperties": {"identificationHints": {"hostname": self.names[server]}},
+                **self.details.get(server, {}),
             }
             for server in requested
             if server in self.names

@@ -35,6 +35,91 @@ def launch_result(**detail: Any) -> dict[str, Any]:
     )
 
 
+ALICE = "arn:aws:sts::111122223333:assumed-role/Operator/alice"
+
+
+def request(job: dict[str, Any], **call: Any) -> dict[str, Any]:
+    """Return the envelope of the API call that created a job, as CloudTrail sends it. ``job``: keys of the response."""
+    return job_log(
+        {
+            "eventVersion": "1.09",
+            "userIdentity": {
+                "type": "AssumedRole",
+                "principalId": "AROAIDPPEZS35WEXAMPLE:alice",
+                "arn": ALICE,
+                "accountId": "111122223333",
+                "accessKeyId": "ASIAIOSFODNN7EXAMPLE",
+                "sessionContext": {"attributes": {"mfaAuthenticated": "true"}},
+            },
+            "eventTime": "2025-11-28T20:30:00Z",
+            "eventSource": "drs.amazonaws.com",
+            "eventName": "StartRecovery",
+            "awsRegion": "us-east-1",
+            "sourceIPAddress": "192.0.2.1",
+            "userAgent": "console.amazonaws.com",
+            "requestParameters": {
+                "isDrill": True,
+                "sourceServers": [{"sourceServerID": "s-1"}],
+                "tags": {"Secret": "HIDDEN"},
+            },
+            "responseElements": {
+                "job": {
+                    "jobID": "drsjob-1",
+                    "arn": "arn:aws:drs:us-east-1:111122223333:job/drsjob-1",
+                    "type": "LAUNCH",
+                    "initiatedBy": "START_DRILL",
+                    "creationDateTime": "2025-11-28T20:29:59.204086+00:00",
+                    "status": "PENDING",
+                    "participatingServers": [{"sourceServerID": "s-1", "launchStatus": "PENDING"}],
+                    "tags": {"Secret": "HIDDEN"},
+                }
+                | job
+            },
+            "requestID": "22222222-2222-3333-4444-555555555555",
+            "eventID": "33333333-2222-3333-4444-555555555555",
+            "readOnly": False,
+            "eventType": "AwsApiCall",
+            "managementEvent": True,
+            "recipientAccountId": "111122223333",
+            "eventCategory": "Management",
+        }
+        | call,
+        **{"detail-type": "AWS API Call via CloudTrail", "source": "aws.drs", "time": "2025-11-28T20:30:00Z"},
+    )
+
+
+def replication_change(state: str, **envelope: Any) -> dict[str, Any]:
+    """Return the envelope of a "DRS Source Server Data Replication Stalled Change" event, as DRS sends it.
+
+    https://docs.aws.amazon.com/drs/latest/userguide/monitoring-event-bridge-sample.html
+    """
+    change = job_log(
+        {"state": state},
+        **{
+            "detail-type": "DRS Source Server Data Replication Stalled Change",
+            "source": "aws.drs",
+            "resources": ["arn:aws:drs:us-east-1:111122223333:source-server/s-11111111111111111"],
+        },
+    )
+    return change | envelope
+
+
+def drill_check(servers: Any, **detail: Any) -> dict[str, Any]:
+    """Return the envelope of a "DRS Drill Check" event, as the collector sends it."""
+    return job_log(
+        {
+            "account": "111122223333",
+            "region": "eu-west-1",
+            "maxDaysWithoutDrill": 90,
+            "checkedAt": "2025-11-28T06:00:00.000000Z",
+            "serverCount": 20,
+            "servers": servers,
+        }
+        | detail,
+        **{"detail-type": "DRS Drill Check"},
+    )
+
+
 def sqs_records(bodies: list[str], *, first_id: int = 0) -> dict[str, Any]:
     """Return a batch of SQS messages, as Lambda passes it to the function."""
     return {

@@ -55,22 +55,27 @@ class EventsTable:
         asked = json.loads(request.body or b"{}") if event_name.startswith("before-send.dynamodb.") else {}
         if asked.get("TableName") != self.name:
             with self._moto:  # moto checks a condition and writes the item in two steps; DynamoDB does both in one
-                answer: AWSResponse | None = botocore_stubber(event_name, request)
-            return answer
+                other: AWSResponse | None = botocore_stubber(event_name, request)
+            return other
         match event_name.rpartition(".")[2]:
             case "PutItem":
                 assert asked["ConditionExpression"] == "attribute_not_exists(JobId)"
                 key = asked["Item"]["JobId"]["S"], asked["Item"]["EventKey"]["S"]
                 with self._lock:
                     if self.rows.setdefault(key, asked["Item"]) is not asked["Item"]:
-                        return _answer(request, 400, {"__type": "ConditionalCheckFailedException"})
-                return _answer(request, 200, {})
+                        return answer(request, 400, {"__type": "ConditionalCheckFailedException"})
+                return answer(request, 200, {})
             case "Query" if asked["KeyConditionExpression"] == "JobId = :id":
                 assert asked["ConsistentRead"]
                 with self._lock:
                     keys = sorted(key for key in self.rows if key[0] == asked["ExpressionAttributeValues"][":id"]["S"])
                     items = [self.rows[key] for key in keys]
-                return _answer(request, 200, {"Items": items, "Count": len(items)})
+                return answer(request, 200, {"Items": items, "Count": len(items)})
+            case "Query" if asked.get("IndexName") == "ExecutionIdIndex":
+                execution = asked["ExpressionAttributeValues"][":id"]
+                with self._lock:
+                    items = [row for row in self.rows.values() if row.get("ExecutionId") == execution]
+                return answer(request, 200, {"Items": items, "Count": len(items)})
             case "Query":
                 assert asked["KeyConditionExpression"] == "JobId = :job AND EventKey >= :since"
                 assert (
@@ -89,7 +94,7 @@ class EventsTable:
                     for row in rows
                     if participant in (row.get("SourceServerId"), row["EventData"]["M"].get("resourceID"))
                 ]
-                return _answer(request, 200, {"Items": items, "Count": len(items)})
+                return answer(request, 200, {"Items": items, "Count": len(items)})
         raise AssertionError(event_name)
 
 
@@ -128,7 +133,7 @@ class Faults:
         self.happened[fault] += 1
         match fault:
             case "throttled":
-                return _answer(request, 400, {"__type": THROTTLED, "message": "as the test wants it"})
+                return answer(request, 400, {"__type": THROTTLED, "message": "as the test wants it"})
             case "down":
                 raise EndpointConnectionError(endpoint_url=request.url)
             case "lost":
@@ -141,7 +146,8 @@ class Faults:
         raise AssertionError(fault)
 
 
-def _answer(request: AWSPreparedRequest, status: int, body: dict[str, Any]) -> AWSResponse:
+def answer(request: AWSPreparedRequest, status: int, body: dict[str, Any]) -> AWSResponse:
+    """Return the response to a request."""
     return AWSResponse(request.url, status, {}, _Raw(json.dumps(body).encode()))
 
 

@@ -42,6 +42,7 @@ SETTINGS: Final = CollectorSettings(
     poll_interval=timedelta(seconds=3),
     stalled_after=timedelta(minutes=45),
     rto_minutes=None,
+    max_days_without_drill=None,
     execution_id_tag="ExecutionId",
 )
 

@@ -91,7 +91,7 @@ def test_the_outputs_describe_the_created_resources(
         *("ingest-errors", "ingest-throttles", "ingest-duration"),
         *("collector-errors", "collector-duration", "collector-heartbeat"),
         *("linker-errors", "linker-throttles", "linker-duration", "linker-heartbeat"),
-        *("api-5xx", "api-latency", "server-failed", "server-stalled"),
+        *("api-5xx", "api-latency", "server-failed", "server-stalled", "replication-stalled"),
         *("pipeline-unhealthy", "recovery-needs-a-person"),
     }
     assert outputs["alarm_arns"]["ingest-errors"].endswith(":alarm:applied-ingest-errors")
@@ -133,9 +133,16 @@ def test_the_ingest_policy_allows_the_created_resources(
         "ConsumeQueue": state["aws_sqs_queue.ingest"]["arn"],
         "StoreEvents": state["aws_dynamodb_table.job_log_events"]["arn"],
         "RecordNotifications": state["aws_dynamodb_table.notices"]["arn"],
-        "PublishFailures": outputs["failure_topic_arn"],
-        "DelayNotifications": state["aws_sqs_queue.ingest"]["arn"],
-        "ReadEvents": state["aws_dynamodb_table.job_log_events"]["arn"],
+        "PublishNotifications": outputs["failure_topic_arn"],
+        "DelayMessages": state["aws_sqs_queue.ingest"]["arn"],
+        "ReadEvents": [
+            *(
+                f"{state['aws_dynamodb_table.job_log_events']['arn']}/index/{index}"
+                for index in ("ServerLedgerIndex", "LedgerIndex", "ExecutionLedgerIndex", "ExecutionIdIndex")
+            ),
+            state["aws_dynamodb_table.job_log_events"]["arn"],
+        ],
+        "ReportFacts": f"arn:aws:events:us-east-1:{outputs['table_arn'].split(':')[4]}:event-bus/recovery",
         "UseKeyOfFailureTopic": outputs["kms_key_arn"],
         "ReadKeysOfExecutionHistory": executions_arn,
         "FindExecutionsOfJobs": f"{executions_arn}/index/by-job",
@@ -288,7 +295,7 @@ def test_the_composite_alarms_contain_the_created_alarms(state: dict[str, dict[s
 
     rules = [values["alarm_rule"] for address, values in state.items() if "aws_cloudwatch_composite_alarm." in address]
     named = [name for rule in rules for name in re.findall(r'ALARM\("([^"]+)"\)', rule)]
-    assert sorted(named) == sorted(created - {"applied-unlinked-events"})
+    assert sorted(named) == sorted(created - {"applied-replication-stalled", "applied-unlinked-events"})
 
 
 def test_the_dashboard_shows_the_created_resources(state: dict[str, dict[str, Any]], applied: TerraformTestApi) -> None:
@@ -393,5 +400,5 @@ def test_a_second_plan_is_empty_except_for_differences_of_the_embedded_aws(appli
         del differences[address]
     alarms = {address for address in differences if "aws_cloudwatch_metric_alarm." in address}
     assert set(differences) == alarms
-    assert len(alarms) == 30
+    assert len(alarms) == 31
     assert set().union(*differences.values()) == MISSING_IN_MINISTACK

@@ -64,6 +64,7 @@ ALARMS = {
     "api-latency": ("AWS/ApiGateway", "Latency", None, "p90", ">=", 500, 5, 5, 60),
     "server-failed": ("DRSJobLog", "ServerFailures", SERVICE, "Sum", ">=", 1, 1, 1, 60),
     "server-stalled": ("DRSJobLog", "ServersStalled", SERVICE, "Sum", ">=", 1, 1, 1, 60),
+    "replication-stalled": ("DRSJobLog", "ReplicationStalls", SERVICE, "Sum", ">=", 1, 1, 1, 60),
     "collector-rule-failed-invocations": (
         *("AWS/Events", "FailedInvocations", {"RuleName": "drs-job-log-collector"}),
         *("Sum", ">=", 1, 1, 1, 60),
@@ -209,6 +210,7 @@ def test_alarms_have_the_configured_thresholds(planned: Callable[[str], Planned]
         "api-latency": 800,
         "server-failed": 1,
         "server-stalled": 1,
+        "replication-stalled": 1,
         "rto-exceeded": 1,
         "collector-heartbeat": 1,
         "linker-heartbeat": 1,
@@ -320,14 +322,17 @@ def test_alarms_have_actions_and_ok_actions_if_they_can_end(
 ) -> None:
     action = f"arn:aws:sns:us-east-1:{ACCOUNT}:on-call"
 
-    without_end = {"server-failed", "server-stalled", "executions-missing", "collector-rule-failed-invocations"} | {
+    without_end = {
+        *("server-failed", "server-stalled", "replication-stalled", "executions-missing"),
+        "collector-rule-failed-invocations",
+    } | {
         f"{rule}-rule-{kind}"
         for rule in ("job-log", "launch-results")
         for kind in ("failed-invocations", "events-lost")
     }
     for alarm in alarms(planned("everything")):
-        also = [f"arn:aws:sns:us-east-1:{ACCOUNT}:recovery"] if alarm["alarm_name"] == "other-rto-exceeded" else []
-        assert alarm["alarm_actions"] == [action, *also]
+        is_of_leader = alarm["alarm_name"] in {"other-rto-exceeded", "other-replication-stalled"}
+        assert alarm["alarm_actions"] == [action, *[f"arn:aws:sns:us-east-1:{ACCOUNT}:recovery"] * is_of_leader]
         can_end = alarm["alarm_name"].removeprefix("other-") not in without_end
         assert (alarm["ok_actions"] or []) == [action] * can_end, alarm["alarm_name"]
 
@@ -358,8 +363,9 @@ def test_two_composite_alarms_contain_all_alarms(planned: Callable[[str], Planne
         for name, alarm in composites(resources).items()
     }
     assert set(named["other-recovery-needs-a-person"]) == RECOVERY
-    # An unlinked job, or an execution that exceeds its objective, must not hide other problems.
-    excluded = ["unlinked-events", "rto-exceeded"]
+    # An unlinked job, or an execution that exceeds its objective, must not hide other problems. Stalled replication is
+    # no part of a recovery.
+    excluded = ["unlinked-events", "rto-exceeded", "replication-stalled"]
     assert sorted(named["other-pipeline-unhealthy"] + named["other-recovery-needs-a-person"] + excluded) == sorted(
         alarm["alarm_name"].removeprefix("other-") for alarm in alarms(resources)
     )
@@ -391,7 +397,7 @@ def test_disabled_functions_have_no_alarms(planned: Callable[[str], Planned], co
 
     assert there == {*ALARMS, *EXPRESSIONS} - absent
     rules = " ".join(alarm["alarm_rule"] for alarm in composites(resources).values())
-    assert set(re.findall(rf'"{prefix}([a-z0-9-]+)"', rules)) == there
+    assert set(re.findall(rf'"{prefix}([a-z0-9-]+)"', rules)) == there - {"replication-stalled"}
 
 
 def test_unlinked_events_have_an_alarm_if_there_is_an_executions_table(planned: Callable[[str], Planned]) -> None:
@@ -432,6 +438,16 @@ def test_an_existing_topic_has_no_alarms(planned: Callable[[str], Planned]) -> N
 
 def test_there_are_no_composite_alarms_without_actions(planned: Callable[[str], Planned]) -> None:
     assert composites(planned("default")) == {}
+
+
+def test_stalled_replication_has_an_alarm_if_it_is_counted(planned: Callable[[str], Planned]) -> None:
+    names = {copy: {alarm["alarm_name"] for alarm in alarms(planned(copy))} for copy in ("without_api", "without_drs")}
+
+    assert "without-replication-stalled" in names["without_api"]
+    assert not [name for name in names["without_drs"] if "replication" in name]
+    titles = [widget["properties"].get("title") for widget in widgets(planned("without_drs"))]
+    assert "Stalled data replication" not in titles
+    assert "Replication backlog" in titles
 
 
 def test_alarms_can_be_disabled(planned: Callable[[str], Planned]) -> None:
@@ -533,6 +549,9 @@ def test_the_dashboard_shows_recoveries_first_and_the_pipeline_below(planned: Ca
         "Does a recovery need a person?",
         *("Running executions and jobs", "Servers of running jobs", "Failed and stalled servers"),
         *("Duration of server steps", "Duration of DRS jobs"),
+        "## Readiness: servers in this account and Region",
+        *("Stalled data replication", "Replication lag: age of the latest snapshot", "Replication backlog"),
+        "Time since the last launch",
         "## Pipeline",
         "Is the pipeline healthy?",
         *("Time from event to events table", "Events", "Event rules", "Messages in the ingest queue"),
@@ -554,6 +573,28 @@ def test_each_line_of_the_dashboard_has_a_label_and_an_existing_metric(
             assert set(dimensions) in AWS_DIMENSIONS[namespace, metric]
         else:
             assert dimensions == {"service": "without"}
+
+
+def test_the_dashboard_searches_the_metrics_of_all_servers(planned: Callable[[str], Planned]) -> None:
+    """The servers are not known at plan time. A search also finds those that are added later."""
+    searches = {
+        widget["properties"]["title"]: (
+            widget["properties"]["metrics"],
+            widget["properties"]["yAxis"]["left"]["label"],
+        )
+        for widget in widgets(planned("without_api"))
+        if "SEARCH" in json.dumps(widget)
+    }
+
+    def search(metric: str) -> list[list[dict[str, str]]]:
+        expression = f"SEARCH('Namespace=\"AWS/DRS\" MetricName=\"{metric}\"', 'Maximum', 300)"
+        return [[{"expression": expression, "label": ""}]]
+
+    assert searches == {
+        "Replication lag: age of the latest snapshot": (search("LagDuration"), "seconds"),
+        "Replication backlog": (search("Backlog"), "bytes"),
+        "Time since the last launch": (search("DurationSinceLastSuccessfulRecoveryLaunch"), "seconds"),
+    }
 
 
 def test_a_single_value_is_zero_while_the_metric_has_no_data(planned: Callable[[str], Planned]) -> None:
@@ -641,7 +682,7 @@ def test_failure_notifications_can_use_an_existing_topic(planned: Callable[[str]
     assert variables["VIEWER_URL"] == "https://recovery.example.com"
     assert variables["RUNBOOKS"] == "https://wiki.example.com/drs"
     policy = role_policy(resources)
-    assert policy["PublishFailures"] == {"Effect": "Allow", "Action": ["sns:Publish"], "Resource": topic}
+    assert policy["PublishNotifications"] == {"Effect": "Allow", "Action": ["sns:Publish"], "Resource": topic}
     assert policy["UseKeyOfFailureTopic"] == {
         "Effect": "Allow",
         "Action": ["kms:Decrypt", "kms:GenerateDataKey*"],
@@ -657,7 +698,7 @@ def test_failure_notifications_can_be_disabled(planned: Callable[[str], Planned]
     variables = resources["module.ingest.aws_lambda_function.this"]["environment"][0]["variables"]
     assert "FAILURE_TOPIC_ARN" not in variables
     assert variables["NOTICES_TABLE"] == "without-alarms-notices"
-    assert "PublishFailures" not in role_policy(resources)
+    assert "PublishNotifications" not in role_policy(resources)
 
 
 # ---------------------------------------------------------------------------------------------------------------------

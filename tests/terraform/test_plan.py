@@ -10,11 +10,13 @@ import pytest
 from drs_job_log.config import RUNNING_STATUSES
 
 from tests.support import package
+from tests.support.envelopes import dumps, launch_result, request
 from tests.terraform.conftest import ACCOUNT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from tests.support.ministack import MiniStack
     from tests.terraform.conftest import Planned
 SQS = f"arn:aws:sqs:us-east-1:{ACCOUNT}"
 EVENTS = f"arn:aws:events:us-east-1:{ACCOUNT}:rule"
@@ -79,7 +81,20 @@ def role_policy(resources: Planned, function: str = "ingest") -> dict[str, Any]:
 # ---------------------------------------------------------------------------------------------------------------------
 
 
-def test_one_rule_on_the_default_bus_matches_both_types_of_events(planned: Callable[[str], Planned]) -> None:
+LAUNCH_RESULTS = {"source": ["aws.drs"], "detail-type": ["DRS Source Server Launch Result"]}
+REQUESTS = {
+    "source": ["aws.drs"],
+    "detail-type": ["AWS API Call via CloudTrail"],
+    "detail": {
+        "eventSource": ["drs.amazonaws.com"],
+        "responseElements": {"job": {"jobID": [{"exists": True}]}},
+    },
+}
+
+REPLICATION_CHANGES = {"source": ["aws.drs"], "detail-type": ["DRS Source Server Data Replication Stalled Change"]}
+
+
+def test_one_rule_on_the_default_bus_matches_all_types_of_events(planned: Callable[[str], Planned]) -> None:
     resources = planned("default")
 
     (rule,) = [values for address, values in resources.items() if "aws_cloudwatch_event_rule.this" in address]
@@ -91,12 +106,18 @@ def test_one_rule_on_the_default_bus_matches_both_types_of_events(planned: Calla
                 "detail-type": ["DRS Job Log"],
                 "detail": {"jobID": [{"exists": True}]},
             },
-            {"source": ["aws.drs"], "detail-type": ["DRS Source Server Launch Result"]},
+            LAUNCH_RESULTS,
+            REQUESTS,
+            REPLICATION_CHANGES,
         ]
     }
+    assert rule["description"] == (
+        "Sends to the ingest queue of drs-job-log: DRS job log events, launch results, requests of jobs, "
+        "changes of data replication"
+    )
 
 
-def test_launch_results_are_read_from_the_default_bus_if_the_bus_is_custom(planned: Callable[[str], Planned]) -> None:
+def test_events_of_aws_are_read_from_the_default_bus_if_the_bus_is_custom(planned: Callable[[str], Planned]) -> None:
     resources = planned("custom_bus")
 
     job_log = resources['aws_cloudwatch_event_rule.this["job-log"]']
@@ -104,25 +125,73 @@ def test_launch_results_are_read_from_the_default_bus_if_the_bus_is_custom(plann
     assert json.loads(job_log["event_pattern"])["$or"][0]["source"] == ["drs.job-log.custom-bus", "aws.drs"]
     launch_results = resources['aws_cloudwatch_event_rule.this["launch-results"]']
     assert launch_results["event_bus_name"] == "default"
-    assert json.loads(launch_results["event_pattern"]) == {
-        "source": ["aws.drs"],
-        "detail-type": ["DRS Source Server Launch Result"],
-    }
+    assert json.loads(launch_results["event_pattern"]) == {"$or": [LAUNCH_RESULTS, REQUESTS, REPLICATION_CHANGES]}
+    assert launch_results["description"] == (
+        "Sends from the default bus to the ingest queue of custom-bus: launch results, requests of jobs, "
+        "changes of data replication"
+    )
 
 
-def test_with_only_tagged_launch_results_are_not_stored(planned: Callable[[str], Planned]) -> None:
-    """A launch result has no tags, so that nobody knows whether its job has the tags."""
+@pytest.mark.parametrize(
+    ("event", "is_matched"),
+    [
+        (launch_result(), True),
+        (request({}), True),
+        (request({}, responseElements=None, errorCode="AccessDenied"), False),
+        (request({}, responseElements={"items": []}, eventName="DescribeJobs"), False),
+        (request({}, eventSource="ec2.amazonaws.com"), False),
+        (request({}) | {"source": "my.tool"}, False),
+    ],
+)
+def test_the_rule_matches_only_calls_of_drs_that_created_a_job(
+    planned: Callable[[str], Planned], stack: MiniStack, event: dict[str, Any], is_matched: bool
+) -> None:
+    pattern = planned("custom_bus")['aws_cloudwatch_event_rule.this["launch-results"]']["event_pattern"]
+
+    answer = stack.client("events").test_event_pattern(EventPattern=pattern, Event=dumps(event))
+
+    assert answer["Result"] is is_matched
+
+
+@pytest.mark.parametrize("copy_name", ["without_collector", "other_accounts_only"])
+def test_requests_are_stored_only_if_the_collector_follows_their_jobs(
+    planned: Callable[[str], Planned], copy_name: str
+) -> None:
+    rule = planned(copy_name)['aws_cloudwatch_event_rule.this["job-log"]']
+
+    assert json.loads(rule["event_pattern"])["$or"][1:] == [LAUNCH_RESULTS, REPLICATION_CHANGES]
+    assert rule["description"].endswith(": DRS job log events, launch results, changes of data replication")
+
+
+def test_with_only_tagged_no_events_of_aws_are_stored(planned: Callable[[str], Planned]) -> None:
+    """Launch results and requests have no tags, so that nobody knows whether their job has the tags."""
     resources = planned("everything")
 
-    (rule,) = [values for address, values in resources.items() if "aws_cloudwatch_event_rule.this" in address]
-    pattern = {
+    def patterns(resource: str) -> dict[str, Any]:
+        return {
+            re.findall('"([a-z-]+)"', address)[0]: json.loads(values["event_pattern"])
+            for address, values in resources.items()
+            if resource in address
+        }
+
+    job_log = {
         "source": ["example.job-log", "example.replay", "example.other"],
         "detail-type": ["DRS Job Log"],
         "detail": {"jobID": [{"exists": True}]},
     }
-    assert json.loads(rule["event_pattern"]) == pattern
-    (archive,) = [values for address, values in resources.items() if "aws_cloudwatch_event_archive.this" in address]
-    assert json.loads(archive["event_pattern"]) == pattern
+    drill_checks = {"source": ["example.job-log"], "detail-type": ["DRS Drill Check"]}
+    assert patterns("aws_cloudwatch_event_rule.this") == {
+        "job-log": {"$or": [job_log, REPLICATION_CHANGES, drill_checks]},
+        # Stalled replication is a fact about a server, not about a job.
+        "launch-results": REPLICATION_CHANGES,
+    }
+    assert patterns("aws_cloudwatch_event_archive.this") == patterns("aws_cloudwatch_event_rule.this")
+
+
+def test_stalled_replication_is_not_matched_if_it_is_not_counted(planned: Callable[[str], Planned]) -> None:
+    rule = planned("without_drs")['aws_cloudwatch_event_rule.this["job-log"]']
+
+    assert json.loads(rule["event_pattern"])["$or"][1:] == [LAUNCH_RESULTS, REQUESTS]
 
 
 @pytest.mark.parametrize(
@@ -134,10 +203,8 @@ def test_each_copy_has_its_own_source(planned: Callable[[str], Planned], copy_na
 
     pattern = json.loads(resources['aws_cloudwatch_event_rule.this["job-log"]']["event_pattern"])
     assert pattern.get("$or", [pattern])[0]["source"][0] == source
-    assert role_policy(resources, "collector[0]")["PutEvents"]["Condition"]["ForAllValues:StringEquals"] == {
-        "events:source": source,
-        "events:detail-type": "DRS Job Log",
-    }
+    condition = role_policy(resources, "collector[0]")["PutEvents"]["Condition"]["ForAllValues:StringEquals"]
+    assert condition["events:source"] == source
     for function in ("collector[0]", "ingest", "linker"):
         (environment,) = resources[f"module.{function}.aws_lambda_function.this"]["environment"]
         assert environment["variables"]["EVENT_SOURCE"] == source
@@ -293,11 +360,14 @@ def test_ingest_with_defaults(planned: Callable[[str], Planned]) -> None:
     assert function["environment"] == [
         {
             "variables": {
+                "EVENT_BUS_NAME": "default",
                 "EVENT_SOURCE": "drs.job-log",
                 "FAILURE_TOPIC_ARN": f"arn:aws:sns:us-east-1:{ACCOUNT}:drs-job-log-failures",
                 "JOB_LOG_EVENTS_TABLE": "drs-job-log-events",
+                "NOTICE_KINDS": "started,failed,resolved,stalled,at_risk,settled",
                 "NOTICES_TABLE": "drs-job-log-notices",
                 "PREVIOUS_EVENT_SOURCES": "",
+                "STALLED_AFTER_MINUTES": "45",
                 "QUEUE_URL": f"https://sqs.us-east-1.amazonaws.com/{ACCOUNT}/drs-job-log-ingest",
                 "HISTORY_DAYS": "400",
                 "RETENTION_DAYS": "30",
@@ -364,12 +434,12 @@ def test_the_ingest_role_has_only_the_necessary_permissions(planned: Callable[[s
             "Action": ["dynamodb:DeleteItem", "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"],
             "Resource": f"arn:aws:dynamodb:us-east-1:{ACCOUNT}:table/drs-job-log-notices",
         },
-        "PublishFailures": {
+        "PublishNotifications": {
             "Effect": "Allow",
             "Action": ["sns:Publish"],
             "Resource": f"arn:aws:sns:us-east-1:{ACCOUNT}:drs-job-log-failures",
         },
-        "DelayNotifications": {
+        "DelayMessages": {
             "Effect": "Allow",
             "Action": ["sqs:SendMessage"],
             "Resource": f"{SQS}:drs-job-log-ingest",
@@ -377,8 +447,22 @@ def test_the_ingest_role_has_only_the_necessary_permissions(planned: Callable[[s
         "ReadEvents": {
             "Effect": "Allow",
             "Action": ["dynamodb:Query"],
-            "Resource": f"arn:aws:dynamodb:us-east-1:{ACCOUNT}:table/drs-job-log-events",
+            "Resource": [
+                f"arn:aws:dynamodb:us-east-1:{ACCOUNT}:table/drs-job-log-events{index}"
+                for index in (
+                    *("/index/ServerLedgerIndex", "/index/LedgerIndex"),
+                    *("/index/ExecutionLedgerIndex", "/index/ExecutionIdIndex", ""),
+                )
+            ],
         },
+        "ReportFacts": put_events(
+            "default",
+            "drs.job-log",
+            [
+                *("DRS Execution At Risk", "DRS Execution Continued"),
+                *("DRS Execution Settled", "DRS Execution Started"),
+            ],
+        ),
         "WriteLogs": {
             "Effect": "Allow",
             "Action": ["logs:CreateLogStream", "logs:PutLogEvents"],
@@ -390,7 +474,7 @@ def test_the_ingest_role_has_only_the_necessary_permissions(planned: Callable[[s
     ]
 
 
-def test_ingest_sends_to_its_queue_only_with_notifications(planned: Callable[[str], Planned]) -> None:
+def test_ingest_sends_to_its_queue_also_without_notifications(planned: Callable[[str], Planned]) -> None:
     def environment(copy_name: str) -> dict[str, str]:
         variables: dict[str, str] = planned(copy_name)["module.ingest.aws_lambda_function.this"]["environment"][0][
             "variables"
@@ -400,9 +484,11 @@ def test_ingest_sends_to_its_queue_only_with_notifications(planned: Callable[[st
     assert environment("everything")["QUEUE_URL"] == f"https://sqs.us-east-1.amazonaws.com/{ACCOUNT}/other-ingest"
     # The domain differs between partitions.
     assert environment("europe")["QUEUE_URL"] == f"https://sqs.eusc-de-east-1.amazonaws.eu/{ACCOUNT}/europe-ingest"
-    assert {"FAILURE_TOPIC_ARN", "QUEUE_URL"} & set(environment("without_alarms")) == set()
+    assert "FAILURE_TOPIC_ARN" not in environment("without_alarms")
+    assert "QUEUE_URL" in environment("without_alarms")
     policy = role_policy(planned("without_alarms"))
-    assert {"PublishFailures", "DelayNotifications", "ReadEvents"} & set(policy) == set()
+    assert "PublishNotifications" not in policy
+    assert {"DelayMessages", "ReadEvents", "ReportFacts"} <= set(policy)
 
 
 def test_the_ingest_role_can_use_the_key_only_via_dynamodb_and_sqs(planned: Callable[[str], Planned]) -> None:
@@ -563,6 +649,7 @@ def test_the_collector_with_options(planned: Callable[[str], Planned]) -> None:
         "PREVIOUS_EVENT_SOURCES": "drs.job-log,example.old",
         "JOB_LOG_EVENTS_TABLE": "other-events",
         "LOOKBACK_HOURS": "48",
+        "MAX_DAYS_WITHOUT_DRILL": "365",
         "POLL_INTERVAL_SECONDS": "10",
         "POWERTOOLS_METRICS_NAMESPACE": "DRSJobLog",
         "POWERTOOLS_SERVICE_NAME": "other",
@@ -576,13 +663,13 @@ def test_the_collector_with_options(planned: Callable[[str], Planned]) -> None:
     assert function["reserved_concurrent_executions"] == 4
 
 
-def put_events(bus: str, source: str) -> dict[str, Any]:
+def put_events(bus: str, source: str, detail_type: str | list[str] = "DRS Job Log") -> dict[str, Any]:
     return {
         "Effect": "Allow",
         "Action": ["events:PutEvents"],
         "Resource": f"arn:aws:events:us-east-1:{ACCOUNT}:event-bus/{bus}",
         "Condition": {
-            "ForAllValues:StringEquals": {"events:source": source, "events:detail-type": "DRS Job Log"},
+            "ForAllValues:StringEquals": {"events:source": source, "events:detail-type": detail_type},
             "Null": {"events:source": "false", "events:detail-type": "false"},
         },
     }
@@ -638,7 +725,7 @@ def test_the_collector_role_can_read_its_targets_only(
         f"arn:aws:drs:us-east-1:{ACCOUNT}:job/*",
         f"arn:aws:drs:eu-west-1:{ACCOUNT}:job/*",
     }
-    assert policy["PutEvents"] == put_events("recovery", "example.job-log")
+    assert policy["PutEvents"] == put_events("recovery", "example.job-log", ["DRS Job Log", "DRS Drill Check"])
     assert policy["UseCustomerKey"] == {
         "Effect": "Allow",
         "Action": ["kms:Decrypt", "kms:DescribeKey", "kms:Encrypt", "kms:GenerateDataKey*", "kms:ReEncrypt*"],
@@ -703,6 +790,46 @@ def test_schedules_invoke_functions_every_minute_without_retries(planned: Callab
     assert schedule["target"][0]["retry_policy"] == once
     invoke = resources[f'aws_lambda_function_event_invoke_config.scheduled["{task}"]']
     assert (invoke["maximum_event_age_in_seconds"], invoke["maximum_retry_attempts"]) == (60, 0)
+
+
+def test_the_check_of_drills_runs_daily_and_repeats_what_failed(planned: Callable[[str], Planned]) -> None:
+    resources = planned("everything")
+
+    schedule = resources["aws_scheduler_schedule.drill_check[0]"]
+    assert (schedule["name"], schedule["group_name"]) == ("other-drill-check", "other")
+    assert schedule["schedule_expression"] == "cron(0-4 6,12,18 * * ? *)"
+    assert schedule["schedule_expression_timezone"] == "UTC"
+    assert schedule["flexible_time_window"] == [{"maximum_window_in_minutes": None, "mode": "OFF"}]
+    (target,) = schedule["target"]
+    assert json.loads(target["input"]) == {"drillCheck": True}
+    assert target["retry_policy"] == [{"maximum_event_age_in_seconds": 60, "maximum_retry_attempts": 0}]
+    # The runs of five minutes raise the alarm if all of them fail.
+    (alarm,) = [values for values in resources.values() if values.get("alarm_name") == "other-collector-errors"]
+    assert (alarm["threshold"], alarm["period"], alarm["evaluation_periods"]) == (2, 300, 1)
+    (environment,) = resources["module.collector[0].aws_lambda_function.this"]["environment"]
+    assert environment["variables"]["MAX_DAYS_WITHOUT_DRILL"] == "365"
+
+
+def test_the_check_of_drills_may_read_the_launches_of_servers(planned: Callable[[str], Planned]) -> None:
+    policy = role_policy(planned("everything"), "collector[0]")
+
+    events = f"arn:aws:dynamodb:us-east-1:{ACCOUNT}:table/other-events"
+    assert policy["ReadStoredEvents"] == {
+        "Effect": "Allow",
+        "Action": ["dynamodb:Query"],
+        "Resource": [f"{events}/index/ServerLedgerIndex", events],
+    }
+    assert policy["LockPolling"]["Condition"]["ForAllValues:StringEquals"] == {
+        "dynamodb:LeadingKeys": ["collector", "drill-check"]
+    }
+
+
+def test_by_default_drills_are_not_checked(planned: Callable[[str], Planned]) -> None:
+    resources = planned("default")
+
+    assert [address for address in resources if "drill" in address] == []
+    assert "Drill" not in json.dumps(role_policy(resources, "collector[0]"))
+    assert "DRS Drill Check" not in resources['aws_cloudwatch_event_rule.this["job-log"]']["event_pattern"]
 
 
 @pytest.mark.parametrize(

@@ -29,6 +29,9 @@ REJECTED = {
     "rto_zero": "objectives.rto_minutes must be a whole number of minutes from 1 to 43200",
     "rto_a_fraction": "objectives.rto_minutes must be a whole number of minutes from 1 to 43200",
     "rto_too_long": "objectives.rto_minutes must be a whole number of minutes from 1 to 43200",
+    "drill_check_zero": "readiness.max_days_without_drill must be a whole number of days from 1 to 400",
+    "drill_check_a_fraction": "readiness.max_days_without_drill must be a whole number of days from 1 to 400",
+    "drill_check_too_long": "readiness.max_days_without_drill must be a whole number of days from 1 to 400",
     "archive_days_zero": "archive_days must be a whole number of days from 1 to 3650",
     "kms_key_an_alias": "kms_key_arn must be the ARN of a KMS key",
     "poll_interval_zero": "collector.poll_interval_seconds must be a whole number from 1 to 30",
@@ -99,6 +102,8 @@ REJECTED = {
     "alarm_pipeline_actions_a_name": "alarms.pipeline_actions and alarms.recovery_actions must each be a list",
     "notifications_without_a_topic": "notifications must have either create_topic = true",
     "notifications_with_two_topics": "notifications must have either create_topic = true",
+    "notifications_of_an_unknown_kind": "notifications.kinds has the unknown kinds finished. Use at least one of",
+    "notifications_of_no_kind": "notifications.kinds has no kind. Use at least one of started,",
     "notifications_fifo": "notifications.topic_arn must be the ARN of a standard SNS topic",
     "notifications_key_an_alias": "notifications.kms_key_arn must be the ARN of the key that encrypts your topic",
     "notifications_key_of_the_modules_topic": "notifications.kms_key_arn is for your own topic",
@@ -175,6 +180,9 @@ def test_preconditions_reject_invalid_combinations(precondition_refusals: list[d
         ("layer_dropped_without_a_package", "requires a package that contains Powertools"),
         ("key_given_and_made", "create_kms_key and kms_key_arn are mutually exclusive"),
         ("history_shorter_than_retention", "history_days must be at least retention_days = 30, because the ledger"),
+        ("drill_check_longer_than_history", "readiness.max_days_without_drill must be at most history_days = 90"),
+        ("alarms_with_too_many_actions_together", "must together have at most five ARNs"),
+        ("drill_check_without_the_collector", "readiness.max_days_without_drill requires the collector"),
         ("lookback_longer_than_retention", "retention_days = 48, because the events table keeps no older events"),
         ("alarm_actions_twice", "Move the ARNs to alarms.actions"),
         ("signed_code_without_a_package", "functions.code_signing_config_arn requires a signed package"),
@@ -185,7 +193,7 @@ def test_validations_reject_invalid_combinations(combinations: list[dict[str, An
     (error,) = [flat(d["detail"]) for d in combinations if d["snippet"]["context"] == f'module "{case}"']
 
     assert message in error
-    assert len(combinations) == 7
+    assert len(combinations) == 10
 
 
 def test_each_validation_of_the_module_rejects_an_input(

@@ -22,6 +22,7 @@ import boto3
 import pytest
 from drs_job_log.table import JobLogTable
 from moto import mock_aws
+from moto.sns.models import sns_backends
 
 from tests.support import tables
 
@@ -42,6 +43,7 @@ def dynamodb() -> Iterator[DynamoDBClient]:
         client = boto3.client("dynamodb")
         tables.create_events(client, TABLE)
         tables.create_notices(client, NOTIFICATIONS_TABLE)
+        boto3.client("sqs").create_queue(QueueName="drs-job-log-ingest")  # for timers
         yield client
 
 
@@ -58,14 +60,23 @@ class Subscriber:
     queue_url: str
 
     def take(self) -> list[dict[str, Any]]:
-        """Receive and delete all published messages, in order."""
+        """Receive and delete all published messages, in order. ``Message`` is the text that e-mail subscribers get."""
         sqs = boto3.client("sqs")
         received: list[dict[str, Any]] = []
         while messages := sqs.receive_message(QueueUrl=self.queue_url, MaxNumberOfMessages=10).get("Messages"):
             for message in messages:
-                received.append(json.loads(message["Body"]))
+                notification = json.loads(message["Body"])
+                parts = json.loads(self._published()[notification["MessageId"]])
+                assert notification["Message"] == parts["default"]
+                received.append(notification | {"Message": parts["email"], "Document": json.loads(parts["default"])})
                 sqs.delete_message(QueueUrl=self.queue_url, ReceiptHandle=message["ReceiptHandle"])
         return received
+
+    def _published(self) -> dict[str, str]:
+        """Return what was published, by the ID of the message: moto has no subscribers by e-mail."""
+        account, region = self.topic_arn.split(":")[4], self.topic_arn.split(":")[3]
+        topic = sns_backends[account][region].topics[self.topic_arn]
+        return {id_: text for id_, text, *_ in topic.sent_notifications}
 
 
 @pytest.fixture
@@ -77,5 +88,4 @@ def subscriber(dynamodb: DynamoDBClient) -> Subscriber:
     url = sqs.create_queue(QueueName="subscriber")["QueueUrl"]
     arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
     boto3.client("sns").subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn)
-    sqs.create_queue(QueueName="drs-job-log-ingest")  # for timers
     return Subscriber(topic, url)

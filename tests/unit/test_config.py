@@ -76,6 +76,7 @@ def test_settings_of_the_collector() -> None:
         "POLL_INTERVAL_SECONDS": "1.5",
         "STALLED_AFTER_MINUTES": "20",
         "RTO_MINUTES": "90",
+        "MAX_DAYS_WITHOUT_DRILL": "180",
         "DRS_TARGETS": json.dumps([{"region": "eu-west-1", "roleArn": ROLE, "externalId": "x"}, {}]),
     }
 
@@ -92,6 +93,7 @@ def test_settings_of_the_collector() -> None:
         poll_interval=timedelta(seconds=1.5),
         stalled_after=timedelta(minutes=20),
         rto_minutes=90,
+        max_days_without_drill=180,
         targets=(Target("eu-west-1", ROLE, "x"), Target()),
     )
 
@@ -104,7 +106,11 @@ def test_settings_of_ingest() -> None:
         "EVENT_SOURCE": "acme.drs",
         "PREVIOUS_EVENT_SOURCES": "",
         "FAILURE_TOPIC_ARN": "arn:topic",
+        "NOTICE_KINDS": "failed,slow",
         "QUEUE_URL": "https://queue",
+        "EVENT_BUS_NAME": "recovery",
+        "RTO_MINUTES": "90",
+        "STALLED_AFTER_MINUTES": "20",
         "VIEWER_URL": "https://viewer",
     }
 
@@ -113,11 +119,16 @@ def test_settings_of_ingest() -> None:
         collector_sources=frozenset({"acme.drs"}),
         retention=timedelta(days=7),
         history=timedelta(days=50),
+        rto_minutes=90,
+        stalled_after=timedelta(minutes=20),
         notifications=NotificationSettings(
             name="drs-job-log",
             table_name="drs-job-log-notices",
             topic_arn="arn:topic",
+            kinds=frozenset({"failed", "slow"}),
             queue_url="https://queue",
+            event_bus_name="recovery",
+            event_source="acme.drs",
             viewer_url="https://viewer",
             runbook_url="docs/runbooks/server-failed.md",
         ),
@@ -260,8 +271,8 @@ def test_ingest_uses_its_settings() -> None:
     assert module.resolver._indexed is module.executions_table
     assert module.settings.collector_sources == {"acme.drs"}
     assert module.notifier._settings is module.settings.notifications
-    assert module.notifier._record_ttl == timedelta(days=15)
-    assert cold_start("ingest", RETENTION_DAYS="30").notifier._record_ttl == timedelta(days=30)
+    assert module.claims.lifetime == timedelta(days=15)
+    assert cold_start("ingest", RETENTION_DAYS="30").claims.lifetime == timedelta(days=30)
 
 
 def test_the_linker_and_the_api_use_their_settings() -> None:

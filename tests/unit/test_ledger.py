@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -12,14 +13,14 @@ from drs_job_log.ledger import Ledger
 from drs_job_log.link.reindex import reindex
 from drs_job_log.model.events import EVENT_SOURCE, parse
 from drs_job_log.model.progress import job_state_of
-from drs_job_log.model.summary import server_summaries_of, summary_of
+from drs_job_log.model.summary import is_in_ledger, server_summaries_of, summary_of
 from drs_job_log.table import JobLogTable, ledger_attributes
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from moto import mock_aws
 
 from tests.support import played, scripts, tables
-from tests.support.envelopes import dumps, job_log, launch_result
+from tests.support.envelopes import ALICE, dumps, job_log, launch_result, request
 from tests.support.scripts import server_id
 from tests.unit.conftest import TABLE
 
@@ -291,6 +292,102 @@ def test_a_server_id_that_is_too_long_for_the_index_is_stored() -> None:
 
     assert ledger_attributes(launched) == {"LedgerServerId": ONE}
     assert ledger_attributes(replace(launched, source_server_id="s" * 2049)) == {}
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Requests
+# ---------------------------------------------------------------------------------------------------------------------
+
+
+def asked(
+    job_id: str, after: timedelta = timedelta(), execution_id: str | None = "exec-1", who: str = ALICE
+) -> JobLogEvent:
+    """Return the request of a job that was created some time after START. Its time has whole seconds."""
+    call = {"eventTime": (START + after).isoformat(timespec="seconds"), "eventID": who}
+    event = parse(dumps(request({"jobID": job_id}, userIdentity={"arn": who}, **call)))
+    return replace(event, execution_id=execution_id)
+
+
+@pytest.mark.parametrize("delay", [timedelta(seconds=-1), timedelta(0), timedelta(minutes=2)])
+@pytest.mark.parametrize("execution_id", [None, "exec-1"])
+def test_a_job_states_who_requested_it(
+    table: JobLogTable, ledger: Ledger, delay: timedelta, execution_id: str | None
+) -> None:
+    """The request does not have the time of the creation. The job is listed once nevertheless, at its creation."""
+    store(table, [asked("drsjob-1", delay, execution_id)], drill("drsjob-1", execution_id=execution_id))
+
+    (job,) = ledger.jobs(*FOREVER)
+
+    assert (job.requested_by, job.created_at, job.execution_id) == (ALICE, START, execution_id)
+    assert ledger.job("drsjob-1") == job
+    assert ledger.jobs_of_execution("exec-1") == ([job] if execution_id else [])
+
+
+def test_the_requests_of_several_months_are_found_on_each_page(table: JobLogTable, ledger: Ledger) -> None:
+    """START is half an hour before February. The requests are in the months before and after those of their jobs."""
+    ages = {"drsjob-1": timedelta(0), "drsjob-2": timedelta(minutes=29.99), "drsjob-3": timedelta(minutes=30.01)}
+    ages |= {"drsjob-4": timedelta(days=100), "drsjob-5": timedelta(days=101)}
+    for number, (job_id, age) in enumerate(ages.items()):
+        delay = timedelta(seconds=-5 if number % 2 == 0 else 5)
+        store(table, drill(job_id, after=age)[:1], [asked(job_id, age + delay, who=f"user-{number}")])
+
+    jobs = list(ledger.jobs(*FOREVER))
+
+    assert [(job.job_id, job.requested_by) for job in jobs] == [
+        (f"drsjob-{number}", f"user-{number - 1}") for number in (5, 4, 3, 2, 1)
+    ]
+    for place, job in enumerate(jobs):
+        assert list(ledger.jobs(FOREVER[0], job.created_at, job.position)) == jobs[place + 1 :]
+
+
+def test_a_list_reads_no_more_requests_than_those_of_its_jobs(
+    table: JobLogTable, ledger: Ledger, dynamodb: DynamoDBClient
+) -> None:
+    store(table, drill("drsjob-1")[:1], drill("drsjob-2", after=timedelta(days=300))[:1])
+    months: list[str] = []
+    dynamodb.meta.events.register(
+        "before-call.dynamodb.Query",
+        lambda params, **_: months.append(json.loads(params["body"])["ExpressionAttributeValues"][":month"]["S"]),
+    )
+
+    next(ledger.jobs(*FOREVER))
+
+    assert [month for month in months if month.startswith("requests-")] == ["requests-2026-11"]
+
+
+def test_of_several_requests_the_first_one_counts(table: JobLogTable, ledger: Ledger) -> None:
+    store(table, drill("drsjob-1"), [asked("drsjob-1", timedelta(seconds=age), who=str(age)) for age in (3, 1, 2)])
+
+    (job,) = ledger.jobs(*FOREVER)
+
+    assert job.requested_by == "1"
+    assert ledger.jobs_of_execution("exec-1") == [ledger.job("drsjob-1")] == [job]
+
+
+def test_a_job_of_which_only_the_request_is_known_is_not_in_the_ledger(table: JobLogTable, ledger: Ledger) -> None:
+    store(table, [asked("drsjob-1")], drill("drsjob-2"))
+
+    assert [job.job_id for job in ledger.jobs(*FOREVER)] == ["drsjob-2"]
+    assert [job.job_id for job in ledger.jobs_of_execution("exec-1")] == ["drsjob-2"]
+    assert ledger.job("drsjob-1") is None
+
+
+def test_a_request_without_an_identity_or_from_another_sender_is_not_in_the_ledger() -> None:
+    anonymous = parse(dumps(request({}, userIdentity={})))
+    forged = parse(dumps(job_log({"jobID": "drsjob-1", "eventType": "JOB_REQUESTED", "requestedBy": "mallory"})))
+
+    for event in (anonymous, forged, replace(forged, source="my.tool", is_foreign=True), asked("j" * 1500)):
+        assert ledger_attributes(event) == {}
+    assert [is_in_ledger(event) for event in (anonymous, forged, asked("drsjob-1"))] == [False, False, True]
+
+
+def test_reindexing_does_not_change_requests(table: JobLogTable, dynamodb: DynamoDBClient) -> None:
+    store(table, [asked("drsjob-1")], drill("drsjob-1"))
+    before = tables.rows(dynamodb)
+
+    assert reindex(table, {EVENT_SOURCE}).events == 0
+
+    assert tables.rows(dynamodb) == before
 
 
 # ---------------------------------------------------------------------------------------------------------------------

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from tests.support import executions, played, scripts
 from tests.support.drs import DrsServer, Simulator
-from tests.support.envelopes import dumps, job_log, launch_result, sqs_records
+from tests.support.envelopes import ALICE, dumps, job_log, launch_result, request, sqs_records
 from tests.support.functions import LambdaContext
 from tests.support.pipeline import SETTINGS, Pipeline
 from tests.support.scripts import Script, Step, server_id
@@ -163,7 +163,7 @@ def reported(number: int) -> Script:
     [
         (0, "FAILED", [], ["FAILED"], "JOB_FAILED", 1),
         (1, "IN_PROGRESS", [], [], "JOB_STARTED", 0),
-        (2, "IN_PROGRESS", ["CONVERSION"], [], "SERVER_STALLED", 1),
+        (2, "IN_PROGRESS", ["CONVERSION"], [], "SERVER_STALLED", 2),
         (3, "COMPLETED", ["LAUNCHED"], [], "JOB_COMPLETED", 1),
         (4, "COMPLETED", ["COMPLETED"], [], "JOB_COMPLETED", 0),
     ],
@@ -459,6 +459,69 @@ def test_a_late_launch_result_does_not_override_a_corrected_end(pipeline: Pipeli
     pipeline.play(20 * MINUTE)
 
     assert (pipeline.job(job)["status"], states(pipeline.job(job))) == ("FAILED", {ONE: "FAILED"})
+
+
+def asked(pipeline: Pipeline, job: str, **response: Any) -> str:
+    """Return the message of CloudTrail about the request of a job that starts now."""
+    time = pipeline.now.isoformat(timespec="seconds")
+    return dumps(request({"jobID": job} | response, eventTime=time, eventID=f"request of {job}"))
+
+
+def test_who_requested_a_job_is_known_before_its_log_and_linked_like_it(
+    pipeline: Pipeline, subscriber: Subscriber
+) -> None:
+    pipeline.now = datetime.now(UTC) - 30 * MINUTE
+    job = pipeline.start(script(*LAUNCHED, statuses={ONE: "LAUNCHED"}), ExecutionId="exec-1")
+    message = asked(pipeline, job)
+    pipeline.send(message)
+    answer = pipeline.job(job)
+    assert (types(answer), answer["requestedBy"], answer["status"]) == (["JOB_REQUESTED"], ALICE, "IN_PROGRESS")
+
+    pipeline.play(15 * MINUTE)
+    pipeline.send(message)
+    pipeline.link()
+
+    answer = pipeline.execution("exec-1")
+    assert (answer["status"], answer["requestedBy"], states(answer)) == ("COMPLETED", ALICE, {ONE: "LAUNCHED"})
+    assert [wave["requestedBy"] for wave in answer["waves"]] == [ALICE]
+    assert types(answer).count("JOB_REQUESTED") == 1
+    assert answer["jobs"][0]["startedAt"] == answer["logs"][1]["timestamp"]
+    assert Counter(types(answer)).most_common(1)[0][1] == 1  # the collector repeats no event because of the request
+    assert subjects(subscriber) == []
+
+
+def test_a_request_that_cloudtrail_reports_after_the_end_is_added_to_the_log(pipeline: Pipeline) -> None:
+    job = pipeline.start(script(*LAUNCHED, statuses={ONE: "LAUNCHED"}), ExecutionId="exec-1")
+    message = asked(pipeline, job)
+    pipeline.play(15 * MINUTE)
+    before = pipeline.execution("exec-1")
+
+    pipeline.send(message)
+    pipeline.link()
+    pipeline.play(15 * MINUTE)
+
+    after = pipeline.execution("exec-1")
+    assert (before["requestedBy"], after["requestedBy"]) == (None, ALICE)
+    for name in ("status", "durationSeconds", "servers", "summary", "rto", "estimate"):
+        assert after[name] == before[name]
+    assert types(after) == ["JOB_REQUESTED", *types(before)]
+
+
+def test_the_request_of_a_cleanup_changes_no_status(linked: Pipeline, dynamodb: DynamoDBClient) -> None:
+    linked.now = datetime.now(UTC) - 30 * MINUTE
+    job = linked.start(script(*LAUNCHED, statuses={ONE: "LAUNCHED"}))
+    record(dynamodb, job)
+    linked.send(asked(linked, job))
+    linked.play(15 * MINUTE)
+    cleanup = linked.start(scripts.terminate([ONE]))
+    linked.send(asked(linked, cleanup, type="TERMINATE", initiatedBy="TERMINATE_RECOVERY_INSTANCES"))
+    answer = linked.job(cleanup)
+    assert (answer["waves"], answer["logs"][0]["message"]) == ([], "Termination requested by Operator/alice")
+
+    linked.link()
+
+    assert status(dynamodb) == "COMPLETED"
+    assert linked.execution("exec-1")["status"] == "COMPLETED"
 
 
 def test_a_termination_whose_cleanup_fails_is_failed(pipeline: Pipeline) -> None:

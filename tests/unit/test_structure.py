@@ -19,11 +19,12 @@ MAY_IMPORT: Final = {
     "errors": frozenset[str](),
     "table": frozenset({"model"}),
     "ledger": frozenset({"model", "table"}),
-    "collect": SHARED | {"table"},
+    "estimates": SHARED | {"ledger"},
+    "collect": SHARED | {"table", "ledger"},
     "link": SHARED | {"table"},
     "notify": SHARED | {"table"},
-    "ingest": SHARED | {"table", "link", "notify"},
-    "api": SHARED | {"table", "link", "ledger"},
+    "ingest": SHARED | {"table", "link", "notify", "ledger", "estimates"},
+    "api": SHARED | {"table", "link", "ledger", "estimates"},
 }
 MODULES: Final = {
     ".".join(path.relative_to(PACKAGE).with_suffix("").parts): path for path in sorted(PACKAGE.rglob("*.py"))

@@ -15,6 +15,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from drs_job_log.api import static_files
 from drs_job_log.model.events import format_time
+from drs_job_log.model.known_errors import UNKNOWN_CAUSE, UNKNOWN_FIRST_STEP, WITHOUT_ERROR, hint_of
 from playwright.sync_api import expect
 
 from tests.support import scripts
@@ -744,6 +745,258 @@ def test_answers_without_read_time_and_sources_are_shown(
     since = RUNNING[3].timestamp - timedelta(seconds=60)
     assert recovery.gateway.asked[-1]["since"] == format_time(since)[:23] + "Z"
     expect(viewer.find(".row")).to_have_count(6)
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Hints
+# ---------------------------------------------------------------------------------------------------------------------
+
+KNOWN = hint_of(ERROR)
+assert KNOWN
+UNKNOWN = {"isKnown": False, "cause": UNKNOWN_CAUSE, "firstStep": UNKNOWN_FIRST_STEP, "source": None}
+
+
+def with_hint(hint: dict[str, Any] | None) -> Callable[[dict[str, Any], str], dict[str, Any]]:
+    """Give each server this hint. None: no server has one."""
+
+    def change(answer: dict[str, Any], _: str) -> dict[str, Any]:
+        servers = [{key: server[key] for key in server.keys() - {"hint"}} for server in answer["servers"]]
+        return answer | {"servers": [server | {"hint": hint} for server in servers] if hint else servers}
+
+    return change
+
+
+def hints(viewer: Viewer) -> list[str]:
+    return viewer.find(".server .hint dd").all_inner_texts()
+
+
+def test_failed_server_shows_the_cause_the_first_step_and_the_source(recovery: Recovery, open_viewer: Opener) -> None:
+    recovery.happen(*FAILED)
+
+    viewer = open_viewer()
+
+    card = viewer.find(f".server:has-text('{NAMES[1]}')")
+    expect(card.locator(".hint dt")).to_have_text(["Cause", "First step", "Source"])
+    assert hints(viewer)[:2] == [KNOWN.cause, KNOWN.first_step]
+    link = card.get_by_role("link", name="docs.aws.amazon.com (opens a new tab)")
+    for name, value in {"href": KNOWN.source, "target": "_blank", "rel": "noreferrer noopener"}.items():
+        expect(link).to_have_attribute(name, value)
+    expect(viewer.find(".hint")).to_have_count(1)
+
+
+def test_the_source_opens_in_a_new_tab_that_knows_nothing_about_the_page(
+    recovery: Recovery, open_viewer: Opener, context: BrowserContext
+) -> None:
+    asked: list[dict[str, str]] = []
+
+    def answer(route: Route) -> None:
+        asked.append(route.request.all_headers())
+        route.fulfill(content_type="text/html", body="<title>Source</title>")
+
+    context.route(KNOWN.source, answer)
+    recovery.happen(*FAILED)
+    viewer = open_viewer()
+
+    with context.expect_page() as opened:
+        viewer.find(".hint a").click()
+
+    expect(opened.value).to_have_title("Source")
+    assert opened.value.evaluate("[opener, document.referrer]") == [None, ""]
+    assert [headers.get("referer") for headers in asked] == [None]
+
+
+def test_an_unknown_error_is_said_to_be_unknown_until_a_known_one_arrives(
+    recovery: Recovery, open_viewer: Opener
+) -> None:
+    start = events_of(scripts.launch(SERVERS[:1], failing={SERVERS[0]: "no rights"}), ago=timedelta(minutes=10))
+    recovery.happen(*start[:-1])
+    viewer = open_viewer()
+    expect(viewer.find(".hint.unknown dt")).to_have_text(["Cause", "First step"])
+    assert hints(viewer) == [UNKNOWN_CAUSE, UNKNOWN_FIRST_STEP]
+
+    recovery.happen(
+        derived("SERVER_LAUNCH_FAILED", timedelta(minutes=1), sourceServerID=SERVERS[0], error=ERROR, eventId="2")
+    )
+    viewer.poll()
+
+    expect(viewer.find(".hint:not(.unknown) dd").first).to_have_text(KNOWN.cause)
+    expect(viewer.find(".hint")).to_have_count(1)
+
+
+def test_a_failure_without_an_error_has_a_hint(recovery: Recovery, open_viewer: Opener) -> None:
+    events = events_of(scripts.silent_failure(SERVERS[:1]), ago=timedelta(hours=1))
+    recovery.happen(*events[:2])
+    viewer = open_viewer()
+    expect(viewer.find(".server .badge")).to_have_text("Snapshot")
+    expect(viewer.find(".hint")).to_have_count(0)
+
+    recovery.happen(*events)
+    viewer.poll()
+
+    expect(viewer.find(".server .badge")).to_have_text("Failed")
+    expect(viewer.find(".server .error")).to_have_count(0)
+    expect(viewer.find(".server .hint dd").first).to_have_text(WITHOUT_ERROR.cause)
+
+
+def test_a_failed_network_has_a_hint(recovery: Recovery, open_viewer: Opener) -> None:
+    recovery.happen(*FAILED_NETWORK)
+
+    viewer = open_viewer()
+
+    hint = hint_of("ROLLBACK_COMPLETE")
+    assert hint
+    expect(viewer.find(".jobs .resource .hint dd").first).to_have_text(hint.cause)
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        None,
+        "",
+        "http://docs.aws.amazon.com/",
+        "javascript:alert(1)",
+        " javascript:alert(1)",
+        "data:text/html,x",
+        "//x",
+        "x",
+    ],
+)
+def test_only_an_https_url_becomes_a_link(
+    recovery: Recovery, open_viewer: Opener, context: BrowserContext, source: str | None
+) -> None:
+    recovery.happen(*FAILED)
+    change_answers(context, with_hint(UNKNOWN | {"isKnown": True, "source": source}))
+
+    viewer = open_viewer()
+
+    expect(viewer.find(".hint dt")).to_have_text(["Cause", "First step"] * 3)
+    expect(viewer.find("drs-job-log a")).to_have_count(0)
+
+
+def test_answers_without_hints_are_shown(recovery: Recovery, open_viewer: Opener, context: BrowserContext) -> None:
+    recovery.happen(*FAILED)
+    change_answers(context, with_hint(None))
+
+    viewer = open_viewer()
+
+    expect(viewer.find(".server .error pre")).to_have_text(ERROR)
+    expect(viewer.find(".hint")).to_have_count(0)
+
+
+def test_a_poll_keeps_the_focus_of_the_source(recovery: Recovery, open_viewer: Opener) -> None:
+    recovery.happen(*FAILED[:-1])
+    viewer = open_viewer()
+    viewer.find(".hint a").focus()
+
+    recovery.happen(*FAILED)
+    viewer.poll()
+
+    expect(viewer.find("header .badge")).to_have_text("Partial")
+    assert focused(viewer.page).startswith("A  docs.aws.amazon.com")
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Who started a job
+# ---------------------------------------------------------------------------------------------------------------------
+
+OPERATOR = "arn:aws:sts::111122223333:assumed-role/Operator/alice"
+
+
+def requested_by(of_all: Any, *of_jobs: Any) -> Callable[[dict[str, Any], str], dict[str, Any]]:
+    """State who requested the execution and its jobs."""
+
+    def change(answer: dict[str, Any], _: str) -> dict[str, Any]:
+        jobs = [job | {"requestedBy": one} for job, one in zip(answer["jobs"], of_jobs, strict=True)]
+        return answer | {"requestedBy": of_all, "jobs": jobs}
+
+    return change
+
+
+def test_page_shows_who_started_the_execution_and_each_job(
+    recovery: Recovery, open_viewer: Opener, context: BrowserContext
+) -> None:
+    recovery.happen(*FAILED)
+    recovery.happen(*events_of(scripts.launch(SERVERS[1:2]), ago=timedelta(minutes=40), job_id="drsjob-2"))
+    change_answers(context, requested_by(OPERATOR, OPERATOR, None))
+
+    viewer = open_viewer()
+
+    for place in ("header", ".jobs > li:first-child"):
+        expect(viewer.find(f"{place} .requester")).to_have_text("Started by: Operator/alice")
+        expect(viewer.find(f"{place} .requester")).to_have_attribute("title", OPERATOR)
+    expect(viewer.find(".requester")).to_have_count(2)
+
+
+@pytest.mark.parametrize(
+    ("identity", "name"),
+    [
+        (OPERATOR, "Operator/alice"),
+        ("arn:aws-us-gov:sts::111122223333:assumed-role/Operator/alice@example.com", "Operator/alice@example.com"),
+        ("arn:aws:iam::111122223333:user/alice", "alice"),
+        ("arn:aws:iam::111122223333:user/ops/alice", "ops/alice"),
+        ("arn:aws:sts::111122223333:federated-user/alice", "alice"),
+        ("arn:aws:iam::111122223333:root", "root of 111122223333"),
+        ("states.amazonaws.com", "states.amazonaws.com"),
+        ("arn:aws:iam::111122223333:user/", "user/"),
+        ("arn:aws:iam::111122223333:", "arn:aws:iam::111122223333:"),
+        (HOSTILE, HOSTILE),
+    ],
+)
+def test_the_name_of_who_started_a_job_is_the_end_of_its_arn(
+    recovery: Recovery, open_viewer: Opener, context: BrowserContext, identity: str, name: str
+) -> None:
+    recovery.happen(*FINISHED)
+    change_answers(context, requested_by(identity, None))
+
+    viewer = open_viewer()
+
+    expect(viewer.find(".requester")).to_have_text(f"Started by: {name}")
+    expect(viewer.find(".requester")).to_have_attribute("title", identity)
+
+
+@pytest.mark.parametrize("state", [None, "", "absent"])
+def test_nothing_is_shown_if_nobody_knows_who_started_a_job(
+    recovery: Recovery, open_viewer: Opener, context: BrowserContext, state: str | None
+) -> None:
+    recovery.happen(*FINISHED)
+    if state != "absent":
+        change_answers(context, requested_by(state, state))
+
+    viewer = open_viewer()
+
+    launched(viewer, 3)
+    expect(viewer.find(".requester")).to_have_count(0)
+
+
+def test_a_later_answer_can_say_who_started_the_execution(
+    recovery: Recovery, open_viewer: Opener, context: BrowserContext
+) -> None:
+    """CloudTrail can be later than the job."""
+    recovery.happen(*RUNNING[:4])
+    viewer = open_viewer()
+    expect(viewer.find(".requester")).to_have_count(0)
+    change_answers(context, requested_by(OPERATOR, OPERATOR))
+    recovery.happen(*RUNNING[4:6])
+
+    viewer.poll()
+
+    expect(viewer.find("header .requester")).to_have_text("Started by: Operator/alice")
+    expect(viewer.find(".jobs .requester")).to_have_text("Started by: Operator/alice")
+
+
+def test_a_long_identity_fits_a_phone_and_has_no_accessibility_violations(
+    recovery: Recovery, open_viewer: Opener, context: BrowserContext
+) -> None:
+    recovery.happen(*FAILED)
+    identity = f"arn:aws:sts::111122223333:assumed-role/{'Operator' * 60}/alice"
+    change_answers(context, requested_by(identity, identity))
+
+    viewer = open_viewer(is_paused=False, width=320, height=800)
+
+    expect(viewer.find(".requester")).to_have_count(2)
+    assert viewer.page.evaluate("document.scrollingElement.scrollWidth") == 320
+    results = Axe().run(viewer.page)
+    assert results.violations_count == 0, results.generate_report()
 
 
 # ---------------------------------------------------------------------------------------------------------------------

@@ -6,11 +6,12 @@ import math
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
+from drs_job_log.model.comparison import deciding_jobs
 from drs_job_log.model.events import format_time
 from drs_job_log.model.progress import SUMMARY_KEYS
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from drs_job_log.model.estimate import ServerEstimate
     from drs_job_log.model.progress import Progress
@@ -34,6 +35,12 @@ def started_at(progress: Progress) -> datetime | None:
     """Return when the first job was created. TERMINATE jobs count only if there is no other job."""
     deciding = [job for job in progress.jobs if job.job_type != "TERMINATE"] or progress.jobs
     return min((job.created_at or job.started_at for job in deciding), default=None)
+
+
+def requested_by(jobs: Iterable[JobSummary]) -> str | None:
+    """Return who requested the first of some jobs of which this is known. TERMINATE jobs count as in ``started_at``."""
+    in_order = sorted(deciding_jobs(jobs), key=lambda job: (job.created_at, job.job_id))
+    return next((job.requested_by for job in in_order if job.requested_by), None)
 
 
 def with_total(counts: Mapping[str, int]) -> dict[str, int]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from drs_job_log.api.lists import MAX_SCANNED, MAX_SECONDS, jobs_on_page
 from drs_job_log.api.parameters import create_list_token
+from drs_job_log.api.progress_entries import hint_entry
 from drs_job_log.model.events import format_time
 from drs_job_log.model.failures import failures_of, group_failures
 
@@ -71,6 +72,7 @@ def _entry(group: FailureGroup) -> dict[str, Any]:
         "service": shape.service,
         "operation": shape.operation,
         "code": shape.code,
+        "hint": hint_entry(newest.error),
         "count": group.count,
         "serverCount": len(group.servers),
         "servers": group.listed_servers,

@@ -13,7 +13,6 @@ from botocore.exceptions import ClientError
 
 from drs_job_log import config
 from drs_job_log.api.comparison import comparison_view
-from drs_job_log.api.estimates import Estimator
 from drs_job_log.api.execution_log import EventLogCache
 from drs_job_log.api.failures import failures_view
 from drs_job_log.api.history import History
@@ -22,10 +21,11 @@ from drs_job_log.api.parameters import BadRequestError, NotFoundError, parse_id,
 from drs_job_log.api.responses import conditional_response, error_response, list_response, log_response
 from drs_job_log.api.servers import server_view
 from drs_job_log.api.static_files import read_file, read_page
-from drs_job_log.api.status import TableAnswer, ask, status_of
 from drs_job_log.api.views import ViewOptions, execution_view, job_view
+from drs_job_log.estimates import Estimator
 from drs_job_log.ledger import Ledger
 from drs_job_log.link.executions_table import ExecutionsTable
+from drs_job_log.link.status import TableAnswer, ask, status_of
 from drs_job_log.table import JobLogTable, keep_items_as_json
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from drs_job_log.api.entries import seconds_between, started_at
-from drs_job_log.api.status import Status, TableAnswer, ask, is_recent, progress_of_jobs, status_of
+from drs_job_log.link.status import Status, TableAnswer, ask, is_recent, progress_of_jobs, status_of
 from drs_job_log.model.comparison import counts_of, deciding_jobs, newest_servers
 from drs_job_log.model.rto import rto_of
 from drs_job_log.model.summary import server_summaries_of, summary_of
@@ -232,5 +232,9 @@ def _live(job: JobSummary, states: Mapping[str, JobState]) -> JobSummary:
     if job.end_key or job.job_id not in states:
         return job
     summary = summary_of(states[job.job_id], job.execution_id)
-    # The same creation as in the ledger, which decides the place in the list.
-    return replace(summary, created_at=job.created_at, server_count=max(summary.server_count, job.server_count))
+    return replace(
+        summary,
+        created_at=job.created_at,  # as in the ledger, which decides the place in the list
+        server_count=max(summary.server_count, job.server_count),
+        requested_by=summary.requested_by or job.requested_by,  # kept longer than the other events
+    )

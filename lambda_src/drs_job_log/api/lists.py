@@ -8,7 +8,14 @@ from itertools import chain, islice, repeat
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Final
 
-from drs_job_log.api.entries import format_optional, full_counts, rto_entry, seconds_between, with_total
+from drs_job_log.api.entries import (
+    format_optional,
+    full_counts,
+    requested_by,
+    rto_entry,
+    seconds_between,
+    with_total,
+)
 from drs_job_log.api.parameters import create_list_token
 from drs_job_log.model.events import format_time, ledger_key
 
@@ -175,6 +182,7 @@ def _execution_entry(history: History, recovery: Recovery) -> dict[str, Any]:
         "executionId": recovery.execution_id,
         "jobId": None if recovery.execution_id else recovery.jobs[0].job_id,
         **recovery_entry(history, recovery),
+        "requestedBy": requested_by(recovery.jobs),
         "jobs": [{"jobId": job.job_id, "status": job.status} for job in recovery.jobs],
         "accounts": recovery.accounts,
         "regions": recovery.regions,
@@ -202,6 +210,7 @@ def _job_entry(history: History, job: JobSummary) -> dict[str, Any]:
         "executionId": job.execution_id,
         "jobType": job.job_type,
         "initiatedBy": job.initiated_by,
+        "requestedBy": job.requested_by,
         "status": job.status,
         "isDrill": job.is_drill,
         "startedAt": format_time(job.created_at),

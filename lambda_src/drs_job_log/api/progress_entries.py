@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from drs_job_log.api.entries import estimate_entry
 from drs_job_log.model.events import format_time
 from drs_job_log.model.json_text import to_json
+from drs_job_log.model.known_errors import UNKNOWN_CAUSE, UNKNOWN_FIRST_STEP, WITHOUT_ERROR, hint_of
 from drs_job_log.model.progress import ACTIVE_STATES
 from drs_job_log.model.truncate import truncate_texts, truncate_to_fit
 
@@ -119,6 +120,7 @@ def _server_entry(server: ServerProgress, estimates: Mapping[str, ServerEstimate
         "jobId": server.job_id,
         "since": format_time(server.since),
         "error": server.error,
+        "hint": hint_entry(server.error) if server.state == "FAILED" else None,
         "stepSeconds": dict(server.step_seconds),
         "estimate": estimate_entry(of_server),
         "slow": of_server is not None and of_server.is_slow,
@@ -133,6 +135,7 @@ def _job_entry(job: JobProgress) -> dict[str, Any]:
         "jobId": job.job_id,
         "jobType": job.job_type,
         "initiatedBy": job.initiated_by,
+        "requestedBy": job.requested_by,
         "status": job.status,
         "isDrill": job.is_drill,
         "startedAt": format_time(job.started_at),
@@ -143,10 +146,19 @@ def _job_entry(job: JobProgress) -> dict[str, Any]:
                 "state": resource.state,
                 "since": format_time(resource.since),
                 "error": resource.error,
+                "hint": hint_entry(resource.error) if resource.state == "FAILED" else None,
             }
             for resource in job.resources
         ],
     }
+
+
+def hint_entry(error: str | None) -> dict[str, Any]:
+    """Return the cause and the first step of a failure. ``error``: its error text, if it has one."""
+    hint = hint_of(error) if error and error.strip() else WITHOUT_ERROR
+    if hint is None:
+        return {"isKnown": False, "cause": UNKNOWN_CAUSE, "firstStep": UNKNOWN_FIRST_STEP, "source": None}
+    return {"isKnown": True, "cause": hint.cause, "firstStep": hint.first_step, "source": hint.source}
 
 
 def _format_optional(time: datetime | None) -> str | None:

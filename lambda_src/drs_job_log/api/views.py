@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
-from drs_job_log.api.entries import estimate_entry, format_optional, full_counts, rto_entry, seconds_between, started_at
+from drs_job_log.api.entries import (
+    estimate_entry,
+    format_optional,
+    full_counts,
+    requested_by,
+    rto_entry,
+    seconds_between,
+    started_at,
+)
 from drs_job_log.api.parameters import create_token
 from drs_job_log.api.progress_entries import progress_entries
 from drs_job_log.model.estimate import ExecutionEstimate
 from drs_job_log.model.events import format_time, revision_of
 from drs_job_log.model.json_text import to_json
-from drs_job_log.model.progress import SUMMARY_KEYS
-from drs_job_log.model.rto import is_launch, rto_of
+from drs_job_log.model.rto import is_launch, rto_of_progress
 from drs_job_log.model.summary import summary_of
 
 if TYPE_CHECKING:
@@ -22,7 +28,7 @@ if TYPE_CHECKING:
 
     from drs_job_log.api.execution_log import EventLog
     from drs_job_log.api.parameters import Query
-    from drs_job_log.api.status import Status
+    from drs_job_log.link.status import Status
     from drs_job_log.model.events import JobLogEvent
     from drs_job_log.model.progress import Progress
     from drs_job_log.model.summary import JobSummary
@@ -123,20 +129,15 @@ def _view(  # noqa: PLR0917
 
 
 def _facts(progress: Progress, jobs: Sequence[JobSummary], status: str, options: ViewOptions) -> dict[str, Any]:
-    """Return the duration of the execution or job, its numbers of stalled and slow servers, estimate and objective."""
+    """Return who requested the execution or job, its duration, its stalled and slow servers, estimate and objective."""
     is_running = status == "IN_PROGRESS"
     start = started_at(progress)
     end = options.now if is_running else progress.decided_at
-    launches = {job.job_id for job in jobs if is_launch(job)}
-    rto = rto_of(
-        jobs,
-        options.rto_minutes,
-        options.now,
-        options.estimate.latest_end,
-        is_running=is_running,
-        counts=Counter(SUMMARY_KEYS[server.state] for server in progress.servers if server.job_id in launches),
+    rto = rto_of_progress(
+        progress, jobs, options.rto_minutes, options.now, options.estimate.latest_end, is_running=is_running
     )
     return {
+        "requestedBy": requested_by(jobs),
         "durationSeconds": seconds_between(start, end),
         "stalled": sum(server.stalled_at is not None for server in progress.servers),
         "slow": sum(server.is_slow for server in options.estimate.servers.values()),
@@ -156,6 +157,7 @@ def _waves(progress: Progress, summaries: Mapping[str, JobSummary]) -> list[dict
             "number": number,
             "jobId": job.job_id,
             "status": job.status,
+            "requestedBy": job.requested_by,
             "startedAt": format_time(job.started_at),
             "endedAt": format_optional(job.ended_at),
             "counts": full_counts(summary),

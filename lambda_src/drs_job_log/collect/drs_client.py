@@ -119,12 +119,11 @@ class DrsClient:
             filters["jobIDs"] = list(ids)
         if since:
             filters["fromDate"] = format_time(since)
-        try:
-            return self._items("describe_jobs", filters=filters)
-        except ClientError as error:
-            if error.response["Error"]["Code"] == "UninitializedAccountException":
-                return []
-            raise
+        return self._items_of_account("describe_jobs", filters=filters)
+
+    def source_servers(self) -> list[SourceServerTypeDef]:
+        """Return all source servers. An account in which DRS was never initialized has none."""
+        return self._items_of_account("describe_source_servers")
 
     def log_pages(self, job_id: str, token: str | None = None) -> Iterator[LogPage]:
         """Yield the pages of a job's log from the page of a token, by default from the first page."""
@@ -148,9 +147,18 @@ class DrsClient:
         for start in range(0, len(unknown), _MAX_SERVER_IDS):
             chunk = unknown[start : start + _MAX_SERVER_IDS]
             servers = self._items("describe_source_servers", filters={"sourceServerIDs": chunk})
-            self._names |= {server["sourceServerID"]: name for server in servers if (name := _name(server))}
+            self._names |= {server["sourceServerID"]: name for server in servers if (name := name_of(server))}
             self._unnamed_at |= dict.fromkeys(set(chunk) - self._names.keys(), now)
         return {id_: self._names[id_] for id_ in ids if id_ in self._names}
+
+    def _items_of_account(self, operation: str, **request: Any) -> list[Any]:
+        """Return the items of an operation. An account in which DRS was never initialized has none."""
+        try:
+            return self._items(operation, **request)
+        except ClientError as error:
+            if error.response["Error"]["Code"] == "UninitializedAccountException":
+                return []
+            raise
 
     def _items(self, operation: str, **request: Any) -> list[Any]:
         return [item for page in self._pages(operation, **request) for item in page.get("items", [])]
@@ -195,6 +203,7 @@ def _sts() -> STSClient:
     return client
 
 
-def _name(server: SourceServerTypeDef) -> str | None:
+def name_of(server: SourceServerTypeDef) -> str | None:
+    """Return the name of a server: its tag Name, else its host name."""
     hints = server.get("sourceProperties", {}).get("identificationHints", {})
-    return server.get("tags", {}).get("Name") or hints.get("hostname")
+    return server.get("tags", {}).get("Name") or hints.get("hostname") or None

@@ -1,4 +1,4 @@
-"""The event bus: "DRS Job Log" events in full batches, with retries of rejected entries."""
+"""The event bus: events in full batches, with retries of rejected entries."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 # EventBridge accepts 256 KB per request. The ingest queue accepts 256 KB per message, including the envelope.
 # https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-putevents.html
 _MAX_REQUEST_BYTES: Final = 250 * 1024
-_MAX_DETAIL_BYTES: Final = 240 * 1024
+MAX_DETAIL_BYTES: Final = 240 * 1024
 _MAX_ENTRIES: Final = 10
 
 # These keys are never truncated, so that the event keeps its identity.
@@ -29,12 +29,13 @@ _BACK_OFF_SECONDS: Final = 0.2
 
 
 class EventBus:
-    """Puts events with one source on a bus. Thread-safe."""
+    """Puts events with one source and one detail-type on a bus. Thread-safe."""
 
-    def __init__(self, client: EventBridgeClient, name: str, source: str) -> None:
+    def __init__(self, client: EventBridgeClient, name: str, source: str, detail_type: str = "DRS Job Log") -> None:
         self._client = client
         self._name = name
         self._source = source
+        self._detail_type = detail_type
 
     def put(self, batch: Sequence[str]) -> dict[int, str]:
         """Put a batch of details (see ``batches``). Return the reason for each rejection by the place in the batch.
@@ -63,7 +64,7 @@ class EventBus:
         return {
             "EventBusName": self._name,
             "Source": self._source,
-            "DetailType": "DRS Job Log",
+            "DetailType": self._detail_type,
             "Detail": detail,
         }
 
@@ -71,7 +72,7 @@ class EventBus:
 def to_text(detail: Mapping[str, Any]) -> str:
     """Return the JSON text of a detail. A detail that is too large is truncated and has ``truncated`` set to true."""
     text = to_json(detail)
-    if len(text) <= _MAX_DETAIL_BYTES:
+    if len(text) <= MAX_DETAIL_BYTES:
         return text
     truncated = truncate_to_fit(dict(detail), _fits_bus, detail.keys() - _NEVER_TRUNCATED, "truncated")
     if not _fits_bus(truncated):  # too many parts: drop the nested values
@@ -104,4 +105,4 @@ def batches(entries: Iterable[AnyEntry]) -> Iterator[list[AnyEntry]]:
 
 
 def _fits_bus(detail: dict[str, Any]) -> bool:
-    return len(to_json(detail)) <= _MAX_DETAIL_BYTES
+    return len(to_json(detail)) <= MAX_DETAIL_BYTES

@@ -13,10 +13,13 @@ from aws_lambda_powertools.metrics import MetricUnit
 from drs_job_log import config
 from drs_job_log.collect import smoke_test
 from drs_job_log.collect.collector import Collector, PassRequest, PassResult
+from drs_job_log.collect.drill_check import DrillCheck, DrillCheckError, Place
 from drs_job_log.collect.drs_client import DrsClient
 from drs_job_log.collect.event_bus import EventBus
 from drs_job_log.collect.poll_lock import PollLock
+from drs_job_log.ledger import Ledger
 from drs_job_log.model.events import parse_time
+from drs_job_log.model.readiness import DRILL_CHECK
 from drs_job_log.table import JobLogTable
 
 if TYPE_CHECKING:
@@ -42,7 +45,8 @@ table = JobLogTable(dynamodb, settings.table_name)
 # EventBridge validates requests itself. boto3's validation takes a fifth of the CPU time of PutEvents.
 events = config.client("events", parameter_validation=False)
 bus = EventBus(events, settings.event_bus_name, settings.event_source)
-collector = Collector([DrsClient(target) for target in settings.targets], table, bus, settings)
+targets = [(target, DrsClient(target)) for target in settings.targets]
+collector = Collector([drs for _, drs in targets], table, bus, settings)
 
 
 class CollectionError(RuntimeError):
@@ -56,17 +60,22 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, i
 
     An EventBridge event wakes the collector. One invocation at a time makes further passes: a woken invocation ends if
     another one does, and the scheduled invocation takes over from any other. The smoke test makes one pass, and then
-    sends a test event through the pipeline (see ``smoke_test``).
+    sends a test event through the pipeline (see ``smoke_test``). ``{"drillCheck": true}`` makes no pass, but checks the
+    drills (see ``check_drills``).
 
     Raises
     ------
     ValueError
         If the event is not valid (see ``parse_event``).
+    DrillCheckError
+        See ``check_drills``.
     CollectionError
         If the last pass had failures, so that Lambda's Errors metric counts it.
     SmokeTestError
         If the test event of a smoke test is not in the events table in time.
     """
+    if event == {"drillCheck": True}:
+        return check_drills(context)
     passes: list[PassResult] = []
     request = parse_event(event)
     invocation, has_lock = context.aws_request_id, False
@@ -106,6 +115,37 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, i
     return answer
 
 
+def check_drills(context: LambdaContext) -> dict[str, int]:
+    """Check the drills of the targets that were not checked today. Return the number of targets and their servers.
+
+    Raises
+    ------
+    ValueError
+        If ``readiness.max_days_without_drill`` is not set.
+    DrillCheckError
+        If a target failed, so that Lambda's Errors metric counts it.
+    botocore.exceptions.BotoCoreError, botocore.exceptions.ClientError
+        If the notifications table cannot be reached or refuses a request.
+    """
+    if settings.max_days_without_drill is None:
+        raise ValueError("drillCheck needs the input readiness.max_days_without_drill. Set it, and apply")
+    check = DrillCheck(
+        targets,
+        ledger=Ledger(dynamodb, settings.table_name),
+        bus=EventBus(events, settings.event_bus_name, settings.event_source, DRILL_CHECK),
+        dynamodb=dynamodb,
+        notices_table_name=settings.notices_table_name,
+        max_days=settings.max_days_without_drill,
+    )
+    # arn:PARTITION:lambda:REGION:ACCOUNT:function:NAME
+    region, account = context.invoked_function_arn.split(":")[3:5]
+    result = check.run(Place(account=account, region=region), datetime.now(UTC), lambda: seconds_left(context))
+    if result.failures:
+        metrics.add_metric("CollectorFailures", MetricUnit.Count, len(result.failures))
+        raise DrillCheckError("; ".join(f"{place}: {reason}" for place, reason in result.failures.items()))
+    return {"targets": result.targets, "servers": result.servers, "notDrilled": result.overdue}
+
+
 def parse_event(event: Mapping[str, Any]) -> PassRequest:
     """Return the jobs to read.
 
@@ -131,7 +171,8 @@ def parse_event(event: Mapping[str, Any]) -> PassRequest:
             return PassRequest(since=datetime.now(UTC) - min(timedelta(days=1), settings.lookback))
     raise ValueError(
         'the event must be {} for all due jobs, {"jobIds": ["drsjob-…", …]} for these jobs, {"since": '
-        '"2025-11-28T20:30:15Z"} for the jobs created since then, or {"smokeTest": true} for a test of the pipeline, '
+        '"2025-11-28T20:30:15Z"} for the jobs created since then, {"smokeTest": true} for a test of the pipeline, or '
+        '{"drillCheck": true} for a check of the drills, '
         f"not {event!r:.200}"
     )
 

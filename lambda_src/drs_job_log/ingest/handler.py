@@ -1,4 +1,4 @@
-"""The Lambda handler of ingest: stores the events of the queue, notifies of failed servers and adds metrics."""
+"""The Lambda handler of ingest: stores the events of the queue, sends notifications and adds metrics."""
 
 from __future__ import annotations
 
@@ -17,6 +17,10 @@ from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType
 
 from drs_job_log import config
+from drs_job_log.estimates import Estimator
+from drs_job_log.ingest.checks import CheckProgress, ExecutionChecks, check_of
+from drs_job_log.ingest.readiness import Readiness
+from drs_job_log.ledger import Ledger
 from drs_job_log.link.execution_status import StatusUpdate, update_status
 from drs_job_log.link.executions_table import ExecutionsTable
 from drs_job_log.link.resolver import RECORD_GRACE, ExecutionResolver
@@ -25,12 +29,16 @@ from drs_job_log.model.events import (
     InvalidEventError,
     JobLogEvent,
     is_job_end,
+    is_request,
     parse,
     require_plausible_time,
 )
 from drs_job_log.model.summary import is_in_ledger
+from drs_job_log.notify.claims import Claims
+from drs_job_log.notify.executions import ExecutionNotifier
 from drs_job_log.notify.notifier import FailureNotifier, NotificationPendingError
-from drs_job_log.notify.outbox import due_group, due_message
+from drs_job_log.notify.outbox import due_group
+from drs_job_log.notify.publisher import Publisher
 from drs_job_log.table import JobLogTable
 
 if TYPE_CHECKING:
@@ -40,8 +48,6 @@ if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
     from aws_lambda_powertools.utilities.typing import LambdaContext
     from mypy_boto3_dynamodb import DynamoDBClient
-    from mypy_boto3_sns import SNSClient
-    from mypy_boto3_sqs import SQSClient
 
 _BATCH_SIZE: Final = 10
 
@@ -56,6 +62,12 @@ _DURATION_METRICS: Final[Mapping[str, str]] = {
 # A longer duration is an error of the sender, and is not added to the metrics.
 _MAX_DURATION_SECONDS: Final = 30 * 24 * 3600
 
+# The number of servers whose earlier launches a check reads. A job has at most 200 servers.
+_ESTIMATED_SERVERS: Final = 200
+
+# The part of a message that a log line has.
+_LOGGED_BODY: Final = 500
+
 _TEST_RETENTION: Final = timedelta(hours=1)
 
 # For all requests except storing events: if both attempts time out, enough time remains to store the batch.
@@ -64,8 +76,7 @@ _AUXILIARY: Final[Mapping[str, Any]] = {"connect_timeout": 1, "read_timeout": 2,
 logger = Logger()
 metrics = Metrics()
 _emitting_metric = Lock()
-_creating_sns = Lock()
-_creating_sqs = Lock()
+_creating_client = Lock()
 
 
 def count(metric: str) -> None:
@@ -74,31 +85,22 @@ def count(metric: str) -> None:
         pass
 
 
-def sns() -> SNSClient:
-    """Return the SNS client. It is created for the first failed server, so that cold starts do not wait for it."""
-    with _creating_sns:
-        return _sns()
-
-
 @cache
-def _sns() -> SNSClient:
-    client: SNSClient = config.client("sns", **_AUXILIARY)
-    return client
+def _client(service: str) -> Any:
+    return config.client(service, **_AUXILIARY)
 
 
-@cache
-def _sqs() -> SQSClient:
-    client: SQSClient = config.client("sqs", **_AUXILIARY)
-    return client
+def client(service: str) -> Any:
+    """Return a client that few invocations need. It is created for its first use, so that cold starts do not wait."""
+    with _creating_client:
+        return _client(service)
 
 
-def schedule_notices(group: str, delay: timedelta) -> None:
-    """Send a delayed message to the ingest queue, so that ingest sends the collected notices of a group."""
-    with _creating_sqs:
-        sqs = _sqs()
-    sqs.send_message(
-        QueueUrl=settings.notifications.queue_url or "",
-        MessageBody=due_message(group),
+def send_later(message: str, delay: timedelta) -> None:
+    """Send a delayed message to the ingest queue: a timer."""
+    client("sqs").send_message(
+        QueueUrl=settings.notifications.queue_url,
+        MessageBody=message,
         DelaySeconds=math.ceil(delay.total_seconds()),
     )
 
@@ -118,15 +120,35 @@ executions_table = ExecutionsTable.from_settings(
     settings.executions_table, lambda: config.client("dynamodb", **_AUXILIARY)
 )
 resolver = ExecutionResolver(executions_table)
+claims = Claims.for_records(dynamodb, settings.notifications.table_name, settings.retention)
+publisher = Publisher(settings.notifications, sns=partial(client, "sns"), events=partial(client, "events"))
 notifier = FailureNotifier(
     settings.notifications,
-    sns=sns,
+    publisher=publisher,
+    claims=claims,
     dynamodb=dynamodb,
     table=table,
-    retention=settings.retention,
     count_failure=partial(count, "ServerFailures"),
     count_stall=partial(count, "ServersStalled"),
-    schedule=schedule_notices,
+    schedule=send_later,
+)
+checks = ExecutionChecks(
+    table=table,
+    executions_table=executions_table,
+    estimator=Estimator(Ledger(dynamodb, settings.table_name), settings.stalled_after, _ESTIMATED_SERVERS),
+    notifier=ExecutionNotifier(claims, publisher),
+    progress=CheckProgress(dynamodb, settings.notifications.table_name, claims.lifetime),
+    schedule=send_later,
+    rto_minutes=settings.rto_minutes,
+    finds_slow_servers=publisher.selects("slow"),
+)
+readiness = Readiness(
+    notifier,
+    dynamodb,
+    settings.notifications.table_name,
+    collector_sources=settings.collector_sources,
+    max_age=claims.lifetime,
+    count_stall=partial(count, "ReplicationStalls"),
 )
 
 
@@ -138,8 +160,8 @@ class FollowUpError(Exception):
         self.result = result
 
 
-class CollectedNoticesError(Exception):
-    """Collected notices are not sent."""
+class TimerError(Exception):
+    """Collected notices are not sent, or the check of an execution failed."""
 
 
 class ConcurrentBatchProcessor(BatchProcessor):
@@ -184,7 +206,7 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> PartialItem
     aws_lambda_powertools.utilities.batch.exceptions.BatchProcessingError
         If every record failed, so that Lambda's Errors metric counts it.
     """
-    notifier.start_invocation(context)
+    claims.start_invocation(context)
     with processor(event["Records"], process):
         stored = [result for status, result, _ in processor.process() if status == "success" and result]
         failed = [error.result for _, error, _ in processor.exceptions if isinstance(error, FollowUpError)]
@@ -193,20 +215,26 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> PartialItem
 
 
 def process(record: SQSRecord) -> IngestResult | None:
-    """Store the event of one message (see ``ingest``), or send the collected notices that the message is about.
+    """Store the event of one message (see ``ingest``), or do what is due if the message is a timer or about readiness.
 
     Raises
     ------
-    CollectedNoticesError
-        If the collected notices are not sent. The cause is the reason. It is safe to retry.
+    InvalidEventError, ReadinessError
+        See ``Readiness.handle``.
+    TimerError
+        If the timer fails. The cause is the reason. It is safe to retry.
     """
-    if (group := due_group(record.body)) is None:
-        return ingest(record)
+    group, check = due_group(record.body), check_of(record.body)
+    if group is None and check is None:
+        return None if readiness.handle(record.body, datetime.now(UTC)) else ingest(record)
     try:
-        notifier.send_collected(group)
+        if group is not None:
+            notifier.send_collected(group)
+        elif check is not None:
+            checks.make(check, datetime.now(UTC))
     except Exception as error:
-        logger.exception("Collected notices not sent", message_id=record.message_id, group=group)
-        raise CollectedNoticesError(group) from error
+        logger.exception("Timer failed", message_id=record.message_id, body=record.body[:_LOGGED_BODY])
+        raise TimerError(record.message_id) from error
     return None
 
 
@@ -239,6 +267,7 @@ def ingest(record: SQSRecord) -> IngestResult:
         raise
     try:
         notifier.notify(event)
+        checks.begin(event)
         status_update = update_execution(event, datetime.now(UTC))
     except Exception as error:
         if isinstance(error, NotificationPendingError):
@@ -282,13 +311,20 @@ def update_execution(event: JobLogEvent, now: datetime) -> StatusUpdate | None:
 
 
 def add_metrics(results: list[IngestResult]) -> None:
-    """Add the results of a batch to the metrics. Sources are metadata, since each value of a dimension is billed."""
+    """Add the results of a batch to the metrics. Sources are metadata, since each value of a dimension is billed.
+
+    AWS bills a metric for each hour in which it has a value. A metric that is usually zero is therefore sent only if it
+    is not zero.
+    """
     new = [result for result in results if result.is_new]
     metrics.add_metric("EventsStored", MetricUnit.Count, len(new))
-    metrics.add_metric("EventsRepeated", MetricUnit.Count, len(results) - len(new))
-    metrics.add_metric("EventsUnlinked", MetricUnit.Count, sum(result.event.execution_id is None for result in new))
+    if repeated := len(results) - len(new):
+        metrics.add_metric("EventsRepeated", MetricUnit.Count, repeated)
+    if unlinked := sum(result.event.execution_id is None for result in new):
+        metrics.add_metric("EventsUnlinked", MetricUnit.Count, unlinked)
     for result in new:
-        metrics.add_metric("EventLag", MetricUnit.Milliseconds, max(0.0, result.lag / timedelta(milliseconds=1)))
+        if not is_request(result.event.event_type, result.event.source):  # CloudTrail can be minutes late
+            metrics.add_metric("EventLag", MetricUnit.Milliseconds, max(0.0, result.lag / timedelta(milliseconds=1)))
         if (seconds := _duration(result.event)) is not None:
             metrics.add_metric(_DURATION_METRICS[result.event.event_type], MetricUnit.Seconds, seconds)
     if missing := sum(result.status_update == "MISSING" for result in results):

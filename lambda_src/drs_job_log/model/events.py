@@ -9,6 +9,8 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
+from drs_job_log.model.identity import one_line, requester, short_identity
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from collections.abc import Set as AbstractSet
@@ -73,8 +75,11 @@ _ISO_8601: Final = re.compile(r"\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}(:\d{2}([.,]\d+)
 # The source of the collector's events if the inputs ``name`` and ``event_source`` have their defaults.
 EVENT_SOURCE: Final = "drs.job-log"
 
-# The source of the launch results. EventBridge rejects sources that begin with "aws." from all other senders.
+# The source of launch results and requests. EventBridge rejects sources that begin with "aws." from all other senders.
 AWS_SOURCE: Final = "aws.drs"
+
+# The type of the event that states who requested a job.
+JOB_REQUESTED: Final = "JOB_REQUESTED"
 
 # The type of the test events that the collector sends for a smoke test.
 SMOKE_TEST: Final = "SMOKE_TEST"
@@ -189,21 +194,39 @@ def job_label(initiated_by: object) -> str:
     return _JOB_LABELS.get(initiated_by, "Job") if isinstance(initiated_by, str) else "Job"
 
 
+def is_drill(job_type: object, initiated_by: object) -> bool | None:
+    """Return whether a job is a drill, from what DRS states about it. None if it launches nothing or is not known."""
+    return initiated_by == "START_DRILL" if initiated_by and job_type == "LAUNCH" else None
+
+
+def is_request(event_type: str, source: str) -> bool:
+    """Whether an event states who requested its job. Only AWS can: EventBridge rejects its source from others."""
+    return event_type == JOB_REQUESTED and source == AWS_SOURCE
+
+
+def requested_by(event: JobLogEvent) -> str | None:
+    """Return who requested the job, as ``requester`` does. None if the event does not state it."""
+    value = event.detail.get("requestedBy") if is_request(event.event_type, event.source) else None
+    return value if isinstance(value, str) else None
+
+
 def time_of_key(key: str) -> datetime:
     """Return the time in an ``EventKey``."""
     return parse_time("EventKey", key.partition("#")[0])
 
 
 def parse(body: str, collector_sources: AbstractSet[str] = frozenset({EVENT_SOURCE})) -> JobLogEvent:
-    """Parse the JSON text of an EventBridge event: "DRS Job Log" or "DRS Source Server Launch Result".
+    """Parse the JSON text of an EventBridge event.
+
+    Its type is "DRS Job Log", "DRS Source Server Launch Result", or "AWS API Call via CloudTrail" for a job.
 
     ``collector_sources`` are the sources of the collector's events, now and before.
 
     Raises
     ------
     InvalidEventError
-        If the text is not such an event, if an identifier, the event type or the time is missing or invalid, or if a
-        list of the detail is too long.
+        If the text is not such an event, if the API call created no job, if an identifier, the event type or the time
+        is missing or invalid, or if a list of the detail is too long.
     """
     try:
         # Decimal keeps all digits of a fraction. NaN and Infinity become strings, since DynamoDB has no such numbers.
@@ -218,9 +241,12 @@ def parse(body: str, collector_sources: AbstractSet[str] = frozenset({EVENT_SOUR
             detail = envelope["detail"]
         case "DRS Source Server Launch Result":
             detail = _launch_result_detail(envelope)
+        case "AWS API Call via CloudTrail":
+            detail = _request_detail(envelope)
         case other:
             raise InvalidEventError(
-                f"detail-type must be 'DRS Job Log' or 'DRS Source Server Launch Result', not {other!r:.100}"
+                "detail-type must be 'DRS Job Log', 'DRS Source Server Launch Result' or "
+                f"'AWS API Call via CloudTrail', not {other!r:.100}"
             )
 
     for name in _LISTS:
@@ -327,6 +353,44 @@ def _launch_result_detail(envelope: Mapping[str, Any]) -> dict[str, Any]:
         "account": envelope.get("account"),
         "region": envelope.get("region"),
     }
+
+
+def _request_detail(envelope: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the detail of the API call that created a job, with the keys of a "DRS Job Log" detail.
+
+    It has nothing else of the call: its parameters and tags are sensitive, and its access key and address not needed.
+    https://docs.aws.amazon.com/awscloudtrail/latest/userguide/cloudtrail-event-reference-record-contents.html
+    """
+    call, source = envelope["detail"], envelope.get("source")
+    if source != AWS_SOURCE:
+        raise InvalidEventError(f"the source of an API call must be {AWS_SOURCE!r}, not {source!r:.100}")
+    response = call.get("responseElements")
+    job = response.get("job") if isinstance(response, dict) else None
+    if not isinstance(job, dict):
+        raise InvalidEventError(
+            f"detail.responseElements.job must be an object: the call {call.get('eventName')!r:.100} created no job "
+            f"(errorCode: {call.get('errorCode')!r:.100})"
+        )
+    identity = call.get("userIdentity")
+    job_type, initiated_by = one_line(job.get("type")), one_line(job.get("initiatedBy"))
+    requested = requester(identity)
+    by = f" by {short_identity(requested)}" if requested else ""
+    values = {
+        "jobID": job.get("jobID"),
+        "eventType": JOB_REQUESTED,
+        "eventId": call.get("eventID"),
+        "eventName": one_line(call.get("eventName")),
+        "logDateTime": call.get("eventTime"),
+        "account": one_line(envelope.get("account")),
+        "region": one_line(envelope.get("region")),
+        "jobType": job_type,
+        "initiatedBy": initiated_by,
+        "isDrill": is_drill(job_type, initiated_by),
+        "requestedBy": requested,
+        "requestedByType": one_line(identity.get("type")) if isinstance(identity, dict) else None,
+        "message": f"{job_label(initiated_by)} requested{by}",
+    }
+    return {name: value for name, value in values.items() if value is not None}
 
 
 def _stored_type(detail: Mapping[str, Any]) -> str:

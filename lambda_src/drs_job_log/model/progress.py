@@ -18,6 +18,7 @@ from drs_job_log.model.events import (
     SERVER_FAILURES,
     InvalidEventError,
     is_job_end,
+    is_request,
     parse_time,
     revision_of,
 )
@@ -193,6 +194,8 @@ class JobProgress:
         When the job ended. For a cancelled job that has not ended yet, when it was cancelled. Otherwise None.
     created_at
         When the job was created. None if no event states it.
+    requested_by
+        Who requested the job, for example an ARN. None if AWS does not report it.
     """
 
     job_id: str
@@ -207,6 +210,7 @@ class JobProgress:
     created_at: datetime | None = None
     account: str | None = None
     region: str | None = None
+    requested_by: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -289,7 +293,8 @@ def job_state_of(
 ) -> JobState:
     """Derive the state of one job from its events, in any order.
 
-    If the collector reads the job, events of other senders change no state. Otherwise, all events decide.
+    If the collector reads the job, events of other senders change no state. Otherwise, all events decide. A job starts
+    with its first event that is not a request.
 
     ``job_type`` and ``started_at`` are known facts about the job. Without ``started_at``, at least one event is
     required.
@@ -302,7 +307,8 @@ def job_state_of(
         if not (is_collected and event.is_foreign)
     }
     in_order = sorted(deciding.values(), key=_order)
-    job = JobState(job_id, started_at or in_order[0].timestamp, job_type, is_collected)
+    logged = [event for event in in_order if not _is_request(event)] or in_order
+    job = JobState(job_id, started_at or logged[0].timestamp, job_type, is_collected)
     for event in in_order:
         job._apply(event)
     job._close()
@@ -365,16 +371,23 @@ def combine(job_states: Iterable[JobState]) -> Progress:
 def _order(event: ProgressEvent) -> tuple[int, datetime, int, str]:
     """Return the sort key. Events with the same time: the job's start, server events by finality, the job's end.
 
-    A corrected end has the time of the end that it corrects, and follows all other events: the collector knew them.
+    A corrected end has the time of the end that it corrects, and follows all other events: the collector knew them. A
+    request precedes all other events: the collector knows more about the job.
     """
-    revision = 0
-    if event.event_type == "JOB_STARTED":
+    revision = finality = 0
+    if _is_request(event):
+        revision = -1
+    elif event.event_type == "JOB_STARTED":
         finality = -1
     elif event.event_type == "JOB_TERMINATED" or is_job_end(event.event_type, event.detail):
         finality, revision = len(_FINALITY), revision_of(event.detail)
     else:
         finality = _FINALITY[_STATE_AFTER_EVENT.get(event.event_type)]
     return revision, event.timestamp, finality, event.event_id
+
+
+def _is_request(event: ProgressEvent) -> bool:
+    return is_request(event.event_type, event.source)
 
 
 @dataclass(slots=True)
@@ -476,6 +489,7 @@ class JobState:
     account: str | None = None
     region: str | None = None
     rto_minutes: int | None = None
+    requested_by: str | None = None
     cancelled_at: datetime | None = None
     ended_at: datetime | None = None
     servers: dict[str, Participant] = field(default_factory=dict)
@@ -507,6 +521,8 @@ class JobState:
                 self.is_drill = is_drill
         self.account = _text(detail, "account") or self.account
         self.region = _text(detail, "region") or self.region
+        if _is_request(event):  # of several requests, the first one counts
+            self.requested_by = self.requested_by or _text(detail, "requestedBy")
         if event.is_from_collector and "createdAt" in detail:
             self._apply_creation(detail)
 
@@ -692,6 +708,7 @@ class JobState:
             ended_at=self.ended_at or self.cancelled_at,
             account=self.account,
             region=self.region,
+            requested_by=self.requested_by,
             resources=[
                 ResourceProgress(resource_id=one.id, state=one.state, since=one.since, error=one.error)
                 for one in sorted(self.resources.values(), key=lambda one: one.id)

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Literal
+
+from drs_job_log.model.progress import SUMMARY_KEYS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import datetime
 
+    from drs_job_log.model.progress import Progress
     from drs_job_log.model.summary import JobSummary
 
 RtoResult = Literal["MET", "MISSED", "AT_RISK"]
@@ -79,6 +83,21 @@ def rto_of(
         target=timedelta(minutes=target),
     )
     return Rto(target_minutes=target, actual_seconds=None if actual is None else actual.total_seconds(), result=result)
+
+
+def rto_of_progress(
+    progress: Progress,
+    jobs: Sequence[JobSummary],
+    target_minutes: int | None,
+    now: datetime,
+    latest_estimated_end: datetime | None,
+    *,
+    is_running: bool,
+) -> Rto | None:
+    """Return the recovery time objective of an execution whose progress is known. See ``rto_of``."""
+    launches = {job.job_id for job in jobs if is_launch(job)}
+    counts = Counter(SUMMARY_KEYS[server.state] for server in progress.servers if server.job_id in launches)
+    return rto_of(jobs, target_minutes, now, latest_estimated_end, is_running=is_running, counts=counts)
 
 
 def is_launch(job: JobSummary) -> bool:

@@ -16,6 +16,7 @@ from drs_job_log.model.events import (
     is_job_end,
     ledger_key,
     parse_time,
+    requested_by,
     revision_of,
 )
 from drs_job_log.model.progress import OUTCOMES, SUMMARY_KEYS
@@ -87,6 +88,8 @@ class JobSummary:
         When the last server became LAUNCHED. None if none did, and while the job runs.
     rto_minutes
         The recovery time objective in the job's tag ``RtoMinutes``.
+    requested_by
+        Who requested the job, for example an ARN. None if AWS does not report it.
     end_key
         The ``EventKey`` of its newest end, whose row has the summaries of its servers. None while the job runs, and if
         its end states no outcome because it was deleted while it ran. Its events then state what it reached.
@@ -107,6 +110,7 @@ class JobSummary:
     last_launched_at: datetime | None
     rto_minutes: int | None
     end_key: str | None
+    requested_by: str | None = None
 
     @property
     def position(self) -> str:
@@ -121,7 +125,10 @@ class JobSummary:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SummaryRow:
-    """The part of a job's summary that one of its rows has. ``part``: what ``summary_part`` returned for its event."""
+    """The part of a job's summary that one of its rows has.
+
+    ``part``: what ``summary_part`` or ``request_part`` returned for its event.
+    """
 
     job_id: str
     key: str
@@ -144,7 +151,14 @@ def created_at_of(event: JobLogEvent) -> datetime | None:
 
 def is_in_ledger(event: JobLogEvent) -> bool:
     """Whether an event has a part of the summary of its job or of a server, so that it is kept for ``history_days``."""
-    return event.is_from_collector and (event.event_type in SUMMARY_EVENTS or is_final_of_server(event))
+    has_summary = event.is_from_collector and (event.event_type in SUMMARY_EVENTS or is_final_of_server(event))
+    return has_summary or requested_by(event) is not None
+
+
+def request_part(event: JobLogEvent) -> dict[str, Any] | None:
+    """Return the part of its job's summary that the request of a job has, as JSON values. None for another event."""
+    requester = requested_by(event)
+    return None if requester is None else {"requestedBy": requester}
 
 
 def summary_part(event: JobLogEvent) -> dict[str, Any] | None:
@@ -202,7 +216,7 @@ def server_summary_of_event(event: JobLogEvent, added: Mapping[str, Any]) -> Ser
 
 
 def job_summary(rows: Iterable[SummaryRow]) -> JobSummary:
-    """Return the summary of a job from its rows, of which there is at least one.
+    """Return the summary of a job from its rows, of which at least one is not that of a request.
 
     The rows of a job without an ``end_key`` do not state what its servers reached.
     """
@@ -234,6 +248,7 @@ def job_summary(rows: Iterable[SummaryRow]) -> JobSummary:
         server_count=max(server_count, sum(counts.values())),
         last_launched_at=_time(result.get("lastLaunchedAt")),
         rto_minutes=_whole(part.get("rtoMinutes")),
+        requested_by=next((row.part["requestedBy"] for row in in_order if "requestedBy" in row.part), None),
         end_key=end.key if end and "outcome" in result else None,
     )
 
@@ -257,6 +272,7 @@ def summary_of(state: JobState, execution_id: str | None) -> JobSummary:
         server_count=len(state.servers),
         last_launched_at=max(launched, default=None),
         rto_minutes=state.rto_minutes,
+        requested_by=state.requested_by,
         end_key=None,
     )
 

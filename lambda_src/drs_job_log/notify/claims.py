@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from aws_lambda_powertools.utilities.idempotency import IdempotencyConfig, idempotent_function
 from aws_lambda_powertools.utilities.idempotency.exceptions import IdempotencyItemNotFoundError
 from aws_lambda_powertools.utilities.idempotency.persistence.datarecord import STATUS_CONSTANTS
+from aws_lambda_powertools.utilities.idempotency.persistence.dynamodb import DynamoDBPersistenceLayer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from datetime import timedelta
 
-    from aws_lambda_powertools.utilities.idempotency.persistence.dynamodb import DynamoDBPersistenceLayer
     from aws_lambda_powertools.utilities.typing import LambdaContext
+    from mypy_boto3_dynamodb import DynamoDBClient
 
 _KEY_PREFIX: Final = "failure"
+
+# Longer than the 14 days for which a message can be in a dead-letter queue.
+_MIN_LIFETIME: Final = timedelta(days=15)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +40,7 @@ class Claims:
 
     def __init__(self, store: DynamoDBPersistenceLayer, lifetime: timedelta) -> None:
         self._store = store
+        self.lifetime = lifetime
         self._config = IdempotencyConfig(
             expires_after_seconds=int(lifetime.total_seconds()),
             hash_function="sha256",
@@ -50,6 +55,11 @@ class Claims:
             config=self._config,
             key_prefix=_KEY_PREFIX,
         )
+
+    @classmethod
+    def for_records(cls, client: DynamoDBClient, table_name: str, retention: timedelta) -> Claims:
+        """Return the claims in the notifications table. They are kept for ``retention``, and at least 15 days."""
+        return cls(DynamoDBPersistenceLayer(table_name, boto3_client=client), max(retention, _MIN_LIFETIME))
 
     def start_invocation(self, context: LambdaContext) -> None:
         """Register the invocation. After its timeout, others can run the actions that it did not complete."""
@@ -74,6 +84,16 @@ class Claims:
             If the action fails. The next call runs it again.
         """
         return self._run_once(claim=claim, action=action)
+
+    def results(self, series: Sequence[str]) -> list[Any]:
+        """Return the results of a series of actions, in order. Their claims are ``[*series, "0"]``, and so on.
+
+        It ends before an action that is not complete. Raises the errors of ``get``.
+        """
+        found: list[Any] = []
+        while (claim := self.get([*series, str(len(found))])) and claim.is_complete:
+            found.append(claim.result)
+        return found
 
     def get(self, claim: str | Sequence[str]) -> Claim | None:
         """Return the record of an action, with a consistent read. None if it did not run.

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
     from datetime import datetime
 
-Notice = Literal["failed", "failed (final)", "error", "resolved", "post-launch action failed"]
+# What a notification says about an event.
+Label = Literal["failed", "failed (final)", "error", "resolved", "post-launch action failed", "stalled"]
 
 # Event types that end a failure: the server launched, or the network was deployed.
 LAUNCHES: Final = frozenset({"SERVER_LAUNCHED", "DEPLOY_NETWORK_CONFIGURATION_END", "UPDATE_NETWORK_CONFIGURATION_END"})
@@ -170,7 +171,7 @@ def turn(event: JobLogEvent, others: Collection[JobLogEvent], notified: Notified
     return sum(is_failure and not was_failure for was_failure, is_failure in pairwise([True, *turns]))
 
 
-def follow_up(failure: Failure, notified: Notified, *, failed_again: bool) -> Notice | None:
+def follow_up(failure: Failure, notified: Notified, *, failed_again: bool) -> Label | None:
     """Return the notification that a failure needs after the first one. None: it says nothing new.
 
     ``failed_again``: the participant launched between the two failures.

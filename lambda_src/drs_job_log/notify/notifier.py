@@ -4,22 +4,21 @@ from __future__ import annotations
 
 import time
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.idempotency.exceptions import (
     IdempotencyAlreadyInProgressError,
     IdempotencyPersistenceLayerError,
 )
-from aws_lambda_powertools.utilities.idempotency.persistence.dynamodb import DynamoDBPersistenceLayer
 from botocore.exceptions import BotoCoreError, ClientError
 
-from drs_job_log.model.events import AWS_SOURCE, FAILURES, JobLogEvent
+from drs_job_log.model.events import AWS_SOURCE, FAILURES, JobLogEvent, is_job_end, revision_of
 from drs_job_log.model.json_text import to_json
-from drs_job_log.notify.claims import Claim, Claims
+from drs_job_log.notify.claims import Claim
 from drs_job_log.notify.decision import (
     LAUNCHES,
-    Notice,
+    Label,
     Notified,
     described,
     digest,
@@ -32,18 +31,20 @@ from drs_job_log.notify.decision import (
     relevant,
     turn,
 )
-from drs_job_log.notify.message import Report, to_collected_message, to_message
+from drs_job_log.notify.event_notices import KINDS_OF_LABELS, notice_of_end, notice_of_report
+from drs_job_log.notify.notice import notice_from, values_of
 from drs_job_log.notify.outbox import CollectedNotice, Outbox
 from drs_job_log.table import storable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from aws_lambda_powertools.utilities.typing import LambdaContext
     from mypy_boto3_dynamodb import DynamoDBClient
-    from mypy_boto3_sns import SNSClient
 
     from drs_job_log.config import NotificationSettings
+    from drs_job_log.notify.claims import Claims
+    from drs_job_log.notify.notice import Notice
+    from drs_job_log.notify.publisher import Publisher
     from drs_job_log.table import JobLogTable
 
 # Seconds to wait after each attempt while another invocation sends the notification. Then SQS retries the message.
@@ -51,9 +52,6 @@ _IN_PROGRESS_WAITS: Final = (0.3, 0.7, 0)
 
 # If SNS does not respond, a notification takes up to this time. With less time left, the whole batch would time out.
 _MIN_SECONDS_TO_NOTIFY: Final = 10
-
-# Longer than the 14 days for which a message can be in a dead-letter queue.
-_MIN_RECORD_TTL: Final = timedelta(days=15)
 
 # The log item with the error normally arrives within seconds of the launch result. Later, nobody waits for it.
 _ERROR_GRACE: Final = timedelta(minutes=1)
@@ -66,6 +64,9 @@ _MAX_NEWS_AGE: Final = timedelta(hours=1)
 
 _HANDLED: Final = FAILURES | LAUNCHES | {"SERVER_STALLED", "LAUNCH_ACTION_FAILED"}
 
+# Label → the part of the claim of its notification. A stall has a claim of its own for its count.
+_CLAIMS: Final[Mapping[str, str]] = {"post-launch action failed": "action", "stalled": "stalled notice"}
+
 logger = Logger(child=True)
 
 
@@ -74,7 +75,7 @@ class NotificationPendingError(RuntimeError):
 
 
 class FailureNotifier:
-    """Publishes a notification for each failed server or network of a job, and for what changes later.
+    """Notifies of each failed server or network of a job, of what changes later, of stalled servers and ended jobs.
 
     The first failure is notified at once. Its claim contains what was notified, so that each later event can decide
     whether it says something new: the error, the final failure, or the launch after the failure. Each notification is
@@ -86,30 +87,22 @@ class FailureNotifier:
         self,
         settings: NotificationSettings,
         *,
-        sns: Callable[[], SNSClient],
+        publisher: Publisher,
+        claims: Claims,
         dynamodb: DynamoDBClient,
         table: JobLogTable,
-        retention: timedelta,
         count_failure: Callable[[], None],
         count_stall: Callable[[], None],
         schedule: Callable[[str, timedelta], None],
     ) -> None:
-        """``schedule`` starts a timer for a group of notices: ``send_collected`` runs after the time."""
+        """``schedule`` starts a timer: ingest receives a message after the time."""
         self._settings = settings
+        self._publisher = publisher
+        self._claims = claims
+        self._table = table
         self._count_failure = count_failure
         self._count_stall = count_stall
-        self._record_ttl = max(retention, _MIN_RECORD_TTL)
-        self._sns = sns
-        self._table = table
-        store = DynamoDBPersistenceLayer(settings.table_name, boto3_client=dynamodb)
-        self._claims = Claims(store, self._record_ttl)
-        self._outbox = Outbox(
-            dynamodb, settings.table_name, claims=self._claims, lifetime=self._record_ttl, schedule=schedule
-        )
-
-    def start_invocation(self, context: LambdaContext) -> None:
-        """Register the invocation. After its timeout, others can send the notifications that it did not complete."""
-        self._claims.start_invocation(context)
+        self._outbox = Outbox(dynamodb, settings.table_name, claims=claims, schedule=schedule)
 
     def notify(self, event: JobLogEvent) -> bool:
         """Count and notify a stored event. Return False if no notification is needed or it was already sent.
@@ -121,9 +114,9 @@ class FailureNotifier:
         Exception
             If SNS or a table cannot be reached. A retry is safe, but may send a second message.
         """
-        if event.event_type not in _HANDLED:
+        if event.event_type not in _HANDLED and not is_job_end(event.event_type, event.detail):
             return False
-        if datetime.now(UTC) - event.timestamp > self._record_ttl:
+        if datetime.now(UTC) - event.timestamp > self._claims.lifetime:
             if event.event_type in FAILURES:
                 logger.warning("Failure notification skipped: the event is too old", job_id=event.job_id, key=event.key)
             return False
@@ -152,22 +145,26 @@ class FailureNotifier:
     def _notify(self, event: JobLogEvent) -> bool:
         match event.event_type:
             case "SERVER_STALLED":
-                self._count_once(_claim(event, "stalled", event.key), self._count_stall)
-                return False
+                self.count_once(_claim(event, "stalled", event.key), self._count_stall)
+                return bool(self._settings.topic_arn) and self._notify_other(event, "stalled", event.key)
             case failure if failure in FAILURES:
                 return self._notify_failure(event)
             case _ if not self._settings.topic_arn:
                 return False
             case "LAUNCH_ACTION_FAILED":
-                return self._notify_action(event)
-            case _:
+                return self._notify_other(
+                    event, "post-launch action failed", str(event.detail.get("runID") or event.event_id)
+                )
+            case launch if launch in LAUNCHES:
                 return self._notify_launch(event)
+            case _:
+                return self._notify_end(event)
 
     def _notify_failure(self, event: JobLogEvent) -> bool:
         claim = _first_claim(event)
         if not self._settings.topic_arn:
             # Nothing can fail after the count, so the count needs no claim of its own.
-            return self._count_once(claim, self._count_failure)
+            return self.count_once(claim, self._count_failure)
         self._require_time()
         if event.source == AWS_SOURCE and self._is_known_launch_result(event):
             return False
@@ -175,7 +172,7 @@ class FailureNotifier:
             first = self._claims.once(claim, lambda: self._send_first(event))
         except IdempotencyPersistenceLayerError:
             # Without the notifications table, only the alarm on the metric reports the failure.
-            self._count_once(_claim(event, "count"), self._count_failure)
+            self.count_once(_claim(event, "count"), self._count_failure)
             raise
         if not isinstance(first, Claim) and first["isPublished"]:
             if not first["hasDetails"]:
@@ -210,7 +207,7 @@ class FailureNotifier:
             # If the failure was counted, an earlier attempt may have sent its notification and then failed.
             is_sent = self._claims.get(count) is not None
             return notified_by(failure, is_sent=is_sent).to_json() | {"isPublished": False}
-        self._count_once(count, self._count_failure)
+        self.count_once(count, self._count_failure)
         self._send(failure.event, "failed", _first_claim(event))
         details = {"isPublished": True, "hasDetails": others is not None}
         return notified_by(failure, is_sent=True).to_json() | details
@@ -245,14 +242,47 @@ class FailureNotifier:
             return False
         return self._send_once(described(launch, others), "resolved", "resolved", place, owner=owner)
 
-    def _notify_action(self, event: JobLogEvent) -> bool:
+    def _notify_other(self, event: JobLogEvent, label: Label, subject: str) -> bool:
+        """Notify of an event of a server that is no failure. ``subject`` distinguishes it from others of the server."""
         self._require_time()
-        claim = _claim(event, "action", str(event.detail.get("runID") or event.event_id))
+        claim = _claim(event, _CLAIMS[label], subject)
+        result = self._claims.once(claim, lambda: self._send(described(event, self._others(event) or []), label, claim))
+        return not isinstance(result, Claim)
+
+    def _notify_end(self, event: JobLogEvent) -> bool:
+        """Notify of the end of a LAUNCH job."""
+        is_wanted = event.is_from_collector and event.detail.get("jobType") == "LAUNCH"
+        # A job that was deleted ends at its last event, and a corrected end has the time of the end.
+        is_news = _age(event) <= _MAX_NEWS_AGE or event.event_type == "JOB_DELETED" or revision_of(event.detail) > 0
+        if not is_wanted or not is_news or not self._publisher.selects("job_ended"):
+            return False
+        self._require_time()
         result = self._claims.once(
-            claim,
-            lambda: self._send(described(event, self._others(event) or []), "post-launch action failed", claim),
+            [event.job_id, "ended", event.key], lambda: self._publisher.publish([notice_of_end(event)])
         )
         return not isinstance(result, Claim)
+
+    def notify_fact(self, notice: Notice) -> bool:
+        """Send a notice about no job. Return False if it was sent before, or its kind is not selected.
+
+        Raises
+        ------
+        Exception
+            If SNS or the notifications table cannot be reached. A retry is safe, but may send a second message.
+        """
+        if not self._publisher.selects(notice.kind):
+            return False
+        self._require_time()
+        result = self._claims.once([notice.notice_id, "notice"], lambda: self._send_fact(notice))
+        return not isinstance(result, Claim)
+
+    def _send_fact(self, notice: Notice) -> None:
+        """Send a notice at once, or collect it: if its account and Region have had several in this hour."""
+        group = f"{notice.kind} {notice.account} {notice.region} {datetime.now(UTC):%Y-%m-%dT%H}"
+        if self._outbox.is_immediate(group, notice.notice_id):
+            self._publisher.publish([notice])
+        else:
+            self._outbox.collect(group, CollectedNotice("", notice.notice_id, notice.label, values_of(notice)))
 
     def _is_known_launch_result(self, event: JobLogEvent) -> bool:
         """Whether a launch result of DRS, which has no error, reports a failure that was notified with its error.
@@ -275,8 +305,11 @@ class FailureNotifier:
             raise NotificationPendingError("the log item with the error of this launch result has not arrived")
         return False
 
-    def _count_once(self, claim: str | Sequence[str], count: Callable[[], None]) -> bool:
-        """Count an event. Without the notifications table, count it each time: the alarm must fire."""
+    def count_once(self, claim: str | Sequence[str], count: Callable[[], None]) -> bool:
+        """Count a fact once. Return False if it was counted before.
+
+        Without the notifications table, it is counted each time: the alarm must fire.
+        """
         counted = False
 
         def count_now() -> None:
@@ -309,54 +342,54 @@ class FailureNotifier:
             return None
 
     def _send_once(
-        self, event: JobLogEvent, notice: Notice, subject: str, place: int, owner: JobLogEvent | None = None
+        self, event: JobLogEvent, label: Label, subject: str, place: int, owner: JobLogEvent | None = None
     ) -> bool:
         """``owner``: the event whose claim it is, if it is not ``event``."""
         claim = _claim(owner or event, subject, str(place))
-        result = self._claims.once(claim, lambda: self._send(event, notice, claim))
+        result = self._claims.once(claim, lambda: self._send(event, label, claim))
         return not isinstance(result, Claim)
 
-    def _send(self, event: JobLogEvent, notice: Notice, claim: str | Sequence[str]) -> None:
+    def _send(self, event: JobLogEvent, label: Label, claim: str | Sequence[str]) -> None:
         """Send a notice at once, or collect it: if its job has had several, or if it is not news.
 
         The notices of a foreign event have a group of their own, so that they do not delay others.
         """
+        if not self._publisher.selects(KINDS_OF_LABELS[label]):
+            return
         now = datetime.now(UTC)
         is_news = now - event.timestamp <= _MAX_NEWS_AGE
         group = f"{event.job_id if is_news else f'old {now:%Y-%m-%d}'}{f' {event.source}' if event.is_foreign else ''}"
         if is_news and self._outbox.is_immediate(group, to_json(claim)):
-            self._publish([Report(event, notice)])
+            self._publisher.publish([notice_of_report(event, label)])
         else:
-            self._outbox.collect(group, CollectedNotice(storable(event.job_id), storable(event.key), notice))
+            self._outbox.collect(group, CollectedNotice(storable(event.job_id), storable(event.key), label))
 
     def _publish_collected(self, notices: Sequence[CollectedNotice]) -> None:
         """Send notices in one message, with the details of their events."""
+        facts = [notice_from(notice.fact) for notice in notices if notice.fact]
+        of_events = [notice for notice in notices if not notice.fact]
         events = {
             job_id: {event.key: event for event in self._table.events_of_job(job_id, consistent=True)}
-            for job_id in {notice.job_id for notice in notices}
+            for job_id in {notice.job_id for notice in of_events}
         }
-        known = [notice for notice in notices if notice.key in events[notice.job_id]]
-        if lost := len(notices) - len(known):
+        known = [notice for notice in of_events if notice.key in events[notice.job_id]]
+        if lost := len(of_events) - len(known):
             logger.error("Notices skipped: the table does not contain their events", notices=lost)
-        if known:
-            self._publish([_report(notice, events[notice.job_id]) for notice in known])
-
-    def _publish(self, reports: Sequence[Report]) -> None:
-        now = datetime.now(UTC)
-        if len(reports) == 1:
-            message = to_message(reports[0], self._settings, now)
-        else:
-            message = to_collected_message(reports, self._settings, now)
-        self._sns().publish(TopicArn=self._settings.topic_arn or "", **message)
+        if found := [*facts, *(_notice(notice, events[notice.job_id]) for notice in known)]:
+            self._publisher.publish(found)
 
 
-def _report(notice: CollectedNotice, events: Mapping[str, JobLogEvent]) -> Report:
+def _notice(collected: CollectedNotice, events: Mapping[str, JobLogEvent]) -> Notice:
     """Return a collected notice with the details of its event. ``events``: those of its job by ``EventKey``."""
-    event = events[notice.key]
+    event, label = events[collected.key], cast("Label", collected.label)
     others = [other for other in relevant(event, events.values()) if participant_of(other) == participant_of(event)]
     if event.event_type in FAILURES:
-        return Report(failure_of(event, others).event, notice.notice)
-    return Report(described(event, others), notice.notice)
+        return notice_of_report(failure_of(event, others).event, label)
+    return notice_of_report(described(event, others), label)
+
+
+def _age(event: JobLogEvent) -> timedelta:
+    return datetime.now(UTC) - event.timestamp
 
 
 def _first_claim(event: JobLogEvent) -> str:

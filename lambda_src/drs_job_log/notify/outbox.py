@@ -16,12 +16,11 @@ from drs_job_log.notify.claims import Claim
 from drs_job_log.table import conditional_write
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from mypy_boto3_dynamodb import DynamoDBClient
 
     from drs_job_log.notify.claims import Claims
-    from drs_job_log.notify.decision import Notice
 
 # The number of notices of a job that are sent at once, each in its own message.
 MAX_IMMEDIATE: Final = 3
@@ -38,16 +37,23 @@ MAX_NOTICES: Final = 500
 # The maximum number of items of one group. An item contains about 3,000 notices.
 _MAX_PARTS: Final = 20
 
+_NEVER: Final = datetime.min.replace(tzinfo=UTC)
+
 _DUE_PREFIX: Final = '{"collectedNotices": '
 
 
 @dataclass(frozen=True, slots=True)
 class CollectedNotice:
-    """A notice that waits for a collecting message. ``key`` is the ``EventKey`` of its event."""
+    """A notice that waits for a collecting message.
+
+    ``key``: the ``EventKey`` of its event, or the ID of a fact about no job. ``fact``: the notice of such a fact, see
+    ``values_of``.
+    """
 
     job_id: str
     key: str
-    notice: Notice
+    label: str
+    fact: Mapping[str, Any] | None = None
 
 
 class Outbox:
@@ -67,14 +73,12 @@ class Outbox:
         table_name: str,
         *,
         claims: Claims,
-        lifetime: timedelta,
         schedule: Callable[[str, timedelta], None],
     ) -> None:
-        """``schedule`` starts a timer for a group: ``send_due`` runs after the time."""
+        """``schedule`` starts a timer: ingest receives a message after the time, and calls ``send_due``."""
         self._client = client
         self._table_name = table_name
         self._claims = claims
-        self._lifetime = lifetime
         self._schedule = schedule
 
     def is_immediate(self, group: str, notice_id: str) -> bool:
@@ -89,7 +93,7 @@ class Outbox:
 
     def collect(self, group: str, notice: CollectedNotice) -> None:
         """Keep a notice for the next collecting message of its group. A full group continues in another one."""
-        text = json.dumps(astuple(notice))
+        text = json.dumps(astuple(notice)[: None if notice.fact else -1], sort_keys=True)
         for number in count(2):
             try:
                 self._client.update_item(**self._add("Collected", group, text))
@@ -98,24 +102,19 @@ class Outbox:
                 if error.response["Error"]["Code"] != "ValidationException" or number > _MAX_PARTS:
                     raise
                 group = f"{group} {number}"
-        self._schedule(group, COLLECT_TIME)
+        self._schedule(due_message(group), COLLECT_TIME)
 
     def send_due(self, group: str, send: Callable[[Sequence[CollectedNotice]], object], now: datetime) -> None:
         """Send the collected notices of a group in one message, or start a timer if the last message is too recent."""
-        sent: set[str] = set()
-        sent_at = datetime.min.replace(tzinfo=UTC)
-        for number in count():
-            claim = self._claims.get(["outbox", group, str(number)])
-            if claim is None or not claim.is_complete:
-                break
-            sent |= set(claim.result["notices"])
-            sent_at = datetime.fromisoformat(claim.result["sentAt"])
+        messages = self._claims.results(["outbox", group])
+        sent = {notice for message in messages for notice in message["notices"]}
+        sent_at = max((datetime.fromisoformat(message["sentAt"]) for message in messages), default=_NEVER)
         collected = {_digest(text): text for text in self._collected(group)}
         due = sorted((text, id_) for id_, text in collected.items() if id_ not in sent)[:MAX_NOTICES]
         if not due:
             return
         if now < sent_at + MIN_INTERVAL:
-            self._schedule(group, sent_at + MIN_INTERVAL - now)
+            self._schedule(due_message(group), sent_at + MIN_INTERVAL - now)
             return
 
         def send_now() -> dict[str, Any]:
@@ -123,12 +122,12 @@ class Outbox:
             return {"notices": [id_ for _, id_ in due], "sentAt": now.isoformat()}
 
         try:
-            is_repeated = isinstance(self._claims.once(["outbox", group, str(number)], send_now), Claim)
+            is_repeated = isinstance(self._claims.once(["outbox", group, str(len(messages))], send_now), Claim)
         except IdempotencyAlreadyInProgressError:
             is_repeated = True
         if is_repeated or len(due) == MAX_NOTICES:
             # Another invocation sends a message, which may not contain all of these notices. Or there may be more.
-            self._schedule(group, COLLECT_TIME)
+            self._schedule(due_message(group), COLLECT_TIME)
 
     def _collected(self, group: str) -> set[str]:
         answer = self._client.get_item(TableName=self._table_name, Key=_key(group), ConsistentRead=True)
@@ -136,7 +135,7 @@ class Outbox:
 
     def _add(self, attribute: str, group: str, value: str) -> dict[str, Any]:
         """Return the request that adds a value to a set of a group. A repetition changes nothing."""
-        expires_at = int((datetime.now(UTC) + self._lifetime).timestamp())
+        expires_at = int((datetime.now(UTC) + self._claims.lifetime).timestamp())
         return {
             "TableName": self._table_name,
             "Key": _key(group),

@@ -49,6 +49,16 @@
 /** @typedef {{ name: string | null, error: string | null }} FailedAction A post-launch action that failed. */
 
 /**
+ * What is known about a failure.
+ *
+ * @typedef {object} Hint
+ * @property {boolean} isKnown False if the error is not in the list of known errors. The texts then say so.
+ * @property {string} cause
+ * @property {string} firstStep
+ * @property {string | null} source The URL of a public page.
+ */
+
+/**
  * @typedef {object} Server
  * @property {string} sourceServerId
  * @property {string | null} serverName
@@ -57,6 +67,7 @@
  * @property {string} jobId The job that determines the state.
  * @property {string} since The time of the last state change.
  * @property {string | null} error Set only if the state is `FAILED`.
+ * @property {Hint | null} [hint] Set only if the state is `FAILED`. Earlier versions of the API do not return it.
  * @property {string | null} stalledAt Null if the server has a newer event or its job has ended.
  * @property {string | null} terminatedAt When a later job terminated the launched instance.
  * @property {FailedAction[]} failedActions
@@ -70,6 +81,7 @@
  * @property {State} state
  * @property {string} since The time of the last state change.
  * @property {string | null} error Set only if the state is `FAILED`.
+ * @property {Hint | null} [hint] As for a server.
  */
 
 /**
@@ -82,6 +94,7 @@
  * @property {string} startedAt
  * @property {string | null} endedAt Null while the job runs.
  * @property {Resource[]} resources
+ * @property {string | null} [requestedBy] Who started the job, for example an ARN. Null or absent if it is not known.
  */
 
 /**
@@ -106,6 +119,7 @@
  * @property {string | null} [executionId] Null for a job that is not linked to an execution.
  * @property {string} [jobId] Only for a job.
  * @property {Status} status
+ * @property {string | null} [requestedBy] Who started the execution or the job. Null or absent if it is not known.
  * @property {string | null} [statusReason] Why the executions table does not decide the status. Only for an execution.
  * @property {boolean} settled True if no more events are expected.
  * @property {LogEntry[]} logs
@@ -435,6 +449,18 @@ function displayName(subject) {
 }
 
 /**
+ * Returns the part of an ARN that names a person or a role, or any other identity unchanged:
+ * `arn:aws:sts::111122223333:assumed-role/Operator/alice` → `Operator/alice`.
+ *
+ * @param {string} identity
+ */
+export function identityName(identity) {
+  const [, account, resource] = /^arn:[^:]*:[^:]*:[^:]*:([^:]*):(.+)$/.exec(identity) ?? [];
+  if (resource === "root") return `root of ${account}`;
+  return resource?.replace(/^[\w-]+\/(?=.)/, "") ?? identity;
+}
+
+/**
  * @param {number} number
  * @param {string} noun
  */
@@ -641,14 +667,47 @@ function errorBox(error, name) {
   return h("div", { class: "error" }, text, copyButton);
 }
 
+/**
+ * Returns the host of an HTTPS URL. Null for any other text, which must not become a link.
+ *
+ * @param {string | null} source
+ */
+function hostOf(source) {
+  const url = source && URL.canParse(source) ? new URL(source) : null;
+  return url?.protocol === "https:" ? url.host : null;
+}
+
+/**
+ * Creates the list with the cause, the first step and the source of a hint.
+ *
+ * @param {Hint} hint
+ */
+function hintList({ isKnown, cause, firstStep, source }) {
+  const host = hostOf(source);
+  const attributes = { href: source, target: "_blank", rel: "noreferrer noopener" };
+  const link = host && h("a", attributes, host, h("span", { class: "hidden" }, " (opens a new tab)"));
+  const rows = { Cause: cause, "First step": firstStep, Source: link };
+  return h(
+    "dl",
+    { class: isKnown ? "hint" : "hint unknown" },
+    ...Object.entries(rows).flatMap(([name, value]) => (value ? [h("dt", {}, name), h("dd", {}, value)] : [])),
+  );
+}
+
+/** @param {string} identity Who started a job. */
+function startedBy(identity) {
+  return h("span", { class: "requester", title: identity }, `Started by: ${identityName(identity)}`);
+}
+
 /** @param {Resource} resource */
-function resourceItem({ resourceId, state, error }) {
+function resourceItem({ resourceId, state, error, hint }) {
   return h(
     "li",
     { class: "resource", "data-state": state },
     h("span", { class: "badge" }, toLabel(state)),
     h("span", {}, "Network ", h("span", { class: "id" }, resourceId)),
     ...(error ? [errorBox(error, resourceId)] : []),
+    ...(hint ? [hintList(hint)] : []),
   );
 }
 
@@ -736,14 +795,15 @@ class ServerCard {
 
   /** @param {Server} server */
   #renderErrors(server) {
-    const { error, failedActions } = server;
-    const content = JSON.stringify([error, failedActions]);
+    const { error, hint, failedActions } = server;
+    const content = JSON.stringify([error, hint, failedActions]);
     // An unchanged error keeps the selection and the focus.
     if (this.#renderedErrors === content) return;
     this.#renderedErrors = content;
     const name = displayName(server);
     this.#error.replaceChildren(
       ...(error ? [errorBox(error, name)] : []),
+      ...(hint ? [hintList(hint)] : []),
       ...failedActions.flatMap((action) => [
         h("p", { class: "action" }, `Post-launch action failed${action.name ? `: ${action.name}` : ""}`),
         ...(action.error ? [errorBox(action.error, `${action.name ?? "a post-launch action"} on ${name}`)] : []),
@@ -930,6 +990,7 @@ class DrsJobLog extends HTMLElement {
   #heading = h("h2", { tabindex: "-1" });
   #kind = h("span", { class: "kind" });
   #status = h("span", { class: "badge" });
+  #requester = h("p", { class: "muted" });
   #reason = h("p", { class: "reason muted" });
   #connection = h("p", { class: "connection muted" });
   #errorText = h("p");
@@ -1026,6 +1087,7 @@ class DrsJobLog extends HTMLElement {
           {},
           this.#heading,
           h("p", { class: "badges" }, this.#kind, this.#status),
+          this.#requester,
           this.#connection,
           this.#reason,
         ),
@@ -1285,7 +1347,7 @@ class DrsJobLog extends HTMLElement {
     this.#summary.hidden = this.#content.hidden = isEmpty;
     if (isEmpty) {
       setText(this.#empty, this.#emptyText());
-      this.#status.hidden = this.#kind.hidden = this.#reason.hidden = true;
+      this.#status.hidden = this.#kind.hidden = this.#requester.hidden = this.#reason.hidden = true;
       return;
     }
     this.#renderSummary(answer);
@@ -1310,6 +1372,9 @@ class DrsJobLog extends HTMLElement {
     setText(this.#status, statusLabel(answer.status));
     this.#reason.hidden = !answer.statusReason;
     setText(this.#reason, answer.statusReason ?? "");
+    this.#requester.hidden = !answer.requestedBy;
+    if (this.#isChanged("requester", answer.requestedBy ?? ""))
+      this.#requester.replaceChildren(...(answer.requestedBy ? [startedBy(answer.requestedBy)] : []));
     const jobs = decisiveJobs(answer);
     const [label, ...labels] = new Set(jobs.map(jobLabel).filter(Boolean));
     this.#kind.hidden = !label;
@@ -1402,6 +1467,7 @@ class DrsJobLog extends HTMLElement {
           h("span", { class: "label" }, jobLabel(job)),
           ...(texts.length ? [h("span", {}, texts.join(", "))] : []),
           h("span", {}, "Started: ", start),
+          ...(job.requestedBy ? [startedBy(job.requestedBy)] : []),
         );
         if (job.endedAt) {
           const duration = formatDuration(Date.parse(job.endedAt) - Date.parse(job.startedAt));
@@ -1779,7 +1845,7 @@ header { display: flex; flex-wrap: wrap; gap: 4px 12px; align-items: center; }
 .truncation:empty { display: none; }
 .jobs li { display: flex; flex-wrap: wrap; gap: 2px 12px; align-items: center; padding: 4px 0; }
 .resources { flex-basis: 100%; padding-left: 16px; }
-.resource .error { flex-basis: 100%; min-width: 0; }
+.resource :is(.error, .hint) { flex-basis: 100%; min-width: 0; }
 .filters { display: flex; flex-wrap: wrap; gap: 8px 12px; align-items: end; margin-top: 24px; padding-top: 16px; border-top: 1px solid var(--line); }
 .filters label { display: grid; font-size: 13px; color: var(--muted); min-width: 0; }
 .filters label:first-child { flex: 1 1 16em; }
@@ -1805,6 +1871,11 @@ header { display: flex; flex-wrap: wrap; gap: 4px 12px; align-items: center; }
 .errors { grid-column: 1 / -1; }
 .error { display: flex; flex-wrap: wrap; gap: 8px; align-items: start; margin: 4px 0; color: var(--ink); }
 .error pre { flex: 1 1 20em; min-width: 0; margin: 0; padding: 8px; max-height: 12em; overflow: auto; white-space: pre-wrap; background: var(--page); border: 1px solid var(--red); border-radius: 6px; }
+.hint { margin: 4px 0; padding: 4px 8px; gap: 0 12px; font-size: 14px; color: var(--ink); background: var(--page); border-left: 3px solid var(--blue); }
+.hint.unknown { border-left-color: var(--muted); }
+.hint dt { font-weight: 600; }
+a { color: var(--blue); }
+.requester { overflow-wrap: anywhere; }
 .timeline { position: relative; max-height: 580px; overflow: auto; border: 1px solid var(--line); border-radius: 6px; overflow-anchor: none; }
 .rows { position: relative; }
 .row { position: absolute; left: 0; right: 0; height: var(--row); display: grid; grid-template-columns: 11em 15em minmax(0, 1fr) auto; gap: 0 12px; align-items: center; padding: 0 8px; border-bottom: 1px solid var(--line); }
@@ -1862,6 +1933,7 @@ dd { overflow-wrap: anywhere; }
   .row { position: static; height: auto; break-inside: avoid; grid-template-columns: 11em 15em minmax(0, 1fr); padding: 2px 0; }
   .row > * { white-space: normal; overflow: visible; grid-column: auto !important; grid-row: auto !important; order: 0 !important; }
   .error pre { max-height: none; }
+  .hint a::after { content: ": " attr(href); }
 }
 `);
 

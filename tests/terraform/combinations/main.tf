@@ -16,6 +16,20 @@ module "history_shorter_than_retention" {
   retention_days = 30
 }
 
+module "drill_check_longer_than_history" {
+  source = "../../.."
+
+  history_days = 90
+  readiness    = { max_days_without_drill = 91 }
+}
+
+module "drill_check_without_the_collector" {
+  source = "../../.."
+
+  collector = { enabled = false }
+  readiness = { max_days_without_drill = 90 }
+}
+
 module "layer_dropped_without_a_package" {
   source = "../../.."
 
@@ -50,4 +64,14 @@ module "signed_code_with_the_public_layer" {
 
   package   = { s3_bucket = "artifacts", s3_key = "drs-job-log.zip" }
   functions = { code_signing_config_arn = "arn:aws:lambda:us-east-1:000000000000:code-signing-config:csc-0123456789abcdef0" }
+}
+
+module "alarms_with_too_many_actions_together" {
+  source = "../../.."
+
+  readiness = { replication_stalled = true }
+  alarms = {
+    actions          = [for number in range(3) : "arn:aws:sns:us-east-1:000000000000:on-call-${number}"]
+    recovery_actions = [for number in range(3) : "arn:aws:sns:us-east-1:000000000000:recovery-${number}"]
+  }
 }

@@ -92,6 +92,25 @@ module "rto_too_long" {
   objectives = { rto_minutes = 43201 }
 }
 
+module "drill_check_zero" {
+  source = "../../.."
+
+  readiness = { max_days_without_drill = 0 }
+}
+
+module "drill_check_a_fraction" {
+  source = "../../.."
+
+  readiness = { max_days_without_drill = 30.5 }
+}
+
+module "drill_check_too_long" {
+  source = "../../.."
+
+  history_days = 800
+  readiness    = { max_days_without_drill = 401 }
+}
+
 module "kms_key_an_alias" {
   source = "../../.."
 
@@ -547,6 +566,18 @@ module "alarm_pipeline_actions_a_name" {
   source = "../../.."
 
   alarms = { pipeline_actions = ["on-call"] }
+}
+
+module "notifications_of_an_unknown_kind" {
+  source = "../../.."
+
+  notifications = { kinds = ["failed", "finished"] }
+}
+
+module "notifications_of_no_kind" {
+  source = "../../.."
+
+  notifications = { kinds = [] }
 }
 
 module "notifications_without_a_topic" {

@@ -48,6 +48,7 @@ module "everything" {
   retention_days         = 7
   history_days           = 800
   objectives             = { rto_minutes = 240 }
+  readiness              = { max_days_without_drill = 365 }
   table                  = { deletion_protection = false, point_in_time_recovery = false }
   kms_key_arn            = "arn:aws:kms:us-east-1:000000000000:key/11111111-2222-3333-4444-555555555555"
   archive_days           = 90
@@ -69,6 +70,7 @@ module "everything" {
     api_latency_milliseconds  = 800
   }
   notifications = {
+    kinds        = ["failed", "slow"]
     create_topic = false
     topic_arn    = "arn:aws:sns:us-east-1:000000000000:failures"
     kms_key_arn  = "arn:aws:kms:us-east-1:000000000000:key/66666666-2222-3333-4444-555555555555"
@@ -224,6 +226,14 @@ module "without_api" {
   name   = "without"
   api    = { enabled = false }
   alarms = { pipeline_actions = local.on_call, recovery_actions = local.on_call }
+}
+
+module "without_drs" {
+  source = "../../.."
+
+  name      = "without-drs"
+  api       = { enabled = false }
+  readiness = { replication_stalled = false }
 }
 
 module "other_accounts_only" {

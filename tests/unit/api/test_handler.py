@@ -12,17 +12,18 @@ import pytest
 from boto3.dynamodb.types import TypeSerializer
 from drs_job_log.api import execution_log, views
 from drs_job_log.api import handler as api
-from drs_job_log.api.estimates import Estimator
 from drs_job_log.api.execution_log import EventLogCache
 from drs_job_log.api.parameters import BadRequestError, Query, _digest, create_token, parse_token
 from drs_job_log.api.responses import log_response
+from drs_job_log.estimates import Estimator
 from drs_job_log.model.events import format_time, parse
+from drs_job_log.model.known_errors import UNKNOWN_CAUSE, UNKNOWN_FIRST_STEP, hint_of
 from drs_job_log.table import keep_items_as_json, to_item
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.support import played, scripts
-from tests.support.envelopes import dumps, job_log
+from tests.support.envelopes import ALICE, dumps, job_log, request
 from tests.support.executions import create, executions_table, write
 from tests.support.recovery import CONTEXT
 from tests.unit.conftest import RETENTION, TABLE
@@ -93,6 +94,7 @@ def test_the_log_of_an_execution_has_all_attributes() -> None:
         "statusReason",
         "readAt",
         "now",
+        "requestedBy",
         "durationSeconds",
         "stalled",
         "slow",
@@ -144,6 +146,7 @@ def test_the_log_of_an_execution_has_all_attributes() -> None:
         "jobId": "drsjob-2",
         "since": failed["timestamp"],
         "error": "no rights",
+        "hint": {"isKnown": False, "cause": UNKNOWN_CAUSE, "firstStep": UNKNOWN_FIRST_STEP, "source": None},
         "stepSeconds": body["servers"][3]["stepSeconds"],
         "estimate": None,
         "slow": False,
@@ -156,6 +159,7 @@ def test_the_log_of_an_execution_has_all_attributes() -> None:
         "jobId": "drsjob-1",
         "jobType": "LAUNCH",
         "initiatedBy": "START_DRILL",
+        "requestedBy": None,
         "status": "COMPLETED",
         "isDrill": True,
         "startedAt": start,
@@ -177,6 +181,7 @@ def test_the_log_of_an_execution_has_its_waves_and_its_duration(monkeypatch: pyt
             "number": 1,
             "jobId": "drsjob-1",
             "status": "COMPLETED",
+            "requestedBy": None,
             "startedAt": first["startedAt"],
             "endedAt": first["endedAt"],
             "counts": none | {"totalServers": 2, "launched": 2, "failed": 0},
@@ -185,6 +190,7 @@ def test_the_log_of_an_execution_has_its_waves_and_its_duration(monkeypatch: pyt
             "number": 2,
             "jobId": "drsjob-2",
             "status": "PARTIAL",
+            "requestedBy": None,
             "startedAt": second["startedAt"],
             "endedAt": second["endedAt"],
             "counts": none | {"totalServers": 2, "launched": 1, "failed": 1},
@@ -196,6 +202,57 @@ def test_the_log_of_an_execution_has_its_waves_and_its_duration(monkeypatch: pyt
     assert (body["plannedWaves"], body["stalled"]) == (None, 0)
     assert abs(datetime.fromisoformat(body["now"]) - datetime.now(UTC)) < timedelta(seconds=10)
     assert (body["rto"]["targetMinutes"], body["rto"]["result"]) == (40, "MISSED")
+
+
+def ask(table: JobLogTable, job_id: str, created: datetime, execution_id: str | None = "exec-1", **call: Any) -> None:
+    """Store the request of a job."""
+    job = {"jobID": job_id} | call.pop("job", {})
+    event = parse(dumps(request(job, eventTime=created.isoformat(timespec="seconds"), **call)))
+    table.put(replace(event, execution_id=execution_id), RETENTION)
+
+
+def test_the_request_of_a_job_states_who_started_it(table: JobLogTable) -> None:
+    """A cleanup is the first job of the execution, but it is no wave."""
+    created = NOW - timedelta(minutes=60)
+    bob = {"type": "IAMUser", "arn": "arn:aws:iam::111122223333:user/bob"}
+    for number, script in enumerate((scripts.terminate(SERVERS[:2]), GOOD, MIXED)):
+        for event in played.events(script, f"drsjob-{number}", created=created + timedelta(minutes=number)):
+            table.put(event, RETENTION)
+    ask(table, "drsjob-0", created, job={"type": "TERMINATE"}, userIdentity=bob)
+    ask(table, "drsjob-1", created + timedelta(minutes=1))
+
+    body = execution(limit="1000")
+
+    assert body["requestedBy"] == ALICE
+    assert {job["jobId"]: job["requestedBy"] for job in body["jobs"]} == {
+        "drsjob-1": ALICE,
+        "drsjob-2": None,
+        "drsjob-0": bob["arn"],
+    }
+    assert [(wave["jobId"], wave["requestedBy"]) for wave in body["waves"]] == [("drsjob-1", ALICE), ("drsjob-2", None)]
+    (entry,) = [
+        entry for entry in body["logs"] if (entry["jobId"], entry["eventType"]) == ("drsjob-1", "JOB_REQUESTED")
+    ]
+    assert (entry["source"], entry["message"]) == ("aws.drs", "Drill requested by Operator/alice")
+    assert (entry["account"], entry["region"], entry["sourceServerId"]) == ("111122223333", "us-east-1", None)
+    assert get("jobId", "drsjob-0")[1]["requestedBy"] == bob["arn"]
+
+
+def test_a_job_of_which_only_the_request_is_stored_runs(table: JobLogTable) -> None:
+    ask(table, "drsjob-1", NOW - timedelta(days=1))
+
+    for body in (execution(), get("jobId", "drsjob-1")[1]):
+        assert (body["requestedBy"], body["status"], body["settled"]) == (ALICE, "IN_PROGRESS", False)
+        assert (body["servers"], body["summary"]["totalServers"], body["estimate"]) == ([], 0, None)
+        assert [(wave["jobId"], wave["counts"]["totalServers"]) for wave in body["waves"]] == [("drsjob-1", 0)]
+
+
+def test_the_request_of_a_cleanup_is_no_wave(table: JobLogTable) -> None:
+    ask(table, "drsjob-1", NOW, None, job={"type": "TERMINATE", "initiatedBy": "TERMINATE_RECOVERY_INSTANCES"})
+
+    body = get("jobId", "drsjob-1")[1]
+
+    assert (body["requestedBy"], body["status"], body["waves"], body["rto"]) == (ALICE, "IN_PROGRESS", [], None)
 
 
 def test_a_cleanup_is_no_wave_and_does_not_add_to_the_duration(table: JobLogTable) -> None:
@@ -285,6 +342,8 @@ def test_a_network_recovery_has_its_resources(table: JobLogTable) -> None:
 
     body = execution()
 
+    hint = hint_of("ROLLBACK_COMPLETE")
+    assert hint
     assert (body["status"], body["servers"], body["summary"]["totalServers"]) == ("FAILED", [], 0)
     failed = body["logs"][2]
     assert body["jobs"] == [
@@ -292,6 +351,7 @@ def test_a_network_recovery_has_its_resources(table: JobLogTable) -> None:
             "jobId": "drsjob-1",
             "jobType": "LAUNCH",
             "initiatedBy": "CREATE_NETWORK_RECOVERY",
+            "requestedBy": None,
             "status": "FAILED",
             "isDrill": False,
             "startedAt": body["logs"][0]["timestamp"],
@@ -302,6 +362,7 @@ def test_a_network_recovery_has_its_resources(table: JobLogTable) -> None:
                     "state": "FAILED",
                     "since": failed["timestamp"],
                     "error": "ROLLBACK_COMPLETE",
+                    "hint": {"isKnown": True, "cause": hint.cause, "firstStep": hint.first_step, "source": hint.source},
                 }
             ],
         }

@@ -15,11 +15,12 @@ from drs_job_log.api import handler as api
 from drs_job_log.api.execution_log import EventLogCache
 from drs_job_log.ledger import Ledger
 from drs_job_log.model.events import format_time, parse
+from drs_job_log.model.known_errors import WITHOUT_ERROR, hint_of
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.support import played, scripts
-from tests.support.envelopes import dumps, job_log
+from tests.support.envelopes import ALICE, dumps, job_log, request
 from tests.support.executions import create, executions_table, write
 from tests.support.recovery import CONTEXT
 from tests.unit.conftest import RETENTION, TABLE
@@ -138,6 +139,7 @@ def test_an_execution_has_the_totals_of_its_jobs(table: JobLogTable, monkeypatch
                 "actualSeconds": (launched - created).total_seconds(),
                 "result": "MISSED",
             },
+            "requestedBy": None,
             "jobs": [
                 {"jobId": "drsjob-1", "status": "COMPLETED"},
                 {"jobId": "drsjob-2", "status": "PARTIAL"},
@@ -523,9 +525,44 @@ def test_a_page_of_executions_needs_a_query_for_each_of_them(dynamodb: DynamoDBC
 
     assert len(get("/executions", limit="10")["executions"]) == 10
     assert asked["Query ExecutionLedgerIndex"] == 11
-    # One for the present month, and one or two for the next one and the one before.
-    assert asked["Query LedgerIndex"] <= 3
+    # One for the present month, and one or two for the next one and the one before. Then one or two for the requests.
+    assert asked["Query LedgerIndex"] <= 5
     assert set(asked) == {"Query ExecutionLedgerIndex", "Query LedgerIndex"}
+
+
+def ask(table: JobLogTable, job_id: str, ago: timedelta, execution_id: str | None, arn: str = ALICE) -> None:
+    """Store the request of a job."""
+    call = {"eventID": f"{job_id} {arn}", "eventTime": (NOW - ago).isoformat(timespec="seconds")}
+    event = parse(dumps(request({"jobID": job_id}, userIdentity={"arn": arn}, **call)))
+    table.put(replace(event, execution_id=execution_id), RETENTION)
+
+
+@pytest.mark.parametrize("script", [GOOD, STUCK])
+def test_the_lists_state_who_requested_an_execution_and_its_jobs(table: JobLogTable, script: Script) -> None:
+    """STUCK: jobs that run are derived from their events."""
+    for number, execution_id in enumerate([None, "exec-1", "exec-1", None]):
+        play(table, script, f"drsjob-{number}", (4 - number) * HOUR, execution_id)
+    ask(table, "drsjob-0", 4 * HOUR, None, "arn:aws:iam::111122223333:user/bob")
+    ask(table, "drsjob-2", 2 * HOUR, "exec-1")
+
+    assert [(entry["jobId"], entry["requestedBy"]) for entry in get("/jobs")["jobs"]] == [
+        ("drsjob-3", None),
+        ("drsjob-2", ALICE),
+        ("drsjob-1", None),
+        ("drsjob-0", "arn:aws:iam::111122223333:user/bob"),
+    ]
+    assert [(*ids([entry]), entry["requestedBy"]) for entry in get("/executions")["executions"]] == [
+        ("drsjob-3", None),
+        ("exec-1", ALICE),
+        ("drsjob-0", "arn:aws:iam::111122223333:user/bob"),
+    ]
+
+
+@pytest.mark.parametrize("execution_id", [None, "exec-1"])
+def test_a_job_of_which_only_the_request_is_stored_is_not_listed(table: JobLogTable, execution_id: str | None) -> None:
+    ask(table, "drsjob-1", HOUR, execution_id)
+
+    assert get("/jobs")["jobs"] == get("/executions")["executions"] == []
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -543,6 +580,7 @@ def test_a_job_has_its_attributes(table: JobLogTable) -> None:
         "executionId": "exec-1",
         "jobType": "LAUNCH",
         "initiatedBy": "START_DRILL",
+        "requestedBy": None,
         "status": "PARTIAL",
         "isDrill": True,
         "startedAt": format_time(NOW - HOUR),
@@ -682,6 +720,8 @@ DENIED = (
 
 def test_failures_are_grouped_by_the_shape_of_their_errors(table: JobLogTable) -> None:
     errors = {SERVERS[0]: DENIED.format("123456789"), SERVERS[1]: DENIED.format("987654321"), SERVERS[2]: "other"}
+    denied_hint = hint_of(DENIED)
+    assert denied_hint
     play(table, scripts.launch(SERVERS[:4], failing=errors), "drsjob-1", 5 * HOUR, "exec-1")
     play(table, scripts.launch(SERVERS[:1], failing=errors), "drsjob-2", HOUR, "exec-2")
     play(table, scripts.silent_failure(SERVERS[4:5]), "drsjob-3", 2 * HOUR)
@@ -695,6 +735,12 @@ def test_failures_are_grouped_by_the_shape_of_their_errors(table: JobLogTable) -
         "service": "ec2",
         "operation": "DeleteVolume",
         "code": "UnauthorizedOperation",
+        "hint": {
+            "isKnown": True,
+            "cause": denied_hint.cause,
+            "firstStep": denied_hint.first_step,
+            "source": denied_hint.source,
+        },
         "count": 3,
         "serverCount": 2,
         "servers": [SERVERS[0], SERVERS[1]],
@@ -704,7 +750,9 @@ def test_failures_are_grouped_by_the_shape_of_their_errors(table: JobLogTable) -
     assert denied["newest"]["error"] == DENIED.format("123456789")
     assert (denied["newest"]["jobId"], denied["newest"]["executionId"]) == ("drsjob-2", "exec-2")
     assert (silent["shape"], silent["count"], silent["newest"]["jobId"]) == (None, 1, "drsjob-3")
+    assert silent["hint"]["cause"] == WITHOUT_ERROR.cause
     assert (other["shape"], other["service"], other["newest"]["sourceServerId"]) == ("other", None, SERVERS[2])
+    assert (other["hint"]["isKnown"], other["hint"]["source"]) == (False, None)
     assert body["nextToken"] is None
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
@@ -18,7 +19,7 @@ from hypothesis import HealthCheck, assume, settings
 from moto import mock_aws
 
 from tests.support import played, scripts, tables
-from tests.support.envelopes import dumps, job_log
+from tests.support.envelopes import dumps, job_log, request
 from tests.support.gateway import HISTORY, LOGS, Gateway
 from tests.support.openapi import ANSWERS, DOCUMENT, REFUSALS
 from tests.support.recovery import CONTEXT
@@ -59,7 +60,11 @@ def _table() -> Iterator[None]:
         alone = played.events(
             scripts.launch(servers, stuck=servers[:1]), "drsjob-4", created=created, execution_id=None
         )
-        for event in (*log, *others, *cleanup, *before, *other, *alone):
+        asked = [
+            replace(parse(dumps(request({"jobID": job_id}, eventTime=format_time(created)))), execution_id=execution_id)
+            for job_id, execution_id in (("drsjob-1", "exec-1"), ("drsjob-4", None))
+        ]
+        for event in (*log, *others, *cleanup, *before, *other, *alone, *asked):
             table.put(event, RETENTION)
         patch.setattr(api, "ledger", Ledger(client, TABLE))
         patch.setattr(api, "logs", EventLogCache(table))

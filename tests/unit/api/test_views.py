@@ -13,10 +13,11 @@ from drs_job_log.api.execution_log import EventLog
 from drs_job_log.api.parameters import Query, parse_token
 from drs_job_log.api.progress_entries import progress_entries
 from drs_job_log.api.responses import log_response
-from drs_job_log.api.status import Status
 from drs_job_log.api.views import ViewOptions, execution_view
+from drs_job_log.link.status import Status
 from drs_job_log.model.events import parse
 from drs_job_log.model.json_text import to_json
+from drs_job_log.model.known_errors import UNKNOWN_CAUSE, UNKNOWN_FIRST_STEP, WITHOUT_ERROR, hint_of
 from drs_job_log.model.progress import FailedAction, JobProgress, Progress, ResourceProgress, ServerProgress
 from hypothesis import given
 from hypothesis import strategies as st
@@ -218,6 +219,40 @@ def test_a_large_answer_has_the_most_important_servers_and_jobs() -> None:
     assert ids == sorted(ids)
     assert {f"drsjob-{number:017x}" for number in statuses} <= set(ids)
     assert entries["truncated"]
+
+
+@pytest.mark.parametrize("state", STATES)
+@pytest.mark.parametrize("error", [None, " ", "AccessDenied", "no rights"])
+def test_each_failed_server_and_network_has_a_hint(state: str, error: str | None) -> None:
+    progress = Progress([server(1, state, error=error)], [job(1, "PARTIAL", [network(1, state, error)])])
+
+    entries = progress_entries(progress, MIN_PROGRESS_BYTES)
+
+    hint = entries["servers"][0]["hint"]
+    assert entries["jobs"][0]["resources"][0]["hint"] == hint
+    if state != "FAILED":
+        assert hint is None
+    elif error == "no rights":
+        assert hint == {"isKnown": False, "cause": UNKNOWN_CAUSE, "firstStep": UNKNOWN_FIRST_STEP, "source": None}
+    else:
+        known = hint_of(error) or WITHOUT_ERROR
+        assert hint == {"isKnown": True, "cause": known.cause, "firstStep": known.first_step, "source": known.source}
+
+
+def test_a_truncated_error_keeps_its_hint() -> None:
+    """The code is in the part of the error that the answer does not have."""
+    error = f"{'é' * 2000} Error Code: UnauthorizedOperation; {'é' * 10_000}"
+    servers = [server(number, "FAILED", error=error) for number in range(200)]
+
+    entries = progress_entries(Progress(servers, []), MIN_PROGRESS_BYTES)
+
+    hint = hint_of("UnauthorizedOperation")
+    assert hint
+    assert entries["truncated"]
+    assert len(entries["servers"]) == 200
+    for entry in entries["servers"]:
+        assert "Error Code" not in entry["error"]
+        assert (entry["hint"]["cause"], entry["hint"]["source"]) == (hint.cause, hint.source)
 
 
 @pytest.mark.parametrize(("states", "kept"), [(["FAILED"], "FAILED"), (["LAUNCHING"], "LAUNCHING"), ([], "LAUNCHED")])

@@ -305,6 +305,8 @@ def test_the_smoke_test_reads_the_jobs_of_a_day_and_then_sends_a_test_event(
     ("event", "message"),
     [
         ({"smokeTest": False}, "the event must be {} for all due jobs"),
+        ({"drillCheck": False}, 'or {"drillCheck": true} for a check of the drills, not'),
+        ({"drillCheck": True, "jobIds": [JOB]}, "the event must be {}"),
         ({"smokeTest": True, "jobIds": [JOB]}, "the event must be {}"),
         ({"jobIds": []}, "the event must be {} for all due jobs"),
         ({"jobIds": JOB}, "the event must be {}"),

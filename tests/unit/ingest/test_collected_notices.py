@@ -19,7 +19,7 @@ from drs_job_log.notify.outbox import due_group, due_message
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.support.envelopes import dumps, job_log, sqs_records
+from tests.support.envelopes import dumps, job_log, replication_change, sqs_records
 from tests.support.functions import LambdaContext, cold_start
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def timers(subscriber: Subscriber) -> list[tuple[str, timedelta]]:
     """The timers that ingest started: group and delay."""
     started: list[tuple[str, timedelta]] = []
     cold_start("ingest", FAILURE_TOPIC_ARN=subscriber.topic_arn)
-    ingest.notifier._outbox._schedule = lambda group, delay: started.append((group, delay))
+    ingest.notifier._outbox._schedule = lambda message, delay: started.append((due_group(message) or "", delay))
     return started
 
 
@@ -188,14 +188,14 @@ def test_a_collecting_message_that_sns_rejects_is_retried(
 ) -> None:
     run(failure(number) for number in range(5))
     subscriber.take()
-    publish, calls = ingest.sns().publish, count()
+    publish, calls = ingest.client("sns").publish, count()
 
     def fail_once(**arguments: Any) -> Any:
         if next(calls) == 0:
             raise ConnectionError
         return publish(**arguments)
 
-    monkeypatch.setattr(ingest.sns(), "publish", fail_once)
+    monkeypatch.setattr(ingest.client("sns"), "publish", fail_once)
     pass_time(timers[:1])
 
     assert [servers(message) for message in subscriber.take()] == [["server-3", "server-4"]]
@@ -290,7 +290,7 @@ def test_each_notice_is_in_one_message_in_any_order(
 def test_a_timer_is_a_delayed_message_of_the_ingest_queue(subscriber: Subscriber) -> None:
     cold_start("ingest", FAILURE_TOPIC_ARN=subscriber.topic_arn)
     sent: list[dict[str, Any]] = []
-    ingest._sqs().meta.events.register(
+    ingest.client("sqs").meta.events.register(
         "provide-client-params.sqs.SendMessage", lambda params, **_: sent.append(dict(params))
     )
     run(failure(number) for number in range(4))
@@ -322,3 +322,29 @@ def test_a_timer_names_its_group(group: str) -> None:
 
 def test_an_event_is_no_timer() -> None:
     assert due_group(failure(1)) is None
+
+
+def test_many_servers_whose_replication_stalls_are_one_list(
+    subscriber: Subscriber, timers: list[tuple[str, timedelta]]
+) -> None:
+    """When a data center is lost, the replication of all its servers stalls."""
+    now = datetime.now(UTC).isoformat()
+    arns = [f"arn:aws:drs:us-east-1:111122223333:source-server/s-{number:017x}" for number in range(20)]
+    run(
+        dumps(replication_change("STALLED", resources=[arn], time=now, id=f"stall-{number}"))
+        for number, arn in enumerate(arns)
+    )
+    first = subscriber.take()
+
+    pass_time(timers)
+
+    (collected,) = subscriber.take()
+    assert len(first) == 3
+    assert collected["Subject"] == "[drs-job-log] 17 replication stalled"
+    assert collected["MessageAttributes"]["kind"]["Value"] == "replication_stalled"
+    servers = [server["id"] for message in (*first, collected) for server in servers_of(message)]
+    assert sorted(servers) == sorted(arn.rpartition("/")[2] for arn in arns)
+
+
+def servers_of(message: dict[str, Any]) -> list[dict[str, Any]]:
+    return [server for notice in message["Document"]["notices"] for server in notice["servers"]]

@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.support import played, scripts
-from tests.support.envelopes import details, dumps, job_log, sqs_records
+from tests.support.envelopes import ALICE, details, dumps, job_log, request, sqs_records
 from tests.support.executions import BAD, CANCELLED, GOOD, SERVERS, create, records, write
 from tests.support.functions import LambdaContext, cold_start
 from tests.support.tables import rows
@@ -192,6 +192,28 @@ def test_metrics_count_stored_events(capsys: pytest.CaptureFixture[str]) -> None
     assert metrics["EventsUnlinked"] == [1]
     assert len(metrics["EventLag"]) == 2
     assert metrics["EventsBySource"] == {"drs.job-log": 2}
+
+
+def test_a_request_is_kept_as_the_ledger_and_has_no_lag(
+    dynamodb: DynamoDBClient, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """CloudTrail reports it minutes later, which is no delay of the pipeline. It can report it twice."""
+    cold_start("ingest", RETENTION_DAYS="30", HISTORY_DAYS="400")
+    now = datetime.now(UTC)
+    asked = dumps(request({}, eventTime=(now - timedelta(minutes=9)).isoformat(timespec="seconds")))
+
+    try:
+        assert run([asked, dumps(json.loads(asked) | {"id": "another"}), body("a", logDateTime=now.isoformat())]) == []
+    finally:
+        cold_start("ingest")
+
+    metrics = emitted(capsys)
+    (row,) = [row for row in rows(dynamodb) if row["EventType"] == "JOB_REQUESTED"]
+    assert (metrics["EventsStored"], metrics["EventsRepeated"]) == ([2], [1])
+    assert len(metrics["EventLag"]) == 1
+    assert metrics["EventLag"][0] < 60_000
+    assert (row["Source"], row["Summary"]) == ("aws.drs", {"requestedBy": ALICE})
+    assert round((int(row["TTL"]) - now.timestamp()) / 86_400) == 400
 
 
 def test_a_rejected_record_is_logged_with_the_reason_and_without_its_content(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -384,13 +384,11 @@ def test_each_failed_post_launch_action_is_notified_once(
     assert metric(capsys, "ServerFailures") == []
 
 
-def test_a_stored_stall_is_counted_once_and_not_notified(
-    subscriber: Subscriber, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_stall_is_counted_and_notified_once(subscriber: Subscriber, capsys: pytest.CaptureFixture[str]) -> None:
     run(item("SERVER_STALLED", 4), item("SERVER_STALLED", 4), item("SERVER_STALLED", 7))
 
     assert metric(capsys, "ServersStalled") == [1, 1]
-    assert notices(subscriber) == []
+    assert notices(subscriber) == [("stalled", None), ("stalled", None)]
 
 
 def test_a_failed_failback_is_called_a_failback(subscriber: Subscriber) -> None:

@@ -11,14 +11,16 @@ from drs_job_log.model.events import (
     format_time,
     parse,
     parse_time,
+    requested_by,
     require_plausible_time,
     seconds_of,
 )
+from drs_job_log.table import to_item
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support.drills import items
-from tests.support.envelopes import details, dumps, job_log, launch_result
+from tests.support.envelopes import ALICE, details, dumps, job_log, json_values, launch_result, request
 
 DETAIL = {
     "jobID": "drsjob-1",
@@ -130,6 +132,89 @@ def test_a_launch_result_is_parsed_as_a_job_log_event(state: str, stored: str) -
     assert event.detail["state"] == state
 
 
+def test_the_request_of_a_job_is_an_event_with_nothing_else_of_the_call() -> None:
+    event = parse(dumps(request({})))
+
+    assert event.event_type == "JOB_REQUESTED"
+    assert event.key == "2025-11-28T20:30:00.000000Z#33333333-2222-3333-4444-555555555555"
+    assert (event.job_id, event.source, event.is_foreign, event.is_from_collector) == (
+        "drsjob-1",
+        "aws.drs",
+        False,
+        False,
+    )
+    assert (event.message, event.execution_id) == ("Drill requested by Operator/alice", None)
+    assert requested_by(event) == ALICE
+    assert event.detail == {
+        "jobID": "drsjob-1",
+        "eventType": "JOB_REQUESTED",
+        "eventId": "33333333-2222-3333-4444-555555555555",
+        "eventName": "StartRecovery",
+        "logDateTime": "2025-11-28T20:30:00Z",
+        "account": "111122223333",
+        "region": "us-east-1",
+        "jobType": "LAUNCH",
+        "initiatedBy": "START_DRILL",
+        "isDrill": True,
+        "requestedBy": ALICE,
+        "requestedByType": "AssumedRole",
+        "message": "Drill requested by Operator/alice",
+    }
+
+
+@pytest.mark.parametrize(
+    ("job", "identity", "message", "is_drill"),
+    [
+        ({"initiatedBy": "START_RECOVERY"}, {"arn": ALICE}, "Recovery requested by Operator/alice", False),
+        (
+            {"type": "TERMINATE", "initiatedBy": "TERMINATE_RECOVERY_INSTANCES"},
+            {"type": "AWSService", "invokedBy": "drs.amazonaws.com"},
+            "Termination requested by drs.amazonaws.com",
+            None,
+        ),
+        ({"initiatedBy": None, "type": None}, None, "Job requested", None),
+    ],
+)
+def test_the_request_of_a_job_has_a_message(
+    job: dict[str, Any], identity: dict[str, Any] | None, message: str, is_drill: bool | None
+) -> None:
+    event = parse(dumps(request(job, userIdentity=identity)))
+
+    assert (event.message, event.detail.get("isDrill")) == (message, is_drill)
+    assert ("requestedBy" in event.detail) == (requested_by(event) is not None) == (identity is not None)
+
+
+def test_a_request_without_an_id_has_the_id_of_its_envelope() -> None:
+    assert parse(dumps(request({}, eventID=None))).event_id == "11111111-2222-3333-4444-555555555555"
+
+
+@pytest.mark.parametrize("source", ["drs.job-log", "my.tool"])
+def test_only_aws_states_who_requested_a_job(source: str) -> None:
+    forged = {
+        "jobID": "drsjob-1",
+        "eventType": "JOB_REQUESTED",
+        "requestedBy": "arn:aws:iam::111122223333:user/mallory",
+    }
+
+    assert requested_by(parse(dumps(job_log(forged, source=source)))) is None
+
+
+@given(st.dictionaries(st.sampled_from(["type", "initiatedBy", "tags"]), json_values), *[json_values] * 3)
+def test_any_request_is_parsed_without_its_secrets_or_rejected(
+    job: dict[str, Any], identity: Any, name: Any, parameters: Any
+) -> None:
+    call = {"userIdentity": identity, "eventName": name, "requestParameters": parameters, "userAgent": "SECRET"}
+    try:
+        event = parse(dumps(request(job, **call)))
+    except InvalidEventError:
+        return
+
+    kept = {"jobID", "eventType", "eventId", "eventName", "logDateTime", "account", "region", "jobType", "initiatedBy"}
+    assert event.detail.keys() <= kept | {"isDrill", "requestedBy", "requestedByType", "message"}
+    assert not {"SECRET", "HIDDEN", "192.0.2.1", "ASIAIOSFODNN7EXAMPLE"} & set(map(str, event.detail.values()))
+    to_item(event, ingested_at=event.timestamp, retention=RETENTION)
+
+
 @pytest.mark.parametrize(
     ("drs", "stored"),
     [
@@ -190,6 +275,17 @@ def test_the_type_of_a_job_end_depends_on_its_outcome(outcome: str | None, store
         (dumps(job_log(DETAIL | {"logDateTime": None}, time=None)), "must be an ISO 8601 time"),
         (dumps(launch_result(**{"job-id": None})), "detail.jobID must be a non-empty string"),
         (dumps(launch_result(state=None)), "detail.eventType must be a non-empty string"),
+        (dumps(request({}) | {"source": "my.tool"}), "the source of an API call must be 'aws.drs', not 'my.tool'"),
+        (
+            dumps(request({}, responseElements=None, errorCode="AccessDenied")),
+            "created no job .errorCode: 'AccessDenied'",
+        ),
+        (dumps(request({}, responseElements={"job": "drsjob-1"})), "responseElements.job must be an object"),
+        (dumps(request({}, responseElements=["job"])), "responseElements.job must be an object"),
+        (dumps(request({"jobID": None})), "detail.jobID must be a non-empty string"),
+        (dumps(request({"jobID": ["drsjob-1"]})), "detail.jobID must be a non-empty string"),
+        (dumps(request({}, eventTime="soon")), "must be an ISO 8601 time"),
+        (dumps(request({}, eventID={})), "detail.eventId or id must be a non-empty string"),
     ],
 )
 def test_an_invalid_event_is_rejected_with_the_reason(body: str, message: str) -> None:

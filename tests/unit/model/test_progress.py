@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from tests.support import scripts
 from tests.support.drills import DRILLS
-from tests.support.envelopes import dumps, job_log
+from tests.support.envelopes import ALICE, dumps, job_log, request
 from tests.support.played import START, events
 
 if TYPE_CHECKING:
@@ -74,6 +74,14 @@ EVERYTHING = [
         ]
     )
 ]
+
+
+def asked(job: str = "drsjob-1", minute: float = 0, arn: str = ALICE, **response: Any) -> JobLogEvent:
+    """Return the request of a job."""
+    time = (START + minute * MINUTE).isoformat()
+    return parse(
+        dumps(request({"jobID": job} | response, userIdentity={"arn": arn}, eventTime=time, eventID=f"asked {arn}"))
+    )
 
 
 def only_server(*of: JobLogEvent) -> ServerProgress:
@@ -605,3 +613,67 @@ def test_progress_of_the_real_drills_matches_the_launch_status_of_drs(number: in
     (job,) = progress.jobs
     assert (job.status, job.is_drill) == ("COMPLETED", True)
     assert all(server.ec2_instance_id for server in progress.servers)
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Requests
+# ---------------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("number", range(len(WAVES) + 3))
+@pytest.mark.parametrize("minute", [-0.1, 0.5, 90])
+def test_a_request_adds_only_who_requested_the_job(number: int, minute: float) -> None:
+    """Also if its time is after that of the other events, and if it contradicts them."""
+    job_id = f"drsjob-{number}"
+    others = [event for event in EVERYTHING if event.job_id == job_id]
+    late = asked(job_id, number * 60 + minute, type="TERMINATE", initiatedBy="TERMINATE_RECOVERY_INSTANCES")
+
+    before, after = progress_of(others), progress_of([*others, late])
+
+    (job,) = before.jobs
+    # Only what the collector does not state is that of the request.
+    added = {"account": "111122223333", "region": "us-east-1", "requested_by": ALICE}
+    assert after.jobs == [replace(job, **added)]
+    assert after.servers == before.servers
+
+
+def test_a_job_of_which_only_the_request_is_known_runs_without_servers() -> None:
+    progress = progress_of([asked()])
+
+    (job,) = progress.jobs
+    assert (job.status, job.job_type, job.initiated_by, job.is_drill) == ("IN_PROGRESS", "LAUNCH", "START_DRILL", True)
+    assert (job.started_at, job.created_at, job.ended_at, job.requested_by) == (START, None, None, ALICE)
+    assert (progress.servers, progress.has_ended, progress.is_idle(START + timedelta(days=1))) == ([], False, False)
+
+
+def test_a_requested_cleanup_does_not_decide_the_status_of_its_execution() -> None:
+    wave = events(WAVES[0], "drsjob-1")
+    cleanup = asked("drsjob-2", 600, type="TERMINATE", initiatedBy="TERMINATE_RECOVERY_INSTANCES")
+
+    assert progress_of([*wave, cleanup]).status == "COMPLETED"
+
+
+def test_the_first_request_counts() -> None:
+    requests = [asked(minute=2, arn="second"), asked(minute=1, arn="first"), asked(minute=1, arn="first")]
+
+    (job,) = progress_of([*requests, event("JOB_START", 3, None)]).jobs
+
+    assert (job.requested_by, job.started_at) == ("first", START + 3 * MINUTE)
+
+
+@pytest.mark.parametrize("source", ["drs.job-log", "my.tool"])
+def test_another_sender_cannot_state_who_requested_a_job(source: str) -> None:
+    forged = {"jobID": "drsjob-1", "eventType": "JOB_REQUESTED", "eventId": "1", "requestedBy": "mallory"}
+
+    (job,) = progress_of([parse(dumps(job_log(forged, source=source)))]).jobs
+
+    assert job.requested_by is None
+
+
+def test_a_request_does_not_make_a_job_one_of_the_collector() -> None:
+    """The events of another sender decide a job that the collector does not read."""
+    foreign = parse(
+        dumps(job_log({"jobID": "drsjob-1", "eventType": "LAUNCH_FAILED", "sourceServerID": "s-1"}, source="my.tool"))
+    )
+
+    assert [server.state for server in progress_of([asked(), foreign]).servers] == ["FAILED"]

@@ -1,9 +1,5 @@
 from __future__ import annotations
 
-import json
-import re
-import unicodedata
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from types import SimpleNamespace
@@ -15,13 +11,15 @@ from botocore.exceptions import ClientError
 from drs_job_log.config import NotificationSettings
 from drs_job_log.model.events import SERVER_FAILURES, parse
 from drs_job_log.notify import notifier as notify
-from drs_job_log.notify.message import Report, to_collected_message, to_message
+from drs_job_log.notify.claims import Claims
+from drs_job_log.notify.notice import KINDS
 from drs_job_log.notify.notifier import FailureNotifier, NotificationPendingError
-from hypothesis import given
-from hypothesis import strategies as st
+from drs_job_log.notify.outbox import due_group
+from drs_job_log.notify.publisher import Publisher
 
-from tests.support.envelopes import details, dumps, job_log, json_values, launch_result
+from tests.support.envelopes import dumps, launch_result
 from tests.support.functions import LambdaContext
+from tests.support.notices import ERROR, failure
 from tests.unit.conftest import NOTIFICATIONS_TABLE, RETENTION
 
 if TYPE_CHECKING:
@@ -37,42 +35,15 @@ SETTINGS = NotificationSettings(
     name="drs-job-log",
     table_name=NOTIFICATIONS_TABLE,
     topic_arn=None,
-    queue_url=None,
+    kinds=frozenset(KINDS),
+    queue_url="https://queue",
+    event_bus_name="default",
+    event_source="drs.job-log",
     viewer_url="https://recovery.example.com",
     runbook_url="docs/runbooks/x.md",
 )
 counted: list[int] = []
 timers: list[tuple[str, timedelta]] = []
-
-ERROR = "An error occurred (UnauthorizedOperation) when calling the DeleteVolume operation"
-
-
-def failure(**changes: Any) -> JobLogEvent:
-    detail = {
-        "jobID": "drsjob-1",
-        "eventType": "LAUNCH_FAILED",
-        "eventId": "e-1",
-        "logDateTime": (datetime.now(UTC) - timedelta(minutes=1)).isoformat(),
-        "executionId": "exec/1",
-        "sourceServerID": "s-1",
-        "sourceServerName": "prod-web-01",
-        "isDrill": True,
-        "message": "Server prod-web-01 failed to launch",
-        "error": ERROR,
-        "account": "111122223333",
-        "region": "eu-west-1",
-    }
-    return parse(dumps(job_log(detail | changes)))
-
-
-def message_of(
-    event: JobLogEvent,
-    settings: NotificationSettings = SETTINGS,
-    *,
-    notice: Any = "failed",
-    now: datetime | None = None,
-) -> dict[str, Any]:
-    return to_message(Report(event, notice), settings, now or datetime.now(UTC))
 
 
 @pytest.fixture
@@ -85,22 +56,31 @@ def make_notifier(table: JobLogTable, subscriber: Subscriber) -> Callable[..., F
             "name": "drs-job-log",
             "table_name": NOTIFICATIONS_TABLE,
             "topic_arn": subscriber.topic_arn,
-            "queue_url": None,
+            "kinds": frozenset(KINDS),
+            "queue_url": "https://queue",
+            "event_bus_name": "default",
+            "event_source": "drs.job-log",
             "viewer_url": None,
             "runbook_url": "r.md",
         } | changes
-        notifier = FailureNotifier(
-            NotificationSettings(**settings),
-            sns=cache(lambda: boto3.client("sns")),
-            dynamodb=boto3.client("dynamodb"),
+        notification_settings = NotificationSettings(**settings)
+        dynamodb = boto3.client("dynamodb")
+        claims = Claims.for_records(dynamodb, NOTIFICATIONS_TABLE, RETENTION)
+        claims.start_invocation(LambdaContext())
+        return FailureNotifier(
+            notification_settings,
+            publisher=Publisher(
+                notification_settings,
+                sns=cache(lambda: boto3.client("sns")),
+                events=cache(lambda: boto3.client("events")),
+            ),
+            claims=claims,
+            dynamodb=dynamodb,
             table=table,
-            retention=RETENTION,
             count_failure=lambda: counted.append(1),
             count_stall=lambda: counted.append(2),
-            schedule=lambda group, delay: timers.append((group, delay)),
+            schedule=lambda message, delay: timers.append((due_group(message) or "", delay)),
         )
-        notifier.start_invocation(LambdaContext())
-        return notifier
 
     return make
 
@@ -258,7 +238,7 @@ def test_an_interrupted_notification_is_sent_by_a_retry_after_its_claim_expires(
     def after(milliseconds: int) -> FailureNotifier:
         notifier = make_notifier()
         monkeypatch.setattr(LambdaContext, "get_remaining_time_in_millis", lambda _: milliseconds)
-        monkeypatch.setattr(notifier, "_sns", lambda: SimpleNamespace(publish=killed))
+        monkeypatch.setattr(notifier._publisher, "_sns", lambda: SimpleNamespace(publish=killed))
         with pytest.raises(KilledError):
             notifier.notify(failure(sourceServerID=f"s-{milliseconds}"))
         assert counted  # although no notification was sent
@@ -294,265 +274,6 @@ def test_missing_details_are_added_from_earlier_events(
     assert "Execution:  exec/1\n" in notification["Message"]
     assert "Error:      another error\n" in notification["Message"]
     assert attributes(notification)["serverName"] == "prod-web-01"
-
-
-def test_the_message_contains_all_details() -> None:
-    event = failure(logDateTime="2025-11-28T20:31:30Z")
-
-    message = message_of(event, SETTINGS, now=event.timestamp + timedelta(hours=3, minutes=59))
-
-    assert message["Subject"] == "[drs-job-log] Drill: Server prod-web-01 failed to launch (3 h ago)"
-    assert message["Message"] == "\n".join(
-        [
-            "Server prod-web-01 failed to launch.",
-            "",
-            "Notice:     failed",
-            "Server:     prod-web-01 (s-1)",
-            "Job:        drsjob-1 (drill)",
-            "Execution:  exec/1",
-            "Event:      SERVER_LAUNCH_FAILED at 2025-11-28T20:31:30.000000Z",
-            "Source:     drs.job-log",
-            "Account:    111122223333 eu-west-1",
-            f"Error:      {ERROR}",
-            "Viewer:     https://recovery.example.com/viewer/page?executionId=exec%2F1",
-            "Runbook:    docs/runbooks/x.md",
-        ]
-    )
-
-
-@pytest.mark.parametrize(
-    "separator", ["\n", "\r", "\r\n", "\v", "\f", "\x1c", "\x85", "\u2028", "\u2029", "\n\n"], ids=ascii
-)
-@pytest.mark.parametrize(
-    "name", ["sourceServerName", "sourceServerID", "message", "error", "executionId", "jobID", "account", "eventType"]
-)
-def test_a_text_cannot_imitate_a_field(name: str, separator: str) -> None:
-    forged = f"x{separator}Runbook:    https://evil.example.com"
-    event = failure(**{name: forged})
-
-    for message in (
-        message_of(event),
-        to_collected_message([Report(event, "failed"), Report(failure(), "resolved")], SETTINGS, datetime.now(UTC)),
-    ):
-        lines = re.split("[\n\r\v\f\x1c-\x1f\x85\u2028\u2029]", message["Message"])
-        assert [line for line in lines if line.startswith("Runbook:")] == ["Runbook:    docs/runbooks/x.md"]
-        assert message["Subject"].isprintable()
-
-
-def test_a_text_contains_no_invisible_characters() -> None:
-    hidden = "\x00\x1b[2J\x7f\x9b\u200e\u202e\u2066\ufeff\ud800\uffff"
-    event = failure(sourceServerName=f"a{hidden}b", error=f"c{hidden}d", executionId=f"e{hidden}f", account=hidden)
-
-    message = message_of(event)
-
-    shown = message["Message"] + "".join(attributes(message).values())
-    assert not {one for one in shown if unicodedata.category(one) in {"Cc", "Cf", "Cs"}} - {"\n"}
-    assert "Server:     a�" in message["Message"]
-
-
-def test_the_further_lines_of_an_error_are_indented() -> None:
-    message = message_of(failure(error="first\r\n\n  second\nNotice:     resolved"))
-
-    assert "Error:      first\n            second\n            Notice:     resolved\nViewer:" in message["Message"]
-
-
-@pytest.mark.parametrize(
-    ("execution_id", "path"),
-    [
-        ("exec-1", "/executions/exec-1"),
-        ("exec.1", "/executions/exec.1"),
-        ("..", "/viewer/page?executionId=.."),
-        ("a/b?c", "/viewer/page?executionId=a%2Fb%3Fc"),
-        ("ä ö", "/viewer/page?executionId=%C3%A4%20%C3%B6"),
-    ],
-)
-def test_the_link_works_for_every_id(execution_id: str, path: str) -> None:
-    message = message_of(failure(executionId=execution_id))
-
-    assert f"Viewer:     https://recovery.example.com{path}\n" in message["Message"]
-
-
-def test_the_message_names_unknown_details() -> None:
-    event = parse(dumps(job_log({"jobID": "drsjob-1", "eventType": "LAUNCH_FAILED", "sourceServerID": "s-1"})))
-
-    message = message_of(event, replace(SETTINGS, name="n", viewer_url=None), now=event.timestamp)
-
-    assert message["Subject"] == "[n] Drill or recovery: Server s-1: SERVER_LAUNCH_FAILED"
-    assert "Execution:  not known yet\n" in message["Message"]
-    assert "Error:      not known yet. See the log\n" in message["Message"]
-    assert "Viewer:     /jobs/drsjob-1 of the viewer\n" in message["Message"]
-
-
-@pytest.mark.parametrize(
-    ("is_drill", "prefix"), [(True, "Drill: "), (False, "Recovery: "), ({}, "Drill or recovery: ")]
-)
-def test_the_subject_names_a_drill(is_drill: Any, prefix: str) -> None:
-    assert prefix in message_of(failure(isDrill=is_drill), SETTINGS)["Subject"]
-
-
-def test_the_message_has_ten_attributes_for_filter_policies() -> None:
-    event = failure(logDateTime="2025-11-28T20:31:30Z")
-
-    assert attributes(message_of(event, SETTINGS)) == {
-        "eventType": "SERVER_LAUNCH_FAILED",
-        "eventId": "e-1",
-        "jobId": "drsjob-1",
-        "executionId": "exec/1",
-        "timestamp": "2025-11-28T20:31:30.000000Z",
-        "isDrill": "true",
-        "sourceServerId": "s-1",
-        "serverName": "prod-web-01",
-        "account": "111122223333",
-        "region": "eu-west-1",
-    }
-
-
-@pytest.mark.parametrize(
-    ("initiated_by", "label"),
-    [
-        ("START_DRILL", "Drill"),
-        ("START_RECOVERY", "Recovery"),
-        ("FAILBACK", "Failback"),
-        ("CREATE_NETWORK_RECOVERY", "Network recovery"),
-        ("DIAGNOSTIC", "Job"),
-    ],
-)
-def test_the_message_names_the_kind_of_the_job(initiated_by: str, label: str) -> None:
-    message = message_of(failure(initiatedBy=initiated_by, isDrill=False), SETTINGS)
-
-    assert message["Subject"] == f"[drs-job-log] {label}: Server prod-web-01 failed to launch"
-    assert f"Job:        drsjob-1 ({label.lower()})\n" in message["Message"]
-
-
-@pytest.mark.parametrize(
-    ("age", "suffix"),
-    [
-        (timedelta(minutes=-5), ""),
-        (timedelta(minutes=10), ""),
-        (timedelta(minutes=11), " (11 min ago)"),
-        (timedelta(hours=1, minutes=59), " (119 min ago)"),
-        (timedelta(hours=47), " (47 h ago)"),
-        (timedelta(days=13), " (13 d ago)"),
-    ],
-)
-def test_the_subject_contains_the_age_of_an_old_failure(age: timedelta, suffix: str) -> None:
-    event = failure()
-
-    subject = message_of(event, SETTINGS, now=event.timestamp + age)["Subject"]
-
-    assert subject == f"[drs-job-log] Drill: Server prod-web-01 failed to launch{suffix}"
-
-
-@pytest.mark.parametrize(
-    ("name", "shown"),
-    [
-        ("prod-web-01", "prod-web-01"),
-        ("a" * 200, "a" * 27 + "..."),
-        ("\N{CYRILLIC SMALL LETTER DE}" * 9, "s-1"),  # ASCII has no such letters
-        (None, "s-1"),
-    ],
-)
-@pytest.mark.parametrize("message", ["Server {} failed to launch", "x" * 300, "x" * 90 + " {}", None])
-def test_the_subject_always_contains_the_server_and_the_age(name: str | None, shown: str, message: str | None) -> None:
-    event = failure(sourceServerName=name, message=message and message.format(name or "s-1"))
-    settings = replace(SETTINGS, name="n" * 128)
-
-    subject = message_of(event, settings, now=event.timestamp + timedelta(days=1))["Subject"]
-
-    assert len(subject) <= 99
-    assert shown in subject
-    assert subject.endswith(" (24 h ago)")
-
-
-def test_the_message_names_the_network_of_a_network_recovery() -> None:
-    event = failure(
-        eventType="NETWORK_RECOVERY_FAIL",
-        resourceID="sn-1",
-        sourceServerID=None,
-        sourceServerName=None,
-        initiatedBy="CREATE_NETWORK_RECOVERY",
-        message=None,
-    )
-
-    message = message_of(event, SETTINGS)
-
-    assert message["Subject"] == "[drs-job-log] Network recovery: Network sn-1: NETWORK_RECOVERY_FAIL"
-    assert "Network:    sn-1\n" in message["Message"]
-    assert attributes(message)["resourceId"] == "sn-1"
-
-
-SENDABLE = {0x9, 0xA, 0xD, *range(0x20, 0xD800), *range(0xE000, 0xFFFE), *range(0x10000, 0x110000)}
-
-
-@given(
-    details(),
-    st.dictionaries(st.sampled_from(["message", "error", "account", "isDrill", "sourceServerName"]), json_values),
-)
-def test_sns_accepts_the_notification_of_any_event(detail: dict[str, Any], invalid: dict[str, Any]) -> None:
-    """The documented limits of SNS apply. The embedded AWS does not enforce them."""
-    lone_surrogates = {"jobID": "drsjob-\ud83d", "executionId": "exec-\ud83d"} if detail["eventId"] == "a" else {}
-    event = parse(dumps(job_log(detail | invalid | lone_surrogates | {"eventType": "LAUNCH_FAILED"})))
-
-    message = message_of(event, SETTINGS)
-
-    assert 0 < len(message["Subject"]) < 100
-    assert message["Subject"].isascii()
-    assert message["Subject"].isprintable()
-    values = attributes(message)
-    assert len(values) <= 10
-    assert all(values.values())
-    assert {ord(letter) for text in (message["Message"], *values.values()) for letter in text} <= SENDABLE
-    assert len(json.dumps(message).encode()) < 256 * 1024
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("text", ["x", "\U0001f6ab", '"', "\x01"], ids=ascii)
-def test_a_collecting_message_fits_into_a_message_of_sns(text: str) -> None:
-    """SNS limits the text and the attributes together to 256 KB."""
-    names = ("sourceServerName", "sourceServerID", "error", "jobID", "executionId", "account", "region", "eventType")
-    reports = [
-        Report(
-            failure(
-                **{
-                    name: f"{number}{text * 2000}"[: 500 if name in {"jobID", "executionId"} else 2000]
-                    for name in names
-                }
-            ),
-            "failed",
-        )
-        for number in range(600)
-    ]
-
-    message = to_collected_message(reports, SETTINGS, datetime.now(UTC))
-
-    size = len(message["Message"].encode()) + sum(
-        len(name) + len(one["DataType"]) + len(one["StringValue"].encode())
-        for name, one in message["MessageAttributes"].items()
-    )
-    assert 50_000 < size < 256 * 1024
-    assert message["Message"].endswith("\n\nThe list is not complete. See the log.\n\nRunbook:    docs/runbooks/x.md")
-    assert message["Message"].startswith("600 notices: 600 failed.\n\nJob:        0")
-
-
-def test_a_list_of_500_notices_is_complete() -> None:
-    reports = [Report(failure(sourceServerID=f"s-{number:017x}"), "failed") for number in range(500)]
-
-    text = to_collected_message(reports, SETTINGS, datetime.now(UTC))["Message"]
-
-    assert text.count("\n  - prod-web-01 (s-") == 500
-    assert "not complete" not in text
-
-
-def test_long_texts_are_truncated() -> None:
-    long_text = "x" * 200_000
-    message = message_of(
-        failure(
-            error=long_text, message=long_text, account=long_text, sourceServerName=long_text, executionId="e" * 2048
-        ),
-        SETTINGS,
-    )
-
-    assert len(json.dumps(message).encode()) < 64 * 1024
 
 
 def attributes(message: dict[str, Any]) -> dict[str, str]:

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from botocore.exceptions import ClientError
-from drs_job_log.api import estimates
-from drs_job_log.api.estimates import Estimator
+from drs_job_log import estimates
+from drs_job_log.estimates import Estimator
 from drs_job_log.ledger import Ledger
-from drs_job_log.model.events import format_time
+from drs_job_log.model.events import format_time, parse
 from drs_job_log.model.progress import job_state_of
 
 from tests.support import played, scripts
+from tests.support.envelopes import dumps, request
 from tests.support.scripts import server_id
 from tests.unit.conftest import TABLE
 
@@ -228,7 +229,7 @@ def test_old_launches_are_used_while_they_are_read_again(
     estimator = Estimator(ledger, STALLED)
     states = running([ONE], timedelta(minutes=3))
     estimator.estimate("exec-9", states, NOW)
-    monkeypatch.setattr(estimates, "_MAX_READS", 0)
+    monkeypatch.setattr(estimator, "_max_reads", 0)
 
     assert estimator.estimate("exec-9", states, NOW + timedelta(minutes=11)).basis == "server"
     assert ledger.servers == [ONE]
@@ -289,3 +290,18 @@ def test_between_two_waves_the_planned_one_is_estimated(table: JobLogTable, ledg
     assert found.basis == "server"
     assert found.expected_end is not None
     assert found.expected_end > NOW + timedelta(minutes=5), format_time(found.expected_end)
+
+
+@pytest.mark.parametrize("planned", [None, 1, 3])
+def test_the_request_of_a_job_is_no_basis_of_an_estimate(
+    table: JobLogTable, ledger: CountingLedger, planned: int | None
+) -> None:
+    """Nothing is known about the servers of the job yet. The estimate of the earlier wave does not change."""
+    store(table, "drsjob-1", [ONE, TWO], NOW - timedelta(days=30))
+    asked = parse(dumps(request({"jobID": "drsjob-10"}, eventTime=format_time(NOW))))
+    requested = {"drsjob-10": job_state_of("drsjob-10", [asked])}
+    states = running([ONE], timedelta(minutes=5))
+
+    assert Estimator(ledger, STALLED).estimate("exec-9", requested, NOW, planned).expected_end is None
+    with_request = Estimator(ledger, STALLED).estimate("exec-9", states | requested, NOW, planned)
+    assert with_request == Estimator(ledger, STALLED).estimate("exec-9", states, NOW, planned)

@@ -37,8 +37,8 @@ _RETRY_AFTER: Final = timedelta(minutes=1)
 # many servers takes longer than the rest of the answer.
 _ESTIMATE_AGE: Final = timedelta(seconds=10)
 
-# The servers that one request reads: a poll must stay fast. The next request continues. There is no estimate until all
-# servers are read.
+# The servers that one request of the API reads: a poll must stay fast. The next request continues. There is no estimate
+# until all servers are read.
 _MAX_READS: Final = 10
 
 # The jobs of a wave are created within this time.
@@ -75,9 +75,11 @@ class _Wave:
 class Estimator:
     """Estimates executions, and keeps what it read between requests. Not thread-safe."""
 
-    def __init__(self, ledger: Ledger, stalled_after: timedelta) -> None:
+    def __init__(self, ledger: Ledger, stalled_after: timedelta, max_reads: int = _MAX_READS) -> None:
+        """``max_reads``: the number of servers whose launches one call reads."""
         self._ledger = ledger
         self._stalled_after = stalled_after
+        self._max_reads = max_reads
         self._launches: dict[str, _Read[Sequence[ServerLaunch]]] = {}
         self._all_launches: _Read[Sequence[PastSteps]] | None = None
         self._estimates: dict[str, _Read[ExecutionEstimate]] = {}
@@ -143,7 +145,7 @@ class Estimator:
             self._launches = dict(known)
         new = sorted(server for server in servers if server not in known)
         old = sorted(server for server, launches in known.items() if now - launches.at >= _MAX_AGE)
-        found = self._ledger.launches_of_servers([*new, *old][:_MAX_READS], _LAUNCHES)
+        found = self._ledger.launches_of_servers([*new, *old][: self._max_reads], _LAUNCHES)
         self._launches |= {server: _Read(now, launches) for server, launches in found.items()}
         return all(server in self._launches for server in servers)
 
