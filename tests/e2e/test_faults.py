@@ -149,6 +149,7 @@ def test_many_events_while_dynamodb_and_sns_fail(
     put(deployment, everything[: scaled(6000)])
     proxy.down = frozenset({"sns"})  # alone: without DynamoDB, the function does not get as far as SNS
     put(deployment, everything[scaled(6000) : scaled(7000)])
+    eventually(lambda: proxy.happened["sns down"] > 0, seconds=60)  # ingest can lag behind the puts
     proxy.down = frozenset({"dynamodb", "sns"})
     with ThreadPoolExecutor(1) as background:
         background.submit(put, deployment, everything[scaled(7000) :])
