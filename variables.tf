@@ -701,7 +701,7 @@ variable "readiness" {
   validation {
     # CloudWatch accepts five actions of an alarm. Two alarms have both lists.
     condition = length(distinct(concat(var.alarms.actions, var.alarm_actions, var.alarms.recovery_actions))) <= 5 || !(
-      var.readiness.replication_stalled || var.objectives.rto_minutes != null
+      var.alarms.enabled && (var.readiness.replication_stalled || var.objectives.rto_minutes != null)
     )
     error_message = <<-EOT
       alarms.actions and alarms.recovery_actions must together have at most five ARNs, because the alarms replication-stalled and rto-exceeded have both.
