@@ -18,7 +18,7 @@ module "ingest" {
     {
       EVENT_BUS_NAME        = var.event_bus_name
       HISTORY_DAYS          = tostring(var.history_days)
-      NOTICE_KINDS          = join(",", var.notifications.kinds)
+      NOTICE_KINDS          = join(",", concat(var.notifications.kinds, local.readiness_kinds))
       NOTICES_TABLE         = local.notifications_table_name
       QUEUE_URL             = local.ingest_queue_url
       RETENTION_DAYS        = tostring(var.retention_days)

@@ -12,6 +12,10 @@ locals {
   link_to_viewer = var.notifications.viewer_url != null || (var.api.enabled && var.api.viewer && var.api.authorization != "AWS_IAM")
 
   notice_kinds = ["started", "job_ended", "settled", "failed", "resolved", "stalled", "slow", "at_risk", "action_failed"]
+  readiness_kinds = concat(
+    var.readiness.replication_stalled ? ["replication_stalled"] : [],
+    local.checks_drills ? ["not_drilled"] : [],
+  )
 
   notifications_table_name = "${local.prefix}-notices"
   notifications_table_arn  = "${local.table_arn_prefix}/${local.notifications_table_name}"

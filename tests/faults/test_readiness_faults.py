@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Final
 
 import boto3
 import pytest
-from drs_job_log.ingest.readiness import Readiness, ReadinessError
+from botocore.exceptions import BotoCoreError, ClientError
+from drs_job_log.ingest.readiness import Readiness
 
 from tests.support.envelopes import dumps, replication_change
 from tests.support.faults import Faults, Killed
@@ -67,7 +68,7 @@ def test_faults_lose_and_repeat_no_notice(dynamodb: DynamoDBClient, seed: int) -
         body = pending.pop()
         try:
             readiness.handle(body, NOW)
-        except (ReadinessError, Killed):
+        except (BotoCoreError, ClientError, Killed):
             pending.append(body)
 
     assert Counter((notice.servers[0].id, notice.label, notice.time) for notice in notifier.sent) == Counter(

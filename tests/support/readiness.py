@@ -28,8 +28,8 @@ class FakeNotifier:
         self._error = error or EndpointConnectionError(endpoint_url="https://sns.us-east-1.amazonaws.com")
         self.sent: list[Notice] = []
 
-    def notify_fact(self, notice: Notice) -> bool:
-        return not isinstance(self._claims.once(notice.notice_id, lambda: self._send(notice)), Claim)
+    def notify_fact(self, notice: Notice) -> None:
+        self._claims.once(notice.notice_id, lambda: self._send(notice))
 
     def count_once(self, claim: str | Sequence[str], count: Callable[[], None]) -> bool:
         return not isinstance(self._claims.once(claim, count), Claim)

@@ -364,7 +364,7 @@ def test_ingest_with_defaults(planned: Callable[[str], Planned]) -> None:
                 "EVENT_SOURCE": "drs.job-log",
                 "FAILURE_TOPIC_ARN": f"arn:aws:sns:us-east-1:{ACCOUNT}:drs-job-log-failures",
                 "JOB_LOG_EVENTS_TABLE": "drs-job-log-events",
-                "NOTICE_KINDS": "started,failed,resolved,stalled,at_risk,settled",
+                "NOTICE_KINDS": "started,failed,resolved,stalled,at_risk,settled,replication_stalled",
                 "NOTICES_TABLE": "drs-job-log-notices",
                 "PREVIOUS_EVENT_SOURCES": "",
                 "STALLED_AFTER_MINUTES": "45",

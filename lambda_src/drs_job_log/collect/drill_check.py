@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -14,6 +13,7 @@ from drs_job_log.collect.collector import NotPutError, OutOfTimeError
 from drs_job_log.collect.drs_client import name_of
 from drs_job_log.collect.event_bus import MAX_DETAIL_BYTES
 from drs_job_log.errors import collect_errors, reason_of
+from drs_job_log.model.digest import digest
 from drs_job_log.model.events import InvalidEventError, format_time, parse_time
 from drs_job_log.model.json_text import to_json
 
@@ -237,7 +237,7 @@ def event_detail(
     do not fit into an event. The ``eventId`` is the same for each event of a target and day.
     """
     detail: dict[str, Any] = {
-        "eventId": hashlib.sha256(f"drill-check {place} {now:%Y-%m-%d}".encode()).hexdigest()[:32],
+        "eventId": digest(f"drill-check {place} {now:%Y-%m-%d}"),
         "account": place.account,
         "region": place.region,
         "maxDaysWithoutDrill": max_days,

@@ -7,7 +7,6 @@ fails, so that no execution is forgotten without an alarm.
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
@@ -19,6 +18,7 @@ from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.idempotency.exceptions import IdempotencyAlreadyInProgressError
 
 from drs_job_log.link.status import TableAnswer, ask, status_of
+from drs_job_log.model.digest import digest
 from drs_job_log.model.events import is_job_end
 from drs_job_log.model.json_text import to_json
 from drs_job_log.model.progress import combine, job_state_of
@@ -53,8 +53,8 @@ _INTERVAL: Final = timedelta(minutes=1)
 _REQUEST_GRACE: Final = timedelta(minutes=1)
 _LINK_GRACE: Final = timedelta(minutes=3)
 
-# A slow server of a job that is older is not news.
-_MAX_SLOW_AGE: Final = timedelta(days=1)
+# A job that runs is watched for a day, or for twice its objective if this is longer.
+_MIN_WATCH: Final = timedelta(days=1)
 
 # An execution that is not settled this long after the end of its last LAUNCH job is not checked any more: it has a
 # TERMINATE job that does not end.
@@ -107,9 +107,7 @@ class ExecutionChecks:
         progress: CheckProgress,
         schedule: Schedule,
         rto_minutes: int | None,
-        finds_slow_servers: bool,
     ) -> None:
-        """``finds_slow_servers``: whether running jobs are checked for slow servers."""
         self._table = table
         self._executions_table = executions_table
         self._estimator = estimator
@@ -118,7 +116,6 @@ class ExecutionChecks:
         self._progress = progress
         self._schedule = schedule
         self._rto_minutes = rto_minutes
-        self._finds_slow_servers = finds_slow_servers
 
     def begin(self, event: JobLogEvent) -> None:
         """Begin a series of checks if an event of the collector starts or ends a LAUNCH job, or changes its end.
@@ -181,8 +178,7 @@ class ExecutionChecks:
         # The end of a job that runs begins its own checks. The index can lag, so the events of the job decide.
         if any(not self._has_ended(job_id) for job_id in running):
             return None
-        if recovery.is_running and recovery.rto:
-            self._notifier.at_risk(recovery)
+        self._notifier.at_risk(recovery)
         if now - (recovery.ended_at or own.ended_at or now) < _MAX_WAIT:
             return _INTERVAL
         logger.error("The execution does not settle. Its end is not reported", execution=recovery.key)
@@ -190,14 +186,11 @@ class ExecutionChecks:
 
     def _watch(self, recovery: Recovery, own: JobState, now: datetime) -> bool:
         """Report what is at risk in a running execution. Return whether more can be reported while the job runs."""
-        # A job whose servers are launched, or that has none, never exceeds its objective.
+        # A job whose servers are launched, or that has none, never exceeds its objective, and may never end.
         target = timedelta(minutes=recovery.rto.target_minutes) if recovery.rto else timedelta(0)
-        is_recent = now - recovery.started_at < max(_MAX_SLOW_AGE, 2 * target)
-        watches_rto = recovery.is_running and self._notifier.at_risk(recovery) and is_recent
-        watches_slow = self._finds_slow_servers and now - own.started_at < _MAX_SLOW_AGE
-        if watches_slow:
-            self._notifier.slow(recovery)
-        return watches_rto or watches_slow
+        if now - own.started_at >= max(_MIN_WATCH, 2 * target):
+            return False
+        return any([self._notifier.at_risk(recovery), self._notifier.slow(recovery)])
 
     def _waits_for_details(self, recovery: Recovery, own: JobState, now: datetime) -> bool:
         """Whether the start of an execution can soon be reported with more details."""
@@ -300,5 +293,4 @@ class CheckProgress:
 
 def _key(check: Check) -> dict[str, dict[str, str]]:
     # A digest, since a job ID can be as long as a key.
-    digest = hashlib.sha256(to_json([check.job_id, check.phase, check.series]).encode()).hexdigest()[:32]
-    return {"id": {"S": f"check#{digest}"}}
+    return {"id": {"S": f"check#{digest(to_json([check.job_id, check.phase, check.series]))}"}}

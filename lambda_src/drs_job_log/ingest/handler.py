@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 from aws_lambda_powertools import Logger, Metrics, single_metric
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType
+from aws_lambda_powertools.utilities.idempotency.exceptions import IdempotencyAlreadyInProgressError
 
 from drs_job_log import config
 from drs_job_log.estimates import Estimator
@@ -61,6 +62,9 @@ _DURATION_METRICS: Final[Mapping[str, str]] = {
 
 # A longer duration is an error of the sender, and is not added to the metrics.
 _MAX_DURATION_SECONDS: Final = 30 * 24 * 3600
+
+# Reasons for which a retry is planned: another invocation sends the notification, or it cannot be decided yet.
+_PENDING: Final = (NotificationPendingError, IdempotencyAlreadyInProgressError)
 
 # The number of servers whose earlier launches a check reads. A job has at most 200 servers.
 _ESTIMATED_SERVERS: Final = 200
@@ -140,7 +144,6 @@ checks = ExecutionChecks(
     progress=CheckProgress(dynamodb, settings.notifications.table_name, claims.lifetime),
     schedule=send_later,
     rto_minutes=settings.rto_minutes,
-    finds_slow_servers=publisher.selects("slow"),
 )
 readiness = Readiness(
     notifier,
@@ -160,8 +163,8 @@ class FollowUpError(Exception):
         self.result = result
 
 
-class TimerError(Exception):
-    """Collected notices are not sent, or the check of an execution failed."""
+class OtherMessageError(Exception):
+    """A message that is no event of a job failed: a timer, or a fact about readiness. The cause is the reason."""
 
 
 class ConcurrentBatchProcessor(BatchProcessor):
@@ -179,7 +182,7 @@ class ConcurrentBatchProcessor(BatchProcessor):
     def _entire_batch_failed(self) -> bool:
         """Whether the batch is an error of the function. A pending notification is none: its retry is planned."""
         causes = [error.__cause__ for _, error, _ in self.exceptions if error]
-        are_pending = all(isinstance(cause, NotificationPendingError) for cause in causes)
+        are_pending = all(isinstance(cause, _PENDING) for cause in causes)
         return super()._entire_batch_failed() and not are_pending
 
 
@@ -215,27 +218,44 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> PartialItem
 
 
 def process(record: SQSRecord) -> IngestResult | None:
-    """Store the event of one message (see ``ingest``), or do what is due if the message is a timer or about readiness.
+    """Store the event of one message (see ``ingest``), or do what another message requests (see ``handle_other``).
 
     Raises
     ------
-    InvalidEventError, ReadinessError
-        See ``Readiness.handle``.
-    TimerError
-        If the timer fails. The cause is the reason. It is safe to retry.
+    InvalidEventError
+        If the message is about readiness and not valid.
+    OtherMessageError
+        If another message failed or is pending. It is safe to retry.
     """
-    group, check = due_group(record.body), check_of(record.body)
-    if group is None and check is None:
-        return None if readiness.handle(record.body, datetime.now(UTC)) else ingest(record)
     try:
-        if group is not None:
-            notifier.send_collected(group)
-        elif check is not None:
-            checks.make(check, datetime.now(UTC))
+        if handle_other(record.body, datetime.now(UTC)):
+            return None
+    except InvalidEventError as error:
+        logger.error("Event rejected", message_id=record.message_id, reason=str(error))
+        raise
     except Exception as error:
-        logger.exception("Timer failed", message_id=record.message_id, body=record.body[:_LOGGED_BODY])
-        raise TimerError(record.message_id) from error
-    return None
+        log_failure(error, "Message not handled", message_id=record.message_id, body=record.body[:_LOGGED_BODY])
+        raise OtherMessageError(record.message_id) from error
+    return ingest(record)
+
+
+def handle_other(body: str, now: datetime) -> bool:
+    """Send collected notices, check an execution, or report a fact about readiness. False: it is an event of a job."""
+    if (group := due_group(body)) is not None:
+        notifier.send_collected(group)
+    elif check := check_of(body):
+        checks.make(check, now)
+    else:
+        return readiness.handle(body, now)
+    return True
+
+
+def log_failure(error: Exception, message: str, **keys: Any) -> None:
+    """Log why a message is retried. A pending notification is no error."""
+    if isinstance(error, _PENDING):
+        logger.info("A notification is pending, and the message is retried", **keys, reason=str(error))
+    else:
+        logger.exception(message, **keys)
 
 
 def ingest(record: SQSRecord) -> IngestResult:
@@ -270,19 +290,13 @@ def ingest(record: SQSRecord) -> IngestResult:
         checks.begin(event)
         status_update = update_execution(event, datetime.now(UTC))
     except Exception as error:
-        if isinstance(error, NotificationPendingError):
-            logger.info(
-                "Event stored. The notification is pending and the message is retried",
-                message_id=record.message_id,
-                reason=str(error),
-            )
-        else:
-            logger.exception(
-                "Event stored, but a follow-up action failed",
-                message_id=record.message_id,
-                job_id=event.job_id,
-                key=event.key,
-            )
+        log_failure(
+            error,
+            "Event stored, but a follow-up action failed",
+            message_id=record.message_id,
+            job_id=event.job_id,
+            key=event.key,
+        )
         raise FollowUpError(IngestResult(event, is_new, lag, None)) from error
     return IngestResult(event, is_new, lag, status_update)
 

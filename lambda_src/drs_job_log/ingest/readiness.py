@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from aws_lambda_powertools import Logger
-from aws_lambda_powertools.utilities.idempotency.exceptions import IdempotencyAlreadyInProgressError
 from botocore.exceptions import ClientError
 
-from drs_job_log.model.events import AWS_SOURCE, InvalidEventError, format_time, parse_time
+from drs_job_log.model.digest import digest
+from drs_job_log.model.events import AWS_SOURCE, format_time, parse_time
 from drs_job_log.model.readiness import DrillCheck, ReplicationChange, UndrilledServer, parse_fact
 from drs_job_log.notify.notice import Notice, NoticeServer
-from drs_job_log.notify.notifier import NotificationPendingError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,18 +26,6 @@ logger = Logger(child=True)
 
 # The resumptions of a server are compared with stalls of at most this time ago.
 _STALL_LIFETIME: Final = timedelta(days=400)
-
-
-class ReadinessError(Exception):
-    """The notices of a fact are not sent. The cause is the reason. It is safe to retry."""
-
-
-@dataclass(frozen=True, slots=True)
-class ReadinessResult:
-    """The fact of a message, and the number of notices that this message caused."""
-
-    fact: ReplicationChange | DrillCheck
-    notices: int
 
 
 class Readiness:
@@ -68,51 +53,38 @@ class Readiness:
         self._max_age = max_age
         self._count_stall = count_stall
 
-    def handle(self, body: str, now: datetime) -> ReadinessResult | None:
-        """Handle a message of the queue. None: the message is not about readiness.
+    def handle(self, body: str, now: datetime) -> bool:
+        """Handle a message of the queue. Return whether it is about readiness.
 
         Raises
         ------
         InvalidEventError
             If the message is about readiness and not valid.
-        ReadinessError
-            If the notices are not sent or pending. It is safe to retry.
+        Exception
+            If a notice is not sent or pending. It is safe to retry.
         """
-        try:
-            fact = parse_fact(body, self._collector_sources)
-            if fact is None:
-                return None
-            time = fact.time if isinstance(fact, ReplicationChange) else fact.checked_at
-            if now - time > self._max_age:  # the records that prevent a second notice can have expired
-                logger.warning("Fact about readiness skipped: it is too old", key=fact.key)
-                return ReadinessResult(fact, 0)
-            notices = self._change(fact, now) if isinstance(fact, ReplicationChange) else self._drill_check(fact)
-        except InvalidEventError as error:
-            logger.error("Event about readiness rejected", reason=str(error))
-            raise
-        except IdempotencyAlreadyInProgressError as error:
-            logger.info("Another invocation handles the same fact, and the message is retried")
-            raise ReadinessError(str(error)) from NotificationPendingError("another invocation handles the same fact")
-        except Exception as error:
-            if isinstance(error, NotificationPendingError):
-                logger.info("A notice about readiness is pending, and the message is retried", reason=str(error))
-            else:
-                logger.exception("Notices about readiness not sent")
-            raise ReadinessError(str(error)) from error
-        return ReadinessResult(fact, notices)
+        fact = parse_fact(body, self._collector_sources)
+        if fact is None:
+            return False
+        time = fact.time if isinstance(fact, ReplicationChange) else fact.checked_at
+        if now - time > self._max_age:  # the records that prevent a second notice can have expired
+            logger.warning("Fact about readiness skipped: it is too old", key=fact.key)
+        elif isinstance(fact, ReplicationChange):
+            self._change(fact, now)
+        elif fact.servers:
+            self._notifier.notify_fact(drill_check_notice(fact))
+        return True
 
-    def _change(self, change: ReplicationChange, now: datetime) -> int:
+    def _change(self, change: ReplicationChange, now: datetime) -> None:
         if not change.is_stalled:
-            is_known = self._stalls.add_resumption(change, now)
-            return int(is_known and self._notifier.notify_fact(resumption_notice(change)))
+            if self._stalls.add_resumption(change, now):
+                self._notifier.notify_fact(resumption_notice(change))
+            return
         # First the count: the alarm must fire although a notice cannot be sent.
         self._notifier.count_once(["replication", change.key], self._count_stall)
         resumptions = self._stalls.add_stall(change, now)
-        notices = [stall_notice(change), *map(resumption_notice, resumptions)]
-        return sum(map(self._notifier.notify_fact, notices))
-
-    def _drill_check(self, check: DrillCheck) -> int:
-        return int(bool(check.servers) and self._notifier.notify_fact(drill_check_notice(check)))
+        for notice in (stall_notice(change), *map(resumption_notice, resumptions)):
+            self._notifier.notify_fact(notice)
 
 
 def stall_notice(change: ReplicationChange) -> Notice:
@@ -223,7 +195,7 @@ class _Stalls:
             answer = self._client.update_item(
                 TableName=self._table_name,
                 # A digest, because the table has items of others: see outbox.py and claims.py.
-                Key={"id": {"S": f"replication#{hashlib.sha256(change.server_key.encode()).hexdigest()[:32]}"}},
+                Key={"id": {"S": f"replication#{digest(change.server_key)}"}},
                 UpdateExpression=update,
                 ExpressionAttributeValues={**values, ":expiration": {"N": expiration}},
                 ReturnValues="ALL_NEW",

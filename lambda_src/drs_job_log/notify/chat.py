@@ -5,11 +5,11 @@ The schema and its limits: https://docs.aws.amazon.com/chatbot/latest/adminguide
 
 from __future__ import annotations
 
-import hashlib
 import re
 from typing import TYPE_CHECKING, Any, Final
 
 from drs_job_log.model import known_errors
+from drs_job_log.model.digest import digest
 from drs_job_log.notify.email_text import label_counts
 from drs_job_log.notify.texts import (
     INFORMATION,
@@ -113,7 +113,7 @@ def to_chat(notices: Sequence[Notice], settings: NotificationSettings) -> dict[s
     return {
         "version": "1.0",
         "source": "custom",
-        "id": _digest("\n".join(notice.notice_id for notice in notices)),
+        "id": digest("\n".join(notice.notice_id for notice in notices)),
         "content": {
             "textType": "client-markdown",
             "title": _title(notices),
@@ -134,7 +134,7 @@ def thread_of(notice: Notice, settings: NotificationSettings) -> str | None:
     if not id_:
         return None
     thread = f"{settings.name}-{id_}"
-    return thread if _SAFE_THREAD.fullmatch(thread) else _digest(thread)
+    return thread if _SAFE_THREAD.fullmatch(thread) else digest(thread)
 
 
 def escaped(text: str, max_length: int) -> str:
@@ -269,7 +269,3 @@ def _context(notice: Notice, settings: NotificationSettings) -> dict[str, str]:
         "sourceServerId": server.id if server and server.type == "Server" else None,
     }
     return {name: value for name, value in values.items() if value and _SAFE_VALUE.fullmatch(value)}
-
-
-def _digest(text: str) -> str:
-    return hashlib.sha256(text.encode(errors="backslashreplace")).hexdigest()[:32]

@@ -5,12 +5,12 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final, Literal
 
+from drs_job_log.model.digest import digest
 from drs_job_log.model.events import FAILURES, JobLogEvent, time_of_key
 from drs_job_log.model.progress import job_state_of
 
@@ -90,7 +90,7 @@ def notified_by(failure: Failure, *, is_sent: bool) -> Notified:
     """Return what the first notification says about a failure."""
     return Notified(
         key=failure.event.key,
-        error=digest(failure.event.error),
+        error=error_digest(failure.event.error),
         is_error_known=failure.is_error_known,
         is_final=failure.is_final,
         is_sent=is_sent,
@@ -176,7 +176,7 @@ def follow_up(failure: Failure, notified: Notified, *, failed_again: bool) -> La
 
     ``failed_again``: the participant launched between the two failures.
     """
-    event, error = failure.event, digest(failure.event.error)
+    event, error = failure.event, error_digest(failure.event.error)
     if failed_again:
         return "failed"
     if not notified.is_sent:
@@ -191,9 +191,9 @@ def follow_up(failure: Failure, notified: Notified, *, failed_again: bool) -> La
     return "failed (final)" if is_final_now else None
 
 
-def digest(error: str | None) -> str | None:
-    """Return a digest of an error text."""
-    return hashlib.sha256(error.encode(errors="backslashreplace")).hexdigest()[:32] if error else None
+def error_digest(error: str | None) -> str | None:
+    """Return the digest of an error text. None without an error."""
+    return digest(error) if error else None
 
 
 def _is_final(detail: Mapping[str, Any]) -> bool:

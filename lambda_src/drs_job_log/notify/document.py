@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import math
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from drs_job_log.model import known_errors
+from drs_job_log.model.digest import digest
 from drs_job_log.model.events import format_time
 from drs_job_log.notify.texts import lines_of, one_line, runbook_of, viewer_url
 
@@ -166,7 +166,7 @@ def _id(text: str) -> str:
     """Return an ID that is safe to show. A long or unusual ID is replaced by its digest, so that it stays unique."""
     if text and len(text) <= _MAX_ID and one_line(text) == text:
         return text
-    return hashlib.sha256(text.encode(errors="backslashreplace")).hexdigest()
+    return digest(text)
 
 
 def _hint(error: str | None) -> dict[str, str] | None:

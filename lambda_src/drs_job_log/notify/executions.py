@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
+from drs_job_log.model.digest import digest
 from drs_job_log.model.json_text import to_json
 from drs_job_log.model.progress import SUMMARY_KEYS
 from drs_job_log.notify.claims import Claim
@@ -15,7 +16,7 @@ from drs_job_log.notify.notice import Notice, NoticeServer
 from drs_job_log.notify.publisher import AT_RISK, CONTINUED, SETTLED, STARTED
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from drs_job_log.model.estimate import ExecutionEstimate
     from drs_job_log.model.progress import JobProgress, Progress, ServerProgress
@@ -81,6 +82,11 @@ class Recovery:
         return f"execution {self.execution_id}" if self.execution_id else _job_key(self.jobs[0].job_id)
 
     @property
+    def job_keys(self) -> Sequence[str]:
+        """The keys that its jobs had before they had the execution. A job without an execution has no others."""
+        return [_job_key(job.job_id) for job in self.jobs] if self.execution_id else ()
+
+    @property
     def name(self) -> str:
         """Its name at the start of a sentence."""
         return f"Execution {self.execution_id}" if self.execution_id else f"Job {self.jobs[0].job_id}"
@@ -135,86 +141,82 @@ class ExecutionNotifier:
         return claim is not None and claim.is_complete
 
     def started(self, recovery: Recovery) -> None:
-        """Report the start, unless it is no news or one of its jobs was reported before it had an execution."""
+        """Report the start, unless it is no news or that of one of its jobs was reported before it had an execution."""
 
         def report() -> bool:
             is_news = recovery.now - recovery.started_at <= _MAX_START_AGE
-            if not (is_news or recovery.is_running) or (recovery.execution_id and self._is_reported(recovery)):
+            if not (is_news or recovery.is_running) or self._has_reported_start_of_job(recovery):
                 return False
             self._report(started_notice(recovery), STARTED)
             return True
 
         self._claims.once(["started", recovery.key], report)
 
-    def _is_reported(self, recovery: Recovery) -> bool:
-        """Whether the start of one of its jobs was reported, when it had no execution."""
-        claims = (self._claims.get(["started", _job_key(job.job_id)]) for job in recovery.jobs)
+    def _has_reported_start(self, recovery: Recovery) -> bool:
+        claim = self._claims.get(["started", recovery.key])
+        return bool(claim and claim.result) or self._has_reported_start_of_job(recovery)
+
+    def _has_reported_start_of_job(self, recovery: Recovery) -> bool:
+        claims = (self._claims.get(["started", key]) for key in recovery.job_keys)
         return any(claim is not None and claim.result for claim in claims)
 
     def continued(self, recovery: Recovery) -> None:
         """Report that a further wave started although the end was reported."""
-        while (end := _continuation(recovery, ends := self._ends(recovery))) and not self._report_end(
-            recovery, len(ends), end
-        ):
-            pass  # another invocation reported an end in the meantime
+        self._report_next_end(recovery, partial(_continuation, recovery))
 
     def settled(self, recovery: Recovery) -> None:
         """Report the end. Report it again if a later wave or a later fact changed it."""
-        is_news = recovery.now - (recovery.ended_at or recovery.now) <= _MAX_END_AGE or self._is_announced(recovery)
-        while (end := _settlement(recovery, ends := self._ends(recovery), is_news=is_news)) and not self._report_end(
-            recovery, len(ends), end
-        ):
-            pass  # another invocation reported an end in the meantime
+        age = recovery.now - (recovery.ended_at or recovery.now)
+        is_news = age <= _MAX_END_AGE or self._has_reported_start(recovery)
+        self._report_next_end(recovery, partial(_settlement, recovery, is_news=is_news))
 
-    def _is_announced(self, recovery: Recovery) -> bool:
-        """Whether the start was reported."""
-        claim = self._claims.get(["started", recovery.key])
-        return bool(claim and claim.result) or self._is_reported(recovery)
+    def _report_next_end(
+        self, recovery: Recovery, next_end: Callable[[Sequence[Mapping[str, Any]]], _End | None]
+    ) -> None:
+        """Report what follows the reported ends. Decide again if another invocation reports an end in the meantime."""
+        series = ["ends", recovery.key]
+        while end := next_end(ends := self._claims.results(series)):
+            result = self._claims.once([*series, str(len(ends))], partial(self._report_end, end))
+            if not isinstance(result, Claim):
+                return
 
-    def _ends(self, recovery: Recovery) -> list[Any]:
-        return self._claims.results(["ends", recovery.key])
+    def _report_end(self, end: _End) -> Mapping[str, Any]:
+        if end.notice:
+            self._report(end.notice, end.detail_type)
+        return end.fact
 
     def at_risk(self, recovery: Recovery) -> bool:
-        """Report that the objective is at risk or missed. Return False if nothing more can be reported about it."""
-        if recovery.rto is None:
+        """Report that the objective is at risk or missed. Return whether more can be reported about it."""
+        if recovery.rto is None or not recovery.is_running:
             return False
         result = recovery.rto.result
-        if result in {"AT_RISK", "MISSED"} and not self._is_reported_for_job(recovery, _rto_label(result)):
+        if result in {"AT_RISK", "MISSED"} and not self._has_reported_for_job(recovery, _rto_label(result)):
             self._report(rto_notice(recovery, recovery.rto), AT_RISK)
         return result != "MISSED"
 
-    def _is_reported_for_job(self, recovery: Recovery, label: str) -> bool:
+    def _has_reported_for_job(self, recovery: Recovery, label: str) -> bool:
         """Whether a fact was reported for one of its jobs, when it had no execution."""
-        ids = [_notice_id(_job_key(job.job_id), label) for job in recovery.jobs if recovery.execution_id]
-        return any(self._claims.get([id_, "notice"]) for id_ in ids)
+        return any(self._claims.get([_notice_id(key, label), "notice"]) for key in recovery.job_keys)
 
-    def slow(self, recovery: Recovery) -> None:
-        """Report the servers that became slow since the last report."""
+    def slow(self, recovery: Recovery) -> bool:
+        """Report the servers that became slow since the last report. Return False if the kind is not selected."""
+        if not self._publisher.selects("slow"):
+            return False
         slow = {server_id for server_id, server in recovery.estimate.servers.items() if server.is_slow}
-        if not slow or not self._publisher.selects("slow"):
-            return
+        if not slow:
+            return True
         series = ["slow", recovery.key]
         reports = self._claims.results(series)
-        jobs = [["slow", _job_key(job.job_id)] for job in recovery.jobs if recovery.execution_id]
-        new = slow.difference(*reports, *(servers for job in jobs for servers in self._claims.results(job)))
+        of_jobs = (servers for key in recovery.job_keys for servers in self._claims.results(["slow", key]))
+        new = slow.difference(*reports, *of_jobs)
+
+        def report() -> list[str]:
+            self._report(slow_notice(recovery, new), None)
+            return sorted(new)
+
         if new:
-            number = str(len(reports))
-
-            def report() -> list[str]:
-                self._report(slow_notice(recovery, new), None)
-                return sorted(new)
-
-            self._claims.once([*series, number], report)
-
-    def _report_end(self, recovery: Recovery, number: int, end: _End) -> bool:
-        """Report an end as the next one of its series. Return False if another invocation reported one."""
-
-        def report() -> Mapping[str, Any]:
-            if end.notice:
-                self._report(end.notice, end.detail_type)
-            return end.fact
-
-        return not isinstance(self._claims.once(["ends", recovery.key, str(number)], report), Claim)
+            self._claims.once([*series, str(len(reports))], report)
+        return True
 
     def _report(self, notice: Notice, detail_type: str | None) -> None:
         """Publish a notice and put its event. If one of them fails, the other one is sent and not repeated later."""
@@ -254,17 +256,17 @@ def _settlement(recovery: Recovery, ends: Sequence[Mapping[str, Any]], *, is_new
     outcome = recovery.progress.outcome or recovery.status
     jobs = [job.job_id for job in recovery.jobs]
     actions = [[server.source_server_id, len(server.failed_actions)] for server in recovery.servers]
-    digest = _digest([outcome, sorted(recovery.states.items()), actions, sorted(jobs)])
+    content = digest(to_json([outcome, sorted(recovery.states.items()), actions, sorted(jobs)]))
     # An index can lag: an older state of the execution has fewer events. After "continued", the same ones can state an
     # end.
     is_settled = bool(ends) and ends[-1]["state"] == _IS_SETTLED
-    if ends and (ends[-1].get("digest") == digest or recovery.event_count < ends[-1]["events"] + is_settled):
+    if ends and (ends[-1].get("digest") == content or recovery.event_count < ends[-1]["events"] + is_settled):
         return None
     fact = {
         "state": _IS_SETTLED,
         "events": recovery.event_count,
         "outcome": outcome,
-        "digest": digest,
+        "digest": content,
         "jobs": jobs,
         "isSent": is_news,
     }
@@ -324,7 +326,7 @@ def settled_notice(recovery: Recovery, outcome: str, previous: str | None, revis
         previous=previous,
         revision=revision,
         servers=named,
-        subject=[_digest(sorted(recovery.states.items()))],
+        subject=[digest(to_json(sorted(recovery.states.items())))],
     )
 
 
@@ -407,7 +409,7 @@ def _notice(  # noqa: PLR0917
 
 
 def _notice_id(key: str, label: str, revision: int = 0, *subject: str) -> str:
-    return _digest([key, label, revision, *subject])
+    return digest(to_json([key, label, revision, *subject]))
 
 
 def _rto_label(result: str | None) -> str:
@@ -431,7 +433,3 @@ def _common(values: Sequence[str | None]) -> str | None:
 
 def _job_key(job_id: str) -> str:
     return f"job {job_id}"
-
-
-def _digest(value: object) -> str:
-    return hashlib.sha256(to_json(value).encode()).hexdigest()[:32]

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import time
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final
 
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.idempotency.exceptions import (
@@ -21,7 +22,7 @@ from drs_job_log.notify.decision import (
     Label,
     Notified,
     described,
-    digest,
+    error_digest,
     failure_of,
     follow_up,
     launch_of,
@@ -33,7 +34,7 @@ from drs_job_log.notify.decision import (
 )
 from drs_job_log.notify.event_notices import KINDS_OF_LABELS, notice_of_end, notice_of_report
 from drs_job_log.notify.notice import notice_from, values_of
-from drs_job_log.notify.outbox import CollectedNotice, Outbox
+from drs_job_log.notify.outbox import Outbox
 from drs_job_log.table import storable
 
 if TYPE_CHECKING:
@@ -187,7 +188,8 @@ class FailureNotifier:
         failure = failure_of(event, others)
         place = turn(event, others, notified)
         notice = follow_up(failure, notified, failed_again=place > 0)
-        return notice is not None and self._send_once(failure.event, notice, digest(failure.event.error) or "", place)
+        subject = error_digest(failure.event.error) or ""
+        return notice is not None and self._send_once(failure.event, notice, subject, place)
 
     def _send_first(self, event: JobLogEvent) -> dict[str, Any]:
         """Count the failure, send the first notification of a participant, and return what it says.
@@ -228,7 +230,7 @@ class FailureNotifier:
             failure = failure_of(event, others)
             notice = follow_up(failure, notified, failed_again=False)
             place = turn(event, others, notified)
-            return notice == "error" and self._send_once(failure.event, notice, digest(event.error) or "", place)
+            return notice == "error" and self._send_once(failure.event, notice, error_digest(event.error) or "", place)
         # Not ``launch_of``: of two outcomes with the time of the job's end, the one that arrives later is right.
         if any(one.event_type in FAILURES and one.timestamp > event.timestamp for one in others):
             return False
@@ -262,19 +264,17 @@ class FailureNotifier:
         )
         return not isinstance(result, Claim)
 
-    def notify_fact(self, notice: Notice) -> bool:
-        """Send a notice about no job. Return False if it was sent before, or its kind is not selected.
+    def notify_fact(self, notice: Notice) -> None:
+        """Send a notice about no job, unless it was sent before or its kind is not selected.
 
         Raises
         ------
         Exception
             If SNS or the notifications table cannot be reached. A retry is safe, but may send a second message.
         """
-        if not self._publisher.selects(notice.kind):
-            return False
-        self._require_time()
-        result = self._claims.once([notice.notice_id, "notice"], lambda: self._send_fact(notice))
-        return not isinstance(result, Claim)
+        if self._publisher.selects(notice.kind):
+            self._require_time()
+            self._claims.once([notice.notice_id, "notice"], lambda: self._send_fact(notice))
 
     def _send_fact(self, notice: Notice) -> None:
         """Send a notice at once, or collect it: if its account and Region have had several in this hour."""
@@ -282,7 +282,7 @@ class FailureNotifier:
         if self._outbox.is_immediate(group, notice.notice_id):
             self._publisher.publish([notice])
         else:
-            self._outbox.collect(group, CollectedNotice("", notice.notice_id, notice.label, values_of(notice)))
+            self._outbox.collect(group, json.dumps(values_of(notice), sort_keys=True))
 
     def _is_known_launch_result(self, event: JobLogEvent) -> bool:
         """Whether a launch result of DRS, which has no error, reports a failure that was notified with its error.
@@ -362,26 +362,27 @@ class FailureNotifier:
         if is_news and self._outbox.is_immediate(group, to_json(claim)):
             self._publisher.publish([notice_of_report(event, label)])
         else:
-            self._outbox.collect(group, CollectedNotice(storable(event.job_id), storable(event.key), label))
+            self._outbox.collect(group, json.dumps([storable(event.job_id), storable(event.key), label]))
 
-    def _publish_collected(self, notices: Sequence[CollectedNotice]) -> None:
-        """Send notices in one message, with the details of their events."""
-        facts = [notice_from(notice.fact) for notice in notices if notice.fact]
-        of_events = [notice for notice in notices if not notice.fact]
+    def _publish_collected(self, texts: Sequence[str]) -> None:
+        """Send collected notices in one message: facts about no job, and events with the details of other events."""
+        collected = [json.loads(text) for text in texts]
+        facts = [notice_from(values) for values in collected if isinstance(values, dict)]
+        reports = [values for values in collected if isinstance(values, list)]
         events = {
             job_id: {event.key: event for event in self._table.events_of_job(job_id, consistent=True)}
-            for job_id in {notice.job_id for notice in of_events}
+            for job_id in {job_id for job_id, _, _ in reports}
         }
-        known = [notice for notice in of_events if notice.key in events[notice.job_id]]
-        if lost := len(of_events) - len(known):
+        known = [_notice(key, label, events[job_id]) for job_id, key, label in reports if key in events[job_id]]
+        if lost := len(reports) - len(known):
             logger.error("Notices skipped: the table does not contain their events", notices=lost)
-        if found := [*facts, *(_notice(notice, events[notice.job_id]) for notice in known)]:
-            self._publisher.publish(found)
+        if facts or known:
+            self._publisher.publish([*facts, *known])
 
 
-def _notice(collected: CollectedNotice, events: Mapping[str, JobLogEvent]) -> Notice:
+def _notice(key: str, label: Label, events: Mapping[str, JobLogEvent]) -> Notice:
     """Return a collected notice with the details of its event. ``events``: those of its job by ``EventKey``."""
-    event, label = events[collected.key], cast("Label", collected.label)
+    event = events[key]
     others = [other for other in relevant(event, events.values()) if participant_of(other) == participant_of(event)]
     if event.event_type in FAILURES:
         return notice_of_report(failure_of(event, others).event, label)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
-from dataclasses import astuple, dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from typing import TYPE_CHECKING, Any, Final
@@ -12,11 +10,12 @@ from typing import TYPE_CHECKING, Any, Final
 from aws_lambda_powertools.utilities.idempotency.exceptions import IdempotencyAlreadyInProgressError
 from botocore.exceptions import ClientError
 
+from drs_job_log.model.digest import digest
 from drs_job_log.notify.claims import Claim
 from drs_job_log.table import conditional_write
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Sequence
 
     from mypy_boto3_dynamodb import DynamoDBClient
 
@@ -40,20 +39,6 @@ _MAX_PARTS: Final = 20
 _NEVER: Final = datetime.min.replace(tzinfo=UTC)
 
 _DUE_PREFIX: Final = '{"collectedNotices": '
-
-
-@dataclass(frozen=True, slots=True)
-class CollectedNotice:
-    """A notice that waits for a collecting message.
-
-    ``key``: the ``EventKey`` of its event, or the ID of a fact about no job. ``fact``: the notice of such a fact, see
-    ``values_of``.
-    """
-
-    job_id: str
-    key: str
-    label: str
-    fact: Mapping[str, Any] | None = None
 
 
 class Outbox:
@@ -83,7 +68,7 @@ class Outbox:
 
     def is_immediate(self, group: str, notice_id: str) -> bool:
         """Whether a notice is one of the first of its group, and is sent at once. A repetition has the same result."""
-        notice_id = _digest(notice_id)
+        notice_id = digest(notice_id)
         request = self._add("SentAtOnce", group, notice_id)
         request["ConditionExpression"] = (
             "attribute_not_exists(SentAtOnce) OR size(SentAtOnce) < :max OR contains(SentAtOnce, :notice)"
@@ -91,12 +76,14 @@ class Outbox:
         request["ExpressionAttributeValues"] |= {":max": {"N": str(MAX_IMMEDIATE)}, ":notice": {"S": notice_id}}
         return conditional_write(self._client.update_item, **request)
 
-    def collect(self, group: str, notice: CollectedNotice) -> None:
-        """Keep a notice for the next collecting message of its group. A full group continues in another one."""
-        text = json.dumps(astuple(notice)[: None if notice.fact else -1], sort_keys=True)
+    def collect(self, group: str, notice: str) -> None:
+        """Keep a notice for the next collecting message of its group. A full group continues in another one.
+
+        ``notice``: a text that describes it. A repetition has the same text.
+        """
         for number in count(2):
             try:
-                self._client.update_item(**self._add("Collected", group, text))
+                self._client.update_item(**self._add("Collected", group, notice))
                 break
             except ClientError as error:
                 if error.response["Error"]["Code"] != "ValidationException" or number > _MAX_PARTS:
@@ -104,12 +91,12 @@ class Outbox:
                 group = f"{group} {number}"
         self._schedule(due_message(group), COLLECT_TIME)
 
-    def send_due(self, group: str, send: Callable[[Sequence[CollectedNotice]], object], now: datetime) -> None:
+    def send_due(self, group: str, send: Callable[[Sequence[str]], object], now: datetime) -> None:
         """Send the collected notices of a group in one message, or start a timer if the last message is too recent."""
         messages = self._claims.results(["outbox", group])
         sent = {notice for message in messages for notice in message["notices"]}
         sent_at = max((datetime.fromisoformat(message["sentAt"]) for message in messages), default=_NEVER)
-        collected = {_digest(text): text for text in self._collected(group)}
+        collected = {digest(text): text for text in self._collected(group)}
         due = sorted((text, id_) for id_, text in collected.items() if id_ not in sent)[:MAX_NOTICES]
         if not due:
             return
@@ -118,7 +105,7 @@ class Outbox:
             return
 
         def send_now() -> dict[str, Any]:
-            send([CollectedNotice(*json.loads(text)) for text, _ in due])
+            send([text for text, _ in due])
             return {"notices": [id_ for _, id_ in due], "sentAt": now.isoformat()}
 
         try:
@@ -156,8 +143,4 @@ def due_group(message: str) -> str | None:
 
 def _key(group: str) -> dict[str, Any]:
     # A digest, since a group contains a job ID, which can be as long as a key.
-    return {"id": {"S": f"outbox#{_digest(group)}"}}
-
-
-def _digest(text: str) -> str:
-    return hashlib.sha256(text.encode(errors="backslashreplace")).hexdigest()[:32]
+    return {"id": {"S": f"outbox#{digest(group)}"}}

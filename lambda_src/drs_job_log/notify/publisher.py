@@ -25,9 +25,6 @@ SETTLED: Final = "DRS Execution Settled"
 CONTINUED: Final = "DRS Execution Continued"
 AT_RISK: Final = "DRS Execution At Risk"
 
-# The input ``readiness`` switches these, not ``notifications.kinds``.
-_READINESS: Final = frozenset({"replication_stalled", "not_drilled"})
-
 
 class EventNotPutError(RuntimeError):
     """EventBridge rejected an event. A retry is safe."""
@@ -54,7 +51,7 @@ class Publisher:
 
     def selects(self, kind: Kind) -> bool:
         """Whether notices of this kind are published."""
-        return self._settings.topic_arn is not None and kind in self._settings.kinds | _READINESS
+        return self._settings.topic_arn is not None and kind in self._settings.kinds
 
     def publish(self, notices: Sequence[Notice]) -> None:
         """Publish the notices of the selected kinds in one message."""

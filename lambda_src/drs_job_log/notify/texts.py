@@ -107,17 +107,12 @@ def lines_of(text: str | None) -> list[str]:
 
 def duration_words(seconds: float) -> str:
     """Return a duration as a person reads it: "40 s", "43 min", "1 h 12 min" or "2 d 3 h", rounded down."""
-    minutes, rest = divmod(int(seconds), 60)
-    if not minutes:
-        return f"{rest} s"
-    hours, minutes = divmod(minutes, 60)
-    if not hours:
-        return f"{minutes} min"
+    if seconds < 60:
+        return f"{int(seconds)} s"
+    hours, minutes = divmod(int(seconds) // 60, 60)
     days, hours = divmod(hours, 24)
-    larger, smaller = (f"{days} d", f"{hours} h" if hours else "") if days else (f"{hours} h", "")
-    if not days and minutes:
-        smaller = f"{minutes} min"
-    return f"{larger} {smaller}".strip()
+    parts = {"d": days, "h": hours, "min": 0 if days else minutes}
+    return " ".join(f"{number} {unit}" for unit, number in parts.items() if number)
 
 
 def minute_words(time: datetime) -> str:
