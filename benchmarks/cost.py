@@ -57,8 +57,8 @@ CORE: Final = 1.0  # speed of a Lambda core relative to a core of the machine th
 WAIT_SECONDS: Final = 0.05  # for each request to AWS, DRS included
 ACCESS_LOG_BYTES: Final = 600  # a line of the API's access log
 GB: Final = 1e9  # bytes; 2^30 would be cheaper
-# Four checks while the start of an execution is not reported, and 16 in the 15 minutes until it settles.
-CHECKS: Final = 20
+# Four checks while the start of an execution is not reported, and six after its end. There is no executions table.
+CHECKS: Final = 10
 FACTS: Final = 2  # the start and the end of an execution: a notice and an event each
 POLLS_OF_AN_HOUR: Final = 1200  # a viewer polls every three seconds
 

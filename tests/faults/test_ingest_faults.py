@@ -210,7 +210,8 @@ class Pipeline:
         """Redrive the valid messages of the dead-letter queue: a fault can affect all tries of a message by chance."""
         invalid = set(load.invalid)
         valid = [body for body in self.queue.dead if body not in invalid]
-        assert len(valid) <= len(load.valid) / 1000
+        # Killed invocations affect every fifth batch, so that all five tries of 1 of 3,000 messages fail by chance.
+        assert len(valid) <= 3 + len(load.valid) / 1000
         self.queue.dead = [body for body in self.queue.dead if body in invalid]
         self.queue.drain(valid)
 

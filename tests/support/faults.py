@@ -8,8 +8,10 @@ import json
 import random
 import threading
 import time
-from collections import Counter
+from bisect import insort
+from collections import Counter, defaultdict
 from dataclasses import dataclass, field
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Final
 
 from aws_lambda_powertools.utilities.batch.exceptions import BatchProcessingError
@@ -47,6 +49,8 @@ class EventsTable:
     def __init__(self, name: str) -> None:
         self.name = name
         self.rows: dict[tuple[str, str], dict[str, Any]] = {}
+        self._of_job: defaultdict[str, list[tuple[str, dict[str, Any]]]] = defaultdict(list)
+        self._of_execution: defaultdict[str, list[dict[str, Any]]] = defaultdict(list)
         self._lock = threading.Lock()
         self._moto = threading.Lock()
 
@@ -64,17 +68,20 @@ class EventsTable:
                 with self._lock:
                     if self.rows.setdefault(key, asked["Item"]) is not asked["Item"]:
                         return answer(request, 400, {"__type": "ConditionalCheckFailedException"})
+                    insort(self._of_job[key[0]], (key[1], asked["Item"]), key=itemgetter(0))
+                    if "ExecutionId" in asked["Item"]:
+                        self._of_execution[asked["Item"]["ExecutionId"]["S"]].append(asked["Item"])
                 return answer(request, 200, {})
             case "Query" if asked["KeyConditionExpression"] == "JobId = :id":
                 assert asked["ConsistentRead"]
+                job = asked["ExpressionAttributeValues"][":id"]
                 with self._lock:
-                    keys = sorted(key for key in self.rows if key[0] == asked["ExpressionAttributeValues"][":id"]["S"])
-                    items = [self.rows[key] for key in keys]
+                    items = [row for _, row in self._of_job[job["S"]]]
                 return answer(request, 200, {"Items": items, "Count": len(items)})
             case "Query" if asked.get("IndexName") == "ExecutionIdIndex":
                 execution = asked["ExpressionAttributeValues"][":id"]
                 with self._lock:
-                    items = [row for row in self.rows.values() if row.get("ExecutionId") == execution]
+                    items = list(self._of_execution[execution["S"]])
                 return answer(request, 200, {"Items": items, "Count": len(items)})
             case "Query":
                 assert asked["KeyConditionExpression"] == "JobId = :job AND EventKey >= :since"
@@ -87,8 +94,7 @@ class EventsTable:
                     asked["ExpressionAttributeValues"][name] for name in (":job", ":since", ":participant")
                 )
                 with self._lock:
-                    keys = sorted(key for key in self.rows if key[0] == job["S"] and key[1] >= since["S"])
-                    rows = [self.rows[key] for key in keys]
+                    rows = [row for key, row in self._of_job[job["S"]] if key >= since["S"]]
                 items = [
                     row
                     for row in rows

@@ -52,16 +52,16 @@ def counts(**known: float) -> Mapping[str, float]:
 def test_lambda_polls_an_empty_queue_657_000_times_per_month() -> None:
     # 5 polls, three a minute each, 43,800 minutes: 657,000 requests at $0.40 a million.
     assert cost.sqs_dollars(counts(), PRICES, cost.NOTHING) == pytest.approx(0.2628)
-    # Three requests for each of 200 × 132 messages and 200 × 20 checks.
+    # Three requests for each of 200 × 132 messages and 200 × 10 checks.
     dollars = cost.sqs_dollars(counts(message_chunks_100=132), PRICES, cost.SMALL)
-    assert dollars == pytest.approx(0.2628 + 0.03168 + 0.0048)
+    assert dollars == pytest.approx(0.2628 + 0.03168 + 0.0024)
 
 
 def test_the_collector_is_billed_for_57_seconds_of_a_minute_in_which_a_job_runs() -> None:
     month = replace(cost.NOTHING, executions=100, job_minutes=10)
 
-    # 1,000 minutes of 57 s with 0.25 GB, 87,600 requests of the two schedules, and 100 × 20 checks.
-    assert cost.lambda_dollars(counts(), PRICES, month) == pytest.approx(57_000 / 4 * 0.0000133334 + 89_600 * 0.2e-6)
+    # 1,000 minutes of 57 s with 0.25 GB, 87,600 requests of the two schedules, and 100 × 10 checks.
+    assert cost.lambda_dollars(counts(), PRICES, month) == pytest.approx(57_000 / 4 * 0.0000133334 + 88_600 * 0.2e-6)
 
 
 def test_jobs_run_at_most_the_whole_month() -> None:

@@ -45,8 +45,12 @@ Schedule = Callable[[str, timedelta], None]
 FIRST_DELAY: Final = timedelta(seconds=10)
 _START_INTERVAL: Final = timedelta(seconds=20)
 
-# An end is reported within two minutes of being true, also if one check fails once.
+# An end is reported within two minutes of being true.
 _INTERVAL: Final = timedelta(minutes=1)
+
+# Shorter than the threshold of the alarm queue-age (alarms.tf): AWS does not document whether the age of a message
+# includes its delay.
+_MAX_DELAY: Final = timedelta(minutes=3)
 
 # How long the notice of the start waits for CloudTrail to state who started the job, and for the linker to find its
 # execution in the executions table.
@@ -179,10 +183,13 @@ class ExecutionChecks:
         if any(not self._has_ended(job_id) for job_id in running):
             return None
         self._notifier.at_risk(recovery)
-        if now - (recovery.ended_at or own.ended_at or now) < _MAX_WAIT:
+        if now - (recovery.ended_at or own.ended_at or now) >= _MAX_WAIT:
+            logger.error("The execution does not settle. Its end is not reported", execution=recovery.key)
+            return None
+        idle_at = recovery.progress.idle_at
+        if self._executions_table or recovery.execution_id is None or idle_at is None:
             return _INTERVAL
-        logger.error("The execution does not settle. Its end is not reported", execution=recovery.key)
-        return None
+        return min(idle_at - now, _MAX_DELAY)  # only the time decides
 
     def _watch(self, recovery: Recovery, own: JobState, now: datetime) -> bool:
         """Report what is at risk in a running execution. Return whether more can be reported while the job runs."""

@@ -260,9 +260,14 @@ class Progress:
         """Whether there is a job, and every job has an event that ends it."""
         return bool(self.jobs) and all(job.outcome for job in self.jobs)
 
+    @property
+    def idle_at(self) -> datetime | None:
+        """When no further wave is expected, if none starts before. None while a job runs."""
+        return self.ended_at + _NEXT_WAVE_GRACE if self.ended_at else None
+
     def is_idle(self, now: datetime) -> bool:
         """Whether the last job ended so long ago that no further wave is expected."""
-        return self.ended_at is not None and now - self.ended_at >= _NEXT_WAVE_GRACE
+        return self.idle_at is not None and now >= self.idle_at
 
     def is_complete(self, now: datetime) -> bool:
         """Whether every job ended so long ago that no event is still in the queue or unlinked."""

@@ -92,7 +92,7 @@ def test_an_execution_is_reported_at_its_start_and_when_it_settled(
     assert world.notices() == []  # CloudTrail can still say who started it
     world.run(start + timedelta(seconds=85))
     (started,) = world.notices()
-    world.run(ended + 15 * MINUTE)
+    world.run(ended + 14.9 * MINUTE)
     assert world.notices() == []
     world.run(ended + 17 * MINUTE)
     (settled,) = world.notices()
@@ -111,6 +111,36 @@ def test_an_execution_is_reported_at_its_start_and_when_it_settled(
     on_bus = bus.take()
     assert [event["detail-type"] for event in on_bus] == ["DRS Execution Started", "DRS Execution Settled"]
     assert [event["detail"] for event in on_bus] == [started, settled]
+
+
+def test_without_an_executions_table_an_end_is_checked_every_three_minutes_and_when_it_settles(
+    checked: Callable[..., CheckedIngest], start: datetime
+) -> None:
+    world = checked()
+    events = drill("drsjob-1", start, ONE)
+    world.play(events)
+    world.run(end_of(events))
+
+    times = []
+    while world.timers:
+        world.run(min(world.timers)[0])
+        times.append(round((world.now - end_of(events)).total_seconds()))
+
+    assert times == [10, 190, 370, 550, 730, 900]
+
+
+def test_the_delay_of_a_check_is_limited_if_a_job_ended_in_the_future(
+    checked: Callable[..., CheckedIngest], start: datetime
+) -> None:
+    world = checked()
+    for event in drill("drsjob-1", start, ONE):
+        world.receive(event)
+
+    world.run(start + timedelta(seconds=10))
+
+    assert max(world.timers)[0] == world.now + 3 * MINUTE
+    world.run()
+    assert world.labels() == ["started", "settled"]
 
 
 def test_the_start_says_who_started_it(checked: Callable[..., CheckedIngest], start: datetime) -> None:
