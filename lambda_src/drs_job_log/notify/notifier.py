@@ -209,7 +209,12 @@ class FailureNotifier:
             # If the failure was counted, an earlier attempt may have sent its notification and then failed.
             is_sent = self._claims.get(count) is not None
             return notified_by(failure, is_sent=is_sent).to_json() | {"isPublished": False}
-        self.count_once(count, self._count_failure)
+        try:
+            self._claims.once(count, self._count_failure)
+        except IdempotencyPersistenceLayerError:
+            # Without the claim of the count, a retry would not know that the notification was sent.
+            if self._claims.get(count) is None:
+                raise
         self._send(failure.event, "failed", _first_claim(event))
         details = {"isPublished": True, "hasDetails": others is not None}
         return notified_by(failure, is_sent=True).to_json() | details

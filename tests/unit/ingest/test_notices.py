@@ -361,6 +361,44 @@ def test_a_launch_waits_for_the_notification_of_the_failure(
     assert notices(subscriber) == [("failed", "A"), ("resolved", None)]
 
 
+def test_a_launch_after_a_notified_failure_is_notified_although_writes_of_the_failure_were_throttled(
+    subscriber: Subscriber, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The claim of the count is not written, or that of the notification is not completed."""
+    start, complete = BasePersistenceLayer.save_inprogress, BasePersistenceLayer.save_success
+
+    def start_unless_count(store: BasePersistenceLayer, data: Any, **values: Any) -> None:
+        if data[-1] == "count":
+            raise TimeoutError
+        start(store, data, **values)
+
+    def complete_nothing(store: BasePersistenceLayer, data: Any, result: Any) -> None:
+        if result:  # what the notification says
+            raise TimeoutError
+        complete(store, data, result)
+
+    monkeypatch.setattr(notify, "_IN_PROGRESS_WAITS", (0, 0))
+    monkeypatch.setattr(notify, "_MIN_SECONDS_TO_NOTIFY", -1)
+    monkeypatch.setattr(LambdaContext, "get_remaining_time_in_millis", lambda _: -1)
+    failed, launched = attempt(1, 1, "A"), item("LAUNCH_END", 3)
+    with monkeypatch.context() as patch:
+        patch.setattr(BasePersistenceLayer, "save_inprogress", start_unless_count)
+        patch.setattr(BasePersistenceLayer, "save_success", complete_nothing)
+        with pytest.raises(BatchProcessingError):
+            run(failed)
+        assert notices(subscriber) == []
+    with monkeypatch.context() as patch:
+        patch.setattr(BasePersistenceLayer, "save_success", complete_nothing)
+        with pytest.raises(BatchProcessingError):
+            run(failed)
+        assert notices(subscriber) == [("failed", "A")]
+    run(launched)
+
+    assert run(failed, launched) == []
+
+    assert notices(subscriber) == [("resolved", None)]
+
+
 # ---------------------------------------------------------------------------------------------------------------------
 # Post-launch actions, stalls, metrics
 # ---------------------------------------------------------------------------------------------------------------------
