@@ -209,12 +209,8 @@ class FailureNotifier:
             # If the failure was counted, an earlier attempt may have sent its notification and then failed.
             is_sent = self._claims.get(count) is not None
             return notified_by(failure, is_sent=is_sent).to_json() | {"isPublished": False}
-        try:
-            self._claims.once(count, self._count_failure)
-        except IdempotencyPersistenceLayerError:
-            # Without the claim of the count, a retry would not know that the notification was sent.
-            if self._claims.get(count) is None:
-                raise
+        # Without this claim, a retry would not know that the notification was sent.
+        self.count_once(count, self._count_failure, needs_claim=True)
         self._send(failure.event, "failed", _first_claim(event))
         details = {"isPublished": True, "hasDetails": others is not None}
         return notified_by(failure, is_sent=True).to_json() | details
@@ -310,10 +306,11 @@ class FailureNotifier:
             raise NotificationPendingError("the log item with the error of this launch result has not arrived")
         return False
 
-    def count_once(self, claim: str | Sequence[str], count: Callable[[], None]) -> bool:
+    def count_once(self, claim: str | Sequence[str], count: Callable[[], None], *, needs_claim: bool = False) -> bool:
         """Count a fact once. Return False if it was counted before.
 
-        Without the notifications table, it is counted each time: the alarm must fire.
+        Without the notifications table, it is counted each time: the alarm must fire. ``needs_claim``: it is not
+        counted then, and the error is raised.
         """
         counted = False
 
@@ -325,6 +322,8 @@ class FailureNotifier:
         try:
             return not isinstance(self._claims.once(claim, count_now), Claim)
         except IdempotencyPersistenceLayerError:
+            if needs_claim and self._claims.get(claim) is None:
+                raise
             logger.exception("The notifications table cannot be reached. An event may be counted more than once")
             if not counted:
                 count()

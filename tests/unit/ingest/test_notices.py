@@ -399,6 +399,23 @@ def test_a_launch_after_a_notified_failure_is_notified_although_writes_of_the_fa
     assert notices(subscriber) == [("resolved", None)]
 
 
+def test_a_failure_is_counted_and_notified_if_the_response_to_the_claim_of_its_count_was_lost(
+    subscriber: Subscriber, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    start = BasePersistenceLayer.save_inprogress
+
+    def start_without_response(store: BasePersistenceLayer, data: Any, **values: Any) -> None:
+        start(store, data, **values)
+        if data[-1] == "count":
+            raise TimeoutError
+
+    monkeypatch.setattr(BasePersistenceLayer, "save_inprogress", start_without_response)
+
+    assert run(attempt(1, 1, "A")) == []
+    assert notices(subscriber) == [("failed", "A")]
+    assert metric(capsys, "ServerFailures") == [1]
+
+
 # ---------------------------------------------------------------------------------------------------------------------
 # Post-launch actions, stalls, metrics
 # ---------------------------------------------------------------------------------------------------------------------
