@@ -88,6 +88,15 @@ def subscriber(deployment: Deployment) -> str:
     return str(url)
 
 
+def messages(deployment: Deployment, subscriber: str) -> list[dict[str, str]]:
+    """Receive and delete the messages of the subscriber. Return their attributes and, as ``text``, their texts."""
+    found = [json.loads(body) for body in deployment.take_all(subscriber)]
+    return [
+        {"text": message["Message"]} | {name: one["Value"] for name, one in message["MessageAttributes"].items()}
+        for message in found
+    ]
+
+
 def details(execution: str, job: str, failing: Sequence[str] = ()) -> list[dict[str, Any]]:
     """Return 100 events of an execution that started an hour ago."""
     script = scripts.launch(SERVERS, failing=dict.fromkeys(failing, "no rights"), cleaned=SERVERS[:1])
@@ -126,7 +135,9 @@ def test_many_executions_of_a_hundred_events_at_once(deployment: Deployment, cou
     stored, repeated = (sum(sum(line.get(name, [])) for line in lines) for name in ("EventsStored", "EventsRepeated"))
     # On a slow machine, a request or an invocation can time out. Its events are then delivered and counted again.
     assert stored <= EVENTS <= stored + repeated
-    assert repeated or '"level":"ERROR"' not in deployment.stack.log.read_text()
+    # So can a check of an execution. It is retried.
+    errors = [line for line in deployment.stack.log.read_text().splitlines() if '"level":"ERROR"' in line]
+    assert repeated or [line for line in errors if "Message not handled" not in line] == []
     # EventBridge times have whole seconds, so that rounding adds up to one second.
     lags = [value for line in lines for value in line.get("EventLag", [])]
     half, most = statistics.median(lags), statistics.quantiles(lags, n=100)[-1]
@@ -156,18 +167,24 @@ def test_many_events_while_dynamodb_and_sns_fail(
         time.sleep(1.5 * VISIBILITY_SECONDS)  # shorter than the retries of a message, however slow the puts are
         proxy.down = frozenset()
 
-    eventually(lambda: deployment.stored() == before + EVENTS, seconds=240)
-    proxy.chances = {}  # the checks of executions go on, so that the queue would rarely be empty
-    eventually(lambda: deployment.waiting() == 0, seconds=240)
+    expected_notices = {(job, server) for job, servers in failing.items() for server in servers}
+    dead: list[dict[str, Any]] = []
+    notified: Counter[tuple[str, str]] = Counter()
+
+    def is_complete() -> bool:
+        """Not an empty queue: the checks of so many executions go on."""
+        bodies = deployment.take_all(deployment.outputs["processing_dlq_url"])
+        dead.extend(json.loads(body)["detail"] for body in bodies if not check_of(body))
+        for message in messages(deployment, subscriber):
+            notified[message["jobId"], message["sourceServerId"]] += 1
+        return deployment.stored() == before + EVENTS and len(dead) >= EXECUTIONS and set(notified) >= expected_notices
+
+    eventually(is_complete, seconds=600)
     rows = [row for job in failing for row in deployment.rows(job)]
     expected = Counter((event["jobID"], event["eventId"]) for event in events)
     assert Counter((row["JobId"], row["EventId"]) for row in rows) == expected
-    bodies = [body for body in deployment.take_all(deployment.outputs["processing_dlq_url"]) if not check_of(body)]
-    dead = [json.loads(body)["detail"] for body in bodies]
     assert sorted(event["number"] for event in dead) == list(range(EXECUTIONS))
-    notices = [json.loads(body)["MessageAttributes"] for body in deployment.take_all(subscriber)]
-    notified = Counter((notice["jobId"]["Value"], notice["sourceServerId"]["Value"]) for notice in notices)
-    assert set(notified) == {(job, server) for job, servers in failing.items() for server in servers}
+    assert set(notified) == expected_notices
     assert proxy.happened["dynamodb throttled"] > scaled(1000)
     assert proxy.happened["dynamodb lost"] > scaled(50)
     assert proxy.happened["dynamodb down"] > scaled(500)
@@ -198,7 +215,8 @@ def test_a_redrive_after_an_outage_empties_the_dlq_and_completes_the_rows(
 
     eventually(is_redriven)
     eventually(lambda: deployment.waiting() == 0)
-    assert len(deployment.take_all(subscriber)) == 1
+    # A retry of an earlier test can repeat one of its messages.
+    assert [message["jobId"] for message in messages(deployment, subscriber)].count("redriven") == 1
 
 
 def test_many_failures_of_a_job_are_one_message(deployment: Deployment, subscriber: str) -> None:
@@ -208,11 +226,11 @@ def test_many_failures_of_a_job_are_one_message(deployment: Deployment, subscrib
     told: list[set[str]] = []
 
     def is_complete() -> bool:
-        texts = [json.loads(body)["Message"] for body in deployment.take_all(subscriber)]
-        told.extend(set(re.findall(r"s-[0-9a-f]{17}", text)) for text in texts)
+        found = [one["text"] for one in messages(deployment, subscriber) if one["jobId"] == "collected"]
+        told.extend(set(re.findall(r"s-[0-9a-f]{17}", text)) for text in found)
         return len(set().union(*told)) == len(SERVERS)
 
-    eventually(is_complete, seconds=180)
+    eventually(is_complete)
     assert sorted(server for servers in told for server in servers) == sorted(SERVERS)
     # On a slow machine, the failures arrive over more than 15 seconds, so that there are several lists.
     assert [len(servers) for servers in told[:3]] == [1, 1, 1]

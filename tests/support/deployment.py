@@ -199,8 +199,10 @@ class Deployment:
         bodies: list[str] = []
         while messages := sqs.receive_message(QueueUrl=queue_url, MaxNumberOfMessages=10).get("Messages"):
             for message in messages:
-                bodies.append(message["Body"])
-                sqs.delete_message(QueueUrl=queue_url, ReceiptHandle=message["ReceiptHandle"])
+                # On a slow machine, the visibility timeout can pass. The message is then received again.
+                with contextlib.suppress(sqs.exceptions.ReceiptHandleIsInvalid):
+                    sqs.delete_message(QueueUrl=queue_url, ReceiptHandle=message["ReceiptHandle"])
+                    bodies.append(message["Body"])
         return bodies
 
     def metrics(self) -> list[dict[str, Any]]:

@@ -79,9 +79,10 @@ class EventsTable:
                     items = [row for _, row in self._of_job[job["S"]]]
                 return answer(request, 200, {"Items": items, "Count": len(items)})
             case "Query" if asked.get("IndexName") == "ExecutionIdIndex":
-                execution = asked["ExpressionAttributeValues"][":id"]
+                assert asked["FilterExpression"] == "JobId <> :job"
+                execution, job = (asked["ExpressionAttributeValues"][name] for name in (":id", ":job"))
                 with self._lock:
-                    items = list(self._of_execution[execution["S"]])
+                    items = [row for row in self._of_execution[execution["S"]] if row["JobId"] != job]
                 return answer(request, 200, {"Items": items, "Count": len(items)})
             case "Query":
                 assert asked["KeyConditionExpression"] == "JobId = :job AND EventKey >= :since"

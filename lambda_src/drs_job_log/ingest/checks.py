@@ -222,13 +222,12 @@ class ExecutionChecks:
         # The collector knows the tag of the job. A launch result of AWS was linked to the same execution, or later.
         by_collector = [event for event in linked if event.is_from_collector]
         execution_id = next((event.execution_id for event in (*by_collector, *linked)), None)
-        others = self._table.events_of_execution(execution_id) if execution_id else ()
-        events = {(event.job_id, event.key): event for event in (*others, *own)}
+        others = self._table.events_of_other_jobs(execution_id, job_id) if execution_id else ()
         by_job: dict[str, list[JobLogEvent]] = {}
-        for event in events.values():
+        for event in (*others, *own):
             by_job.setdefault(event.job_id, []).append(event)
         states = {id_: job_state_of(id_, of_job) for id_, of_job in by_job.items()}
-        return states, execution_id, len(events)
+        return states, execution_id, sum(map(len, by_job.values()))
 
     def _recovery(
         self, states: Mapping[str, JobState], execution_id: str | None, event_count: int, now: datetime
