@@ -18,10 +18,12 @@ export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z].*## / { printf "make %-10s  %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-package: $(READY) ## build the deployment package from lambda_src. Commit it together with the sources
+package: $(NODE_READY) ## build the viewer and the deployment package. Commit both together with the sources
+	@npm run --silent build
 	@$(RUN) -m tests.support.package
 
-demo: package ## apply the local example on an AWS emulator (MiniStack), replay two waves and show them (KEEP=1 keeps it running)
+demo: $(READY) ## apply the local example on an AWS emulator (MiniStack), replay two waves and show them (KEEP=1 keeps it running)
+	@$(RUN) -m tests.support.package >/dev/null
 	PYTHONPATH=lambda_src $(RUN) -m tests.support.demo
 
 check: package lint types javascript ## fast checks: format, lint, types, unit tests with few examples, one plan of the defaults
@@ -41,7 +43,7 @@ lint: $(READY) ## format and lint of HCL and Python
 types: $(READY) ## types of the Python package
 	$(RUN) -m mypy
 
-javascript: $(NODE_READY) ## format, lint and types of the viewer
+javascript: $(NODE_READY) ## format, lint, types, tests and build of the viewer
 	npm run --silent check
 
 browser: $(READY) ## install Chromium for the viewer's tests, if there is none

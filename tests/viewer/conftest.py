@@ -89,6 +89,7 @@ def context(browser: Browser) -> Iterator[BrowserContext]:
             else None
         ),
     )
+    context.viewer_errors = errors  # type: ignore[attr-defined] (a test of an error removes it)
     yield context
     context.close()
     assert errors == []
@@ -115,7 +116,7 @@ class Viewer:
     def seconds_to_poll(self) -> int:
         """Advance the clock until the page polls. Return the seconds."""
         before = self._recovery.polls
-        for seconds in range(200):
+        for seconds in range(400):
             if self._recovery.polls > before:
                 return seconds
             self.move_on(1)

@@ -92,7 +92,7 @@ def test_page_shows_each_launch_while_it_is_open(recovery: Recovery, open_viewer
     recovery.happen(end)
     viewer.poll()
 
-    expect(viewer.find("header .badge")).to_have_text("Completed")
+    expect(viewer.find("header .badge")).to_have_text("Completed so far")
     expect(viewer.page).to_have_title("3/3 · exec-1")
 
 
@@ -157,7 +157,7 @@ def test_failed_server_is_listed_first_with_its_error_and_a_copy_button(
     assert viewer.page.evaluate("navigator.clipboard.readText()") == ERROR
 
 
-def test_complete_execution_is_shown_and_polling_stops(recovery: Recovery, open_viewer: Opener) -> None:
+def test_complete_execution_is_shown(recovery: Recovery, open_viewer: Opener) -> None:
     recovery.happen(*FINISHED)
 
     viewer = open_viewer()
@@ -165,8 +165,6 @@ def test_complete_execution_is_shown_and_polling_stops(recovery: Recovery, open_
     launched(viewer, 3)
     expect(viewer.find(".connection")).to_contain_text("The execution is complete.")
     assert len(set(timeline(viewer))) == 8
-    viewer.move_on(3600)
-    assert recovery.polls == 1
     expect(viewer.find(".elapsed")).to_have_text(re.compile(r"^\d+ min \d+ s$"))
 
 
@@ -220,6 +218,48 @@ def test_polling_is_slower_between_waves(recovery: Recovery, open_viewer: Opener
     expect(viewer.find(".jobs > li")).to_have_count(2)
     expect(viewer.find(".connection")).to_contain_text("Live.")
     launched(viewer, 0)
+
+
+def test_wave_and_waves_to_come_are_shown_between_waves(
+    recovery: Recovery, open_viewer: Opener, context: BrowserContext
+) -> None:
+    recovery.happen(*events_of(scripts.launch(SERVERS), ago=timedelta(minutes=12)))
+    change_answers(context, lambda answer, _: answer | {"plannedWaves": 2})
+    viewer = open_viewer()
+
+    launched(viewer, 3)
+    expect(viewer.find("header .badge")).to_have_text("Completed so far")
+    expect(viewer.find(".wave")).to_have_text("Wave 1 of 2")
+    expect(viewer.find(".counts")).to_have_text("3 launched1 wave to come")
+    bar = viewer.find(".bar")
+    assert [bar.get_attribute(f"aria-value{name}") for name in ("now", "max")] == ["3", "6"]
+    assert bar.get_attribute("aria-valuetext") == "3 of 3 servers launched, 1 wave to come"
+    assert bar.locator(".to-come").evaluate("part => part.style.flexGrow") == "3"
+    expect(viewer.find(".jobs strong")).to_have_text("Job 1")
+    before = viewer.find(".elapsed").inner_text()
+    viewer.move_on(2)
+    expect(viewer.find(".elapsed")).not_to_have_text(before)
+
+
+def test_second_wave_is_numbered_without_a_plan(recovery: Recovery, open_viewer: Opener) -> None:
+    recovery.happen(*events_of(scripts.launch(SERVERS[:1]), ago=timedelta(hours=1)))
+    recovery.happen(*events_of(scripts.launch(SERVERS[1:]), ago=timedelta(minutes=40), job_id="drsjob-2"))
+
+    viewer = open_viewer()
+
+    expect(viewer.find(".wave")).to_have_text("Wave 2")
+    expect(viewer.find("header .badge")).to_have_text("Completed")
+    assert viewer.find(".bar .to-come").evaluate("part => part.style.flexGrow") == "0"
+
+
+def test_server_that_failed_silently_shows_no_step_that_never_ran(recovery: Recovery, open_viewer: Opener) -> None:
+    recovery.happen(*events_of(scripts.silent_failure(SERVERS[:1]), ago=timedelta(hours=1)))
+
+    viewer = open_viewer()
+
+    expect(viewer.find(".server")).to_have_attribute("data-state", "FAILED")
+    stages = viewer.find(".server .stages i")
+    assert [stage.get_attribute("class") or "" for stage in stages.all()] == ["done", "", "failed"]
 
 
 def test_execution_without_events_shows_a_message(recovery: Recovery, open_viewer: Opener) -> None:
@@ -493,7 +533,7 @@ def test_server_of_a_converted_snapshot_is_completed(recovery: Recovery, open_vi
     expect(viewer.find(".server .badge")).to_have_text("Completed")
     expect(viewer.find(".counts")).to_have_text("1 completed")
     expect(viewer.find(".jobs > li")).to_contain_text("1 server: 1 completed")
-    assert [stage.get_attribute("class") for stage in viewer.find(".stages i").all()] == ["done", "done", ""]
+    assert [stage.get_attribute("class") for stage in viewer.find(".stages i").all()] == ["", "done", ""]
 
 
 def test_cancelled_drill_is_not_shown_as_a_termination(recovery: Recovery, open_viewer: Opener) -> None:
@@ -552,6 +592,8 @@ def test_stalled_server_is_marked_until_it_continues(recovery: Recovery, open_vi
     card = viewer.find(f".server:has-text('{SERVERS[1]}')")
     expect(viewer.find(".server").first).to_contain_text(SERVERS[1])
     expect(card.locator(".note")).to_have_text(re.compile(r"^Stalled since \d\d:\d\d:\d\d$"))
+    expect(card.locator(".badge")).to_have_text("Snapshot, stalled")
+    expect(card.locator(".stages .stalled")).to_have_count(1)
     expect(viewer.find(".counts")).to_contain_text("1 stalled")
     expect(viewer.find(".row.warning .type")).to_have_text("Server stalled")
     expect(viewer.find("[aria-live=assertive]")).to_have_text("1 server stalled.")
@@ -620,18 +662,29 @@ FORGED = replace(
 )
 
 
-def test_rows_show_no_source_if_one_sender_and_aws_sent_the_events(recovery: Recovery, open_viewer: Opener) -> None:
-    recovery.happen(*FAILED, LAUNCH_RESULT)
-
+def test_launch_result_is_in_the_row_of_the_same_fact(recovery: Recovery, open_viewer: Opener) -> None:
+    recovery.happen(*FAILED)
     viewer = open_viewer()
+    expect(viewer.find(".row .source")).to_have_count(0)
+    recovery.happen(LAUNCH_RESULT)
+
+    viewer.poll()
 
     expect(viewer.find(".sources")).to_have_text(
         f"Event sources: aws.drs (1 event), drs.job-log ({len(FAILED)} events)"
     )
-    expect(viewer.find(".row")).to_have_count(len(FAILED) + 1)
-    expect(viewer.find(".row .source")).to_have_count(0)
+    expect(viewer.find(".row")).to_have_count(len(FAILED))
+    row = viewer.find(".row").filter(has_text="Server launch failed")
+    expect(row.locator(".source")).to_have_text(["drs.job-log", "aws.drs"])
+    expect(viewer.find(".row .source")).to_have_count(2)
     viewer.find(".row button").last.click()
     expect(viewer.find("dialog dl")).to_contain_text("Sourcedrs.job-log")
+    viewer.page.keyboard.press("Escape")
+    row.locator("button").click()
+    expect(viewer.find("dialog dl")).to_contain_text("Sourcedrs.job-log, aws.drs")
+    viewer.page.keyboard.press("Escape")
+    viewer.page.get_by_role("searchbox", name="Text").fill("aws.drs")
+    expect(viewer.find(".row .type")).to_have_text("Server launch failed")
 
 
 def test_event_of_another_sender_with_the_same_event_id_does_not_hide_the_true_event(
@@ -642,7 +695,7 @@ def test_event_of_another_sender_with_the_same_event_id_does_not_hide_the_true_e
     viewer = open_viewer()
 
     rows = viewer.find(".row")
-    expect(rows).to_have_count(len(FAILED) + 2)
+    expect(rows).to_have_count(len(FAILED) + 1)
     expect(rows.locator(".source")).to_have_count(len(FAILED) + 2)
     expect(rows.filter(has_text="forged").locator(".source")).to_have_text("other.tool")
     true = rows.filter(has_text=FAILED[-2].message).filter(has_text="drs.job-log")
@@ -662,6 +715,46 @@ def test_event_of_another_sender_with_the_same_event_id_does_not_hide_the_true_e
     table = list(csv.DictReader(io.StringIO(text, newline="")))
     same_id = {row["source"]: row["eventType"] for row in table if row["eventId"] == FORGED.event_id}
     assert same_id == {"drs.job-log": "SERVER_LAUNCH_FAILED", "other.tool": "SERVER_LAUNCHED"}
+
+
+def test_launch_result_without_another_event_has_its_own_row(recovery: Recovery, open_viewer: Opener) -> None:
+    later = replace(LAUNCH_RESULT, timestamp=FAILED[-2].timestamp + timedelta(minutes=6))
+    other_job = replace(LAUNCH_RESULT, job_id="drsjob-2", event_id="other-job")
+    recovery.happen(*FAILED, later, other_job)
+
+    expect(open_viewer().find(".row")).to_have_count(len(FAILED) + 2)
+
+
+def test_equal_names_of_two_accounts_are_told_apart(recovery: Recovery, open_viewer: Opener) -> None:
+    first, second = (
+        [
+            replace(event, source_server_name="web", detail={**event.detail, "account": account})
+            for event in events_of(scripts.launch([server]), ago=timedelta(hours=1), job_id=f"drsjob-{account}")
+        ]
+        for server, account in zip(SERVERS, ("111111111111", "222222222222"), strict=False)
+    )
+    recovery.happen(*first, *second)
+
+    viewer = open_viewer()
+
+    ids = viewer.find(".server .who .id")
+    expect(ids).to_have_text([f"{SERVERS[0]} in 111111111111", f"{SERVERS[1]} in 222222222222"])
+    options = viewer.page.get_by_role("combobox", name="Server").locator("option")
+    expect(options).to_have_text(["All servers", f"web ({SERVERS[0]})", f"web ({SERVERS[1]})"])
+    accounts = set(viewer.find(".row .source").all_inner_texts())
+    assert accounts == {"111111111111", "222222222222"}
+
+
+def test_bidirectional_control_characters_are_visible(recovery: Recovery, open_viewer: Opener) -> None:
+    reversed_ = "prod\u202egnp.bew"
+    events = [replace(event, source_server_name=reversed_) for event in FAILED if event.source_server_id == SERVERS[1]]
+    recovery.happen(FAILED[0], *events)
+
+    viewer = open_viewer()
+
+    expect(viewer.find(".server .name").first).to_have_text("prod<U+202E>gnp.bew")
+    assert "\u202e" not in viewer.find("drs-job-log").inner_text()
+    assert viewer.find(".server .name").first.evaluate("name => getComputedStyle(name).unicodeBidi") == "isolate"
 
 
 def test_more_forged_than_true_events_do_not_remove_the_sources_of_rows(
@@ -1111,7 +1204,7 @@ def test_api_errors_are_shown_and_retried_with_backoff(recovery: Recovery, open_
     viewer.poll()
 
     expect(viewer.find(".banner")).to_contain_text("Requests to the API have failed since")
-    expect(viewer.find(".banner")).to_contain_text("(503: Service Unavailable). The data shown is from")
+    expect(viewer.find(".banner")).to_contain_text(": 503: Service Unavailable. The data shown is from")
     launched(viewer, 3)
     waits = [viewer.seconds_to_poll() for _ in range(7)]
     assert [round(wait / 3) for wait in waits] == [1, 2, 4, 8, 16, 20, 20]
@@ -1140,11 +1233,83 @@ def test_missing_connection_is_shown(recovery: Recovery, open_viewer: Opener, co
     context.set_offline(True)
     viewer.move_on(3)
 
-    expect(viewer.find(".banner")).to_contain_text("(no connection)")
+    expect(viewer.find(".banner")).to_contain_text("no response. Check the network connection.")
 
     context.set_offline(False)
     viewer.poll()
     expect(viewer.find(".banner")).to_be_hidden()
+
+
+@pytest.mark.parametrize(
+    ("body", "text"),
+    [
+        ("<html>a proxy</html>", "the response is no answer of the API. Verify the URL of the API."),
+        ("null", "the response is no answer of the API."),
+        ('{"logs": []}', "the response is no answer of the API."),
+    ],
+)
+def test_response_that_is_no_answer_is_no_missing_connection(
+    recovery: Recovery, open_viewer: Opener, body: str, text: str
+) -> None:
+    recovery.happen(*RUNNING[:-1])
+    viewer = open_viewer()
+    viewer.page.evaluate(f"body => {{ {ELEMENT}.fetch = async () => new Response(body) }}", body)
+
+    expect(viewer.find(".banner")).to_contain_text(text)
+    launched(viewer, 3)
+
+
+@pytest.mark.parametrize(
+    ("status", "text"), [(401, "requires you to sign in (401:"), (403, "do not have permission to read this log (403:")]
+)
+def test_sign_in_and_permission_are_distinguished(
+    recovery: Recovery, open_viewer: Opener, status: int, text: str
+) -> None:
+    recovery.gateway.fault = HTTPStatus(status)
+
+    expect(open_viewer().find(".banner")).to_contain_text(text)
+
+
+def test_error_of_the_viewer_is_logged_and_shown_as_such(
+    recovery: Recovery, open_viewer: Opener, context: BrowserContext
+) -> None:
+    recovery.happen(*RUNNING[:6])
+    viewer = open_viewer()
+    broken = "Object.assign(await answer.clone().json(), {servers: [null]})"
+    with viewer.page.expect_console_message(lambda line: "could not show an answer" in line.text):
+        viewer.page.evaluate(
+            f"""() => {{
+              const {{ fetch }} = window;
+              {ELEMENT}.fetch = async (...asked) => {{
+                const answer = await fetch(...asked);
+                return new Response(JSON.stringify({broken}));
+              }};
+            }}"""
+        )
+
+    expect(viewer.find(".banner")).to_contain_text("The viewer has an error")
+    polls = recovery.polls
+    viewer.poll()
+    assert recovery.polls == polls + 1
+    context.viewer_errors.clear()  # type: ignore[attr-defined]
+
+
+def test_settled_execution_is_read_every_five_minutes_and_when_the_user_returns(
+    recovery: Recovery, open_viewer: Opener
+) -> None:
+    recovery.happen(*FINISHED)
+    viewer = open_viewer()
+    expect(viewer.find(".connection")).to_contain_text("The execution is complete.")
+    assert 296 <= viewer.seconds_to_poll() <= 301
+    for event in ("online", "focus"):
+        polls = recovery.polls
+        viewer.page.evaluate("name => void window.dispatchEvent(new Event(name))", event)
+        eventually(lambda polls=polls: recovery.polls > polls)
+    recovery.happen(*events_of(scripts.launch(SERVERS[:1]), ago=timedelta(minutes=1), job_id="drsjob-2"))
+
+    viewer.page.get_by_role("button", name="Refresh").click()
+
+    expect(viewer.find(".jobs > li")).to_have_count(2)
 
 
 def test_invalid_request_is_not_retried(recovery: Recovery, open_viewer: Opener) -> None:
@@ -1334,7 +1499,7 @@ def test_fetch_that_never_resolves_does_not_stop_polling(recovery: Recovery, ope
         }}"""
     )
 
-    expect(viewer.find(".banner")).to_contain_text("(timeout)")
+    expect(viewer.find(".banner")).to_contain_text("no response in time")
     eventually(lambda: viewer.page.evaluate("calls") >= 2)
 
 

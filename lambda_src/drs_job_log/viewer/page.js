@@ -7,7 +7,8 @@
  */
 import { progressOf } from "./drs-job-log.js";
 
-/** @import { Answer, DrsJobLogElement } from "./drs-job-log.js" */
+/** @import { DrsJobLogElement } from "../../../viewer/drs-job-log.js" */
+/** @import { Answer } from "../../../viewer/model.js" */
 
 const viewer = /** @type {DrsJobLogElement} */ (document.querySelector("drs-job-log"));
 const form = /** @type {HTMLFormElement} */ (document.querySelector("#sign-in"));

@@ -1,0 +1,150 @@
+/**
+ * <drs-job-log>: a web component that shows the job log and the progress of a recovery by AWS Elastic Disaster Recovery
+ * (DRS). It updates while the recovery runs.
+ *
+ *   <script type="module" src="…/drs-job-log.js"></script>
+ *   <drs-job-log execution-id="exec-abc123" api-url="https://abc.execute-api.us-east-1.amazonaws.com"></drs-job-log>
+ *
+ * Attributes: `execution-id` or `job-id`. `api-url`: the URL of the API without `/logs`.
+ * Property:   `fetch`: the function that sends requests instead of `window.fetch`, for example to sign them or to add a
+ *             token. Keep the headers in its options. If you set it, the component sends a request.
+ * Events:     `drs-job-log-update`: after each answer. `detail` is the answer; its `logs` contains all events so far.
+ *             `drs-job-log-unauthorized`: the API answered 401 or 403. `detail.status` is the status code.
+ *
+ * Security: the component inserts log texts as text nodes, never as markup. It sends requests only to `api-url`.
+ */
+
+import { Poller } from "./poll.js";
+import { View } from "./view.js";
+
+export { progressOf } from "./model.js";
+
+/** @import { Answer } from "./model.js" */
+/** @import { Fetch, RequestError } from "./poll.js" */
+
+/** @typedef {HTMLElement & { fetch: Fetch }} DrsJobLogElement */
+
+class DrsJobLog extends HTMLElement {
+  static observedAttributes = ["execution-id", "job-id", "api-url"];
+
+  #poller = new Poller(
+    {
+      onProgress: () => this.#view.renderConnection(),
+      onAnswer: (answer) => this.#onAnswer(answer),
+      onError: (error) => this.#onError(error),
+    },
+    () => document.hidden,
+  );
+  #view = new View(this.attachShadow({ mode: "open" }), this.#poller);
+  #ticker = 0;
+  #isStarted = false; // Not `isConnected`, which is true before connectedCallback runs.
+  /** @type {Answer | null} */
+  #rendered = null;
+
+  constructor() {
+    super();
+    this.#reset();
+  }
+
+  /** The function that sends requests. The default is `window.fetch`. */
+  get fetch() {
+    return this.#poller.fetch;
+  }
+
+  set fetch(value) {
+    this.#poller.fetch = value;
+    if (this.#isStarted) this.#poller.restartSoon();
+  }
+
+  connectedCallback() {
+    // The page can set the property before this module defines the element. Move the value to the accessor.
+    if (Object.hasOwn(this, "fetch")) {
+      const { fetch } = this;
+      Reflect.deleteProperty(this, "fetch");
+      this.fetch = fetch;
+    }
+    document.addEventListener("visibilitychange", this.#onReturn);
+    window.addEventListener("focus", this.#onReturn);
+    window.addEventListener("online", this.#onReturn);
+    window.addEventListener("beforeprint", this.#onPrint);
+    window.addEventListener("afterprint", this.#onPrint);
+    this.#view.connect();
+    this.#ticker = setInterval(() => this.#view.tick(), 1000);
+    this.#isStarted = true;
+    this.#view.render();
+    this.#poller.restart();
+  }
+
+  disconnectedCallback() {
+    document.removeEventListener("visibilitychange", this.#onReturn);
+    window.removeEventListener("focus", this.#onReturn);
+    window.removeEventListener("online", this.#onReturn);
+    window.removeEventListener("beforeprint", this.#onPrint);
+    window.removeEventListener("afterprint", this.#onPrint);
+    this.#view.disconnect();
+    clearInterval(this.#ticker);
+    this.#isStarted = false;
+    this.#poller.stop();
+  }
+
+  /**
+   * @param {string} _name
+   * @param {string | null} before
+   * @param {string | null} after
+   */
+  attributeChangedCallback(_name, before, after) {
+    if (before === after) return;
+    this.#reset();
+    if (this.#isStarted) this.#poller.restart();
+  }
+
+  /** The user returned to the page, or the network is back. */
+  #onReturn = () => {
+    if (!document.hidden) this.#poller.poll();
+  };
+
+  /** @param {Event} event */
+  #onPrint = (event) => this.#view.print(event.type === "beforeprint");
+
+  /** Reads the attributes. A URL path cannot contain every ID. */
+  #reset() {
+    const jobId = this.getAttribute("job-id");
+    const [name, id] = jobId ? ["jobId", jobId] : ["executionId", this.getAttribute("execution-id")];
+    const base = (this.getAttribute("api-url") ?? "").replace(/\/+$/, "");
+    this.#poller.reset(id && `${base}/logs?${name}=${encodeURIComponent(id)}`);
+    this.#view.reset(id ?? "");
+    this.#rendered = null;
+  }
+
+  /** @param {Answer} answer */
+  #onAnswer(answer) {
+    try {
+      this.#view.renderError();
+      if (answer !== this.#rendered) this.#view.render();
+      this.#rendered = answer;
+      this.#view.renderConnection();
+      this.#view.announce(answer);
+    } catch (error) {
+      console.error("The DRS job log viewer could not show an answer.", error);
+      this.#view.showOwnError();
+    }
+    this.#dispatch("drs-job-log-update", { ...answer, logs: [...this.#poller.log.events] });
+  }
+
+  /** @param {RequestError} error */
+  #onError({ kind, status }) {
+    this.#view.renderError();
+    this.#view.renderConnection();
+    if (kind === "sign-in" || kind === "permission") this.#dispatch("drs-job-log-unauthorized", { status });
+  }
+
+  /**
+   * @param {string} type
+   * @param {object} detail
+   */
+  #dispatch(type, detail) {
+    this.dispatchEvent(new CustomEvent(type, { detail, bubbles: true, composed: true }));
+  }
+}
+
+if (!customElements.get("drs-job-log")) customElements.define("drs-job-log", DrsJobLog);

@@ -1,0 +1,611 @@
+/**
+ * What the viewer shows: the types of the API's answers, the log, labels, formats and counts. No function depends on the
+ * page or sends a request.
+ */
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Types: the API's answers (docs/openapi.yaml)
+// ---------------------------------------------------------------------------------------------------------------------
+
+/**
+ * @typedef {"PENDING" | "SNAPSHOT" | "CONVERSION" | "LAUNCHING" | "SKIPPED" | "COMPLETED" | "LAUNCHED" | "FAILED" |
+ *   "TERMINATED"} State The state of a server or a resource.
+ */
+/** @typedef {"IN_PROGRESS" | "COMPLETED" | "PARTIAL" | "FAILED" | "TERMINATED"} JobStatus */
+/** @typedef {"NO_EVENTS" | JobStatus} Status */
+
+/**
+ * An event of the log. `jobId`, `timestamp`, `eventId` and `source` together identify it.
+ *
+ * @typedef {object} LogEntry
+ * @property {string} eventId
+ * @property {string} timestamp ISO 8601 in UTC with microseconds; sorts as text.
+ * @property {string} eventType For example `SERVER_LAUNCHED`. DRS can add types.
+ * @property {string} jobId
+ * @property {string | null} sourceServerId Null if the event is not about one server.
+ * @property {string | null} serverName
+ * @property {string | null} resourceId The source network of a network recovery.
+ * @property {string | null} ec2InstanceId
+ * @property {string | null} message
+ * @property {string | null} error
+ * @property {number | null} revision The number of the correction, if the event corrects an earlier end of its job.
+ * @property {string} [source] The source of the EventBridge event. Earlier versions of the API do not return it.
+ * @property {string | null} [account] The AWS account of the job. Earlier versions do not return the last three.
+ * @property {string | null} [region]
+ * @property {number | null} [durationSeconds] The duration of the step or job that the event ends.
+ */
+
+/** @typedef {{ name: string | null, error: string | null }} FailedAction A post-launch action that failed. */
+
+/**
+ * What is known about a failure.
+ *
+ * @typedef {object} Hint
+ * @property {boolean} isKnown False if the error is not in the list of known errors. The texts then say so.
+ * @property {string} cause
+ * @property {string} firstStep
+ * @property {string | null} source The URL of a public page.
+ */
+
+/**
+ * @typedef {object} Server
+ * @property {string} sourceServerId
+ * @property {string | null} serverName
+ * @property {State} state
+ * @property {string | null} ec2InstanceId
+ * @property {string} jobId The job that determines the state.
+ * @property {string} since The time of the last state change.
+ * @property {string | null} error Set only if the state is `FAILED`.
+ * @property {Hint | null} [hint] Set only if the state is `FAILED`. Earlier versions of the API do not return it.
+ * @property {string | null} stalledAt Null if the server has a newer event or its job has ended.
+ * @property {string | null} terminatedAt When a later job terminated the launched instance.
+ * @property {FailedAction[]} failedActions
+ */
+
+/**
+ * A resource of a job: the source network of a network recovery.
+ *
+ * @typedef {object} Resource
+ * @property {string} resourceId
+ * @property {State} state
+ * @property {string} since The time of the last state change.
+ * @property {string | null} error Set only if the state is `FAILED`.
+ * @property {Hint | null} [hint] As for a server.
+ */
+
+/**
+ * @typedef {object} Job
+ * @property {string} jobId
+ * @property {string | null} jobType For example `LAUNCH`. DRS can add types.
+ * @property {string | null} initiatedBy For example `START_DRILL`. DRS can add initiators.
+ * @property {JobStatus} status
+ * @property {boolean | null} isDrill Null if it is not known yet.
+ * @property {string} startedAt
+ * @property {string | null} endedAt Null while the job runs.
+ * @property {Resource[]} resources
+ * @property {string | null} [requestedBy] Who started the job, for example an ARN. Null or absent if it is not known.
+ */
+
+/**
+ * The number of servers by state.
+ *
+ * @typedef {object} Summary
+ * @property {number} totalServers
+ * @property {number} pending
+ * @property {number} converting
+ * @property {number} launching
+ * @property {number} skipped
+ * @property {number} completed
+ * @property {number} launched
+ * @property {number} failed
+ * @property {number} terminated
+ */
+
+/**
+ * An answer of `GET /logs?executionId=…` or `GET /logs?jobId=…`.
+ *
+ * @typedef {object} Answer
+ * @property {string | null} [executionId] Null for a job that is not linked to an execution.
+ * @property {string} [jobId] Only for a job.
+ * @property {Status} status
+ * @property {string | null} [requestedBy] Who started the execution or the job. Null or absent if it is not known.
+ * @property {string | null} [statusReason] Why the executions table does not decide the status. Only for an execution.
+ * @property {boolean} settled True if no more events are expected.
+ * @property {LogEntry[]} logs
+ * @property {Summary} summary
+ * @property {Server[]} servers
+ * @property {Job[]} jobs
+ * @property {{ number: number, endedAt: string | null }[]} [waves] The LAUNCH jobs, the oldest first. Earlier versions
+ *   of the API return neither waves nor their planned number.
+ * @property {number | null} [plannedWaves] Null if it is not known.
+ * @property {string | null} nextToken Null on the last page.
+ * @property {string} [readAt] When the API read the log. Earlier versions of the API do not return it.
+ * @property {boolean} [truncated] True if the API shortened `servers` or `jobs`, because the answer was too large.
+ */
+
+// ---------------------------------------------------------------------------------------------------------------------
+// The log
+// ---------------------------------------------------------------------------------------------------------------------
+
+// Each poll reads this part of the log again, because events can arrive slightly out of order.
+const OVERLAP_MS = 60_000;
+
+/** The events of an execution or a job, without duplicates, in the order of the API. */
+export class EventLog {
+  /** @type {LogEntry[]} */
+  events = [];
+  /** @type {Map<string | null, LogEntry[]>} */
+  byServer = new Map();
+  /** @type {Map<string, number>} The number of events by source. */
+  sources = new Map();
+  /** @type {Set<string>} */
+  jobIds = new Set();
+  /** @type {Set<string>} */
+  accounts = new Set();
+  /** @type {Set<string>} */
+  #keys = new Set();
+
+  /**
+   * Adds entries that the log does not contain yet.
+   *
+   * @param {LogEntry[]} entries
+   * @returns {number} The number of entries added.
+   */
+  add(entries) {
+    const added = [];
+    for (const entry of entries) {
+      const key = JSON.stringify([entry.timestamp, entry.jobId, entry.eventId, entry.source]);
+      if (this.#keys.has(key)) continue;
+      this.#keys.add(key);
+      added.push(entry);
+      this.jobIds.add(entry.jobId);
+      if (entry.account) this.accounts.add(entry.account);
+      if (entry.source) this.sources.set(entry.source, (this.sources.get(entry.source) ?? 0) + 1);
+    }
+    if (!added.length) return 0;
+    this.events = [...this.events, ...added].sort(compareEvents);
+    this.byServer = new Map();
+    for (const entry of this.events) {
+      const events = this.byServer.get(entry.sourceServerId);
+      if (events) events.push(entry);
+      else this.byServer.set(entry.sourceServerId, [entry]);
+    }
+    return added.length;
+  }
+
+  /**
+   * Returns the start time of the next incremental read. Null if the log is empty.
+   *
+   * @param {string} [readAt] When the API read the log. The newest event can be later, because senders set its time.
+   */
+  since(readAt) {
+    const newest = this.events.at(-1)?.timestamp;
+    if (!newest) return null;
+    return new Date(Math.min(Date.parse(newest), Date.parse(readAt ?? newest)) - OVERLAP_MS).toISOString();
+  }
+}
+
+/**
+ * @param {LogEntry} a
+ * @param {LogEntry} b
+ */
+export function compareEvents(a, b) {
+  return (
+    compare(a.timestamp, b.timestamp) ||
+    compare(a.jobId, b.jobId) ||
+    compare(a.eventId, b.eventId) ||
+    compare(a.source ?? "", b.source ?? "")
+  );
+}
+
+/**
+ * @param {string} a
+ * @param {string} b
+ */
+export function compare(a, b) {
+  return a < b ? -1 : a > b ? 1 : 0;
+}
+
+/** @type {(keyof LogEntry)[]} */
+const CSV_COLUMNS = [
+  "timestamp",
+  "eventType",
+  "jobId",
+  "sourceServerId",
+  "serverName",
+  "ec2InstanceId",
+  "message",
+  "error",
+  "eventId",
+  "resourceId",
+  "revision",
+  "source",
+  "account",
+  "region",
+  "durationSeconds",
+];
+
+/**
+ * Converts events to CSV (RFC 4180). If a spreadsheet would interpret a cell as a formula, the cell starts with an
+ * apostrophe.
+ *
+ * @param {LogEntry[]} events
+ */
+export function toCsv(events) {
+  /** @param {string | number | null | undefined} value */
+  const cell = (value) => {
+    const text = String(value ?? "");
+    return `"${(/^\s*[=+\-@＝＋－＠\t\r\n]/.test(text) ? `'${text}` : text).replaceAll('"', '""')}"`;
+  };
+  return [CSV_COLUMNS, ...events.map((event) => CSV_COLUMNS.map((column) => event[column]))]
+    .map((row) => `${row.map(cell).join(",")}\r\n`)
+    .join("");
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Labels and formats
+// ---------------------------------------------------------------------------------------------------------------------
+
+/** @type {State[]} The sort order of the server list. */
+export const STATES = [
+  "FAILED",
+  "LAUNCHING",
+  "CONVERSION",
+  "SNAPSHOT",
+  "PENDING",
+  "LAUNCHED",
+  "COMPLETED",
+  "SKIPPED",
+  "TERMINATED",
+];
+/** @type {State[]} The segments of the progress bar, from left to right. */
+export const BAR_STATES = [
+  "LAUNCHED",
+  "COMPLETED",
+  "LAUNCHING",
+  "CONVERSION",
+  "SNAPSHOT",
+  "PENDING",
+  "SKIPPED",
+  "TERMINATED",
+  "FAILED",
+];
+/** @type {Set<State>} */
+export const ACTIVE_STATES = new Set(["LAUNCHING", "CONVERSION", "SNAPSHOT", "PENDING"]);
+
+/** The event types of each stage of a server's launch: snapshot, conversion, launch. */
+export const STAGES = [/SNAPSHOT/, /^CONVERSION/, /^SERVER_LAUNCH/];
+
+/** @type {Record<string, string>} */
+export const STATUS_LABELS = {
+  NO_EVENTS: "No events yet",
+  IN_PROGRESS: "In progress",
+  COMPLETED: "Completed",
+  PARTIAL: "Partial",
+  FAILED: "Failed",
+  TERMINATED: "Cancelled",
+};
+
+/** @param {string} status */
+export function statusLabel(status) {
+  return STATUS_LABELS[status] ?? toLabel(status);
+}
+
+/**
+ * Converts an enumeration value to a label: `CONVERSION_STARTED` → "Conversion started".
+ *
+ * @param {string} name
+ */
+export function toLabel(name) {
+  const text = name.replaceAll("_", " ").toLowerCase();
+  return text.charAt(0).toUpperCase() + text.slice(1);
+}
+
+/** @type {[RegExp, string][]} The parts of an event type that its label does not repeat unchanged. */
+const EVENT_TYPE_PARTS = [
+  [/^JOB_TERMINATED$/, "JOB_CANCELLED"],
+  [/^LAUNCH_ACTION/, "POST-LAUNCH_ACTION"],
+  [/^DEPLOY_NETWORK_CONFIGURATION/, "NETWORK_DEPLOYMENT"],
+  [/^UPDATE_NETWORK_CONFIGURATION/, "NETWORK_UPDATE"],
+  [/^UPDATE_LAUNCH_TEMPLATE/, "TEMPLATE_UPDATE"],
+  [/_START$/, "_STARTED"],
+  [/_END$/, "_COMPLETED"],
+  [/_FAIL$/, "_FAILED"],
+];
+
+/** The source of launch results. Only AWS can send events with it. */
+export const LAUNCH_RESULT_SOURCE = "aws.drs";
+
+// A launch result arrives within seconds of the item of the job log that reports the same fact.
+const SAME_FACT_MS = 5 * 60_000;
+
+/**
+ * Finds the events that report the same facts as the launch results of DRS, which have no details.
+ *
+ * @param {EventLog} log
+ * @returns {Map<LogEntry, LogEntry>} Launch result → event of the same type for the same server and job. Of several
+ *   senders, that of the one with most events.
+ */
+export function sameFacts(log) {
+  /** @type {Map<LogEntry, LogEntry>} */
+  const found = new Map();
+  const taken = new Set();
+  const weight = (/** @type {LogEntry} */ event) => log.sources.get(event.source ?? "") ?? 0;
+  for (const result of log.events) {
+    if (result.source !== LAUNCH_RESULT_SOURCE || !result.sourceServerId) continue;
+    const distance = (/** @type {LogEntry} */ event) =>
+      Math.abs(Date.parse(event.timestamp) - Date.parse(result.timestamp));
+    const [event] = (log.byServer.get(result.sourceServerId) ?? [])
+      .filter(
+        (one) =>
+          one.source !== LAUNCH_RESULT_SOURCE &&
+          one.jobId === result.jobId &&
+          one.eventType === result.eventType &&
+          distance(one) <= SAME_FACT_MS &&
+          !taken.has(one),
+      )
+      .sort((a, b) => weight(b) - weight(a) || distance(a) - distance(b));
+    if (!event) continue;
+    found.set(result, event);
+    taken.add(event);
+  }
+  return found;
+}
+
+/** @param {LogEntry} event */
+export function eventLabel({ eventType, resourceId, revision }) {
+  const type = resourceId ? eventType.replace(/^SERVER_/, "NETWORK_") : eventType;
+  const label = toLabel(EVENT_TYPE_PARTS.reduce((name, [part, replacement]) => name.replace(part, replacement), type));
+  return revision ? `${label} (correction ${revision})` : label;
+}
+
+/** Event types that need attention but are not failures. */
+export const WARNINGS = new Set(["SERVER_STALLED", "JOB_DELETED"]);
+
+/** Event types that are no step of a server. */
+export const NO_STEPS = new Set(["SERVER_STALLED", "LAUNCH_ACTION_FAILED"]);
+
+/** @type {Record<string, string>} The labels of jobs by `initiatedBy` and `jobType`. */
+const JOB_LABELS = {
+  START_DRILL: "Drill",
+  START_RECOVERY: "Recovery",
+  FAILBACK: "Failback",
+  TERMINATE_RECOVERY_INSTANCES: "Termination",
+  CREATE_NETWORK_RECOVERY: "Network recovery",
+  UPDATE_NETWORK_RECOVERY: "Network update",
+  ASSOCIATE_NETWORK_RECOVERY: "Network association",
+  TERMINATE: "Termination",
+  CREATE_CONVERTED_SNAPSHOT: "Converted snapshot",
+};
+
+/**
+ * Returns what a job does, for example "Drill". Empty if it is not known.
+ *
+ * @param {Job} job
+ */
+export function jobLabel({ initiatedBy, jobType, isDrill, resources }) {
+  const known = JOB_LABELS[initiatedBy ?? ""] ?? JOB_LABELS[jobType ?? ""];
+  if (known) return known;
+  if (initiatedBy) return toLabel(initiatedBy);
+  if (resources.length) return "Network recovery";
+  return isDrill === null ? "" : isDrill ? "Drill" : "Recovery";
+}
+
+/** @param {number} milliseconds */
+export function formatDuration(milliseconds) {
+  const seconds = Math.max(0, Math.floor(milliseconds / 1000));
+  const [hours, minutes] = [Math.floor(seconds / 3600), Math.floor(seconds / 60) % 60];
+  if (hours) return `${hours} h ${minutes} min`;
+  return minutes ? `${minutes} min ${seconds % 60} s` : `${seconds} s`;
+}
+
+const timeFormat = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", second: "2-digit" });
+export const dateTimeFormat = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium" });
+
+const { timeZone } = timeFormat.resolvedOptions();
+export const TIME_ZONE_TEXT =
+  timeZone === "UTC" ? "Times are in UTC." : `Times are in the ${timeZone} time zone. Hover over a time to see UTC.`;
+
+/**
+ * Formats a time in the browser's time zone. The date is omitted for times of the current day.
+ *
+ * @param {string | number} timestamp
+ */
+export function formatLocal(timestamp) {
+  const time = new Date(timestamp);
+  return (time.toDateString() === new Date().toDateString() ? timeFormat : dateTimeFormat).format(time);
+}
+
+/** @param {string} timestamp */
+export function formatUtc(timestamp) {
+  return `${timestamp.slice(0, 23).replace("T", " ")} UTC`;
+}
+
+/**
+ * @param {{ serverName?: string | null, sourceServerId?: string | null, resourceId?: string | null }} subject A server,
+ *   a resource or an event.
+ */
+export function displayName(subject) {
+  return subject.serverName || subject.sourceServerId || subject.resourceId || "";
+}
+
+/**
+ * Returns the part of an ARN that names a person or a role, or any other identity unchanged:
+ * `arn:aws:sts::111122223333:assumed-role/Operator/alice` → `Operator/alice`.
+ *
+ * @param {string} identity
+ */
+export function identityName(identity) {
+  const [, account, resource] = /^arn:[^:]*:[^:]*:[^:]*:([^:]*):(.+)$/.exec(identity) ?? [];
+  if (resource === "root") return `root of ${account}`;
+  return resource?.replace(/^[\w-]+\/(?=.)/, "") ?? identity;
+}
+
+/**
+ * @param {number} number
+ * @param {string} noun
+ */
+export function formatCount(number, noun) {
+  return `${number.toLocaleString()} ${noun}${number === 1 ? "" : "s"}`;
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Counts
+// ---------------------------------------------------------------------------------------------------------------------
+
+/**
+ * Returns the state that the servers of a job are to reach.
+ *
+ * @param {Job} job
+ * @returns {"LAUNCHED" | "TERMINATED" | "COMPLETED"}
+ */
+export function goalOf({ jobType }) {
+  if (jobType === null || jobType === "LAUNCH") return "LAUNCHED";
+  return jobType === "TERMINATE" ? "TERMINATED" : "COMPLETED";
+}
+
+/**
+ * Returns the jobs that decide the result. A TERMINATE job after a recovery does not change it.
+ *
+ * @param {Answer} answer
+ */
+export function decisiveJobs({ jobs }) {
+  const others = jobs.filter((job) => job.jobType !== "TERMINATE");
+  return others.length ? others : jobs;
+}
+
+/**
+ * @param {{ state: State }[]} items
+ * @param {State} state
+ */
+export function countOf(items, state) {
+  return items.filter((item) => item.state === state).length;
+}
+
+/**
+ * @param {{ state: State }[]} items
+ * @returns {Map<State, number>} The number of items by state.
+ */
+function countsOf(items) {
+  return new Map(STATES.map((state) => [state, countOf(items, state)]));
+}
+
+/**
+ * @param {Summary} summary
+ * @returns {Map<State, number>} The number of servers by state. CONVERSION includes SNAPSHOT.
+ */
+function countsOfSummary(summary) {
+  return new Map([
+    ["FAILED", summary.failed],
+    ["LAUNCHING", summary.launching],
+    ["CONVERSION", summary.converting],
+    ["PENDING", summary.pending],
+    ["LAUNCHED", summary.launched],
+    ["COMPLETED", summary.completed],
+    ["SKIPPED", summary.skipped],
+    ["TERMINATED", summary.terminated],
+  ]);
+}
+
+/**
+ * Reports whether the answer contains all servers. The API shortens an answer that is too large.
+ *
+ * @param {Answer} answer
+ */
+export function hasAllServers({ servers, summary }) {
+  return servers.length === summary.totalServers;
+}
+
+/**
+ * Returns each network once, with its state in the newest job that recovers it.
+ *
+ * @param {Answer} answer
+ */
+export function networksOf({ jobs }) {
+  const networks = jobs.flatMap((job) => job.resources);
+  return [...new Map(networks.map((network) => [network.resourceId, network])).values()];
+}
+
+/**
+ * @param {Resource[]} networks
+ * @param {boolean} [isTruncated] True if the API omitted networks.
+ */
+export function networksText(networks, isTruncated) {
+  const noun = isTruncated ? "listed network" : "network";
+  return `${countOf(networks, "LAUNCHED")} of ${formatCount(networks.length, noun)} recovered`;
+}
+
+/**
+ * Counts what the jobs are to launch, terminate or recover: the servers, or the networks if there are no servers.
+ *
+ * @param {Answer} answer
+ * @returns {{ total: number, done: number, failed: number, counts: Map<State, number>, text: string }}
+ */
+export function progressOf(answer) {
+  const jobs = decisiveJobs(answer);
+  const goals = new Set(jobs.map(goalOf));
+  const goal = goals.has("LAUNCHED") ? "LAUNCHED" : goals.has("COMPLETED") ? "COMPLETED" : "TERMINATED";
+  const { totalServers } = answer.summary;
+  const serverCounts = hasAllServers(answer) ? countsOf(answer.servers) : countsOfSummary(answer.summary);
+  const networks = networksOf(answer);
+  const counts = totalServers ? serverCounts : countsOf(networks);
+  const serversText = `${serverCounts.get(goal)} of ${formatCount(totalServers, "server")} ${goal.toLowerCase()}`;
+  const texts = [
+    ...(totalServers ? [serversText] : []),
+    ...(networks.length ? [networksText(networks, answer.truncated)] : []),
+  ];
+  return {
+    total: totalServers || networks.length,
+    done: counts.get(totalServers ? goal : "LAUNCHED") ?? 0,
+    failed: counts.get("FAILED") ?? 0,
+    counts,
+    text: texts.join(", ") || "No servers",
+  };
+}
+
+/**
+ * Returns how far a server got in each of `STAGES`.
+ *
+ * @param {Server} server
+ * @param {LogEntry[]} events The events of the server in its job.
+ * @returns {("" | "done" | "now" | "stalled" | "failed")[]}
+ */
+export function stagesOf({ state, stalledAt }, events) {
+  const seen = STAGES.map((pattern) => events.some((event) => pattern.test(event.eventType)));
+  const current = seen.lastIndexOf(true);
+  const ofCurrent = state === "FAILED" ? "failed" : stalledAt ? "stalled" : ACTIVE_STATES.has(state) ? "now" : "";
+  return seen.map((isSeen, index) => {
+    if (state === "LAUNCHED") return "done";
+    // DRS can fail a server without any step.
+    if (!isSeen) return "";
+    return index < current || state === "COMPLETED" ? "done" : ofCurrent;
+  });
+}
+
+/**
+ * Returns what is known about the waves of an execution.
+ *
+ * @param {Answer} answer
+ * @returns {{ text: string, toCome: number, share: number }} `text`: for example "Wave 1 of 2". Empty for one wave, if no
+ *   number is planned. `toCome`: the number of planned waves that have not started. `share`: their part of all waves.
+ */
+export function wavesOf({ waves = [], plannedWaves }) {
+  const toCome = Math.max(0, (plannedWaves ?? 0) - waves.length);
+  const all = waves.length + toCome;
+  const text = plannedWaves ? `Wave ${waves.length} of ${all}` : `Wave ${waves.length}`;
+  return { text: all > 1 && waves.length ? text : "", toCome, share: waves.length ? toCome / all : 0 };
+}
+
+/**
+ * Reports whether all known jobs of an execution ended, and a further one can follow.
+ *
+ * @param {Answer} answer
+ */
+export function isBetweenWaves({ jobId, jobs, settled }) {
+  return !jobId && !settled && jobs.length > 0 && jobs.every((job) => job.endedAt !== null);
+}
+
+/** @param {Server} server */
+export function hasWarning({ stalledAt, failedActions }) {
+  return stalledAt !== null || failedActions.length > 0;
+}
