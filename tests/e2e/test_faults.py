@@ -36,6 +36,9 @@ VISIBILITY_SECONDS = 22
 TIMEOUT_SECONDS = 20
 TRIES = 8
 
+# What ingest logs if an event failed.
+ERRORS_OF_EVENTS = ("Event rejected", "Event not stored", "Event stored, but a follow-up action failed")
+
 
 @pytest.fixture(scope="module")
 def proxy() -> Iterator[FaultProxy]:
@@ -125,7 +128,7 @@ def test_many_executions_of_a_hundred_events_at_once(deployment: Deployment, cou
     eventually(lambda: deployment.stored() == EVENTS, seconds=240)
     seconds = time.monotonic() - began
 
-    eventually(lambda: deployment.waiting() == 0)
+    eventually(lambda: deployment.waiting() == 0, seconds=600)
     expected = Counter((event["jobID"], event["eventId"]) for event in events)
     rows = [row for number in range(EXECUTIONS) for row in deployment.rows(f"job-{number}")]
     assert Counter((row["JobId"], row["EventId"]) for row in rows) == expected
@@ -135,9 +138,9 @@ def test_many_executions_of_a_hundred_events_at_once(deployment: Deployment, cou
     stored, repeated = (sum(sum(line.get(name, [])) for line in lines) for name in ("EventsStored", "EventsRepeated"))
     # On a slow machine, a request or an invocation can time out. Its events are then delivered and counted again.
     assert stored <= EVENTS <= stored + repeated
-    # So can a check of an execution. It is retried.
-    errors = [line for line in deployment.stack.log.read_text().splitlines() if '"level":"ERROR"' in line]
-    assert repeated or [line for line in errors if "Message not handled" not in line] == []
+    # So can a request of a check of an execution, which concerns no event.
+    log = deployment.stack.log.read_text()
+    assert repeated or [error for error in ERRORS_OF_EVENTS if error in log] == []
     # EventBridge times have whole seconds, so that rounding adds up to one second.
     lags = [value for line in lines for value in line.get("EventLag", [])]
     half, most = statistics.median(lags), statistics.quantiles(lags, n=100)[-1]
@@ -203,7 +206,7 @@ def test_a_redrive_after_an_outage_empties_the_dlq_and_completes_the_rows(
     dlq = deployment.outputs["processing_dlq_url"]
 
     # Checks of the executions of other tests can be there too.
-    eventually(lambda: deployment.waiting(dlq) >= 100, seconds=180)
+    eventually(lambda: deployment.waiting(dlq) >= 100, seconds=600)
     assert deployment.rows("redriven") == []
     proxy.down = frozenset()
 
@@ -213,10 +216,16 @@ def test_a_redrive_after_an_outage_empties_the_dlq_and_completes_the_rows(
         deployment.send(*moved)
         return not moved and len(deployment.rows("redriven")) == 100
 
-    eventually(is_redriven)
-    eventually(lambda: deployment.waiting() == 0)
-    # A retry of an earlier test can repeat one of its messages.
-    assert [message["jobId"] for message in messages(deployment, subscriber)].count("redriven") == 1
+    eventually(is_redriven, seconds=600)
+    told: list[str] = []
+
+    def is_told() -> bool:
+        # A retry of an earlier test can repeat one of its messages.
+        told.extend(message["jobId"] for message in messages(deployment, subscriber))
+        return "redriven" in told
+
+    eventually(is_told, seconds=600)
+    assert told.count("redriven") == 1
 
 
 def test_many_failures_of_a_job_are_one_message(deployment: Deployment, subscriber: str) -> None:
