@@ -180,6 +180,7 @@ def test_jobs_are_listed_in_a_period_the_newest_first(table: JobLogTable, ledger
     assert until_second == ["drsjob-1", "drsjob-0"]
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=20)
 @given(st.lists(st.integers(0, 90), min_size=1, max_size=12))
 def test_a_list_continues_after_any_job(days: list[int]) -> None:
