@@ -29,7 +29,7 @@ class DrsJobLog extends HTMLElement {
 
   #poller = new Poller(
     {
-      onProgress: () => this.#view.renderConnection(),
+      onRequest: () => this.#view.renderConnection(),
       onAnswer: (answer) => this.#onAnswer(answer),
       onError: (error) => this.#onError(error),
     },

@@ -130,12 +130,20 @@
 // Each poll reads this part of the log again, because events can arrive slightly out of order.
 const OVERLAP_MS = 60_000;
 
+/** The source of launch results. Only AWS can send events with it. */
+export const LAUNCH_RESULT_SOURCE = "aws.drs";
+
+// A launch result arrives within seconds of the item of the job log that reports the same fact.
+const SAME_FACT_MS = 5 * 60_000;
+
 /** The events of an execution or a job, without duplicates, in the order of the API. */
 export class EventLog {
   /** @type {LogEntry[]} */
   events = [];
   /** @type {Map<string | null, LogEntry[]>} */
   byServer = new Map();
+  /** @type {Map<LogEntry, LogEntry>} Event of a server → the launch result of DRS that reports the same fact. */
+  results = new Map();
   /** @type {Map<string, number>} The number of events by source. */
   sources = new Map();
   /** @type {Set<string>} */
@@ -170,7 +178,35 @@ export class EventLog {
       if (events) events.push(entry);
       else this.byServer.set(entry.sourceServerId, [entry]);
     }
+    this.results = this.#findResults();
     return added.length;
+  }
+
+  /** The sources of events that are no launch results. */
+  get senders() {
+    return [...this.sources.keys()].filter((source) => source !== LAUNCH_RESULT_SOURCE);
+  }
+
+  /** Finds the launch results, which have no details. None of several senders, because one of them can forge events. */
+  #findResults() {
+    /** @type {Map<LogEntry, LogEntry>} */
+    const results = new Map();
+    if (this.senders.length > 1) return results;
+    for (const result of this.events) {
+      if (result.source !== LAUNCH_RESULT_SOURCE || !result.sourceServerId) continue;
+      const event = this.byServer
+        .get(result.sourceServerId)
+        ?.find(
+          (one) =>
+            one.source !== LAUNCH_RESULT_SOURCE &&
+            one.jobId === result.jobId &&
+            one.eventType === result.eventType &&
+            Math.abs(Date.parse(one.timestamp) - Date.parse(result.timestamp)) <= SAME_FACT_MS &&
+            !results.has(one),
+        );
+      if (event) results.set(event, result);
+    }
+    return results;
   }
 
   /**
@@ -189,7 +225,7 @@ export class EventLog {
  * @param {LogEntry} a
  * @param {LogEntry} b
  */
-export function compareEvents(a, b) {
+function compareEvents(a, b) {
   return (
     compare(a.timestamp, b.timestamp) ||
     compare(a.jobId, b.jobId) ||
@@ -277,7 +313,7 @@ export const ACTIVE_STATES = new Set(["LAUNCHING", "CONVERSION", "SNAPSHOT", "PE
 export const STAGES = [/SNAPSHOT/, /^CONVERSION/, /^SERVER_LAUNCH/];
 
 /** @type {Record<string, string>} */
-export const STATUS_LABELS = {
+const STATUS_LABELS = {
   NO_EVENTS: "No events yet",
   IN_PROGRESS: "In progress",
   COMPLETED: "Completed",
@@ -312,45 +348,6 @@ const EVENT_TYPE_PARTS = [
   [/_END$/, "_COMPLETED"],
   [/_FAIL$/, "_FAILED"],
 ];
-
-/** The source of launch results. Only AWS can send events with it. */
-export const LAUNCH_RESULT_SOURCE = "aws.drs";
-
-// A launch result arrives within seconds of the item of the job log that reports the same fact.
-const SAME_FACT_MS = 5 * 60_000;
-
-/**
- * Finds the events that report the same facts as the launch results of DRS, which have no details.
- *
- * @param {EventLog} log
- * @returns {Map<LogEntry, LogEntry>} Launch result → event of the same type for the same server and job. Of several
- *   senders, that of the one with most events.
- */
-export function sameFacts(log) {
-  /** @type {Map<LogEntry, LogEntry>} */
-  const found = new Map();
-  const taken = new Set();
-  const weight = (/** @type {LogEntry} */ event) => log.sources.get(event.source ?? "") ?? 0;
-  for (const result of log.events) {
-    if (result.source !== LAUNCH_RESULT_SOURCE || !result.sourceServerId) continue;
-    const distance = (/** @type {LogEntry} */ event) =>
-      Math.abs(Date.parse(event.timestamp) - Date.parse(result.timestamp));
-    const [event] = (log.byServer.get(result.sourceServerId) ?? [])
-      .filter(
-        (one) =>
-          one.source !== LAUNCH_RESULT_SOURCE &&
-          one.jobId === result.jobId &&
-          one.eventType === result.eventType &&
-          distance(one) <= SAME_FACT_MS &&
-          !taken.has(one),
-      )
-      .sort((a, b) => weight(b) - weight(a) || distance(a) - distance(b));
-    if (!event) continue;
-    found.set(result, event);
-    taken.add(event);
-  }
-  return found;
-}
 
 /** @param {LogEntry} event */
 export function eventLabel({ eventType, resourceId, revision }) {
@@ -594,6 +591,16 @@ export function wavesOf({ waves = [], plannedWaves }) {
   const all = waves.length + toCome;
   const text = plannedWaves ? `Wave ${waves.length} of ${all}` : `Wave ${waves.length}`;
   return { text: all > 1 && waves.length ? text : "", toCome, share: waves.length ? toCome / all : 0 };
+}
+
+/**
+ * Returns the status of an answer as a text. It is final only if no further wave can follow.
+ *
+ * @param {Answer} answer
+ */
+export function statusText(answer) {
+  const label = statusLabel(answer.status);
+  return isBetweenWaves(answer) && answer.status !== "IN_PROGRESS" ? `${label} so far` : label;
 }
 
 /**

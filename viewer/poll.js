@@ -18,7 +18,7 @@ import { EventLog } from "./model.js";
  * What the poller tells. It calls each function after it changed its own state.
  *
  * @typedef {object} Listener
- * @property {() => void} onProgress A request started, or the time of the next one is known.
+ * @property {() => void} onRequest A request started.
  * @property {(answer: Answer) => void} onAnswer
  * @property {(error: RequestError) => void} onError
  */
@@ -77,6 +77,8 @@ export function secondsToNext(answer, failures, isHidden) {
 
 /** Reads one log again and again. */
 export class Poller {
+  /** @type {Fetch} Call `restart` or `restartSoon` to use another function at once. */
+  fetch = (url, options) => globalThis.fetch(url, options);
   log = new EventLog();
   /** @type {Answer | null} */
   answer = null;
@@ -91,8 +93,6 @@ export class Poller {
 
   #listener;
   #isHidden;
-  /** @type {Fetch} */
-  #fetch = (url, options) => globalThis.fetch(url, options);
   /** @type {string | null} */
   #url = null;
   #controller = new AbortController(); // Replaced on each restart, so that answers to earlier requests are discarded.
@@ -111,15 +111,6 @@ export class Poller {
   constructor(listener, isHidden) {
     this.#listener = listener;
     this.#isHidden = isHidden;
-  }
-
-  get fetch() {
-    return this.#fetch;
-  }
-
-  /** Replaces the function that sends requests. Call `restart` to use it at once. */
-  set fetch(value) {
-    this.#fetch = value;
   }
 
   /** True if the API rejected the request as invalid. A retry would give the same result. */
@@ -168,7 +159,7 @@ export class Poller {
     this.#requestedAt = Date.now();
     clearTimeout(this.#timer);
     const controller = this.#controller;
-    this.#listener.onProgress();
+    this.#listener.onRequest();
     /** @type {Answer | RequestError} */
     let result;
     try {
@@ -263,7 +254,7 @@ export class Poller {
     const cached = this.#cache.get(url);
     /** @type {Record<string, string>} */
     const headers = cached ? { "If-None-Match": cached.etag } : {};
-    const fetch = this.#fetch; // Called without `this`, because window.fetch rejects any other `this`.
+    const { fetch } = this; // Called without `this`, because window.fetch rejects any other `this`.
     const aborted = AbortSignal.any([signal, AbortSignal.timeout(TIMEOUT_MS)]);
     // A custom fetch function can ignore the signal.
     const rejected = new Promise((_, reject) => {
@@ -304,7 +295,7 @@ async function readAnswer(response) {
 /** @param {unknown} error What `fetch` threw. */
 function asRequestError(error) {
   if (error instanceof RequestError) return error;
-  const { name, message } = error instanceof Error || error instanceof DOMException ? error : new Error(String(error));
+  const { name, message } = error instanceof Error ? error : new Error(String(error));
   return new RequestError(name === "TimeoutError" ? "timeout" : "network", message);
 }
 

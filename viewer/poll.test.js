@@ -15,7 +15,7 @@ async function polled(fetch) {
   const tell = (result) => {
     told = result;
   };
-  const poller = new Poller({ onProgress: () => {}, onAnswer: tell, onError: tell }, () => false);
+  const poller = new Poller({ onRequest: () => {}, onAnswer: tell, onError: tell }, () => false);
   poller.fetch = fetch;
   poller.reset("https://api.example.com/logs?executionId=exec-1");
   await poller.poll();
@@ -65,7 +65,7 @@ test("an error of a listener does not end the polls", async () => {
   const fail = () => {
     throw new Error("own error");
   };
-  const poller = new Poller({ onProgress: () => {}, onAnswer: fail, onError: fail }, () => false);
+  const poller = new Poller({ onRequest: () => {}, onAnswer: fail, onError: fail }, () => false);
   poller.fetch = async () => {
     requests += 1;
     return response(ANSWER);

@@ -5,7 +5,6 @@ import {
   ACTIVE_STATES,
   BAR_STATES,
   compare,
-  compareEvents,
   countOf,
   dateTimeFormat,
   decisiveJobs,
@@ -21,17 +20,15 @@ import {
   identityName,
   isBetweenWaves,
   jobLabel,
-  LAUNCH_RESULT_SOURCE,
   NO_STEPS,
   networksOf,
   networksText,
   progressOf,
   STAGES,
   STATES,
-  STATUS_LABELS,
-  sameFacts,
   stagesOf,
   statusLabel,
+  statusText,
   TIME_ZONE_TEXT,
   toCsv,
   toLabel,
@@ -68,7 +65,7 @@ function h(tag, attributes = {}, ...children) {
   const element = document.createElement(tag);
   for (const [name, value] of Object.entries(attributes)) {
     if (typeof value === "function") element.addEventListener(name.slice(2), value);
-    else if (value !== false && value !== null) element.setAttribute(name, value === true ? "" : visible(value));
+    else if (value !== false && value !== null) element.setAttribute(name, value === true ? "" : value);
   }
   element.append(...children.map((child) => (typeof child === "string" ? visible(child) : child)));
   return element;
@@ -112,7 +109,11 @@ function setTime(element, timestamp, text = formatLocal(timestamp)) {
  * @param {string} name The server's name. Empty for an error of the job.
  */
 function errorBox(error, name) {
-  const text = h("pre", { tabindex: "0", role: "group", "aria-label": `Error for ${name || "the job"}` }, error);
+  const text = h(
+    "pre",
+    { tabindex: "0", role: "group", "aria-label": visible(`Error for ${name || "the job"}`) },
+    error,
+  );
   const copyButton = button("Copy error", copy, { class: "small" });
   async function copy() {
     try {
@@ -159,7 +160,7 @@ function hintList({ isKnown, cause, firstStep, source }) {
 
 /** @param {string} identity Who started a job. */
 function startedBy(identity) {
-  return h("span", { class: "requester", title: identity }, `Started by: ${identityName(identity)}`);
+  return h("span", { class: "requester", title: visible(identity) }, `Started by: ${identityName(identity)}`);
 }
 
 /** @param {Resource} resource */
@@ -428,6 +429,7 @@ class Timeline {
     this.#render();
   }
 }
+
 // ---------------------------------------------------------------------------------------------------------------------
 // The view
 // ---------------------------------------------------------------------------------------------------------------------
@@ -448,8 +450,6 @@ export class View {
   #announced = new Set();
   /** @type {Map<string, ServerCard>} */
   #cards = new Map();
-  /** @type {Map<LogEntry, LogEntry>} Event → the launch result that reports the same fact. */
-  #results = new Map();
   #heading = h("h2", { tabindex: "-1" });
   #kind = h("span", { class: "kind" });
   #status = h("span", { class: "badge" });
@@ -614,6 +614,8 @@ export class View {
     this.#heading.focus();
     this.#poller.restart();
   }
+
+  /** Shows the last answer and the log. */
   render() {
     const answer = this.#poller.answer;
     setText(this.#heading, this.#id);
@@ -644,9 +646,7 @@ export class View {
   #renderSummary(answer) {
     this.#status.hidden = false;
     this.#status.dataset.state = answer.status;
-    const { IN_PROGRESS } = STATUS_LABELS;
-    const label = statusLabel(answer.status);
-    setText(this.#status, isBetweenWaves(answer) && label !== IN_PROGRESS ? `${label} so far` : label);
+    setText(this.#status, statusText(answer));
     this.#reason.hidden = !answer.statusReason;
     setText(this.#reason, answer.statusReason ?? "");
     this.#requester.hidden = !answer.requestedBy;
@@ -864,35 +864,36 @@ export class View {
       if (isMatch) serverCount += 1;
     }
     const isFiltered = Boolean(text || state || serverId);
-    const events = this.#poller.log.events.filter(
-      (event) =>
-        (!isFiltered || matchesServer(event.sourceServerId)) &&
-        (!text ||
-          matchesText(
-            event.message,
-            event.error,
-            event.serverName,
-            event.sourceServerId,
-            event.resourceId,
-            event.ec2InstanceId,
-            event.jobId,
-            event.source ?? null,
-            eventLabel(event),
-          )),
-    );
-    const senders = [...this.#poller.log.sources.keys()].filter((source) => source !== LAUNCH_RESULT_SOURCE);
-    const facts = sameFacts(this.#poller.log);
-    this.#results = new Map([...facts].map(([result, event]) => [event, result]));
-    const rows = new Set(events.map((event) => facts.get(event) ?? event));
-    const shows = { source: senders.length > 1, account: this.#poller.log.accounts.size > 1 };
-    this.#timeline.show([...rows].sort(compareEvents).reverse(), this.#results, shows);
+    /** @param {LogEntry} event */
+    const matches = (event) =>
+      (!isFiltered || matchesServer(event.sourceServerId)) &&
+      (!text ||
+        matchesText(
+          event.message,
+          event.error,
+          event.serverName,
+          event.sourceServerId,
+          event.resourceId,
+          event.ec2InstanceId,
+          event.jobId,
+          event.source ?? null,
+          eventLabel(event),
+        ));
+    const { log } = this.#poller;
+    const joined = new Set(log.results.values());
+    const events = log.events.filter((event) => {
+      const result = log.results.get(event);
+      return !joined.has(event) && (matches(event) || (result && matches(result)));
+    });
+    const shows = { source: log.senders.length > 1, account: log.accounts.size > 1 };
+    this.#timeline.show(events.reverse(), log.results, shows);
     const total = this.#poller.answer?.summary.totalServers ?? 0;
     const hasAll = !this.#poller.answer || hasAllServers(this.#poller.answer);
     const ofTotal = hasAll ? "" : ` of ${total.toLocaleString()}`;
     setText(this.#serversTitle, `Servers (${serverCount.toLocaleString()}${ofTotal})`);
     setText(this.#timelineTitle, `Timeline (${events.length.toLocaleString()})`);
-    const matches = `${formatCount(serverCount, hasAll ? "server" : "listed server")} and ${formatCount(events.length, "event")} match`;
-    setText(this.#matches, isFiltered ? matches : "");
+    const matchesLabel = `${formatCount(serverCount, hasAll ? "server" : "listed server")} and ${formatCount(events.length, "event")} match`;
+    setText(this.#matches, isFiltered ? matchesLabel : "");
   }
 
   /** Applies the filters after user input and announces the number of matches to screen readers. */
@@ -924,7 +925,7 @@ export class View {
       Network: event.resourceId,
       "Instance ID": event.ec2InstanceId,
       "Job ID": event.jobId,
-      Source: [event.source, this.#results.get(event)?.source].filter(Boolean).join(", "),
+      Source: [event.source, this.#poller.log.results.get(event)?.source].filter(Boolean).join(", "),
       Account: event.account,
       Region: event.region,
       Message: event.message,
@@ -966,6 +967,7 @@ export class View {
     );
   }
 
+  /** Shows the error of the last request, or hides the previous one. */
   renderError() {
     this.#banner.hidden = !this.#poller.error;
     const age = this.#poller.answeredAt ? ` The data shown is from ${formatLocal(this.#poller.answeredAt)}.` : "";
@@ -1036,12 +1038,12 @@ export class View {
       const others = added.length > 3 ? ` and ${added.length - 3} more` : "";
       return [`${toLabel(verb)}: ${added.slice(0, 3).join(", ")}${others}.`];
     });
-    if (texts.length) this.#assertive.textContent = texts.join(" ");
+    if (texts.length) this.#assertive.textContent = visible(texts.join(" "));
     this.#announced = new Set(groups.flatMap(({ verb, items }) => items.map((item) => keyOf(verb, item))));
     const { total, failed, text } = progressOf(answer);
     // The API can omit failed servers, so that their names are not announced.
     const failures = hasAllServers(answer) ? "" : `, ${failed.toLocaleString()} failed`;
-    if (total) setText(this.#polite, `${text}${failures}. ${STATUS_LABELS[answer.status] ?? ""}`);
+    if (total) setText(this.#polite, `${text}${failures}. ${statusText(answer)}`);
   }
 
   /** @param {"csv" | "json"} format */

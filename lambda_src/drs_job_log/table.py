@@ -208,13 +208,20 @@ class JobLogTable:
 
     def events_of_execution(self, execution_id: str) -> Iterator[JobLogEvent]:
         """Yield the events that are linked to an execution in the order of time, as ``events_of_job`` does."""
-        return self._query(**_linked_to(execution_id))
+        return self._query(
+            IndexName="ExecutionIdIndex",
+            KeyConditionExpression="ExecutionId = :id",
+            ExpressionAttributeValues={":id": {"S": execution_id}},
+        )
 
     def events_of_other_jobs(self, execution_id: str, job_id: str) -> Iterator[JobLogEvent]:
         """Yield the events of an execution without those of one of its jobs."""
-        query = _linked_to(execution_id)
-        query["ExpressionAttributeValues"][":job"] = {"S": storable(job_id)}
-        return self._query(FilterExpression="JobId <> :job", **query)
+        return self._query(
+            IndexName="ExecutionIdIndex",
+            KeyConditionExpression="ExecutionId = :id",
+            FilterExpression="JobId <> :job",
+            ExpressionAttributeValues={":id": {"S": execution_id}, ":job": {"S": storable(job_id)}},
+        )
 
     def new_events_of_execution(
         self, execution_id: str, since: datetime, known: Container[tuple[str, str]]
@@ -605,14 +612,6 @@ def without_servers(detail: Mapping[str, Any]) -> dict[str, Any]:
 def is_partition_key(value: str | None) -> bool:
     """Whether a value can be the partition key of the table or an index."""
     return value is not None and 0 < len(value.encode(errors="backslashreplace")) <= _MAX_KEY_BYTES
-
-
-def _linked_to(execution_id: str) -> dict[str, Any]:
-    return {
-        "IndexName": "ExecutionIdIndex",
-        "KeyConditionExpression": "ExecutionId = :id",
-        "ExpressionAttributeValues": {":id": {"S": execution_id}},
-    }
 
 
 def storable(value: Any, depth: int = 0) -> Any:

@@ -75,24 +75,28 @@ def address(recovery: Recovery) -> Iterator[str]:
 
 
 @pytest.fixture
-def context(browser: Browser) -> Iterator[BrowserContext]:
+def page_errors() -> list[str]:
+    """The errors of the pages. A test that causes one removes it."""
+    return []
+
+
+@pytest.fixture
+def context(browser: Browser, page_errors: list[str]) -> Iterator[BrowserContext]:
     """A browser context with the time zone of Berlin. An error of the page fails the test."""
-    errors: list[str] = []
     context = browser.new_context(timezone_id="Europe/Berlin", locale="en-GB")
-    context.on("weberror", lambda error: errors.append(str(error.error)))
+    context.on("weberror", lambda error: page_errors.append(str(error.error)))
     context.on(
         "console",
         # The browser logs each error response.
         lambda line: (
-            errors.append(line.text)
+            page_errors.append(line.text)
             if line.type == "error" and not line.text.startswith("Failed to load resource")
             else None
         ),
     )
-    context.viewer_errors = errors  # type: ignore[attr-defined] (a test of an error removes it)
     yield context
     context.close()
-    assert errors == []
+    assert page_errors == []
 
 
 class Viewer:

@@ -229,6 +229,7 @@ def test_wave_and_waves_to_come_are_shown_between_waves(
 
     launched(viewer, 3)
     expect(viewer.find("header .badge")).to_have_text("Completed so far")
+    expect(viewer.find("[aria-live=polite]")).to_have_text("3 of 3 servers launched. Completed so far")
     expect(viewer.find(".wave")).to_have_text("Wave 1 of 2")
     expect(viewer.find(".counts")).to_have_text("3 launched1 wave to come")
     bar = viewer.find(".bar")
@@ -695,7 +696,7 @@ def test_event_of_another_sender_with_the_same_event_id_does_not_hide_the_true_e
     viewer = open_viewer()
 
     rows = viewer.find(".row")
-    expect(rows).to_have_count(len(FAILED) + 1)
+    expect(rows).to_have_count(len(FAILED) + 2)
     expect(rows.locator(".source")).to_have_count(len(FAILED) + 2)
     expect(rows.filter(has_text="forged").locator(".source")).to_have_text("other.tool")
     true = rows.filter(has_text=FAILED[-2].message).filter(has_text="drs.job-log")
@@ -723,6 +724,16 @@ def test_launch_result_without_another_event_has_its_own_row(recovery: Recovery,
     recovery.happen(*FAILED, later, other_job)
 
     expect(open_viewer().find(".row")).to_have_count(len(FAILED) + 2)
+
+
+def test_launch_result_supports_no_event_of_another_sender(recovery: Recovery, open_viewer: Opener) -> None:
+    forged = replace(FAILED[-2], source="other.tool", is_foreign=True, error="forged")
+    recovery.happen(LAUNCH_RESULT, forged, *FAILED)
+
+    rows = open_viewer().find(".row").filter(has_text="Server launch failed")
+
+    expect(rows.locator(".source")).to_have_text(["aws.drs", "other.tool", "drs.job-log"])
+    expect(rows).to_have_count(3)
 
 
 def test_equal_names_of_two_accounts_are_told_apart(recovery: Recovery, open_viewer: Opener) -> None:
@@ -1271,7 +1282,7 @@ def test_sign_in_and_permission_are_distinguished(
 
 
 def test_error_of_the_viewer_is_logged_and_shown_as_such(
-    recovery: Recovery, open_viewer: Opener, context: BrowserContext
+    recovery: Recovery, open_viewer: Opener, page_errors: list[str]
 ) -> None:
     recovery.happen(*RUNNING[:6])
     viewer = open_viewer()
@@ -1291,7 +1302,7 @@ def test_error_of_the_viewer_is_logged_and_shown_as_such(
     polls = recovery.polls
     viewer.poll()
     assert recovery.polls == polls + 1
-    context.viewer_errors.clear()  # type: ignore[attr-defined]
+    page_errors.clear()
 
 
 def test_settled_execution_is_read_every_five_minutes_and_when_the_user_returns(

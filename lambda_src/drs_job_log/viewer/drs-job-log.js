@@ -2,11 +2,15 @@
 
 // viewer/model.js
 var OVERLAP_MS = 6e4;
+var LAUNCH_RESULT_SOURCE = "aws.drs";
+var SAME_FACT_MS = 5 * 6e4;
 var EventLog = class {
   /** @type {LogEntry[]} */
   events = [];
   /** @type {Map<string | null, LogEntry[]>} */
   byServer = /* @__PURE__ */ new Map();
+  /** @type {Map<LogEntry, LogEntry>} Event of a server → the launch result of DRS that reports the same fact. */
+  results = /* @__PURE__ */ new Map();
   /** @type {Map<string, number>} The number of events by source. */
   sources = /* @__PURE__ */ new Map();
   /** @type {Set<string>} */
@@ -40,7 +44,25 @@ var EventLog = class {
       if (events) events.push(entry);
       else this.byServer.set(entry.sourceServerId, [entry]);
     }
+    this.results = this.#findResults();
     return added.length;
+  }
+  /** The sources of events that are no launch results. */
+  get senders() {
+    return [...this.sources.keys()].filter((source) => source !== LAUNCH_RESULT_SOURCE);
+  }
+  /** Finds the launch results, which have no details. None of several senders, because one of them can forge events. */
+  #findResults() {
+    const results = /* @__PURE__ */ new Map();
+    if (this.senders.length > 1) return results;
+    for (const result of this.events) {
+      if (result.source !== LAUNCH_RESULT_SOURCE || !result.sourceServerId) continue;
+      const event = this.byServer.get(result.sourceServerId)?.find(
+        (one) => one.source !== LAUNCH_RESULT_SOURCE && one.jobId === result.jobId && one.eventType === result.eventType && Math.abs(Date.parse(one.timestamp) - Date.parse(result.timestamp)) <= SAME_FACT_MS && !results.has(one)
+      );
+      if (event) results.set(event, result);
+    }
+    return results;
   }
   /**
    * Returns the start time of the next incremental read. Null if the log is empty.
@@ -133,24 +155,6 @@ var EVENT_TYPE_PARTS = [
   [/_END$/, "_COMPLETED"],
   [/_FAIL$/, "_FAILED"]
 ];
-var LAUNCH_RESULT_SOURCE = "aws.drs";
-var SAME_FACT_MS = 5 * 6e4;
-function sameFacts(log) {
-  const found = /* @__PURE__ */ new Map();
-  const taken = /* @__PURE__ */ new Set();
-  const weight = (event) => log.sources.get(event.source ?? "") ?? 0;
-  for (const result of log.events) {
-    if (result.source !== LAUNCH_RESULT_SOURCE || !result.sourceServerId) continue;
-    const distance = (event2) => Math.abs(Date.parse(event2.timestamp) - Date.parse(result.timestamp));
-    const [event] = (log.byServer.get(result.sourceServerId) ?? []).filter(
-      (one) => one.source !== LAUNCH_RESULT_SOURCE && one.jobId === result.jobId && one.eventType === result.eventType && distance(one) <= SAME_FACT_MS && !taken.has(one)
-    ).sort((a, b) => weight(b) - weight(a) || distance(a) - distance(b));
-    if (!event) continue;
-    found.set(result, event);
-    taken.add(event);
-  }
-  return found;
-}
 function eventLabel({ eventType, resourceId, revision }) {
   const type = resourceId ? eventType.replace(/^SERVER_/, "NETWORK_") : eventType;
   const label = toLabel(EVENT_TYPE_PARTS.reduce((name, [part, replacement]) => name.replace(part, replacement), type));
@@ -278,6 +282,10 @@ function wavesOf({ waves = [], plannedWaves }) {
   const text = plannedWaves ? `Wave ${waves.length} of ${all}` : `Wave ${waves.length}`;
   return { text: all > 1 && waves.length ? text : "", toCome, share: waves.length ? toCome / all : 0 };
 }
+function statusText(answer) {
+  const label = statusLabel(answer.status);
+  return isBetweenWaves(answer) && answer.status !== "IN_PROGRESS" ? `${label} so far` : label;
+}
 function isBetweenWaves({ jobId, jobs, settled }) {
   return !jobId && !settled && jobs.length > 0 && jobs.every((job) => job.endedAt !== null);
 }
@@ -316,6 +324,8 @@ function secondsToNext(answer, failures, isHidden) {
   return isHidden ? Math.max(seconds, POLL_SECONDS_HIDDEN) : seconds;
 }
 var Poller = class {
+  /** @type {Fetch} Call `restart` or `restartSoon` to use another function at once. */
+  fetch = (url, options) => globalThis.fetch(url, options);
   log = new EventLog();
   /** @type {Answer | null} */
   answer = null;
@@ -329,8 +339,6 @@ var Poller = class {
   nextPollAt = 0;
   #listener;
   #isHidden;
-  /** @type {Fetch} */
-  #fetch = (url, options) => globalThis.fetch(url, options);
   /** @type {string | null} */
   #url = null;
   #controller = new AbortController();
@@ -349,13 +357,6 @@ var Poller = class {
   constructor(listener, isHidden) {
     this.#listener = listener;
     this.#isHidden = isHidden;
-  }
-  get fetch() {
-    return this.#fetch;
-  }
-  /** Replaces the function that sends requests. Call `restart` to use it at once. */
-  set fetch(value) {
-    this.#fetch = value;
   }
   /** True if the API rejected the request as invalid. A retry would give the same result. */
   get isInvalidRequest() {
@@ -398,7 +399,7 @@ var Poller = class {
     this.#requestedAt = Date.now();
     clearTimeout(this.#timer);
     const controller = this.#controller;
-    this.#listener.onProgress();
+    this.#listener.onRequest();
     let result;
     try {
       result = await this.#readNext(controller.signal);
@@ -480,7 +481,7 @@ var Poller = class {
   async #readPage(url, signal) {
     const cached = this.#cache.get(url);
     const headers = cached ? { "If-None-Match": cached.etag } : {};
-    const fetch = this.#fetch;
+    const { fetch } = this;
     const aborted = AbortSignal.any([signal, AbortSignal.timeout(TIMEOUT_MS)]);
     const rejected = new Promise((_, reject) => {
       aborted.addEventListener("abort", () => reject(aborted.reason));
@@ -513,7 +514,7 @@ async function readAnswer(response) {
 }
 function asRequestError(error) {
   if (error instanceof RequestError) return error;
-  const { name, message } = error instanceof Error || error instanceof DOMException ? error : new Error(String(error));
+  const { name, message } = error instanceof Error ? error : new Error(String(error));
   return new RequestError(name === "TimeoutError" ? "timeout" : "network", message);
 }
 async function readErrorMessage(response) {
@@ -536,7 +537,7 @@ function h(tag, attributes = {}, ...children) {
   const element = document.createElement(tag);
   for (const [name, value] of Object.entries(attributes)) {
     if (typeof value === "function") element.addEventListener(name.slice(2), value);
-    else if (value !== false && value !== null) element.setAttribute(name, value === true ? "" : visible(value));
+    else if (value !== false && value !== null) element.setAttribute(name, value === true ? "" : value);
   }
   element.append(...children.map((child) => typeof child === "string" ? visible(child) : child));
   return element;
@@ -554,7 +555,11 @@ function setTime(element, timestamp, text = formatLocal(timestamp)) {
   setText(element, text);
 }
 function errorBox(error, name) {
-  const text = h("pre", { tabindex: "0", role: "group", "aria-label": `Error for ${name || "the job"}` }, error);
+  const text = h(
+    "pre",
+    { tabindex: "0", role: "group", "aria-label": visible(`Error for ${name || "the job"}`) },
+    error
+  );
   const copyButton = button("Copy error", copy, { class: "small" });
   async function copy() {
     try {
@@ -586,7 +591,7 @@ function hintList({ isKnown, cause, firstStep, source }) {
   );
 }
 function startedBy(identity) {
-  return h("span", { class: "requester", title: identity }, `Started by: ${identityName(identity)}`);
+  return h("span", { class: "requester", title: visible(identity) }, `Started by: ${identityName(identity)}`);
 }
 function resourceItem({ resourceId, state, error, hint }) {
   return h(
@@ -845,8 +850,6 @@ var View = class {
   #announced = /* @__PURE__ */ new Set();
   /** @type {Map<string, ServerCard>} */
   #cards = /* @__PURE__ */ new Map();
-  /** @type {Map<LogEntry, LogEntry>} Event → the launch result that reports the same fact. */
-  #results = /* @__PURE__ */ new Map();
   #heading = h("h2", { tabindex: "-1" });
   #kind = h("span", { class: "kind" });
   #status = h("span", { class: "badge" });
@@ -1005,6 +1008,7 @@ var View = class {
     this.#heading.focus();
     this.#poller.restart();
   }
+  /** Shows the last answer and the log. */
   render() {
     const answer = this.#poller.answer;
     setText(this.#heading, this.#id);
@@ -1033,9 +1037,7 @@ var View = class {
   #renderSummary(answer) {
     this.#status.hidden = false;
     this.#status.dataset.state = answer.status;
-    const { IN_PROGRESS } = STATUS_LABELS;
-    const label = statusLabel(answer.status);
-    setText(this.#status, isBetweenWaves(answer) && label !== IN_PROGRESS ? `${label} so far` : label);
+    setText(this.#status, statusText(answer));
     this.#reason.hidden = !answer.statusReason;
     setText(this.#reason, answer.statusReason ?? "");
     this.#requester.hidden = !answer.requestedBy;
@@ -1064,15 +1066,15 @@ var View = class {
     this.#counts.replaceChildren(
       ...STATES.map((state) => ({ state, number: counts.get(state) ?? 0 })).filter(({ number }) => number).map(({ state, number }) => {
         const isCombined = !isComplete && state === "CONVERSION";
-        const label2 = isCombined ? "snapshot or conversion" : toLabel(state).toLowerCase();
-        return h("li", { "data-state": state }, h("b", {}, number.toLocaleString()), ` ${label2}`);
+        const label = isCombined ? "snapshot or conversion" : toLabel(state).toLowerCase();
+        return h("li", { "data-state": state }, h("b", {}, number.toLocaleString()), ` ${label}`);
       }),
       ...[
         { number: stalled, text: "stalled" },
         { number: withFailedAction, text: "with a failed post-launch action" }
       ].filter(({ number }) => number).map(({ number, text: text2 }) => {
-        const label2 = isComplete ? text2 : `listed ${text2}`;
-        return h("li", { class: "warning" }, h("b", {}, number.toLocaleString()), ` ${label2}`);
+        const label = isComplete ? text2 : `listed ${text2}`;
+        return h("li", { class: "warning" }, h("b", {}, number.toLocaleString()), ` ${label}`);
       }),
       ...toCome ? [h("li", {}, toCome)] : []
     );
@@ -1217,32 +1219,32 @@ var View = class {
       if (isMatch) serverCount += 1;
     }
     const isFiltered = Boolean(text || state || serverId);
-    const events = this.#poller.log.events.filter(
-      (event) => (!isFiltered || matchesServer(event.sourceServerId)) && (!text || matchesText(
-        event.message,
-        event.error,
-        event.serverName,
-        event.sourceServerId,
-        event.resourceId,
-        event.ec2InstanceId,
-        event.jobId,
-        event.source ?? null,
-        eventLabel(event)
-      ))
-    );
-    const senders = [...this.#poller.log.sources.keys()].filter((source) => source !== LAUNCH_RESULT_SOURCE);
-    const facts = sameFacts(this.#poller.log);
-    this.#results = new Map([...facts].map(([result, event]) => [event, result]));
-    const rows = new Set(events.map((event) => facts.get(event) ?? event));
-    const shows = { source: senders.length > 1, account: this.#poller.log.accounts.size > 1 };
-    this.#timeline.show([...rows].sort(compareEvents).reverse(), this.#results, shows);
+    const matches = (event) => (!isFiltered || matchesServer(event.sourceServerId)) && (!text || matchesText(
+      event.message,
+      event.error,
+      event.serverName,
+      event.sourceServerId,
+      event.resourceId,
+      event.ec2InstanceId,
+      event.jobId,
+      event.source ?? null,
+      eventLabel(event)
+    ));
+    const { log } = this.#poller;
+    const joined = new Set(log.results.values());
+    const events = log.events.filter((event) => {
+      const result = log.results.get(event);
+      return !joined.has(event) && (matches(event) || result && matches(result));
+    });
+    const shows = { source: log.senders.length > 1, account: log.accounts.size > 1 };
+    this.#timeline.show(events.reverse(), log.results, shows);
     const total = this.#poller.answer?.summary.totalServers ?? 0;
     const hasAll = !this.#poller.answer || hasAllServers(this.#poller.answer);
     const ofTotal = hasAll ? "" : ` of ${total.toLocaleString()}`;
     setText(this.#serversTitle, `Servers (${serverCount.toLocaleString()}${ofTotal})`);
     setText(this.#timelineTitle, `Timeline (${events.length.toLocaleString()})`);
-    const matches = `${formatCount(serverCount, hasAll ? "server" : "listed server")} and ${formatCount(events.length, "event")} match`;
-    setText(this.#matches, isFiltered ? matches : "");
+    const matchesLabel = `${formatCount(serverCount, hasAll ? "server" : "listed server")} and ${formatCount(events.length, "event")} match`;
+    setText(this.#matches, isFiltered ? matchesLabel : "");
   }
   /** Applies the filters after user input and announces the number of matches to screen readers. */
   #onFilter() {
@@ -1270,7 +1272,7 @@ var View = class {
       Network: event.resourceId,
       "Instance ID": event.ec2InstanceId,
       "Job ID": event.jobId,
-      Source: [event.source, this.#results.get(event)?.source].filter(Boolean).join(", "),
+      Source: [event.source, this.#poller.log.results.get(event)?.source].filter(Boolean).join(", "),
       Account: event.account,
       Region: event.region,
       Message: event.message,
@@ -1309,6 +1311,7 @@ var View = class {
       "The viewer has an error, and this page can be incomplete. The console of the browser has the details. Reload the page."
     );
   }
+  /** Shows the error of the last request, or hides the previous one. */
   renderError() {
     this.#banner.hidden = !this.#poller.error;
     const age = this.#poller.answeredAt ? ` The data shown is from ${formatLocal(this.#poller.answeredAt)}.` : "";
@@ -1372,11 +1375,11 @@ var View = class {
       const others = added.length > 3 ? ` and ${added.length - 3} more` : "";
       return [`${toLabel(verb)}: ${added.slice(0, 3).join(", ")}${others}.`];
     });
-    if (texts.length) this.#assertive.textContent = texts.join(" ");
+    if (texts.length) this.#assertive.textContent = visible(texts.join(" "));
     this.#announced = new Set(groups.flatMap(({ verb, items }) => items.map((item) => keyOf(verb, item))));
     const { total, failed, text } = progressOf(answer);
     const failures = hasAllServers(answer) ? "" : `, ${failed.toLocaleString()} failed`;
-    if (total) setText(this.#polite, `${text}${failures}. ${STATUS_LABELS[answer.status] ?? ""}`);
+    if (total) setText(this.#polite, `${text}${failures}. ${statusText(answer)}`);
   }
   /** @param {"csv" | "json"} format */
   async #download(format) {
@@ -1407,7 +1410,7 @@ var DrsJobLog = class extends HTMLElement {
   static observedAttributes = ["execution-id", "job-id", "api-url"];
   #poller = new Poller(
     {
-      onProgress: () => this.#view.renderConnection(),
+      onRequest: () => this.#view.renderConnection(),
       onAnswer: (answer) => this.#onAnswer(answer),
       onError: (error) => this.#onError(error)
     },
