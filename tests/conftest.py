@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
+import botocore.session
 import pytest
 import xdist.scheduler
 from hypothesis import settings
@@ -20,6 +22,9 @@ if TYPE_CHECKING:
 
 settings.register_profile("tests", max_examples=EXAMPLES, deadline=None)  # these machines are shared
 settings.load_profile("tests")
+
+# A session loads the service models again, which takes longer than most tests. The sessions of all tests share them.
+botocore.session.create_loader = cache(botocore.session.create_loader)
 
 # The files that apply the module first, since they wait for applies and schedules most of the time. Then the files that
 # need the CPU, the longest first, so that none of them ends last.

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 # The provider sometimes repeats a request that succeeded, which is no error of the module.
 _APPLY_ATTEMPTS: Final = 3
 
-_GET_ATTEMPTS: Final = 5
+_GET_ATTEMPTS: Final = 10
 
 _serialize = TypeSerializer().serialize
 _deserialize = TypeDeserializer().deserialize

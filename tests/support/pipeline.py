@@ -93,6 +93,8 @@ class Pipeline:
         """Make a pass of the collector, and store its events."""
         self.now += after
         result = self.collector.collect(PassRequest(), self.now)
+        # Threads put the events of a pass in any order.
+        self.queue.sort(key=lambda body: str(json.loads(body)["detail"]["logDateTime"]))
         self.deliver()
         return result
 

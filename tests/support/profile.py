@@ -1,8 +1,8 @@
 """How thorough the tests are, from the environment variable ``TEST_PROFILE``.
 
 ``check``: few Hypothesis examples, for ``make check``. ``short``, the default: half of the examples, and 2,000 events
-in each load test. ``full``: 10,000 events in each load test, as ``.ci/run`` sets it. ``short`` and ``full`` inject the
-same kinds of faults at the same rates, and assert that each kind occurred.
+in each load test. ``full``: 10,000 events in each load test, as the weekly run of CI sets it. ``short`` and ``full``
+inject the same kinds of faults at the same rates, and assert that each kind occurred.
 """
 
 from __future__ import annotations

@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
     from tests.unit.conftest import Subscriber
 
+pytestmark = pytest.mark.slow  # together half a minute
+
 MINUTE: Final = timedelta(minutes=1)
 SECOND: Final = timedelta(seconds=1)
 NETWORK: Final = "sn-1234567890abcdef0"

@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 
     from tests.support.scripts import Script
 
+pytestmark = pytest.mark.slow  # together half a minute
+
 NOW = datetime.now(UTC)
 SERVERS = [scripts.server_id(number) for number in range(6)]
 GOOD = scripts.launch(SERVERS[:2])

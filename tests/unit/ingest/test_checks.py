@@ -30,7 +30,10 @@ if TYPE_CHECKING:
 
     from tests.unit.conftest import Subscriber
 
-pytestmark = pytest.mark.filterwarnings("ignore:No application metrics to publish")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:No application metrics to publish"),
+    pytest.mark.slow,  # together a quarter of a minute
+]
 
 ONE, TWO, THREE, FOUR = (server_id(number) for number in range(1, 5))
 MINUTE = timedelta(minutes=1)
