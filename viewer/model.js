@@ -1,7 +1,9 @@
 /**
- * What the viewer shows: the types of the API's answers, the log, labels, formats and counts. No function depends on the
- * page or sends a request.
+ * What the viewer shows: the types of the API's answers, the log, labels and counts. No function depends on the page or
+ * sends a request.
  */
+
+import { toIsoTime } from "./time.js";
 
 // ---------------------------------------------------------------------------------------------------------------------
 // Types: the API's answers (docs/openapi.yaml)
@@ -119,7 +121,8 @@
  *   of the API return neither waves nor their planned number.
  * @property {number | null} [plannedWaves] Null if it is not known.
  * @property {string | null} nextToken Null on the last page.
- * @property {string} [readAt] When the API read the log. Earlier versions of the API do not return it.
+ * @property {string} [readAt] When the API read the log. Earlier versions of the API return neither this nor `now`.
+ * @property {string} [now] The time of the answer.
  * @property {boolean} [truncated] True if the API shortened `servers` or `jobs`, because the answer was too large.
  */
 
@@ -242,7 +245,7 @@ export function compare(a, b) {
   return a < b ? -1 : a > b ? 1 : 0;
 }
 
-/** @type {(keyof LogEntry)[]} */
+/** @type {(keyof LogEntry)[]} In addition to the time in the selected time zone. */
 const CSV_COLUMNS = [
   "timestamp",
   "eventType",
@@ -273,13 +276,12 @@ export function toCsv(events) {
     const text = String(value ?? "");
     return `"${(/^\s*[=+\-@＝＋－＠\t\r\n]/.test(text) ? `'${text}` : text).replaceAll('"', '""')}"`;
   };
-  return [CSV_COLUMNS, ...events.map((event) => CSV_COLUMNS.map((column) => event[column]))]
-    .map((row) => `${row.map(cell).join(",")}\r\n`)
-    .join("");
+  const rows = events.map((event) => [toIsoTime(event.timestamp), ...CSV_COLUMNS.map((column) => event[column])]);
+  return [["time", ...CSV_COLUMNS], ...rows].map((row) => `${row.map(cell).join(",")}\r\n`).join("");
 }
 
 // ---------------------------------------------------------------------------------------------------------------------
-// Labels and formats
+// Labels
 // ---------------------------------------------------------------------------------------------------------------------
 
 /** @type {State[]} The sort order of the server list. */
@@ -386,36 +388,6 @@ export function jobLabel({ initiatedBy, jobType, isDrill, resources }) {
   if (initiatedBy) return toLabel(initiatedBy);
   if (resources.length) return "Network recovery";
   return isDrill === null ? "" : isDrill ? "Drill" : "Recovery";
-}
-
-/** @param {number} milliseconds */
-export function formatDuration(milliseconds) {
-  const seconds = Math.max(0, Math.floor(milliseconds / 1000));
-  const [hours, minutes] = [Math.floor(seconds / 3600), Math.floor(seconds / 60) % 60];
-  if (hours) return `${hours} h ${minutes} min`;
-  return minutes ? `${minutes} min ${seconds % 60} s` : `${seconds} s`;
-}
-
-const timeFormat = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", second: "2-digit" });
-export const dateTimeFormat = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium" });
-
-const { timeZone } = timeFormat.resolvedOptions();
-export const TIME_ZONE_TEXT =
-  timeZone === "UTC" ? "Times are in UTC." : `Times are in the ${timeZone} time zone. Hover over a time to see UTC.`;
-
-/**
- * Formats a time in the browser's time zone. The date is omitted for times of the current day.
- *
- * @param {string | number} timestamp
- */
-export function formatLocal(timestamp) {
-  const time = new Date(timestamp);
-  return (time.toDateString() === new Date().toDateString() ? timeFormat : dateTimeFormat).format(time);
-}
-
-/** @param {string} timestamp */
-export function formatUtc(timestamp) {
-  return `${timestamp.slice(0, 23).replace("T", " ")} UTC`;
 }
 
 /**

@@ -82,7 +82,7 @@ export class Poller {
   log = new EventLog();
   /** @type {Answer | null} */
   answer = null;
-  /** The time of the last answer, in milliseconds since the epoch. */
+  /** The time of the last answer, in milliseconds since the epoch, of the clock of the API. */
   answeredAt = 0;
   answerCount = 0;
   /** @type {RequestError | null} The error of the last request. */
@@ -99,6 +99,8 @@ export class Poller {
   #timer = 0;
   #failures = 0;
   #requestedAt = 0;
+  /** How far the clock of this computer is behind that of the API, in milliseconds. */
+  #clockOffset = 0;
   /** @type {string | null} The start time of incremental reads. It changes only if the log gets a new event. */
   #since = null;
   /** @type {Map<string, { etag: string, answer: Answer }>} By URL: the last answer since the log got a new event. */
@@ -111,6 +113,11 @@ export class Poller {
   constructor(listener, isHidden) {
     this.#listener = listener;
     this.#isHidden = isHidden;
+  }
+
+  /** The current time of the API, in milliseconds since the epoch. The clock of this computer can be wrong. */
+  get now() {
+    return Date.now() + this.#clockOffset;
   }
 
   /** True if the API rejected the request as invalid. A retry would give the same result. */
@@ -203,7 +210,9 @@ export class Poller {
     this.answerCount += 1;
     this.#failures = 0;
     this.error = null;
-    this.answeredAt = Date.now();
+    // An unchanged answer has the time at which the API sent it first.
+    if (answer.now && answer !== this.answer) this.#clockOffset = Date.parse(answer.now) - Date.now();
+    this.answeredAt = this.now;
     this.answer = answer;
     if (this.log.add(answer.logs)) {
       this.#since = this.log.since(answer.readAt);
@@ -213,7 +222,7 @@ export class Poller {
 
   /** @param {RequestError} error */
   #keepError(error) {
-    this.failingSince = this.#failures ? this.failingSince : Date.now();
+    this.failingSince = this.#failures ? this.failingSince : this.now;
     this.#failures += 1;
     this.error = error;
   }

@@ -6,14 +6,10 @@ import {
   BAR_STATES,
   compare,
   countOf,
-  dateTimeFormat,
   decisiveJobs,
   displayName,
   eventLabel,
   formatCount,
-  formatDuration,
-  formatLocal,
-  formatUtc,
   goalOf,
   hasAllServers,
   hasWarning,
@@ -29,12 +25,12 @@ import {
   stagesOf,
   statusLabel,
   statusText,
-  TIME_ZONE_TEXT,
   toCsv,
   toLabel,
   WARNINGS,
   wavesOf,
 } from "./model.js";
+import { formatDuration, formatTime, formatUtc, onTimeZone, selectTimeZone, TIME_ZONES, timeZone } from "./time.js";
 
 /** @import { Answer, Hint, Job, LogEntry, Resource, Server, State } from "./model.js" */
 /** @import { Poller, RequestError } from "./poll.js" */
@@ -94,12 +90,11 @@ function setText(element, text) {
 /**
  * @param {HTMLTimeElement} element
  * @param {string} timestamp
- * @param {string} text
  */
-function setTime(element, timestamp, text = formatLocal(timestamp)) {
+function setTime(element, timestamp) {
   element.dateTime = timestamp;
   element.title = formatUtc(timestamp);
-  setText(element, text);
+  setText(element, formatTime(timestamp));
 }
 
 /**
@@ -310,7 +305,8 @@ class Timeline {
   }
 
   get #rowHeight() {
-    return parseFloat(getComputedStyle(this.element).getPropertyValue("--row")) || 40;
+    const rem = parseFloat(getComputedStyle(document.documentElement).fontSize);
+    return parseFloat(getComputedStyle(this.element).getPropertyValue("--row")) * rem || 40;
   }
 
   /**
@@ -377,7 +373,7 @@ class Timeline {
   /** @param {LogEntry} event */
   #createRow(event) {
     const time = h("time");
-    setTime(time, event.timestamp, this.#isPrinting ? formatUtc(event.timestamp) : undefined);
+    setTime(time, event.timestamp);
     const mark = /FAIL/.test(event.eventType) ? " failure" : WARNINGS.has(event.eventType) ? " warning" : "";
     return h(
       "li",
@@ -496,6 +492,11 @@ export class View {
     ...STATES.map((state) => h("option", { value: state }, toLabel(state))),
   );
   #serverFilter = h("select", { onchange: () => this.#onFilter() }, h("option", { value: "" }, "All servers"));
+  #timeZone = h(
+    "select",
+    { onchange: () => selectTimeZone(this.#timeZone.value) },
+    ...TIME_ZONES.map((name) => h("option", {}, name)),
+  );
   #matches = h("p", { class: "muted" });
   #polite = h("p", { class: "hidden", "aria-live": "polite" });
   #assertive = h("p", { class: "hidden", "aria-live": "assertive" });
@@ -523,14 +524,7 @@ export class View {
       this.#matches,
     ),
     this.#serverSection,
-    h(
-      "section",
-      { "aria-label": "Timeline" },
-      this.#timelineTitle,
-      h("p", { class: "muted zone" }, TIME_ZONE_TEXT),
-      this.#sources,
-      this.#timeline.element,
-    ),
+    h("section", { "aria-label": "Timeline" }, this.#timelineTitle, this.#sources, this.#timeline.element),
     h(
       "p",
       { class: "downloads" },
@@ -562,6 +556,7 @@ export class View {
           this.#requester,
           this.#connection,
           button("Refresh", () => this.#poller.poll(), { class: "small quiet refresh" }),
+          h("label", { class: "zone" }, "Time zone", this.#timeZone),
           this.#reason,
         ),
         this.#banner,
@@ -577,10 +572,23 @@ export class View {
 
   connect() {
     this.#resizeObserver.observe(this.#timeline.element);
+    this.#stopTimeZone = onTimeZone(() => this.#showTimes());
+    this.#showTimes();
   }
 
   disconnect() {
     this.#resizeObserver.disconnect();
+    this.#stopTimeZone();
+  }
+
+  #stopTimeZone = () => {};
+
+  /** Shows all times in the selected time zone. */
+  #showTimes() {
+    this.#timeZone.value = timeZone();
+    for (const element of this.#root.querySelectorAll("time")) setTime(element, element.dateTime);
+    if (this.#poller.error) this.renderError();
+    this.renderConnection();
   }
 
   #resizeObserver = new ResizeObserver(() => this.#timeline.resize());
@@ -741,7 +749,7 @@ export class View {
           ...(job.resources.length ? [networksText(job.resources, answer.truncated)] : []),
         ];
         const start = h("time");
-        setTime(start, job.startedAt, dateTimeFormat.format(new Date(job.startedAt)));
+        setTime(start, job.startedAt);
         const item = h(
           "li",
           {},
@@ -948,7 +956,7 @@ export class View {
   tick() {
     this.renderConnection();
     if (!this.#poller.answer?.jobs.length || document.hidden) return;
-    const now = Date.now();
+    const { now } = this.#poller;
     const jobs = decisiveJobs(this.#poller.answer);
     const starts = jobs.map((job) => Date.parse(job.startedAt));
     const isOver = !isBetweenWaves(this.#poller.answer);
@@ -970,7 +978,7 @@ export class View {
   /** Shows the error of the last request, or hides the previous one. */
   renderError() {
     this.#banner.hidden = !this.#poller.error;
-    const age = this.#poller.answeredAt ? ` The data shown is from ${formatLocal(this.#poller.answeredAt)}.` : "";
+    const age = this.#poller.answeredAt ? ` The data shown is from ${formatTime(this.#poller.answeredAt)}.` : "";
     if (this.#poller.error) setText(this.#errorText, `${this.#describeError(this.#poller.error)}${age}`);
     if (!this.#poller.answer) setText(this.#empty, this.#emptyText());
   }
@@ -989,7 +997,7 @@ export class View {
     else if (isBetweenWaves(this.#poller.answer)) text = "All known jobs have ended. Another wave can follow.";
     else if (["IN_PROGRESS", "NO_EVENTS"].includes(status)) text = "Live.";
     else text = "The job has ended. Late events are possible.";
-    setText(this.#connection, `${text} Last updated at ${formatLocal(this.#poller.answeredAt)}.`);
+    setText(this.#connection, `${text} Last updated at ${formatTime(this.#poller.answeredAt)}.`);
   }
 
   /** @param {RequestError} error */
@@ -1008,7 +1016,7 @@ export class View {
       "invalid-answer": "the response is no answer of the API. Verify the URL of the API",
       api: `${status}: ${message}`,
     };
-    return `Requests to the API have failed since ${formatLocal(this.#poller.failingSince)}: ${causes[kind]}.`;
+    return `Requests to the API have failed since ${formatTime(this.#poller.failingSince)}: ${causes[kind]}.`;
   }
 
   /**

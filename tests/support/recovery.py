@@ -28,9 +28,12 @@ class Recovery:
     ----------
     api
         The module ``drs_job_log.api.handler``. It reads its environment when it is imported.
+    now
+        The time of the API. A test advances it.
     """
 
-    def __init__(self, api: ModuleType) -> None:
+    def __init__(self, api: ModuleType, now: datetime) -> None:
+        self.now = now
         self._events: dict[tuple[str, str], JobLogEvent] = {}
         self.gateway = Gateway(lambda event: api.lambda_handler(event, CONTEXT))
 

@@ -31,7 +31,8 @@ SIZES: Final = {"desktop": ({"width": 1440, "height": 1000}, "light"), "phone": 
 def recovery() -> Recovery:
     """Return an execution of two waves: the first is complete; in the second, one server failed and one launches."""
     api = cold_start("api")
-    recovery = Recovery(api)
+    recovery = Recovery(api, NOW)
+    api._now = lambda: recovery.now
     api.logs._table = recovery
     servers = [scripts.server_id(0x51D6B65C7339 + 7919 * number) for number in range(len(NAMES))]
     names = dict(zip(servers, NAMES, strict=True))

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 NAMES = ["prod-web-01", "prod-db-01", "prod-app-01"]
 SERVERS = [scripts.server_id(number) for number in range(len(NAMES))]
-NOW = datetime.now(UTC)
+NOW = datetime(2026, 11, 24, 13, 0, tzinfo=UTC)  # 14:00 in Berlin
 
 
 def events_of(
@@ -61,7 +61,8 @@ def steps(events: Sequence[JobLogEvent], server: str) -> list[JobLogEvent]:
 
 @pytest.fixture
 def recovery(monkeypatch: pytest.MonkeyPatch) -> Recovery:
-    recovery = Recovery(api)
+    recovery = Recovery(api, NOW)
+    monkeypatch.setattr(api, "_now", lambda: recovery.now)
     monkeypatch.setattr(api, "logs", EventLogCache(recovery))
     monkeypatch.setattr(api, "executions_table", None)
     return recovery
@@ -115,6 +116,7 @@ class Viewer:
         return self.page.locator(selector)
 
     def move_on(self, seconds: float) -> None:
+        self._recovery.now += timedelta(seconds=seconds)
         self.page.clock.run_for(seconds * 1000)
 
     def seconds_to_poll(self) -> int:

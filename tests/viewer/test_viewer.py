@@ -5,7 +5,7 @@ import io
 import json
 import re
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -334,7 +334,8 @@ def test_download_has_the_time_of_its_own_read(recovery: Recovery, open_viewer: 
     recovery.happen(*RUNNING[:6])
     viewer = open_viewer()
     viewer.poll(10)  # the last one is a full read
-    before = format_time(datetime.now(UTC))
+    before = format_time(recovery.now)
+    recovery.now += timedelta(seconds=1)
 
     with viewer.page.expect_download() as download:
         viewer.find(".downloads button:has-text('JSON')").click()
@@ -561,7 +562,7 @@ def test_cleanup_keeps_the_result_of_the_launch(recovery: Recovery, open_viewer:
     expect(viewer.find(".elapsed")).to_have_text(re.compile(r"^13 min \d+ s$"))  # of the recovery
     card = viewer.find(f".server:has-text('{NAMES[0]}')")
     expect(card.locator(".badge")).to_have_text("Launched")
-    expect(card.locator(".note")).to_have_text(re.compile(r"^Terminated at \d\d:\d\d:\d\d$"))
+    expect(card.locator(".note")).to_have_text(re.compile(r"^Terminated at 2026-11-24 1\d:\d\d:\d\d$"))
     assert card.locator(".note time").get_attribute("datetime") == format_time(cleanup[-1].timestamp)
     expect(viewer.find(".server .error pre")).to_have_text(ERROR)
 
@@ -592,7 +593,7 @@ def test_stalled_server_is_marked_until_it_continues(recovery: Recovery, open_vi
 
     card = viewer.find(f".server:has-text('{SERVERS[1]}')")
     expect(viewer.find(".server").first).to_contain_text(SERVERS[1])
-    expect(card.locator(".note")).to_have_text(re.compile(r"^Stalled since \d\d:\d\d:\d\d$"))
+    expect(card.locator(".note")).to_have_text(re.compile(r"^Stalled since 2026-11-24 1\d:\d\d:\d\d$"))
     expect(card.locator(".badge")).to_have_text("Snapshot, stalled")
     expect(card.locator(".stages .stalled")).to_have_count(1)
     expect(viewer.find(".counts")).to_contain_text("1 stalled")
@@ -804,11 +805,11 @@ def test_event_in_the_future_does_not_hide_later_events(recovery: Recovery, open
     viewer = open_viewer()
     expect(viewer.find(".row")).to_have_count(2)
     viewer.page.clock.set_system_time(NOW + timedelta(days=2))  # the clock of the browser does not matter
-    recovery.happen(derived("CONVERSION_STARTED", NOW - datetime.now(UTC), sourceServerID=SERVERS[1]))
+    recovery.happen(derived("CONVERSION_STARTED", NOW - recovery.now, sourceServerID=SERVERS[1]))
 
     viewer.poll()
 
-    before_read = format_time(datetime.now(UTC) - timedelta(seconds=60))
+    before_read = format_time(recovery.now - timedelta(seconds=60))
     assert format_time(NOW - timedelta(seconds=60)) < recovery.gateway.asked[-1]["since"] < before_read
     expect(viewer.find(".row")).to_have_count(3)
 
@@ -1637,16 +1638,46 @@ def test_filters_select_servers_and_events_by_text_state_and_server(recovery: Re
     assert len(cards(viewer)) == 3
 
 
-def test_times_are_local_with_utc_as_tooltip(recovery: Recovery, open_viewer: Opener) -> None:
-    recovery.happen(*FINISHED)
+def test_all_times_have_a_date_and_the_selected_time_zone(recovery: Recovery, open_viewer: Opener) -> None:
+    """The execution started yesterday, and ended after midnight."""
+    recovery.happen(*events_of(scripts.launch(SERVERS), ago=timedelta(hours=14, minutes=10)))
     viewer = open_viewer()
-    last = FINISHED[-1].timestamp
+    launched(viewer, 3)
 
-    time = viewer.find(".row time").first
+    def times() -> set[str]:
+        viewer.find(".timeline").evaluate("element => (element.scrollTop = element.scrollHeight)")
+        return set(viewer.find("time").all_text_contents())
 
-    assert time.get_attribute("title") == f"{last:%Y-%m-%d %H:%M:%S.%f}"[:-3] + " UTC"
-    berlin = viewer.page.evaluate("at => new Date(at).toLocaleTimeString()", last.isoformat())
-    assert time.inner_text().endswith(berlin)
+    assert {time[:13] for time in times()} == {"2026-11-23 23", "2026-11-24 00"}
+    first = viewer.find(".row time").last
+    assert first.get_attribute("title") == f"{first.get_attribute('datetime')[:23].replace('T', ' ')} UTC"  # type: ignore[index]
+    expect(viewer.find(".connection")).to_contain_text("2026-11-24 14:00:0")
+    viewer.page.get_by_label("Time zone").select_option("UTC")
+
+    assert {time[:13] for time in times()} == {"2026-11-23 22", "2026-11-23 23"}
+    expect(viewer.find(".connection")).to_contain_text("2026-11-24 13:00:0")
+    viewer.poll()
+    assert {time[:10] for time in times()} == {"2026-11-23"}
+    again = open_viewer()
+    expect(again.page.get_by_label("Time zone")).to_have_value("UTC")
+    with again.page.expect_download() as download:
+        again.find(".downloads button:has-text('CSV')").click()
+    (row, *_) = csv.DictReader(io.StringIO(Path(download.value.path()).read_text()[1:], newline=""))
+    assert row["time"] == row["timestamp"].replace("Z", "+00:00")
+
+
+def test_a_wrong_clock_of_the_browser_changes_no_duration(recovery: Recovery, open_viewer: Opener) -> None:
+    recovery.happen(*RUNNING[:6])
+    viewer = open_viewer()
+    expect(viewer.find(".elapsed")).to_have_text(re.compile("min"))
+    durations = viewer.find(".elapsed, .when .muted").all_text_contents()
+    recovery.now = NOW
+    viewer.page.clock.set_system_time(NOW - timedelta(days=1, hours=3))
+
+    viewer.page.reload()
+
+    expect(viewer.find(".elapsed, .when .muted")).to_have_text(durations)
+    expect(viewer.find(".connection")).to_have_text("Live. Last updated at 2026-11-24 14:00:00.")
 
 
 def test_only_visible_rows_of_five_thousand_events_exist(recovery: Recovery, open_viewer: Opener) -> None:
@@ -1708,7 +1739,11 @@ def test_download_contains_the_full_log(recovery: Recovery, open_viewer: Opener,
         rows = list(csv.DictReader(io.StringIO(text[1:], newline="")))
         assert [row["eventId"] for row in rows] == ids
         log = "fetch('/executions/exec-1/logs').then(response => response.json())"
-        assert set(rows[0]) == viewer.page.evaluate(log)["logs"][0].keys()
+        assert set(rows[0]) == {"time"} | viewer.page.evaluate(log)["logs"][0].keys()
+        assert [datetime.fromisoformat(row["time"]) for row in rows] == [
+            datetime.fromisoformat(row["timestamp"]) for row in rows
+        ]
+        assert rows[0]["time"].endswith("+01:00")
         assert rows[-1]["message"] == '\'=HYPERLINK("x"),\n"quoted"'  # no formula
 
 
@@ -1722,7 +1757,7 @@ def test_print_view_contains_every_event(recovery: Recovery, open_viewer: Opener
     assert viewer.find(".row").count() == 301
     expect(viewer.find(".row pre")).to_have_text(ERROR)
     times = viewer.find(".row time").all_text_contents()
-    assert times[-1] == f"{many(1)[0].timestamp:%Y-%m-%d %H:%M:%S.%f}"[:-3] + " UTC"
+    assert times[-1] == f"{many(1)[0].timestamp + timedelta(hours=1):%Y-%m-%d %H:%M:%S}"
     expect(viewer.find(".filters")).to_be_hidden()
     viewer.page.emulate_media(media="screen")
     viewer.page.evaluate("dispatchEvent(new Event('afterprint'))")

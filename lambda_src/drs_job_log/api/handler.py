@@ -90,7 +90,7 @@ def _answer_from_log(
     logger.info(
         "Log requested", api_request_id=_request_id(event), resource_kind=request.resource_kind, resource_id=id_
     )
-    now = datetime.now(UTC)
+    now = _now()
     if request.resource_kind == "execution":
         return log_response(headers, get_execution(id_, request.query, now))
     log = logs.of_job(id_, now)
@@ -105,12 +105,16 @@ def _answer_from_history(
     route = event["routeKey"]
     logger.info("History requested", api_request_id=_request_id(event), route=route, parameters={**query, **path})
     try:
-        return list_response(headers, HISTORY_ROUTES[route](path, query, datetime.now(UTC)))
+        return list_response(headers, HISTORY_ROUTES[route](path, query, _now()))
     except ClientError as error:
         if not _is_missing_index(error):
             raise
         logger.exception("Index missing")
         return error_response(503, _MISSING_INDEX, retry_after=_INDEX_RETRY_SECONDS)
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
 
 
 def _request_id(event: Mapping[str, Any]) -> str | None:

@@ -1,5 +1,55 @@
 // @ts-nocheck: generated from the folder viewer by `make package`. Do not edit.
 
+// viewer/time.js
+var STORAGE_KEY = "drs-job-log-time-zone";
+var LOCAL = new Intl.DateTimeFormat().resolvedOptions().timeZone;
+var TIME_ZONES = [.../* @__PURE__ */ new Set([LOCAL, "UTC"])];
+var listeners = /* @__PURE__ */ new Set();
+var format = formatOf(storedZone());
+function formatOf(timeZone2) {
+  return new Intl.DateTimeFormat("sv-SE", { dateStyle: "short", timeStyle: "medium", timeZone: timeZone2 });
+}
+function storedZone() {
+  try {
+    return localStorage.getItem(STORAGE_KEY) === "UTC" ? "UTC" : LOCAL;
+  } catch {
+    return LOCAL;
+  }
+}
+function timeZone() {
+  return format.resolvedOptions().timeZone;
+}
+function selectTimeZone(name) {
+  format = formatOf(name);
+  try {
+    localStorage.setItem(STORAGE_KEY, name === "UTC" ? "UTC" : "local");
+  } catch {
+  }
+  for (const listener of listeners) listener();
+}
+function onTimeZone(listener) {
+  listeners.add(listener);
+  return () => listeners.delete(listener);
+}
+function formatTime(timestamp) {
+  return format.format(new Date(timestamp));
+}
+function toIsoTime(timestamp) {
+  const time = new Date(timestamp);
+  const offset = new Intl.DateTimeFormat("en", { timeZone: timeZone(), timeZoneName: "longOffset" }).formatToParts(time).find((part) => part.type === "timeZoneName")?.value.slice("GMT".length);
+  const [, fraction = ""] = /(\.\d+)?Z$/.exec(timestamp) ?? [];
+  return `${formatTime(timestamp).replace(" ", "T")}${fraction}${offset || "+00:00"}`;
+}
+function formatUtc(timestamp) {
+  return `${timestamp.slice(0, 23).replace("T", " ")} UTC`;
+}
+function formatDuration(milliseconds) {
+  const seconds = Math.max(0, Math.floor(milliseconds / 1e3));
+  const [hours, minutes] = [Math.floor(seconds / 3600), Math.floor(seconds / 60) % 60];
+  if (hours) return `${hours} h ${minutes} min`;
+  return minutes ? `${minutes} min ${seconds % 60} s` : `${seconds} s`;
+}
+
 // viewer/model.js
 var OVERLAP_MS = 6e4;
 var LAUNCH_RESULT_SOURCE = "aws.drs";
@@ -103,7 +153,8 @@ function toCsv(events) {
     const text = String(value ?? "");
     return `"${(/^\s*[=+\-@＝＋－＠\t\r\n]/.test(text) ? `'${text}` : text).replaceAll('"', '""')}"`;
   };
-  return [CSV_COLUMNS, ...events.map((event) => CSV_COLUMNS.map((column) => event[column]))].map((row) => `${row.map(cell).join(",")}\r
+  const rows = events.map((event) => [toIsoTime(event.timestamp), ...CSV_COLUMNS.map((column) => event[column])]);
+  return [["time", ...CSV_COLUMNS], ...rows].map((row) => `${row.map(cell).join(",")}\r
 `).join("");
 }
 var STATES = [
@@ -179,23 +230,6 @@ function jobLabel({ initiatedBy, jobType, isDrill, resources }) {
   if (initiatedBy) return toLabel(initiatedBy);
   if (resources.length) return "Network recovery";
   return isDrill === null ? "" : isDrill ? "Drill" : "Recovery";
-}
-function formatDuration(milliseconds) {
-  const seconds = Math.max(0, Math.floor(milliseconds / 1e3));
-  const [hours, minutes] = [Math.floor(seconds / 3600), Math.floor(seconds / 60) % 60];
-  if (hours) return `${hours} h ${minutes} min`;
-  return minutes ? `${minutes} min ${seconds % 60} s` : `${seconds} s`;
-}
-var timeFormat = new Intl.DateTimeFormat(void 0, { hour: "2-digit", minute: "2-digit", second: "2-digit" });
-var dateTimeFormat = new Intl.DateTimeFormat(void 0, { dateStyle: "medium", timeStyle: "medium" });
-var { timeZone } = timeFormat.resolvedOptions();
-var TIME_ZONE_TEXT = timeZone === "UTC" ? "Times are in UTC." : `Times are in the ${timeZone} time zone. Hover over a time to see UTC.`;
-function formatLocal(timestamp) {
-  const time = new Date(timestamp);
-  return (time.toDateString() === (/* @__PURE__ */ new Date()).toDateString() ? timeFormat : dateTimeFormat).format(time);
-}
-function formatUtc(timestamp) {
-  return `${timestamp.slice(0, 23).replace("T", " ")} UTC`;
 }
 function displayName(subject) {
   return subject.serverName || subject.sourceServerId || subject.resourceId || "";
@@ -329,7 +363,7 @@ var Poller = class {
   log = new EventLog();
   /** @type {Answer | null} */
   answer = null;
-  /** The time of the last answer, in milliseconds since the epoch. */
+  /** The time of the last answer, in milliseconds since the epoch, of the clock of the API. */
   answeredAt = 0;
   answerCount = 0;
   /** @type {RequestError | null} The error of the last request. */
@@ -346,6 +380,8 @@ var Poller = class {
   #timer = 0;
   #failures = 0;
   #requestedAt = 0;
+  /** How far the clock of this computer is behind that of the API, in milliseconds. */
+  #clockOffset = 0;
   /** @type {string | null} The start time of incremental reads. It changes only if the log gets a new event. */
   #since = null;
   /** @type {Map<string, { etag: string, answer: Answer }>} By URL: the last answer since the log got a new event. */
@@ -357,6 +393,10 @@ var Poller = class {
   constructor(listener, isHidden) {
     this.#listener = listener;
     this.#isHidden = isHidden;
+  }
+  /** The current time of the API, in milliseconds since the epoch. The clock of this computer can be wrong. */
+  get now() {
+    return Date.now() + this.#clockOffset;
   }
   /** True if the API rejected the request as invalid. A retry would give the same result. */
   get isInvalidRequest() {
@@ -437,7 +477,8 @@ var Poller = class {
     this.answerCount += 1;
     this.#failures = 0;
     this.error = null;
-    this.answeredAt = Date.now();
+    if (answer.now && answer !== this.answer) this.#clockOffset = Date.parse(answer.now) - Date.now();
+    this.answeredAt = this.now;
     this.answer = answer;
     if (this.log.add(answer.logs)) {
       this.#since = this.log.since(answer.readAt);
@@ -446,7 +487,7 @@ var Poller = class {
   }
   /** @param {RequestError} error */
   #keepError(error) {
-    this.failingSince = this.#failures ? this.failingSince : Date.now();
+    this.failingSince = this.#failures ? this.failingSince : this.now;
     this.#failures += 1;
     this.error = error;
   }
@@ -526,7 +567,7 @@ async function readErrorMessage(response) {
 }
 
 // viewer/drs-job-log.css
-var drs_job_log_default = '/* A rule of a later layer applies, however specific it is. Rules without a layer apply last. */\n@layer base, narrow;\n\n@layer base {\n  :host {\n    --page: #fff;\n    --ink: #1b1f24;\n    --muted: #57606a;\n    --line: #d0d7de;\n    --soft: #f6f8fa;\n    --focus: #0550ae;\n    --green: #116329;\n    --green-soft: #dafbe1;\n    --red: #a40e26;\n    --red-soft: #ffebe9;\n    --blue: #0550ae;\n    --blue-soft: #ddf4ff;\n    --amber: #7d4e00;\n    --amber-soft: #fff8c5;\n    --violet: #6639ba;\n    --grey-soft: #eaeef2;\n    --row: 40px;\n    color-scheme: light dark;\n    display: block;\n    container-type: inline-size;\n    background: var(--page);\n    color: var(--ink);\n    font:\n      15px / 1.5 system-ui,\n      sans-serif;\n  }\n  @media (prefers-color-scheme: dark) {\n    :host {\n      --page: #0d1117;\n      --ink: #e6edf3;\n      --muted: #9aa4ae;\n      --line: #3d444d;\n      --soft: #161b22;\n      --focus: #79c0ff;\n      --green: #7ee787;\n      --green-soft: #12361f;\n      --red: #ffa198;\n      --red-soft: #4b1113;\n      --blue: #79c0ff;\n      --blue-soft: #0c2d4d;\n      --amber: #e3b341;\n      --amber-soft: #3b2a05;\n      --violet: #d2a8ff;\n      --grey-soft: #262c36;\n    }\n  }\n  * {\n    box-sizing: border-box;\n  }\n  :is(span, strong, code, pre, dd, li, h2, option) {\n    unicode-bidi: isolate;\n  }\n  .hidden {\n    clip-path: inset(50%);\n    width: 1px;\n    height: 1px;\n    overflow: hidden;\n    white-space: nowrap;\n  }\n  :focus-visible {\n    outline: 2px solid var(--focus);\n    outline-offset: 2px;\n  }\n  article {\n    padding: 16px;\n  }\n  article::before {\n    content: "";\n    display: block;\n    height: 6px;\n    margin: -16px -16px 16px;\n    background: var(--line);\n  }\n  :host([data-kind="recovery"]) article::before {\n    background: var(--red);\n  }\n  :host([data-kind="drill"]) article::before {\n    background: repeating-linear-gradient(45deg, var(--blue) 0 10px, transparent 10px 20px);\n  }\n  h2,\n  h3,\n  p,\n  ul,\n  ol,\n  dl,\n  dd {\n    margin: 0;\n    padding: 0;\n  }\n  h2 {\n    font-size: 1.3rem;\n    overflow-wrap: anywhere;\n  }\n  h3 {\n    font-size: 1rem;\n    margin: 24px 0 8px;\n  }\n  ul,\n  ol {\n    list-style: none;\n  }\n  .muted,\n  dt {\n    color: var(--muted);\n  }\n  .id,\n  code,\n  pre,\n  .what {\n    overflow-wrap: anywhere;\n  }\n  .id,\n  code,\n  pre {\n    font:\n      13px / 1.5 ui-monospace,\n      monospace;\n  }\n  button,\n  input,\n  select {\n    font: inherit;\n    color: inherit;\n    background: var(--page);\n    border: 1px solid var(--line);\n    border-radius: 6px;\n    padding: 4px 12px;\n    min-height: 32px;\n    max-width: 100%;\n  }\n  button {\n    cursor: pointer;\n    background: var(--soft);\n  }\n  button:hover {\n    border-color: var(--muted);\n  }\n  .small {\n    font-size: 13px;\n    padding: 1px 8px;\n    min-height: 26px;\n  }\n  .quiet {\n    background: transparent;\n  }\n  header {\n    display: flex;\n    flex-wrap: wrap;\n    gap: 4px 12px;\n    align-items: center;\n  }\n  .badges {\n    display: flex;\n    gap: 8px;\n  }\n  .connection {\n    margin-left: auto;\n    font-size: 13px;\n  }\n  .reason {\n    flex-basis: 100%;\n    font-size: 14px;\n    overflow-wrap: anywhere;\n  }\n  .badge,\n  .kind {\n    display: inline-block;\n    border-radius: 999px;\n    padding: 1px 10px;\n    font-size: 13px;\n    font-weight: 600;\n    white-space: nowrap;\n    background: var(--grey-soft);\n  }\n  .kind {\n    border-radius: 4px;\n    text-transform: uppercase;\n    letter-spacing: 0.06em;\n  }\n  :host([data-kind="recovery"]) .kind {\n    background: var(--red);\n    color: var(--page);\n  }\n  :host([data-kind="drill"]) .kind {\n    background: var(--page);\n    color: var(--blue);\n    box-shadow: inset 0 0 0 2px var(--blue);\n  }\n  .badge[data-state="FAILED"],\n  [data-state="FAILED"] > .badge {\n    background: var(--red);\n    color: var(--page);\n  }\n  .badge:is([data-state="LAUNCHED"], [data-state="COMPLETED"]),\n  :is([data-state="LAUNCHED"], [data-state="COMPLETED"]) > .badge {\n    background: var(--green-soft);\n    color: var(--green);\n  }\n  .badge[data-state="IN_PROGRESS"],\n  :is([data-state="LAUNCHING"], [data-state="CONVERSION"], [data-state="SNAPSHOT"]) > .badge {\n    background: var(--blue-soft);\n    color: var(--blue);\n  }\n  .badge[data-state="PARTIAL"] {\n    background: var(--amber-soft);\n    color: var(--amber);\n  }\n  .banner {\n    display: flex;\n    flex-wrap: wrap;\n    gap: 4px 12px;\n    align-items: center;\n    margin-top: 12px;\n    padding: 8px 12px;\n    border: 1px solid var(--red);\n    border-radius: 6px;\n    background: var(--red-soft);\n    color: var(--red);\n    font-weight: 600;\n  }\n  .banner p {\n    flex: 1 1 16em;\n  }\n  .empty {\n    padding: 48px 0;\n    text-align: center;\n    color: var(--muted);\n    overflow-wrap: anywhere;\n  }\n  .headline {\n    display: flex;\n    flex-wrap: wrap;\n    justify-content: space-between;\n    align-items: baseline;\n    gap: 0 16px;\n    margin-top: 16px;\n  }\n  .big {\n    font-size: 1.7rem;\n    line-height: 1.3;\n  }\n  .wave {\n    margin-right: auto;\n  }\n  .elapsed {\n    font-variant-numeric: tabular-nums;\n    color: var(--muted);\n  }\n  .elapsed:not(:empty)::after {\n    content: " elapsed";\n  }\n  .bar {\n    display: flex;\n    height: 16px;\n    margin: 8px 0;\n    border-radius: 8px;\n    overflow: hidden;\n    background: var(--grey-soft);\n  }\n  .bar i {\n    flex: 0 0 0;\n    background: var(--muted);\n    transition: flex-grow 0.3s;\n  }\n  .bar i:not([style*="flex-grow: 0"]) ~ i:not([style*="flex-grow: 0"]) {\n    margin-left: 2px;\n  }\n  .bar :is([data-state="LAUNCHED"], [data-state="COMPLETED"]) {\n    background: var(--green);\n  }\n  .bar [data-state="FAILED"] {\n    background: var(--red);\n  }\n  .bar [data-state="LAUNCHING"] {\n    background: var(--blue);\n  }\n  .bar :is([data-state="CONVERSION"], [data-state="SNAPSHOT"]) {\n    background: color-mix(in srgb, var(--blue) 55%, var(--page));\n  }\n  .bar .to-come {\n    background: repeating-linear-gradient(45deg, var(--line) 0 4px, transparent 4px 8px);\n  }\n  .bar [data-state="PENDING"] {\n    background: transparent;\n  }\n  .counts {\n    display: flex;\n    flex-wrap: wrap;\n    gap: 2px 16px;\n    color: var(--muted);\n  }\n  .counts b {\n    color: var(--ink);\n    font-size: 1.05rem;\n  }\n  .counts [data-state="FAILED"],\n  .counts [data-state="FAILED"] b {\n    color: var(--red);\n    font-weight: 700;\n  }\n  .counts .warning,\n  .counts .warning b {\n    color: var(--amber);\n  }\n  .truncation {\n    margin-top: 8px;\n    color: var(--amber);\n    font-weight: 600;\n  }\n  .truncation:empty {\n    display: none;\n  }\n  .jobs li {\n    display: flex;\n    flex-wrap: wrap;\n    gap: 2px 12px;\n    align-items: center;\n    padding: 4px 0;\n  }\n  .resources {\n    flex-basis: 100%;\n    padding-left: 16px;\n  }\n  .resource :is(.error, .hint) {\n    flex-basis: 100%;\n    min-width: 0;\n  }\n  .filters {\n    display: flex;\n    flex-wrap: wrap;\n    gap: 8px 12px;\n    align-items: end;\n    margin-top: 24px;\n    padding-top: 16px;\n    border-top: 1px solid var(--line);\n  }\n  .filters label {\n    display: grid;\n    font-size: 13px;\n    color: var(--muted);\n    min-width: 0;\n  }\n  .filters label:first-child {\n    flex: 1 1 16em;\n  }\n  .filters :is(input, select) {\n    color: var(--ink);\n    font-size: 15px;\n    width: 100%;\n  }\n  .filters .muted {\n    flex-basis: 100%;\n    font-size: 13px;\n  }\n  .filters .muted:empty {\n    display: none;\n  }\n  .server {\n    display: grid;\n    grid-template-columns: 7.5em minmax(10em, 1.4fr) minmax(9em, 1fr) minmax(9em, 1fr) minmax(11em, auto) auto;\n    gap: 2px 16px;\n    align-items: center;\n    padding: 6px 8px;\n    border-top: 1px solid var(--line);\n  }\n  .server[data-state="FAILED"] {\n    background: var(--red-soft);\n    border-left: 4px solid var(--red);\n    padding-left: 4px;\n  }\n  .server.warning:not([data-state="FAILED"]) {\n    border-left: 4px solid var(--amber);\n    padding-left: 4px;\n  }\n  .server > .badge {\n    justify-self: start;\n  }\n  .server.stalled > .badge {\n    background: var(--amber-soft);\n    color: var(--amber);\n  }\n  .who,\n  .where,\n  .when {\n    display: flex;\n    flex-direction: column;\n    min-width: 0;\n  }\n  .name {\n    overflow-wrap: anywhere;\n  }\n  .when {\n    font-variant-numeric: tabular-nums;\n    font-size: 14px;\n  }\n  .when .muted {\n    font-size: 13px;\n  }\n  .note {\n    font-size: 13px;\n  }\n  .warning .note,\n  .action {\n    color: var(--amber);\n    font-weight: 600;\n  }\n  .step {\n    font-size: 14px;\n  }\n  .stages {\n    display: flex;\n    gap: 3px;\n    max-width: 9em;\n  }\n  .stages i {\n    flex: 1;\n    height: 5px;\n    border-radius: 3px;\n    background: var(--grey-soft);\n    border: 1px solid var(--line);\n  }\n  .stages .done {\n    background: var(--green);\n    border-color: var(--green);\n  }\n  .stages .stalled {\n    background: var(--amber);\n    border-color: var(--amber);\n  }\n  .stages .now {\n    background: var(--blue);\n    border-color: var(--blue);\n  }\n  .stages .failed {\n    background: var(--red);\n    border-color: var(--red);\n  }\n  .errors {\n    grid-column: 1 / -1;\n  }\n  .error {\n    display: flex;\n    flex-wrap: wrap;\n    gap: 8px;\n    align-items: start;\n    margin: 4px 0;\n    color: var(--ink);\n  }\n  .error pre {\n    flex: 1 1 20em;\n    min-width: 0;\n    margin: 0;\n    padding: 8px;\n    max-height: 12em;\n    overflow: auto;\n    white-space: pre-wrap;\n    background: var(--page);\n    border: 1px solid var(--red);\n    border-radius: 6px;\n  }\n  .hint {\n    margin: 4px 0;\n    padding: 4px 8px;\n    gap: 0 12px;\n    font-size: 14px;\n    color: var(--ink);\n    background: var(--page);\n    border-left: 3px solid var(--blue);\n  }\n  .hint.unknown {\n    border-left-color: var(--muted);\n  }\n  .hint dt {\n    font-weight: 600;\n  }\n  a {\n    color: var(--blue);\n  }\n  .requester {\n    overflow-wrap: anywhere;\n  }\n  .timeline {\n    position: relative;\n    max-height: 580px;\n    overflow: auto;\n    border: 1px solid var(--line);\n    border-radius: 6px;\n    overflow-anchor: none;\n  }\n  .rows {\n    position: relative;\n  }\n  .row {\n    position: absolute;\n    left: 0;\n    right: 0;\n    height: var(--row);\n    display: grid;\n    grid-template-columns: 11em 15em minmax(0, 1fr) auto;\n    gap: 0 12px;\n    align-items: center;\n    padding: 0 8px;\n    border-bottom: 1px solid var(--line);\n  }\n  .row > * {\n    overflow: hidden;\n    text-overflow: ellipsis;\n    white-space: nowrap;\n  }\n  .source {\n    display: inline-block;\n    max-width: 50%;\n    padding: 0 6px;\n    border: 1px solid var(--line);\n    border-radius: 4px;\n    font:\n      12px / 1.5 ui-monospace,\n      monospace;\n    overflow: hidden;\n    text-overflow: ellipsis;\n    vertical-align: middle;\n  }\n  .row time {\n    font-variant-numeric: tabular-nums;\n    color: var(--muted);\n  }\n  .row .type {\n    font-weight: 600;\n  }\n  .failure .type {\n    color: var(--red);\n  }\n  .row.warning .type {\n    color: var(--amber);\n  }\n  .row button {\n    overflow: visible;\n  }\n  .zone,\n  .sources {\n    font-size: 13px;\n    margin: -6px 0 8px;\n    overflow-wrap: anywhere;\n  }\n  .sources:empty {\n    display: none;\n  }\n  .sources code {\n    font-size: 12px;\n  }\n  .downloads {\n    margin-top: 24px;\n    display: flex;\n    flex-wrap: wrap;\n    gap: 8px;\n    align-items: center;\n  }\n  dialog {\n    width: min(44rem, calc(100% - 32px));\n    color: var(--ink);\n    background: var(--page);\n    border: 1px solid var(--line);\n    border-radius: 8px;\n  }\n  dialog h3 {\n    margin-top: 0;\n  }\n  dialog::backdrop {\n    background: rgb(0 0 0 / 0.5);\n  }\n  dl {\n    display: grid;\n    grid-template-columns: auto minmax(0, 1fr);\n    gap: 4px 16px;\n    margin-bottom: 16px;\n  }\n  dd {\n    overflow-wrap: anywhere;\n  }\n  @container (max-width: 900px) {\n    .server {\n      grid-template-columns: 7.5em minmax(0, 1fr) auto;\n    }\n    .where {\n      grid-column: 2;\n      flex-direction: row;\n      align-items: center;\n      gap: 8px;\n    }\n    .stages {\n      flex: 0 0 6em;\n    }\n    .when {\n      grid-column: 2;\n      flex-flow: row wrap;\n      gap: 0 8px;\n    }\n    .instance {\n      grid-column: 2;\n    }\n    .server button.quiet {\n      grid-column: 3;\n      grid-row: 1;\n    }\n  }\n}\n\n@layer narrow {\n  @container (max-width: 600px) {\n    :host {\n      --row: 68px;\n    }\n    .timeline {\n      --row: 68px;\n    }\n    .connection {\n      margin-left: 0;\n      flex: 1 1 0;\n    }\n    .server {\n      grid-template-columns: minmax(0, 1fr) auto;\n    }\n    .server > * {\n      grid-column: 1;\n    }\n    .server > .badge {\n      grid-row: 1;\n    }\n    .server button.quiet {\n      grid-column: 2;\n      grid-row: 1;\n    }\n    .server .errors {\n      grid-column: 1 / -1;\n    }\n    .row {\n      grid-template-columns: minmax(0, 1fr) auto;\n      align-content: center;\n      gap: 0 8px;\n      font-size: 14px;\n      line-height: 1.35;\n    }\n    .row > * {\n      grid-column: 1;\n    }\n    .row time {\n      order: 3;\n      font-size: 13px;\n    }\n    .row button {\n      grid-column: 2;\n      grid-row: 1 / 4;\n    }\n  }\n}\n\n[hidden],\n.hidden:not(:focus) {\n  position: absolute;\n}\n[hidden] {\n  display: none;\n}\n@media (prefers-reduced-motion: reduce) {\n  * {\n    transition: none;\n  }\n}\n@media (forced-colors: active) {\n  .bar i,\n  .stages i {\n    forced-color-adjust: none;\n  }\n}\n@media print {\n  :host {\n    --page: #fff;\n    --ink: #000;\n    --muted: #444;\n    --line: #999;\n    --soft: #fff;\n    --red: #a40e26;\n    --green: #116329;\n    --blue: #0550ae;\n    --red-soft: #fff;\n    --green-soft: #fff;\n    --blue-soft: #fff;\n    --amber-soft: #fff;\n    --grey-soft: #eee;\n    font-size: 11px;\n  }\n  .filters,\n  .downloads,\n  .zone,\n  button,\n  dialog {\n    display: none;\n  }\n  .badge,\n  .kind {\n    background: none;\n    color: var(--ink);\n    box-shadow: none;\n    border: 1px solid var(--ink);\n  }\n  .server {\n    grid-template-columns: 8em 1.4fr 1fr 1fr 1fr;\n    break-inside: avoid;\n    padding: 2px 8px;\n  }\n  .server > :not(.errors) {\n    grid-column: auto;\n    grid-row: auto;\n  }\n  .where,\n  .when {\n    flex-direction: column;\n    align-items: start;\n    gap: 0;\n  }\n  .server *,\n  .row *,\n  .jobs * {\n    font-size: 11px;\n  }\n  .row pre {\n    grid-column: 1 / -1;\n    margin: 0;\n    white-space: pre-wrap;\n  }\n  .stages {\n    display: none;\n  }\n  .timeline {\n    max-height: none;\n    overflow: visible;\n    border: 0;\n  }\n  .row {\n    position: static;\n    height: auto;\n    break-inside: avoid;\n    grid-template-columns: 11em 15em minmax(0, 1fr);\n    padding: 2px 0;\n  }\n  .row > * {\n    white-space: normal;\n    overflow: visible;\n    grid-column: auto;\n    grid-row: auto;\n    order: 0;\n  }\n  .error pre {\n    max-height: none;\n  }\n  .hint a::after {\n    content: ": " attr(href);\n  }\n}\n';
+var drs_job_log_default = '/* A rule of a later layer applies, however specific it is. Rules without a layer apply last. */\n@layer base, narrow;\n\n@layer base {\n  :host {\n    --page: #fff;\n    --ink: #1b1f24;\n    --muted: #57606a;\n    --line: #d0d7de;\n    --soft: #f6f8fa;\n    --focus: #0550ae;\n    --green: #116329;\n    --green-soft: #dafbe1;\n    --red: #a40e26;\n    --red-soft: #ffebe9;\n    --blue: #0550ae;\n    --blue-soft: #ddf4ff;\n    --amber: #7d4e00;\n    --amber-soft: #fff8c5;\n    --violet: #6639ba;\n    --grey-soft: #eaeef2;\n    --row: 2.5rem;\n    color-scheme: light dark;\n    display: block;\n    container-type: inline-size;\n    background: var(--page);\n    color: var(--ink);\n    font:\n      0.9375rem / 1.5 system-ui,\n      sans-serif;\n  }\n  @media (prefers-color-scheme: dark) {\n    :host {\n      --page: #0d1117;\n      --ink: #e6edf3;\n      --muted: #9aa4ae;\n      --line: #3d444d;\n      --soft: #161b22;\n      --focus: #79c0ff;\n      --green: #7ee787;\n      --green-soft: #12361f;\n      --red: #ffa198;\n      --red-soft: #4b1113;\n      --blue: #79c0ff;\n      --blue-soft: #0c2d4d;\n      --amber: #e3b341;\n      --amber-soft: #3b2a05;\n      --violet: #d2a8ff;\n      --grey-soft: #262c36;\n    }\n  }\n  * {\n    box-sizing: border-box;\n  }\n  :is(span, strong, code, pre, dd, li, h2, option) {\n    unicode-bidi: isolate;\n  }\n  .hidden {\n    clip-path: inset(50%);\n    width: 1px;\n    height: 1px;\n    overflow: hidden;\n    white-space: nowrap;\n  }\n  :focus-visible {\n    outline: 2px solid var(--focus);\n    outline-offset: 2px;\n  }\n  article {\n    padding: 16px;\n  }\n  article::before {\n    content: "";\n    display: block;\n    height: 6px;\n    margin: -16px -16px 16px;\n    background: var(--line);\n  }\n  :host([data-kind="recovery"]) article::before {\n    background: var(--red);\n  }\n  :host([data-kind="drill"]) article::before {\n    background: repeating-linear-gradient(45deg, var(--blue) 0 10px, transparent 10px 20px);\n  }\n  h2,\n  h3,\n  p,\n  ul,\n  ol,\n  dl,\n  dd {\n    margin: 0;\n    padding: 0;\n  }\n  h2 {\n    font-size: 1.3rem;\n    overflow-wrap: anywhere;\n  }\n  h3 {\n    font-size: 1rem;\n    margin: 24px 0 8px;\n  }\n  ul,\n  ol {\n    list-style: none;\n  }\n  .muted,\n  dt {\n    color: var(--muted);\n  }\n  .id,\n  code,\n  pre,\n  .what {\n    overflow-wrap: anywhere;\n  }\n  .id,\n  code,\n  pre {\n    font:\n      0.8125rem / 1.5 ui-monospace,\n      monospace;\n  }\n  button,\n  input,\n  select {\n    font: inherit;\n    color: inherit;\n    background: var(--page);\n    border: 1px solid var(--line);\n    border-radius: 6px;\n    padding: 4px 12px;\n    min-height: 32px;\n    max-width: 100%;\n  }\n  button {\n    cursor: pointer;\n    background: var(--soft);\n  }\n  button:hover {\n    border-color: var(--muted);\n  }\n  .small {\n    font-size: 0.8125rem;\n    padding: 1px 8px;\n    min-height: 26px;\n  }\n  .quiet {\n    background: transparent;\n  }\n  header {\n    display: flex;\n    flex-wrap: wrap;\n    gap: 4px 12px;\n    align-items: center;\n  }\n  .badges {\n    display: flex;\n    gap: 8px;\n  }\n  .connection {\n    margin-left: auto;\n    font-size: 0.8125rem;\n  }\n  .zone {\n    display: flex;\n    gap: 8px;\n    align-items: center;\n    font-size: 0.8125rem;\n    color: var(--muted);\n  }\n  .zone select {\n    min-height: 26px;\n    padding: 1px 4px;\n    color: var(--ink);\n  }\n  .reason {\n    flex-basis: 100%;\n    font-size: 0.875rem;\n    overflow-wrap: anywhere;\n  }\n  .badge,\n  .kind {\n    display: inline-block;\n    border-radius: 999px;\n    padding: 1px 10px;\n    font-size: 0.8125rem;\n    font-weight: 600;\n    white-space: nowrap;\n    background: var(--grey-soft);\n  }\n  .kind {\n    border-radius: 4px;\n    text-transform: uppercase;\n    letter-spacing: 0.06em;\n  }\n  :host([data-kind="recovery"]) .kind {\n    background: var(--red);\n    color: var(--page);\n  }\n  :host([data-kind="drill"]) .kind {\n    background: var(--page);\n    color: var(--blue);\n    box-shadow: inset 0 0 0 2px var(--blue);\n  }\n  .badge[data-state="FAILED"],\n  [data-state="FAILED"] > .badge {\n    background: var(--red);\n    color: var(--page);\n  }\n  .badge:is([data-state="LAUNCHED"], [data-state="COMPLETED"]),\n  :is([data-state="LAUNCHED"], [data-state="COMPLETED"]) > .badge {\n    background: var(--green-soft);\n    color: var(--green);\n  }\n  .badge[data-state="IN_PROGRESS"],\n  :is([data-state="LAUNCHING"], [data-state="CONVERSION"], [data-state="SNAPSHOT"]) > .badge {\n    background: var(--blue-soft);\n    color: var(--blue);\n  }\n  .badge[data-state="PARTIAL"] {\n    background: var(--amber-soft);\n    color: var(--amber);\n  }\n  .banner {\n    display: flex;\n    flex-wrap: wrap;\n    gap: 4px 12px;\n    align-items: center;\n    margin-top: 12px;\n    padding: 8px 12px;\n    border: 1px solid var(--red);\n    border-radius: 6px;\n    background: var(--red-soft);\n    color: var(--red);\n    font-weight: 600;\n  }\n  .banner p {\n    flex: 1 1 16em;\n  }\n  .empty {\n    padding: 48px 0;\n    text-align: center;\n    color: var(--muted);\n    overflow-wrap: anywhere;\n  }\n  .headline {\n    display: flex;\n    flex-wrap: wrap;\n    justify-content: space-between;\n    align-items: baseline;\n    gap: 0 16px;\n    margin-top: 16px;\n  }\n  .big {\n    font-size: 1.7rem;\n    line-height: 1.3;\n  }\n  .wave {\n    margin-right: auto;\n  }\n  .elapsed {\n    font-variant-numeric: tabular-nums;\n    color: var(--muted);\n  }\n  .elapsed:not(:empty)::after {\n    content: " elapsed";\n  }\n  .bar {\n    display: flex;\n    height: 16px;\n    margin: 8px 0;\n    border-radius: 8px;\n    overflow: hidden;\n    background: var(--grey-soft);\n  }\n  .bar i {\n    flex: 0 0 0;\n    background: var(--muted);\n    transition: flex-grow 0.3s;\n  }\n  .bar i:not([style*="flex-grow: 0"]) ~ i:not([style*="flex-grow: 0"]) {\n    margin-left: 2px;\n  }\n  .bar :is([data-state="LAUNCHED"], [data-state="COMPLETED"]) {\n    background: var(--green);\n  }\n  .bar [data-state="FAILED"] {\n    background: var(--red);\n  }\n  .bar [data-state="LAUNCHING"] {\n    background: var(--blue);\n  }\n  .bar :is([data-state="CONVERSION"], [data-state="SNAPSHOT"]) {\n    background: color-mix(in srgb, var(--blue) 55%, var(--page));\n  }\n  .bar .to-come {\n    background: repeating-linear-gradient(45deg, var(--line) 0 4px, transparent 4px 8px);\n  }\n  .bar [data-state="PENDING"] {\n    background: transparent;\n  }\n  .counts {\n    display: flex;\n    flex-wrap: wrap;\n    gap: 2px 16px;\n    color: var(--muted);\n  }\n  .counts b {\n    color: var(--ink);\n    font-size: 1.05rem;\n  }\n  .counts [data-state="FAILED"],\n  .counts [data-state="FAILED"] b {\n    color: var(--red);\n    font-weight: 700;\n  }\n  .counts .warning,\n  .counts .warning b {\n    color: var(--amber);\n  }\n  .truncation {\n    margin-top: 8px;\n    color: var(--amber);\n    font-weight: 600;\n  }\n  .truncation:empty {\n    display: none;\n  }\n  .jobs li {\n    display: flex;\n    flex-wrap: wrap;\n    gap: 2px 12px;\n    align-items: center;\n    padding: 4px 0;\n  }\n  .resources {\n    flex-basis: 100%;\n    padding-left: 16px;\n  }\n  .resource :is(.error, .hint) {\n    flex-basis: 100%;\n    min-width: 0;\n  }\n  .filters {\n    display: flex;\n    flex-wrap: wrap;\n    gap: 8px 12px;\n    align-items: end;\n    margin-top: 24px;\n    padding-top: 16px;\n    border-top: 1px solid var(--line);\n  }\n  .filters label {\n    display: grid;\n    font-size: 0.8125rem;\n    color: var(--muted);\n    min-width: 0;\n  }\n  .filters label:first-child {\n    flex: 1 1 16em;\n  }\n  .filters :is(input, select) {\n    color: var(--ink);\n    font-size: 0.9375rem;\n    width: 100%;\n  }\n  .filters .muted {\n    flex-basis: 100%;\n    font-size: 0.8125rem;\n  }\n  .filters .muted:empty {\n    display: none;\n  }\n  .server {\n    display: grid;\n    grid-template-columns: 7.5em minmax(10em, 1.4fr) minmax(9em, 1fr) minmax(9em, 1fr) minmax(11em, auto) auto;\n    gap: 2px 16px;\n    align-items: center;\n    padding: 6px 8px;\n    border-top: 1px solid var(--line);\n  }\n  .server[data-state="FAILED"] {\n    background: var(--red-soft);\n    border-left: 4px solid var(--red);\n    padding-left: 4px;\n  }\n  .server.warning:not([data-state="FAILED"]) {\n    border-left: 4px solid var(--amber);\n    padding-left: 4px;\n  }\n  .server > .badge {\n    justify-self: start;\n  }\n  .server.stalled > .badge {\n    background: var(--amber-soft);\n    color: var(--amber);\n  }\n  .who,\n  .where,\n  .when {\n    display: flex;\n    flex-direction: column;\n    min-width: 0;\n  }\n  .name {\n    overflow-wrap: anywhere;\n  }\n  .when {\n    font-variant-numeric: tabular-nums;\n    font-size: 0.875rem;\n  }\n  .when .muted {\n    font-size: 0.8125rem;\n  }\n  .note {\n    font-size: 0.8125rem;\n  }\n  .warning .note,\n  .action {\n    color: var(--amber);\n    font-weight: 600;\n  }\n  .step {\n    font-size: 0.875rem;\n  }\n  .stages {\n    display: flex;\n    gap: 3px;\n    max-width: 9em;\n  }\n  .stages i {\n    flex: 1;\n    height: 5px;\n    border-radius: 3px;\n    background: var(--grey-soft);\n    border: 1px solid var(--line);\n  }\n  .stages .done {\n    background: var(--green);\n    border-color: var(--green);\n  }\n  .stages .stalled {\n    background: var(--amber);\n    border-color: var(--amber);\n  }\n  .stages .now {\n    background: var(--blue);\n    border-color: var(--blue);\n  }\n  .stages .failed {\n    background: var(--red);\n    border-color: var(--red);\n  }\n  .errors {\n    grid-column: 1 / -1;\n  }\n  .error {\n    display: flex;\n    flex-wrap: wrap;\n    gap: 8px;\n    align-items: start;\n    margin: 4px 0;\n    color: var(--ink);\n  }\n  .error pre {\n    flex: 1 1 20em;\n    min-width: 0;\n    margin: 0;\n    padding: 8px;\n    max-height: 12em;\n    overflow: auto;\n    white-space: pre-wrap;\n    background: var(--page);\n    border: 1px solid var(--red);\n    border-radius: 6px;\n  }\n  .hint {\n    margin: 4px 0;\n    padding: 4px 8px;\n    gap: 0 12px;\n    font-size: 0.875rem;\n    color: var(--ink);\n    background: var(--page);\n    border-left: 3px solid var(--blue);\n  }\n  .hint.unknown {\n    border-left-color: var(--muted);\n  }\n  .hint dt {\n    font-weight: 600;\n  }\n  a {\n    color: var(--blue);\n  }\n  .requester {\n    overflow-wrap: anywhere;\n  }\n  .timeline {\n    position: relative;\n    max-height: 580px;\n    overflow: auto;\n    border: 1px solid var(--line);\n    border-radius: 6px;\n    overflow-anchor: none;\n  }\n  .rows {\n    position: relative;\n  }\n  .row {\n    position: absolute;\n    left: 0;\n    right: 0;\n    height: var(--row);\n    display: grid;\n    grid-template-columns: 11em 15em minmax(0, 1fr) auto;\n    gap: 0 12px;\n    align-items: center;\n    padding: 0 8px;\n    border-bottom: 1px solid var(--line);\n  }\n  .row > * {\n    overflow: hidden;\n    text-overflow: ellipsis;\n    white-space: nowrap;\n  }\n  .source {\n    display: inline-block;\n    max-width: 50%;\n    padding: 0 6px;\n    border: 1px solid var(--line);\n    border-radius: 4px;\n    font:\n      0.75rem / 1.5 ui-monospace,\n      monospace;\n    overflow: hidden;\n    text-overflow: ellipsis;\n    vertical-align: middle;\n  }\n  .row time {\n    font-variant-numeric: tabular-nums;\n    color: var(--muted);\n  }\n  .row .type {\n    font-weight: 600;\n  }\n  .failure .type {\n    color: var(--red);\n  }\n  .row.warning .type {\n    color: var(--amber);\n  }\n  .row button {\n    overflow: visible;\n  }\n  .sources {\n    font-size: 0.8125rem;\n    margin: -6px 0 8px;\n    overflow-wrap: anywhere;\n  }\n  .sources:empty {\n    display: none;\n  }\n  .sources code {\n    font-size: 0.75rem;\n  }\n  .downloads {\n    margin-top: 24px;\n    display: flex;\n    flex-wrap: wrap;\n    gap: 8px;\n    align-items: center;\n  }\n  dialog {\n    width: min(44rem, calc(100% - 32px));\n    color: var(--ink);\n    background: var(--page);\n    border: 1px solid var(--line);\n    border-radius: 8px;\n  }\n  dialog h3 {\n    margin-top: 0;\n  }\n  dialog::backdrop {\n    background: rgb(0 0 0 / 0.5);\n  }\n  dl {\n    display: grid;\n    grid-template-columns: auto minmax(0, 1fr);\n    gap: 4px 16px;\n    margin-bottom: 16px;\n  }\n  dd {\n    overflow-wrap: anywhere;\n  }\n  @container (max-width: 56.25rem) {\n    .server {\n      grid-template-columns: 7.5em minmax(0, 1fr) auto;\n    }\n    .where {\n      grid-column: 2;\n      flex-direction: row;\n      align-items: center;\n      gap: 8px;\n    }\n    .stages {\n      flex: 0 0 6em;\n    }\n    .when {\n      grid-column: 2;\n      flex-flow: row wrap;\n      gap: 0 8px;\n    }\n    .instance {\n      grid-column: 2;\n    }\n    .server button.quiet {\n      grid-column: 3;\n      grid-row: 1;\n    }\n  }\n}\n\n@layer narrow {\n  @container (max-width: 37.5rem) {\n    :host {\n      --row: 4.25rem;\n    }\n    .timeline {\n      --row: 4.25rem;\n    }\n    .connection {\n      margin-left: 0;\n      flex: 1 1 0;\n    }\n    .server {\n      grid-template-columns: minmax(0, 1fr) auto;\n    }\n    .server > * {\n      grid-column: 1;\n    }\n    .server > .badge {\n      grid-row: 1;\n    }\n    .server button.quiet {\n      grid-column: 2;\n      grid-row: 1;\n    }\n    .server .errors {\n      grid-column: 1 / -1;\n    }\n    .row {\n      grid-template-columns: minmax(0, 1fr) auto;\n      align-content: center;\n      gap: 0 8px;\n      font-size: 0.875rem;\n      line-height: 1.35;\n    }\n    .row > * {\n      grid-column: 1;\n    }\n    .row time {\n      order: 3;\n      font-size: 0.8125rem;\n    }\n    .row button {\n      grid-column: 2;\n      grid-row: 1 / 4;\n    }\n  }\n}\n\n[hidden],\n.hidden:not(:focus) {\n  position: absolute;\n}\n[hidden] {\n  display: none;\n}\n@media (prefers-reduced-motion: reduce) {\n  * {\n    transition: none;\n  }\n}\n@media (forced-colors: active) {\n  .bar i,\n  .stages i {\n    forced-color-adjust: none;\n  }\n}\n@media print {\n  :host {\n    --page: #fff;\n    --ink: #000;\n    --muted: #444;\n    --line: #999;\n    --soft: #fff;\n    --red: #a40e26;\n    --green: #116329;\n    --blue: #0550ae;\n    --red-soft: #fff;\n    --green-soft: #fff;\n    --blue-soft: #fff;\n    --amber-soft: #fff;\n    --grey-soft: #eee;\n    font-size: 0.6875rem;\n  }\n  .filters,\n  .downloads,\n  .zone,\n  button,\n  dialog {\n    display: none;\n  }\n  .badge,\n  .kind {\n    background: none;\n    color: var(--ink);\n    box-shadow: none;\n    border: 1px solid var(--ink);\n  }\n  .server {\n    grid-template-columns: 8em 1.4fr 1fr 1fr 1fr;\n    break-inside: avoid;\n    padding: 2px 8px;\n  }\n  .server > :not(.errors) {\n    grid-column: auto;\n    grid-row: auto;\n  }\n  .where,\n  .when {\n    flex-direction: column;\n    align-items: start;\n    gap: 0;\n  }\n  .server *,\n  .row *,\n  .jobs * {\n    font-size: 0.6875rem;\n  }\n  .row pre {\n    grid-column: 1 / -1;\n    margin: 0;\n    white-space: pre-wrap;\n  }\n  .stages {\n    display: none;\n  }\n  .timeline {\n    max-height: none;\n    overflow: visible;\n    border: 0;\n  }\n  .row {\n    position: static;\n    height: auto;\n    break-inside: avoid;\n    grid-template-columns: 11em 15em minmax(0, 1fr);\n    padding: 2px 0;\n  }\n  .row > * {\n    white-space: normal;\n    overflow: visible;\n    grid-column: auto;\n    grid-row: auto;\n    order: 0;\n  }\n  .error pre {\n    max-height: none;\n  }\n  .hint a::after {\n    content: ": " attr(href);\n  }\n}\n';
 
 // viewer/view.js
 function visible(text) {
@@ -549,10 +590,10 @@ function setText(element, text) {
   const shown = visible(text);
   if (element.textContent !== shown) element.textContent = shown;
 }
-function setTime(element, timestamp, text = formatLocal(timestamp)) {
+function setTime(element, timestamp) {
   element.dateTime = timestamp;
   element.title = formatUtc(timestamp);
-  setText(element, text);
+  setText(element, formatTime(timestamp));
 }
 function errorBox(error, name) {
   const text = h(
@@ -725,7 +766,8 @@ var Timeline = class {
     this.element.addEventListener("scroll", () => this.#render(), { passive: true });
   }
   get #rowHeight() {
-    return parseFloat(getComputedStyle(this.element).getPropertyValue("--row")) || 40;
+    const rem = parseFloat(getComputedStyle(document.documentElement).fontSize);
+    return parseFloat(getComputedStyle(this.element).getPropertyValue("--row")) * rem || 40;
   }
   /**
    * Shows events. If the user has scrolled down, the visible rows keep their position.
@@ -788,7 +830,7 @@ var Timeline = class {
   /** @param {LogEntry} event */
   #createRow(event) {
     const time = h("time");
-    setTime(time, event.timestamp, this.#isPrinting ? formatUtc(event.timestamp) : void 0);
+    setTime(time, event.timestamp);
     const mark = /FAIL/.test(event.eventType) ? " failure" : WARNINGS.has(event.eventType) ? " warning" : "";
     return h(
       "li",
@@ -896,6 +938,11 @@ var View = class {
     ...STATES.map((state) => h("option", { value: state }, toLabel(state)))
   );
   #serverFilter = h("select", { onchange: () => this.#onFilter() }, h("option", { value: "" }, "All servers"));
+  #timeZone = h(
+    "select",
+    { onchange: () => selectTimeZone(this.#timeZone.value) },
+    ...TIME_ZONES.map((name) => h("option", {}, name))
+  );
   #matches = h("p", { class: "muted" });
   #polite = h("p", { class: "hidden", "aria-live": "polite" });
   #assertive = h("p", { class: "hidden", "aria-live": "assertive" });
@@ -923,14 +970,7 @@ var View = class {
       this.#matches
     ),
     this.#serverSection,
-    h(
-      "section",
-      { "aria-label": "Timeline" },
-      this.#timelineTitle,
-      h("p", { class: "muted zone" }, TIME_ZONE_TEXT),
-      this.#sources,
-      this.#timeline.element
-    ),
+    h("section", { "aria-label": "Timeline" }, this.#timelineTitle, this.#sources, this.#timeline.element),
     h(
       "p",
       { class: "downloads" },
@@ -962,6 +1002,7 @@ var View = class {
           this.#requester,
           this.#connection,
           button("Refresh", () => this.#poller.poll(), { class: "small quiet refresh" }),
+          h("label", { class: "zone" }, "Time zone", this.#timeZone),
           this.#reason
         ),
         this.#banner,
@@ -976,9 +1017,21 @@ var View = class {
   }
   connect() {
     this.#resizeObserver.observe(this.#timeline.element);
+    this.#stopTimeZone = onTimeZone(() => this.#showTimes());
+    this.#showTimes();
   }
   disconnect() {
     this.#resizeObserver.disconnect();
+    this.#stopTimeZone();
+  }
+  #stopTimeZone = () => {
+  };
+  /** Shows all times in the selected time zone. */
+  #showTimes() {
+    this.#timeZone.value = timeZone();
+    for (const element of this.#root.querySelectorAll("time")) setTime(element, element.dateTime);
+    if (this.#poller.error) this.renderError();
+    this.renderConnection();
   }
   #resizeObserver = new ResizeObserver(() => this.#timeline.resize());
   /** @param {boolean} isPrinting True to render all events, for print. */
@@ -1113,7 +1166,7 @@ var View = class {
           ...job.resources.length ? [networksText(job.resources, answer.truncated)] : []
         ];
         const start = h("time");
-        setTime(start, job.startedAt, dateTimeFormat.format(new Date(job.startedAt)));
+        setTime(start, job.startedAt);
         const item = h(
           "li",
           {},
@@ -1294,7 +1347,7 @@ var View = class {
   tick() {
     this.renderConnection();
     if (!this.#poller.answer?.jobs.length || document.hidden) return;
-    const now = Date.now();
+    const { now } = this.#poller;
     const jobs = decisiveJobs(this.#poller.answer);
     const starts = jobs.map((job) => Date.parse(job.startedAt));
     const isOver = !isBetweenWaves(this.#poller.answer);
@@ -1314,7 +1367,7 @@ var View = class {
   /** Shows the error of the last request, or hides the previous one. */
   renderError() {
     this.#banner.hidden = !this.#poller.error;
-    const age = this.#poller.answeredAt ? ` The data shown is from ${formatLocal(this.#poller.answeredAt)}.` : "";
+    const age = this.#poller.answeredAt ? ` The data shown is from ${formatTime(this.#poller.answeredAt)}.` : "";
     if (this.#poller.error) setText(this.#errorText, `${this.#describeError(this.#poller.error)}${age}`);
     if (!this.#poller.answer) setText(this.#empty, this.#emptyText());
   }
@@ -1332,7 +1385,7 @@ var View = class {
     else if (isBetweenWaves(this.#poller.answer)) text = "All known jobs have ended. Another wave can follow.";
     else if (["IN_PROGRESS", "NO_EVENTS"].includes(status)) text = "Live.";
     else text = "The job has ended. Late events are possible.";
-    setText(this.#connection, `${text} Last updated at ${formatLocal(this.#poller.answeredAt)}.`);
+    setText(this.#connection, `${text} Last updated at ${formatTime(this.#poller.answeredAt)}.`);
   }
   /** @param {RequestError} error */
   #describeError({ kind, status, message }) {
@@ -1350,7 +1403,7 @@ var View = class {
       "invalid-answer": "the response is no answer of the API. Verify the URL of the API",
       api: `${status}: ${message}`
     };
-    return `Requests to the API have failed since ${formatLocal(this.#poller.failingSince)}: ${causes[kind]}.`;
+    return `Requests to the API have failed since ${formatTime(this.#poller.failingSince)}: ${causes[kind]}.`;
   }
   /**
    * Announces the progress, and each failed or stalled server and network once, to screen readers.
@@ -1382,7 +1435,7 @@ var View = class {
     if (total) setText(this.#polite, `${text}${failures}. ${statusText(answer)}`);
   }
   /** @param {"csv" | "json"} format */
-  async #download(format) {
+  async #download(format2) {
     let answer;
     setText(this.#downloadStatus, "Downloading…");
     try {
@@ -1395,10 +1448,10 @@ var View = class {
       );
       return setText(this.#downloadStatus, name === "AbortError" ? "" : `Download failed: ${message}. Try again.`);
     }
-    const isCsv = format === "csv";
+    const isCsv = format2 === "csv";
     const text = isCsv ? `\uFEFF${toCsv(answer.logs)}` : JSON.stringify(answer, null, 2);
     const blob = new Blob([text], { type: isCsv ? "text/csv" : "application/json" });
-    const fileName = `drs-job-log-${this.#id.replace(/[^\w.-]+/g, "_")}.${format}`;
+    const fileName = `drs-job-log-${this.#id.replace(/[^\w.-]+/g, "_")}.${format2}`;
     const link = h("a", { href: URL.createObjectURL(blob), download: fileName });
     link.click();
     setTimeout(() => URL.revokeObjectURL(link.href), 6e4);
