@@ -8,7 +8,9 @@
  * Attributes: `execution-id` or `job-id`. `api-url`: the URL of the API without `/logs`.
  * Property:   `fetch`: the function that sends requests instead of `window.fetch`, for example to sign them or to add a
  *             token. Keep the headers in its options. If you set it, the component sends a request.
+ *             `filter`: what the user sees, `{text, state, server}`.
  * Events:     `drs-job-log-update`: after each answer. `detail` is the answer; its `logs` contains all events so far.
+ *             `drs-job-log-filter`: the user changed the filter. `detail` is the filter.
  *             `drs-job-log-unauthorized`: the API answered 401 or 403. `detail.status` is the status code.
  *
  * Security: the component inserts log texts as text nodes, never as markup. It sends requests only to `api-url`.
@@ -17,12 +19,13 @@
 import { Poller } from "./poll.js";
 import { View } from "./view.js";
 
-export { progressOf } from "./model.js";
+export { displayName, progressOf, statusText } from "./model.js";
 
 /** @import { Answer } from "./model.js" */
 /** @import { Fetch, RequestError } from "./poll.js" */
+/** @import { Filter } from "./view.js" */
 
-/** @typedef {HTMLElement & { fetch: Fetch }} DrsJobLogElement */
+/** @typedef {HTMLElement & { fetch: Fetch, filter: Partial<Filter> }} DrsJobLogElement */
 
 class DrsJobLog extends HTMLElement {
   static observedAttributes = ["execution-id", "job-id", "api-url"];
@@ -35,7 +38,9 @@ class DrsJobLog extends HTMLElement {
     },
     () => document.hidden,
   );
-  #view = new View(this.attachShadow({ mode: "open" }), this.#poller);
+  #view = new View(this.attachShadow({ mode: "open" }), this.#poller, () =>
+    this.#dispatch("drs-job-log-filter", this.#view.filter),
+  );
   #ticker = 0;
   #isStarted = false; // Not `isConnected`, which is true before connectedCallback runs.
   /** @type {Answer | null} */
@@ -56,12 +61,22 @@ class DrsJobLog extends HTMLElement {
     if (this.#isStarted) this.#poller.restartSoon();
   }
 
+  /** What the user sees. The keys that a new value lacks become empty. */
+  get filter() {
+    return { ...this.#view.filter };
+  }
+
+  set filter(value) {
+    this.#view.filter = Object.assign({ text: "", state: "", server: "" }, value);
+  }
+
   connectedCallback() {
-    // The page can set the property before this module defines the element. Move the value to the accessor.
-    if (Object.hasOwn(this, "fetch")) {
-      const { fetch } = this;
-      Reflect.deleteProperty(this, "fetch");
-      this.fetch = fetch;
+    // The page can set the properties before this module defines the element. Move the values to the accessors.
+    for (const name of /** @type {const} */ (["fetch", "filter"])) {
+      if (!Object.hasOwn(this, name)) continue;
+      const value = /** @type {any} */ (this[name]);
+      Reflect.deleteProperty(this, name);
+      this[name] = value;
     }
     document.addEventListener("visibilitychange", this.#onReturn);
     window.addEventListener("focus", this.#onReturn);

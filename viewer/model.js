@@ -154,6 +154,10 @@ export class EventLog {
   /** @type {Set<string>} */
   accounts = new Set();
   /** @type {Set<string>} */
+  regions = new Set();
+  /** @type {Map<string, string>} Job ID → Region. */
+  regionsOfJobs = new Map();
+  /** @type {Set<string>} */
   #keys = new Set();
 
   /**
@@ -171,6 +175,10 @@ export class EventLog {
       added.push(entry);
       this.jobIds.add(entry.jobId);
       if (entry.account) this.accounts.add(entry.account);
+      if (entry.region) {
+        this.regions.add(entry.region);
+        this.regionsOfJobs.set(entry.jobId, entry.region);
+      }
       if (entry.source) this.sources.set(entry.source, (this.sources.get(entry.source) ?? 0) + 1);
     }
     if (!added.length) return 0;
@@ -416,6 +424,120 @@ export function identityName(identity) {
  */
 export function formatCount(number, noun) {
   return `${number.toLocaleString()} ${noun}${number === 1 ? "" : "s"}`;
+}
+
+/**
+ * Names the accounts and Regions of a log, for example "Account 111122223333, us-east-1". Empty if they are not known.
+ *
+ * @param {EventLog} log
+ */
+export function placeText({ accounts, regions }) {
+  if (!accounts.size) return "";
+  return [`${accounts.size > 1 ? "Accounts" : "Account"} ${[...accounts].join(", ")}`, ...regions].join(", ");
+}
+
+/** @type {[RegExp, string][]} The domains of the consoles by Region, of the partitions other than `aws`. */
+const CONSOLE_DOMAINS = [
+  [/^us-gov-/, "console.amazonaws-us-gov.com"],
+  [/^eusc-/, "console.amazonaws-eusc.eu"],
+];
+
+/** @type {Record<string, (id: string, region: string) => string>} The path of a page of the console by the kind of ID. */
+const CONSOLE_PATHS = {
+  instance: (id, region) => `ec2/home?region=${region}#InstanceDetails:instanceId=${id}`,
+  server: (id, region) => `drs/home?region=${region}#/sourceServers/${id}`,
+  job: (id, region) => `drs/home?region=${region}#/launchHistory/${id}`,
+};
+
+/**
+ * Returns the URL of a page of the AWS console. Null if the Region is not known or no Region, since senders state it.
+ *
+ * @param {"instance" | "server" | "job"} kind
+ * @param {string} id
+ * @param {string | undefined} region
+ */
+export function consoleUrl(kind, id, region) {
+  if (!region || !/^[a-z]+(-[a-z]+)+-\d+$/.test(region)) return null;
+  const domain = CONSOLE_DOMAINS.find(([pattern]) => pattern.test(region))?.[1] ?? "console.aws.amazon.com";
+  return `https://${region}.${domain}/${CONSOLE_PATHS[kind](encodeURIComponent(id), region)}`;
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Failures
+// ---------------------------------------------------------------------------------------------------------------------
+
+/**
+ * Returns the full error of a server. An answer that is too large has only its beginning; the log has all of it.
+ *
+ * @param {Server} server
+ * @param {LogEntry[]} events The events of the server.
+ */
+export function fullError({ error, jobId }, events) {
+  if (!error) return error;
+  const full = events.findLast((event) => event.jobId === jobId && event.error?.startsWith(error))?.error;
+  return full ?? error;
+}
+
+/**
+ * Returns an error without the parts that differ from server to server: IDs of resources and requests.
+ *
+ * @param {string} error
+ */
+function shapeOf(error) {
+  return error
+    .replace(/\b[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\b/gi, "ID")
+    .replace(/\b[a-z]+-[0-9a-f]{8,}\b/g, "ID")
+    .replace(/(authorization failure message: )\S+/g, "$1ID");
+}
+
+/**
+ * Groups the failed servers and networks by their error, the largest group first.
+ *
+ * @param {Answer} answer
+ * @returns {{ error: string, hint: Hint | null, items: (Server | Resource)[] }[]} `error` is that of the first item.
+ */
+export function failuresOf(answer) {
+  const failed = [...answer.servers, ...networksOf(answer)].filter((item) => item.state === "FAILED");
+  /** @type {Map<string, { error: string, hint: Hint | null, items: (Server | Resource)[] }>} */
+  const groups = new Map();
+  for (const item of failed) {
+    const { error, hint } = item;
+    const shape = shapeOf(error ?? "");
+    const group = groups.get(shape) ?? { error: error ?? "", hint: hint ?? null, items: [] };
+    group.items.push(item);
+    groups.set(shape, group);
+  }
+  return [...groups.values()].sort((a, b) => b.items.length - a.items.length);
+}
+
+/** @type {Record<string, (server: Server) => string | number>} What sorts the servers, in the order of the choices. */
+const SORT_KEYS = {
+  State: rankOf,
+  Name: displayName,
+  "Last change": (server) => -Date.parse(server.since),
+  "Longest in its step": (server) => (ACTIVE_STATES.has(server.state) ? Date.parse(server.since) : Infinity),
+};
+export const SORT_ORDERS = Object.keys(SORT_KEYS);
+
+/**
+ * Failed servers come first, then servers with a warning.
+ *
+ * @param {Server} server
+ */
+function rankOf(server) {
+  const rank = STATES.indexOf(server.state);
+  return hasWarning(server) ? Math.min(rank, 0.5) : rank;
+}
+
+/**
+ * @param {Server[]} servers
+ * @param {string} order One of `SORT_ORDERS`.
+ */
+export function sortServers(servers, order) {
+  const keyOf = SORT_KEYS[order];
+  const keyed = servers.map((server) => ({ server, key: keyOf(server), name: displayName(server) }));
+  keyed.sort((a, b) => (a.key < b.key ? -1 : a.key > b.key ? 1 : compare(a.name, b.name)));
+  return keyed.map(({ server }) => server);
 }
 
 // ---------------------------------------------------------------------------------------------------------------------

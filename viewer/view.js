@@ -1,6 +1,8 @@
-/** The elements of the viewer. A log text becomes a text node, never markup. */
+/** Shows what a poller knows. */
 
 import styles from "./drs-job-log.css";
+import { arrange, button, errorBox, h, setText, setTime, startedBy, visible } from "./elements.js";
+import { JobItem } from "./jobs.js";
 import {
   ACTIVE_STATES,
   BAR_STATES,
@@ -9,429 +11,53 @@ import {
   decisiveJobs,
   displayName,
   eventLabel,
+  failuresOf,
   formatCount,
   goalOf,
   hasAllServers,
-  hasWarning,
-  identityName,
   isBetweenWaves,
   jobLabel,
-  NO_STEPS,
   networksOf,
   networksText,
+  placeText,
   progressOf,
-  STAGES,
+  SORT_ORDERS,
   STATES,
-  stagesOf,
-  statusLabel,
+  sortServers,
   statusText,
   toCsv,
   toLabel,
-  WARNINGS,
   wavesOf,
 } from "./model.js";
+import { ServerCard, serverHead } from "./servers.js";
 import { formatDuration, formatTime, formatUtc, onTimeZone, selectTimeZone, TIME_ZONES, timeZone } from "./time.js";
+import { MAX_PRINTED, Timeline } from "./timeline.js";
 
-/** @import { Answer, Hint, Job, LogEntry, Resource, Server, State } from "./model.js" */
+/** @import { Answer, LogEntry, Resource, Server, State } from "./model.js" */
 /** @import { Poller, RequestError } from "./poll.js" */
 
-/** @typedef {Record<string, string | boolean | null | ((event: Event) => void)>} Attributes */
+// A screen reader reads each announcement to its end.
+const MIN_ANNOUNCEMENT_MS = 30_000;
 
-/**
- * Returns a text with visible bidirectional control characters, which could otherwise reverse a sentence: `<U+202E>`.
- *
- * @param {string} text
- */
-function visible(text) {
-  const code = (/** @type {string} */ control) =>
-    `<U+${control.charCodeAt(0).toString(16).toUpperCase().padStart(4, "0")}>`;
-  return text.replace(/[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/g, code);
-}
+// So many servers that are done fit on a page beside the others.
+const MAX_DONE_SHOWN = 20;
 
-/**
- * Creates an element. Functions become event listeners (`onclick`, …), and strings in `children` become text nodes.
- *
- * @template {keyof HTMLElementTagNameMap} T
- * @param {T} tag
- * @param {Attributes} attributes
- * @param {(string | Node)[]} children
- * @returns {HTMLElementTagNameMap[T]}
- */
-function h(tag, attributes = {}, ...children) {
-  const element = document.createElement(tag);
-  for (const [name, value] of Object.entries(attributes)) {
-    if (typeof value === "function") element.addEventListener(name.slice(2), value);
-    else if (value !== false && value !== null) element.setAttribute(name, value === true ? "" : value);
-  }
-  element.append(...children.map((child) => (typeof child === "string" ? visible(child) : child)));
-  return element;
-}
-
-/**
- * @param {string} text
- * @param {() => void} onclick
- * @param {Attributes} attributes
- */
-function button(text, onclick, attributes = {}) {
-  return h("button", { type: "button", onclick, ...attributes }, text);
-}
-
-/**
- * Sets the text only if it changed, so that live regions and selections are not disturbed.
- *
- * @param {Element} element
- * @param {string} text
- */
-function setText(element, text) {
-  const shown = visible(text);
-  if (element.textContent !== shown) element.textContent = shown;
-}
-
-/**
- * @param {HTMLTimeElement} element
- * @param {string} timestamp
- */
-function setTime(element, timestamp) {
-  element.dateTime = timestamp;
-  element.title = formatUtc(timestamp);
-  setText(element, formatTime(timestamp));
-}
-
-/**
- * Creates a box with the full error text and a copy button.
- *
- * @param {string} error
- * @param {string} name The server's name. Empty for an error of the job.
- */
-function errorBox(error, name) {
-  const text = h(
-    "pre",
-    { tabindex: "0", role: "group", "aria-label": visible(`Error for ${name || "the job"}`) },
-    error,
-  );
-  const copyButton = button("Copy error", copy, { class: "small" });
-  async function copy() {
-    try {
-      await navigator.clipboard.writeText(error);
-      copyButton.textContent = "Copied";
-    } catch {
-      // The clipboard requires HTTPS and permission.
-      getSelection()?.selectAllChildren(text);
-      copyButton.textContent = "Selected. Press Ctrl+C to copy.";
-    }
-    setTimeout(() => {
-      copyButton.textContent = "Copy error";
-    }, 3000);
-  }
-  return h("div", { class: "error" }, text, copyButton);
-}
-
-/**
- * Returns the host of an HTTPS URL. Null for any other text, which must not become a link.
- *
- * @param {string | null} source
- */
-function hostOf(source) {
-  const url = source && URL.canParse(source) ? new URL(source) : null;
-  return url?.protocol === "https:" ? url.host : null;
-}
-
-/**
- * Creates the list with the cause, the first step and the source of a hint.
- *
- * @param {Hint} hint
- */
-function hintList({ isKnown, cause, firstStep, source }) {
-  const host = hostOf(source);
-  const attributes = { href: source, target: "_blank", rel: "noreferrer noopener" };
-  const link = host && h("a", attributes, host, h("span", { class: "hidden" }, " (opens a new tab)"));
-  const rows = { Cause: cause, "First step": firstStep, Source: link };
-  return h(
-    "dl",
-    { class: isKnown ? "hint" : "hint unknown" },
-    ...Object.entries(rows).flatMap(([name, value]) => (value ? [h("dt", {}, name), h("dd", {}, value)] : [])),
-  );
-}
-
-/** @param {string} identity Who started a job. */
-function startedBy(identity) {
-  return h("span", { class: "requester", title: visible(identity) }, `Started by: ${identityName(identity)}`);
-}
-
-/** @param {Resource} resource */
-function resourceItem({ resourceId, state, error, hint }) {
-  return h(
-    "li",
-    { class: "resource", "data-state": state },
-    h("span", { class: "badge" }, toLabel(state)),
-    h("span", {}, "Network ", h("span", { class: "id" }, resourceId)),
-    ...(error ? [errorBox(error, resourceId)] : []),
-    ...(hint ? [hintList(hint)] : []),
-  );
-}
-
-/** A row of the server list. It is created once and updated in place. */
-class ServerCard {
-  #rendered = "";
-  #renderedErrors = "";
-  #state = h("span", { class: "badge" });
-  #name = h("strong", { class: "name" });
-  #id = h("span", { class: "muted id" });
-  #stages = h("span", { class: "stages", "aria-hidden": "true" }, ...STAGES.map(() => h("i")));
-  #step = h("span", { class: "step" });
-  #since = h("time");
-  #age = h("span", { class: "muted" });
-  #note = h("span", { class: "note" });
-  #instance = h("code", { class: "instance" });
-  #error = h("div", { class: "errors" });
-  #timelineSuffix = h("span", { class: "hidden" });
-
-  /**
-   * @param {Server} server
-   * @param {(server: Server) => void} showInTimeline
-   */
-  constructor(server, showInTimeline) {
-    this.server = server;
-    this.element = h(
-      "li",
-      { class: "server" },
-      this.#state,
-      h("span", { class: "who" }, this.#name, this.#id),
-      h("span", { class: "where" }, this.#stages, this.#step),
-      h("span", { class: "when" }, this.#since, this.#age, this.#note),
-      this.#instance,
-      h(
-        "button",
-        { type: "button", class: "small quiet", onclick: () => showInTimeline(this.server) },
-        h("span", {}, "Timeline"),
-        this.#timelineSuffix,
-      ),
-      this.#error,
-    );
-  }
-
-  /**
-   * @param {Server} server
-   * @param {LogEntry[]} events The events of the server.
-   * @param {boolean} showsAccount
-   */
-  update(server, events, showsAccount) {
-    const content = JSON.stringify([server, events.length, showsAccount]);
-    if (content === this.#rendered) return;
-    this.#rendered = content;
-    this.server = server;
-    this.element.dataset.state = server.state;
-    this.element.classList.toggle("warning", hasWarning(server));
-    this.element.classList.toggle("stalled", server.stalledAt !== null);
-    setText(this.#state, server.stalledAt ? `${toLabel(server.state)}, stalled` : toLabel(server.state));
-    setText(this.#name, displayName(server));
-    const account = showsAccount ? events.find((event) => event.account)?.account : null;
-    setText(this.#id, [server.serverName ? server.sourceServerId : "", account].filter(Boolean).join(" in "));
-    setText(this.#timelineSuffix, ` for ${displayName(server)}`);
-    setTime(this.#since, server.since);
-    setText(this.#instance, server.ec2InstanceId ?? "");
-    const jobEvents = events.filter((event) => event.jobId === server.jobId);
-    const last = jobEvents.findLast((event) => !NO_STEPS.has(event.eventType));
-    setText(this.#step, last ? eventLabel(last) : server.state === "PENDING" ? "Waiting" : "");
-    const classes = stagesOf(server, jobEvents);
-    [...this.#stages.children].forEach((stage, index) => {
-      stage.className = classes[index];
-    });
-    this.#renderNote(server);
-    this.#renderErrors(server);
-  }
-
-  /** @param {Server} server */
-  #renderNote({ stalledAt, terminatedAt, state }) {
-    const [text, timestamp] = stalledAt
-      ? ["Stalled since ", stalledAt]
-      : ["Terminated at ", state === "TERMINATED" ? null : terminatedAt];
-    if (!timestamp) return this.#note.replaceChildren();
-    const time = h("time");
-    setTime(time, timestamp);
-    this.#note.replaceChildren(text, time);
-  }
-
-  /** @param {Server} server */
-  #renderErrors(server) {
-    const { error, hint, failedActions } = server;
-    const content = JSON.stringify([error, hint, failedActions]);
-    // An unchanged error keeps the selection and the focus.
-    if (this.#renderedErrors === content) return;
-    this.#renderedErrors = content;
-    const name = displayName(server);
-    this.#error.replaceChildren(
-      ...(error ? [errorBox(error, name)] : []),
-      ...(hint ? [hintList(hint)] : []),
-      ...failedActions.flatMap((action) => [
-        h("p", { class: "action" }, `Post-launch action failed${action.name ? `: ${action.name}` : ""}`),
-        ...(action.error ? [errorBox(action.error, `${action.name ?? "a post-launch action"} on ${name}`)] : []),
-      ]),
-    );
-  }
-
-  /** @param {number} now Milliseconds since the epoch. */
-  tick(now) {
-    const isActive = ACTIVE_STATES.has(this.server.state);
-    setText(this.#age, isActive ? `for ${formatDuration(now - Date.parse(this.server.since))}` : "");
-  }
-}
-
-/** A virtual list: only the visible rows exist in the DOM. All rows have the height that the style sheet sets. */
-class Timeline {
-  /** @type {LogEntry[]} */
-  #events = [];
-  /** @type {Map<LogEntry, HTMLLIElement>} */
-  #rows = new Map();
-  #isPrinting = false;
-  #showsSource = false;
-  #showsAccount = false;
-  /** @type {Map<LogEntry, LogEntry>} Event → the launch result that reports the same fact. */
-  #results = new Map();
-  /** @type {number | undefined} The row height at the last resize. */
-  #lastRowHeight;
-  #list = h("ol", { class: "rows" });
-  #showDetails;
-
-  /** @param {(event: LogEntry) => void} showDetails */
-  constructor(showDetails) {
-    this.#showDetails = showDetails;
-    this.element = h(
-      "div",
-      { class: "timeline", tabindex: "0", role: "region", "aria-label": "Timeline, newest first" },
-      this.#list,
-    );
-    this.element.addEventListener("scroll", () => this.#render(), { passive: true });
-  }
-
-  get #rowHeight() {
-    const rem = parseFloat(getComputedStyle(document.documentElement).fontSize);
-    return parseFloat(getComputedStyle(this.element).getPropertyValue("--row")) * rem || 40;
-  }
-
-  /**
-   * Shows events. If the user has scrolled down, the visible rows keep their position.
-   *
-   * @param {LogEntry[]} events Newest first.
-   * @param {Map<LogEntry, LogEntry>} results Event → the launch result that reports the same fact.
-   * @param {{ source: boolean, account: boolean }} shows What each row shows of its event.
-   */
-  show(events, results, shows) {
-    const isSame = this.#showsSource === shows.source && this.#showsAccount === shows.account;
-    for (const event of this.#rows.keys())
-      if (!isSame || this.#results.get(event) !== results.get(event)) this.#removeRow(event);
-    this.#showsSource = shows.source;
-    this.#showsAccount = shows.account;
-    this.#results = results;
-    const top = this.element.scrollTop;
-    if (top > 0 && this.#events.length) {
-      const index = Math.floor(top / this.#rowHeight);
-      const newIndex = events.indexOf(this.#events[index]);
-      this.#list.style.height = `${events.length * this.#rowHeight}px`;
-      if (newIndex > index) this.element.scrollTop = top + (newIndex - index) * this.#rowHeight;
-    }
-    this.#events = events;
-    this.#render();
-  }
-
-  #render() {
-    const height = this.#rowHeight;
-    this.#list.style.height = this.#isPrinting ? "auto" : `${this.#events.length * height}px`;
-    const visible = this.element.clientHeight || 400;
-    const first = this.#isPrinting ? 0 : Math.max(0, Math.floor(this.element.scrollTop / height) - 8);
-    const end = this.#isPrinting
-      ? this.#events.length
-      : Math.min(this.#events.length, Math.ceil((this.element.scrollTop + visible) / height) + 8);
-    const wanted = new Set(this.#events.slice(first, end));
-    for (const event of this.#rows.keys()) if (!wanted.has(event)) this.#removeRow(event);
-    let previous = null;
-    for (let index = first; index < end; index += 1) {
-      const event = this.#events[index];
-      const row = this.#rows.get(event) ?? this.#createRow(event);
-      this.#rows.set(event, row);
-      row.style.top = this.#isPrinting ? "" : `${index * height}px`;
-      row.setAttribute("aria-posinset", String(index + 1));
-      row.setAttribute("aria-setsize", String(this.#events.length));
-      // Screen readers use the DOM order. A row in the right place is not moved, because it would lose the focus.
-      if (row.previousElementSibling !== previous || row.parentNode !== this.#list) {
-        if (previous) previous.after(row);
-        else this.#list.prepend(row);
-      }
-      previous = row;
-    }
-  }
-
-  /** @param {LogEntry} event */
-  #removeRow(event) {
-    const row = this.#rows.get(event);
-    const root = /** @type {ShadowRoot} */ (this.element.getRootNode());
-    if (row?.contains(root.activeElement)) this.element.focus({ preventScroll: true });
-    row?.remove();
-    this.#rows.delete(event);
-  }
-
-  /** @param {LogEntry} event */
-  #createRow(event) {
-    const time = h("time");
-    setTime(time, event.timestamp);
-    const mark = /FAIL/.test(event.eventType) ? " failure" : WARNINGS.has(event.eventType) ? " warning" : "";
-    return h(
-      "li",
-      { class: `row${mark}` },
-      time,
-      h("span", { class: "type" }, eventLabel(event)),
-      h(
-        "span",
-        { class: "what" },
-        // They come first, so that a long message does not hide them.
-        ...this.#marksOf(event).flatMap((mark) => [h("span", { class: "source" }, mark), " "]),
-        event.message || displayName(event),
-      ),
-      h(
-        "button",
-        { type: "button", class: "small quiet", onclick: () => this.#showDetails(event) },
-        event.error ? "Error" : "Details",
-        h("span", { class: "hidden" }, ` for ${eventLabel(event)} ${displayName(event)}`),
-      ),
-      ...(this.#isPrinting && event.error ? [h("pre", {}, event.error)] : []),
-    );
-  }
-
-  /**
-   * Returns the sources and the account that a row shows.
-   *
-   * @param {LogEntry} event
-   */
-  #marksOf(event) {
-    const result = this.#results.get(event);
-    const sources = this.#showsSource || result ? [event.source, result?.source] : [];
-    return [...sources, this.#showsAccount ? event.account : null].filter((mark) => typeof mark === "string");
-  }
-
-  /** Keeps the visible rows in place when the row height changes. Rows are higher on narrow screens. */
-  resize() {
-    const height = this.#rowHeight;
-    const top = (this.element.scrollTop * height) / (this.#lastRowHeight ?? height);
-    this.#lastRowHeight = height;
-    this.#render();
-    this.element.scrollTop = top;
-  }
-
-  /** @param {boolean} isPrinting True to render all rows, for print. */
-  print(isPrinting) {
-    this.#isPrinting = isPrinting;
-    this.#rows.clear();
-    this.#list.replaceChildren();
-    this.#render();
-  }
-}
-
-// ---------------------------------------------------------------------------------------------------------------------
-// The view
-// ---------------------------------------------------------------------------------------------------------------------
+/** The names in a sentence, before "and n more". */
+const MAX_NAMES = 5;
 
 const sheet = new CSSStyleSheet();
 sheet.replaceSync(styles);
+
+/**
+ * What the user wants to see: servers and events with this text, servers in this state, one server. Empty: all.
+ *
+ * @typedef {{ text: string, state: string, server: string }} Filter
+ */
+
+/** @param {Server} server */
+function isDone({ state, failedActions }) {
+  return state !== "FAILED" && !ACTIVE_STATES.has(state) && !failedActions.length;
+}
 
 /** What a poller knows, as elements in a shadow root. */
 export class View {
@@ -444,12 +70,23 @@ export class View {
   #rendered = {};
   /** @type {Set<string>} What failed or stalled and was announced to screen readers. */
   #announced = new Set();
+  #announcedAt = 0;
+  #announcedStatus = "";
   /** @type {Map<string, ServerCard>} */
   #cards = new Map();
+  /** @type {Map<string, JobItem>} By job ID. */
+  #jobItems = new Map();
+  /** @type {Map<string, { item: HTMLElement, number: HTMLElement, label: HTMLElement }>} By what is counted. */
+  #countItems = new Map();
+  /** @type {Filter} */
+  #filter = { text: "", state: "", server: "" };
+  #isPrinting = false;
+  #showsDone = false;
   #heading = h("h2", { tabindex: "-1" });
   #kind = h("span", { class: "kind" });
   #status = h("span", { class: "badge" });
   #requester = h("p", { class: "muted" });
+  #place = h("p", { class: "place muted" });
   #reason = h("p", { class: "reason muted" });
   #connection = h("p", { class: "connection muted" });
   #errorText = h("p");
@@ -472,11 +109,22 @@ export class View {
   );
   #counts = h("ul", { class: "counts", "aria-label": "Counts by state" });
   #truncation = h("p", { class: "truncation", role: "status" });
+  #failures = h("ul", { class: "failures" });
+  #failureSection = h("section", { "aria-label": "Failures" }, this.#failures);
+  #printed = h("p", { class: "printed" });
   #empty = h("p", { class: "empty" });
   #jobList = h("ul", { class: "jobs" });
   #serversTitle = h("h3");
-  #serverList = h("ul", { class: "servers" });
-  #serverSection = h("section", { "aria-label": "Servers" }, this.#serversTitle, this.#serverList);
+  #serverHead = serverHead();
+  #serverList = h("div", { class: "servers", role: "table", "aria-label": "Servers" });
+  #doneButton = button("", () => this.#toggleDone(), { class: "small" });
+  #serverSection = h(
+    "section",
+    { "aria-label": "Servers", tabindex: "-1" },
+    this.#serversTitle,
+    this.#serverList,
+    this.#doneButton,
+  );
   #timelineTitle = h("h3");
   #sources = h("p", { class: "muted sources" });
   #timeline = new Timeline((event) => this.#showDetails(event));
@@ -492,6 +140,7 @@ export class View {
     ...STATES.map((state) => h("option", { value: state }, toLabel(state))),
   );
   #serverFilter = h("select", { onchange: () => this.#onFilter() }, h("option", { value: "" }, "All servers"));
+  #sortOrder = h("select", { onchange: () => this.render() }, ...SORT_ORDERS.map((order) => h("option", {}, order)));
   #timeZone = h(
     "select",
     { onchange: () => selectTimeZone(this.#timeZone.value) },
@@ -505,10 +154,10 @@ export class View {
   #summary = h(
     "div",
     { class: "summary" },
-    h("p", { class: "headline" }, this.#headline, this.#wave, this.#elapsed),
-    this.#bar,
+    h("div", { class: "sticky" }, h("p", { class: "headline" }, this.#headline, this.#wave, this.#elapsed), this.#bar),
     this.#counts,
     this.#truncation,
+    this.#failureSection,
   );
   #content = h(
     "div",
@@ -520,6 +169,7 @@ export class View {
       h("label", {}, "Text", this.#textFilter),
       h("label", {}, "State", this.#stateFilter),
       h("label", {}, "Server", this.#serverFilter),
+      h("label", {}, "Sort by", this.#sortOrder),
       button("Clear filters", () => this.#clearFilters(), { class: "quiet" }),
       this.#matches,
     ),
@@ -535,11 +185,15 @@ export class View {
     ),
   );
 
+  #onSelect;
+
   /**
    * @param {ShadowRoot} root
    * @param {Poller} poller
+   * @param {() => void} onSelect The user changed the filter.
    */
-  constructor(root, poller) {
+  constructor(root, poller, onSelect) {
+    this.#onSelect = onSelect;
     this.#root = root;
     this.#host = /** @type {HTMLElement} */ (root.host);
     this.#poller = poller;
@@ -553,11 +207,19 @@ export class View {
           {},
           this.#heading,
           h("p", { class: "badges" }, this.#kind, this.#status),
+          h(
+            "nav",
+            { class: "skip", "aria-label": "Sections" },
+            button("Go to the servers", () => this.#serverSection.focus()),
+            button("Go to the timeline", () => this.#timeline.element.focus()),
+          ),
           this.#requester,
+          this.#place,
           this.#connection,
           button("Refresh", () => this.#poller.poll(), { class: "small quiet refresh" }),
           h("label", { class: "zone" }, "Time zone", this.#timeZone),
           this.#reason,
+          this.#printed,
         ),
         this.#banner,
         this.#empty,
@@ -593,8 +255,10 @@ export class View {
 
   #resizeObserver = new ResizeObserver(() => this.#timeline.resize());
 
-  /** @param {boolean} isPrinting True to render all events, for print. */
+  /** @param {boolean} isPrinting True to show what a printed report contains. */
   print(isPrinting) {
+    this.#isPrinting = isPrinting;
+    this.#applyFilters();
     this.#timeline.print(isPrinting);
   }
 
@@ -606,11 +270,16 @@ export class View {
   reset(id) {
     this.#id = id;
     this.#announced = new Set();
+    this.#announcedAt = 0;
+    this.#announcedStatus = "";
     this.#cards = new Map();
+    this.#jobItems = new Map();
     this.#rendered = {};
+    this.#showsDone = false;
     this.#serverList.replaceChildren();
+    this.#jobList.replaceChildren();
     this.#serverFilter.replaceChildren(h("option", { value: "" }, "All servers"));
-    this.#textFilter.value = this.#stateFilter.value = "";
+    this.filter = { text: "", state: "", server: "" };
     this.#polite.textContent = this.#assertive.textContent = "";
     this.#dialog.close();
     delete this.#host.dataset.kind;
@@ -632,10 +301,11 @@ export class View {
     this.#summary.hidden = this.#content.hidden = isEmpty;
     if (isEmpty) {
       setText(this.#empty, this.#emptyText());
-      this.#status.hidden = this.#kind.hidden = this.#requester.hidden = this.#reason.hidden = true;
+      for (const part of [this.#status, this.#kind, this.#requester, this.#place, this.#reason]) part.hidden = true;
       return;
     }
     this.#renderSummary(answer);
+    this.#renderFailures(answer);
     this.#renderJobs(answer);
     this.#renderServers(answer);
     this.#renderSources();
@@ -660,6 +330,8 @@ export class View {
     this.#requester.hidden = !answer.requestedBy;
     if (this.#isChanged("requester", answer.requestedBy ?? ""))
       this.#requester.replaceChildren(...(answer.requestedBy ? [startedBy(answer.requestedBy)] : []));
+    this.#place.hidden = !this.#poller.log.accounts.size;
+    setText(this.#place, placeText(this.#poller.log));
     const jobs = decisiveJobs(answer);
     const [kind, ...kinds] = new Set(jobs.map(jobLabel).filter(Boolean));
     this.#kind.hidden = !kind;
@@ -682,26 +354,68 @@ export class View {
     for (const [state, segment] of this.#segments) segment.style.flexGrow = String(counts.get(state) ?? 0);
     const stalled = answer.servers.filter((server) => server.stalledAt).length;
     const withFailedAction = answer.servers.filter((server) => server.failedActions.length).length;
-    this.#counts.replaceChildren(
-      ...STATES.map((state) => ({ state, number: counts.get(state) ?? 0 }))
-        .filter(({ number }) => number)
-        .map(({ state, number }) => {
+    arrange(
+      this.#counts,
+      [
+        ...STATES.map((state) => {
           const isCombined = !isComplete && state === "CONVERSION";
-          const label = isCombined ? "snapshot or conversion" : toLabel(state).toLowerCase();
-          return h("li", { "data-state": state }, h("b", {}, number.toLocaleString()), ` ${label}`);
+          const text = isCombined ? "snapshot or conversion" : toLabel(state).toLowerCase();
+          return { key: state, number: counts.get(state) ?? 0, text };
         }),
-      ...[
-        { number: stalled, text: "stalled" },
-        { number: withFailedAction, text: "with a failed post-launch action" },
+        { key: "stalled", number: stalled, text: isComplete ? "stalled" : "listed stalled" },
+        {
+          key: "action",
+          number: withFailedAction,
+          text: `${isComplete ? "" : "listed "}with a failed post-launch action`,
+        },
+        { key: "to come", number: waves.toCome, text: waves.toCome === 1 ? "wave to come" : "waves to come" },
       ]
         .filter(({ number }) => number)
-        .map(({ number, text }) => {
-          const label = isComplete ? text : `listed ${text}`;
-          return h("li", { class: "warning" }, h("b", {}, number.toLocaleString()), ` ${label}`);
-        }),
-      ...(toCome ? [h("li", {}, toCome)] : []),
+        .map(({ key, number, text }) => this.#countItem(key, number, text)),
     );
     setText(this.#truncation, this.#truncationText(answer));
+  }
+
+  /**
+   * Returns the item of a count. It is the same element each time, so that the selection of its text remains.
+   *
+   * @param {string} key A state, or what else is counted.
+   * @param {number} number
+   * @param {string} text
+   */
+  #countItem(key, number, text) {
+    let parts = this.#countItems.get(key);
+    if (!parts) {
+      const [numberPart, label] = [h("b"), h("span")];
+      parts = { item: h("li", { "data-state": key }, numberPart, " ", label), number: numberPart, label };
+      this.#countItems.set(key, parts);
+    }
+    setText(parts.number, number.toLocaleString());
+    setText(parts.label, text);
+    return parts.item;
+  }
+
+  /**
+   * Shows each different error once, with the servers that have it.
+   *
+   * @param {Answer} answer
+   */
+  #renderFailures(answer) {
+    const groups = failuresOf(answer);
+    this.#failureSection.hidden = !groups.length;
+    if (!this.#isChanged("failures", groups)) return;
+    this.#failures.replaceChildren(
+      ...groups.map(({ error, hint, items }) => {
+        const names = items.slice(0, MAX_NAMES).map(displayName).join(", ");
+        const others = items.length > MAX_NAMES ? ` and ${(items.length - MAX_NAMES).toLocaleString()} more` : "";
+        return h(
+          "li",
+          {},
+          h("strong", {}, `Failed: ${names}${others}`),
+          h("span", { class: "excerpt" }, error || hint?.cause || "DRS states no error."),
+        );
+      }),
+    );
   }
 
   /** @param {Answer} answer */
@@ -719,56 +433,35 @@ export class View {
 
   /** @param {Answer} answer */
   #renderJobs(answer) {
-    const states = answer.servers.map((server) => [server.jobId, server.state]);
-    const { jobs, summary, truncated } = answer;
-    const content = [jobs, states, summary.totalServers, truncated, this.#poller.log.events.length];
-    if (!this.#isChanged("jobs", content)) return;
-    const hasAllJobs = this.#hasAllJobs(answer);
-    const ofListed = hasAllJobs ? "" : ` of ${answer.jobs.length} listed`;
+    const ofListed = this.#hasAllJobs(answer) ? "" : ` of ${answer.jobs.length} listed`;
     // The API reports a server only under its latest job. Omit the counts of an earlier job, which would be incomplete.
     const latestJobs = new Map(answer.servers.map((server) => [server.sourceServerId, server.jobId]));
-    /** @param {Job} job */
-    const isSuperseded = (job) =>
-      this.#poller.log.events.some(
-        (event) =>
-          event.jobId === job.jobId && event.sourceServerId && latestJobs.get(event.sourceServerId) !== job.jobId,
-      );
-    this.#jobList.replaceChildren(
-      ...answer.jobs.map((job, index) => {
-        const servers = answer.servers.filter((server) => server.jobId === job.jobId);
-        const goal = goalOf(job);
-        /** @type {State[]} */
-        const others = ["FAILED", "TERMINATED"];
-        const counts = [goal, ...others.filter((state) => state !== goal && countOf(servers, state))]
-          .map((state) => `${countOf(servers, state)} ${state.toLowerCase()}`)
-          .join(", ");
-        const texts = [
-          ...(servers.length && hasAllServers(answer) && !isSuperseded(job)
-            ? [`${formatCount(servers.length, "server")}: ${counts}`]
-            : []),
-          ...(job.resources.length ? [networksText(job.resources, answer.truncated)] : []),
-        ];
-        const start = h("time");
-        setTime(start, job.startedAt);
-        const item = h(
-          "li",
-          {},
-          h("span", { class: "badge", "data-state": job.status }, statusLabel(job.status)),
-          h("strong", {}, `Job ${index + 1}${ofListed}`),
-          h("span", { class: "muted id" }, job.jobId),
-          h("span", { class: "label" }, jobLabel(job)),
-          ...(texts.length ? [h("span", {}, texts.join(", "))] : []),
-          h("span", {}, "Started: ", start),
-          ...(job.requestedBy ? [startedBy(job.requestedBy)] : []),
-        );
-        if (job.endedAt) {
-          const duration = formatDuration(Date.parse(job.endedAt) - Date.parse(job.startedAt));
-          item.append(h("span", {}, `Duration: ${duration}`));
-        }
-        if (job.resources.length) item.append(h("ul", { class: "resources" }, ...job.resources.map(resourceItem)));
-        return item;
-      }),
+    const superseded = new Set(
+      this.#poller.log.events
+        .filter((event) => event.sourceServerId && latestJobs.get(event.sourceServerId) !== event.jobId)
+        .map((event) => event.jobId),
     );
+    const items = answer.jobs.map((job, index) => {
+      const servers = answer.servers.filter((server) => server.jobId === job.jobId);
+      const goal = goalOf(job);
+      /** @type {State[]} */
+      const others = ["FAILED", "TERMINATED"];
+      const counts = [goal, ...others.filter((state) => state !== goal && countOf(servers, state))]
+        .map((state) => `${countOf(servers, state)} ${state.toLowerCase()}`)
+        .join(", ");
+      const texts = [
+        ...(servers.length && hasAllServers(answer) && !superseded.has(job.jobId)
+          ? [`${formatCount(servers.length, "server")}: ${counts}`]
+          : []),
+        ...(job.resources.length ? [networksText(job.resources, answer.truncated)] : []),
+      ];
+      const item = this.#jobItems.get(job.jobId) ?? new JobItem();
+      this.#jobItems.set(job.jobId, item);
+      const region = this.#poller.log.regionsOfJobs.get(job.jobId);
+      item.update(job, { name: `Job ${index + 1}${ofListed}`, text: texts.join(", "), region });
+      return item.element;
+    });
+    arrange(this.#jobList, items);
   }
 
   /**
@@ -797,27 +490,24 @@ export class View {
   #renderServers(answer) {
     this.#serverSection.hidden = !answer.summary.totalServers;
     const ids = new Set(answer.servers.map((server) => server.sourceServerId));
-    for (const [id, { element }] of this.#cards) {
-      if (ids.has(id)) continue;
-      element.remove();
-      this.#cards.delete(id);
-    }
-    /** @param {Server} server Failed servers come first, then servers with a warning. */
-    const rank = (server) =>
-      hasWarning(server) ? Math.min(STATES.indexOf(server.state), 0.5) : STATES.indexOf(server.state);
-    const servers = answer.servers.toSorted((a, b) => rank(a) - rank(b) || compare(displayName(a), displayName(b)));
+    for (const id of this.#cards.keys()) if (!ids.has(id)) this.#cards.delete(id);
+    const servers = sortServers(answer.servers, this.#sortOrder.value);
+    /** @type {Map<string, Server>} Error → the first server that has it. */
+    const firsts = new Map();
     const focused = this.#root.activeElement;
-    servers.forEach((server, index) => {
+    const rows = servers.map((server) => {
       let card = this.#cards.get(server.sourceServerId);
       if (!card) {
         card = new ServerCard(server, (selected) => this.#showInTimeline(selected));
         this.#cards.set(server.sourceServerId, card);
       }
       const events = this.#poller.log.byServer.get(server.sourceServerId) ?? [];
-      card.update(server, events, this.#poller.log.accounts.size > 1);
-      if (this.#serverList.children[index] !== card.element)
-        this.#serverList.insertBefore(card.element, this.#serverList.children[index] ?? null);
+      const same = server.error ? firsts.get(server.error) : undefined;
+      if (server.error && !same) firsts.set(server.error, server);
+      card.update(server, events, this.#poller.log.accounts.size > 1, same);
+      return card.element;
     });
+    arrange(this.#serverList, [this.#serverHead, ...rows]);
     // A moved element loses the focus.
     if (focused instanceof HTMLElement && focused !== this.#root.activeElement) focused.focus({ preventScroll: true });
     const options = servers
@@ -827,12 +517,11 @@ export class View {
       /** @type {Map<string, number>} */
       const names = new Map();
       for (const { name } of options) names.set(name, (names.get(name) ?? 0) + 1);
-      const selected = this.#serverFilter.value;
       this.#serverFilter.replaceChildren(
         h("option", { value: "" }, "All servers"),
         ...options.map(({ name, id }) => h("option", { value: id }, names.get(name) === 1 ? name : `${name} (${id})`)),
       );
-      this.#serverFilter.value = selected;
+      this.#showFilter();
     }
   }
 
@@ -851,14 +540,17 @@ export class View {
 
   /** Shows the servers and events that match the filters. */
   #applyFilters() {
-    const text = this.#textFilter.value.trim().toLowerCase();
-    const [state, serverId] = [this.#stateFilter.value, this.#serverFilter.value];
+    const { state, server: serverId } = this.#filter;
+    const text = this.#filter.text.trim().toLowerCase();
     /** @param {(string | null)[]} values */
     const matchesText = (...values) => values.some((value) => value?.toLowerCase().includes(text));
     /** @type {Map<string | null, State>} */
     const states = new Map(this.#poller.answer?.servers.map((server) => [server.sourceServerId, server.state]));
     /** @param {string | null} id */
     const matchesServer = (id) => (!serverId || id === serverId) && (!state || states.get(id) === state);
+    const isFiltered = Boolean(text || state || serverId);
+    const done = [...this.#cards.values()].filter(({ server }) => isDone(server)).length;
+    const isFolded = done > MAX_DONE_SHOWN && !this.#showsDone && !isFiltered && !this.#isPrinting;
     let serverCount = 0;
     for (const [id, { element, server }] of this.#cards) {
       const isMatch =
@@ -868,10 +560,9 @@ export class View {
             ...[server.serverName, id, server.ec2InstanceId, server.error, toLabel(server.state)],
             ...server.failedActions.flatMap(({ name, error }) => [name, error]),
           ));
-      element.hidden = !isMatch;
+      element.hidden = !isMatch || (isFolded && isDone(server));
       if (isMatch) serverCount += 1;
     }
-    const isFiltered = Boolean(text || state || serverId);
     /** @param {LogEntry} event */
     const matches = (event) =>
       (!isFiltered || matchesServer(event.sourceServerId)) &&
@@ -902,23 +593,86 @@ export class View {
     setText(this.#timelineTitle, `Timeline (${events.length.toLocaleString()})`);
     const matchesLabel = `${formatCount(serverCount, hasAll ? "server" : "listed server")} and ${formatCount(events.length, "event")} match`;
     setText(this.#matches, isFiltered ? matchesLabel : "");
+    this.#doneButton.hidden = done <= MAX_DONE_SHOWN || isFiltered;
+    setText(this.#doneButton, `${isFolded ? "Show" : "Hide"} the ${formatCount(done, "server")} that are done`);
+    if (this.#isPrinting) setText(this.#printed, this.#printedText(events.length));
+  }
+
+  #toggleDone() {
+    this.#showsDone = !this.#showsDone;
+    this.#applyFilters();
+  }
+
+  /**
+   * Returns what a printed report says about itself.
+   *
+   * @param {number} eventCount The number of events that match the filters.
+   */
+  #printedText(eventCount) {
+    const filters = [
+      ["Text", this.#filter.text.trim()],
+      ["State", this.#filter.state && toLabel(this.#filter.state)],
+      ["Server", this.#filter.server && this.#serverFilter.selectedOptions[0]?.text],
+    ].filter(([, value]) => value);
+    const sentences = [
+      `Printed at ${formatTime(this.#poller.now)}.`,
+      `Times are in the time zone ${timeZone()}.`,
+      ...(filters.length
+        ? [`Only what matches these filters: ${filters.map(([name, value]) => `${name} "${value}"`).join(", ")}.`]
+        : []),
+      ...(eventCount > MAX_PRINTED
+        ? [
+            `The timeline has the newest ${MAX_PRINTED.toLocaleString()} of ${formatCount(eventCount, "event")}. Download the CSV file for all of them.`,
+          ]
+        : []),
+    ];
+    return sentences.join(" ");
+  }
+
+  get filter() {
+    return this.#filter;
+  }
+
+  set filter(filter) {
+    this.#filter = filter;
+    this.#showFilter();
+    if (this.#poller.answer) this.#applyFilters();
+  }
+
+  #showFilter() {
+    const { text, state, server } = this.#filter;
+    if (this.#textFilter.value !== text) this.#textFilter.value = text;
+    this.#stateFilter.value = state;
+    // A link can name a server that has no event yet.
+    if (server && ![...this.#serverFilter.options].some((option) => option.value === server))
+      this.#serverFilter.append(h("option", { value: server }, server));
+    this.#serverFilter.value = server;
   }
 
   /** Applies the filters after user input and announces the number of matches to screen readers. */
   #onFilter() {
-    this.#applyFilters();
+    this.#select({
+      text: this.#textFilter.value,
+      state: this.#stateFilter.value,
+      server: this.#serverFilter.value,
+    });
     setText(this.#polite, this.#matches.textContent);
   }
 
+  /** @param {Filter} filter What the user selected. */
+  #select(filter) {
+    this.filter = filter;
+    this.#onSelect();
+  }
+
   #clearFilters() {
-    this.#textFilter.value = this.#stateFilter.value = this.#serverFilter.value = "";
-    this.#onFilter();
+    this.#select({ text: "", state: "", server: "" });
+    setText(this.#polite, this.#matches.textContent);
   }
 
   /** @param {Server} server */
   #showInTimeline(server) {
-    this.#serverFilter.value = server.sourceServerId;
-    this.#applyFilters();
+    this.#select({ ...this.#filter, server: server.sourceServerId });
     this.#timeline.element.scrollIntoView({ block: "nearest" });
     this.#timeline.element.focus({ preventScroll: true });
   }
@@ -947,6 +701,7 @@ export class View {
         ...Object.entries(rows).flatMap(([name, value]) => (value ? [h("dt", {}, name), h("dd", {}, value)] : [])),
       ),
       ...(event.error ? [errorBox(event.error, displayName(event))] : []),
+      h("details", {}, h("summary", {}, "JSON"), h("pre", { tabindex: "0" }, JSON.stringify(event, null, 2))),
       h("form", { method: "dialog" }, h("button", {}, "Close")),
     );
     this.#dialog.showModal();
@@ -1051,7 +806,12 @@ export class View {
     const { total, failed, text } = progressOf(answer);
     // The API can omit failed servers, so that their names are not announced.
     const failures = hasAllServers(answer) ? "" : `, ${failed.toLocaleString()} failed`;
-    if (total) setText(this.#polite, `${text}${failures}. ${statusText(answer)}`);
+    const status = statusText(answer);
+    const isDue = status !== this.#announcedStatus || this.#poller.now >= this.#announcedAt + MIN_ANNOUNCEMENT_MS;
+    if (!total || !isDue) return;
+    this.#announcedStatus = status;
+    this.#announcedAt = this.#poller.now;
+    setText(this.#polite, `${text}${failures}. ${status}`);
   }
 
   /** @param {"csv" | "json"} format */

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from drs_job_log.model.events import JobLogEvent
-    from playwright.sync_api import Browser, BrowserContext, Locator, Page, Request
+    from playwright.sync_api import Browser, BrowserContext, Locator, Page, Request, Route
 
 NAMES = ["prod-web-01", "prod-db-01", "prod-app-01"]
 SERVERS = [scripts.server_id(number) for number in range(len(NAMES))]
@@ -158,3 +158,15 @@ def open_viewer(context: BrowserContext, recovery: Recovery, address: str) -> Op
         return Viewer(page, recovery)
 
     return open_it
+
+
+def change_answers(context: BrowserContext, change: Callable[[dict[str, Any], str], dict[str, Any]]) -> None:
+    """Change each answer of the API on its way to the page. ``change`` receives the answer and the URL."""
+
+    def fulfill(route: Route) -> None:
+        response = route.fetch()
+        # The entity tag is that of the unchanged answer.
+        headers = {name: value for name, value in response.headers.items() if name != "etag"}
+        route.fulfill(response=response, headers=headers, json=change(response.json(), route.request.url))
+
+    context.route("**/logs?*", fulfill)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 from drs_job_log.model import known_errors
 from drs_job_log.model.events import job_label
@@ -73,6 +73,8 @@ _INVISIBLE: Final = frozenset({"Cc", "Cf", "Cs"})
 
 # IDs that an HTTP API finds in a path. It decodes the path before it matches the routes.
 _PATH_ID: Final = re.compile(r"(?!\.{1,2}$)[A-Za-z0-9._~-]+")
+
+_KINDS_OF_A_SERVER: Final = frozenset({"failed", "resolved", "stalled", "slow", "action_failed"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,14 +237,19 @@ def account_words(notice: Notice) -> str:
 
 
 def viewer_path(notice: Notice) -> str | None:
-    """Return the path of the viewer for the execution, or else the job. None if there is neither."""
+    """Return the path of the viewer for the execution, or else the job. None if there is neither.
+
+    If the notice is about one server, the viewer shows this server.
+    """
     id_ = notice.execution_id or notice.job_id
     if not id_:
         return None
-    if _PATH_ID.fullmatch(id_):
-        return f"/{'executions' if notice.execution_id else 'jobs'}/{id_}"
-    quoted = quote(id_, safe="", errors="backslashreplace")
-    return f"/viewer/page?{'executionId' if notice.execution_id else 'jobId'}={quoted}"
+    is_in_path = _PATH_ID.fullmatch(id_)
+    query = [] if is_in_path else [("executionId" if notice.execution_id else "jobId", id_)]
+    if notice.kind in _KINDS_OF_A_SERVER and [server.type for server in notice.servers] == ["Server"]:
+        query.append(("server", notice.servers[0].id or ""))
+    path = f"/{'executions' if notice.execution_id else 'jobs'}/{id_}" if is_in_path else "/viewer/page"
+    return f"{path}?{urlencode(query, quote_via=quote, safe='', errors='backslashreplace')}" if query else path
 
 
 def viewer_url(notice: Notice, settings: NotificationSettings) -> str | None:

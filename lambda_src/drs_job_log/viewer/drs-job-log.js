@@ -68,6 +68,10 @@ var EventLog = class {
   /** @type {Set<string>} */
   accounts = /* @__PURE__ */ new Set();
   /** @type {Set<string>} */
+  regions = /* @__PURE__ */ new Set();
+  /** @type {Map<string, string>} Job ID → Region. */
+  regionsOfJobs = /* @__PURE__ */ new Map();
+  /** @type {Set<string>} */
   #keys = /* @__PURE__ */ new Set();
   /**
    * Adds entries that the log does not contain yet.
@@ -84,6 +88,10 @@ var EventLog = class {
       added.push(entry);
       this.jobIds.add(entry.jobId);
       if (entry.account) this.accounts.add(entry.account);
+      if (entry.region) {
+        this.regions.add(entry.region);
+        this.regionsOfJobs.set(entry.jobId, entry.region);
+      }
       if (entry.source) this.sources.set(entry.source, (this.sources.get(entry.source) ?? 0) + 1);
     }
     if (!added.length) return 0;
@@ -241,6 +249,61 @@ function identityName(identity) {
 }
 function formatCount(number, noun) {
   return `${number.toLocaleString()} ${noun}${number === 1 ? "" : "s"}`;
+}
+function placeText({ accounts, regions }) {
+  if (!accounts.size) return "";
+  return [`${accounts.size > 1 ? "Accounts" : "Account"} ${[...accounts].join(", ")}`, ...regions].join(", ");
+}
+var CONSOLE_DOMAINS = [
+  [/^us-gov-/, "console.amazonaws-us-gov.com"],
+  [/^eusc-/, "console.amazonaws-eusc.eu"]
+];
+var CONSOLE_PATHS = {
+  instance: (id, region) => `ec2/home?region=${region}#InstanceDetails:instanceId=${id}`,
+  server: (id, region) => `drs/home?region=${region}#/sourceServers/${id}`,
+  job: (id, region) => `drs/home?region=${region}#/launchHistory/${id}`
+};
+function consoleUrl(kind, id, region) {
+  if (!region || !/^[a-z]+(-[a-z]+)+-\d+$/.test(region)) return null;
+  const domain = CONSOLE_DOMAINS.find(([pattern]) => pattern.test(region))?.[1] ?? "console.aws.amazon.com";
+  return `https://${region}.${domain}/${CONSOLE_PATHS[kind](encodeURIComponent(id), region)}`;
+}
+function fullError({ error, jobId }, events) {
+  if (!error) return error;
+  const full = events.findLast((event) => event.jobId === jobId && event.error?.startsWith(error))?.error;
+  return full ?? error;
+}
+function shapeOf(error) {
+  return error.replace(/\b[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\b/gi, "ID").replace(/\b[a-z]+-[0-9a-f]{8,}\b/g, "ID").replace(/(authorization failure message: )\S+/g, "$1ID");
+}
+function failuresOf(answer) {
+  const failed = [...answer.servers, ...networksOf(answer)].filter((item) => item.state === "FAILED");
+  const groups = /* @__PURE__ */ new Map();
+  for (const item of failed) {
+    const { error, hint } = item;
+    const shape = shapeOf(error ?? "");
+    const group = groups.get(shape) ?? { error: error ?? "", hint: hint ?? null, items: [] };
+    group.items.push(item);
+    groups.set(shape, group);
+  }
+  return [...groups.values()].sort((a, b) => b.items.length - a.items.length);
+}
+var SORT_KEYS = {
+  State: rankOf,
+  Name: displayName,
+  "Last change": (server) => -Date.parse(server.since),
+  "Longest in its step": (server) => ACTIVE_STATES.has(server.state) ? Date.parse(server.since) : Infinity
+};
+var SORT_ORDERS = Object.keys(SORT_KEYS);
+function rankOf(server) {
+  const rank = STATES.indexOf(server.state);
+  return hasWarning(server) ? Math.min(rank, 0.5) : rank;
+}
+function sortServers(servers, order) {
+  const keyOf = SORT_KEYS[order];
+  const keyed = servers.map((server) => ({ server, key: keyOf(server), name: displayName(server) }));
+  keyed.sort((a, b) => a.key < b.key ? -1 : a.key > b.key ? 1 : compare(a.name, b.name));
+  return keyed.map(({ server }) => server);
 }
 function goalOf({ jobType }) {
   if (jobType === null || jobType === "LAUNCH") return "LAUNCHED";
@@ -567,9 +630,9 @@ async function readErrorMessage(response) {
 }
 
 // viewer/drs-job-log.css
-var drs_job_log_default = '/* A rule of a later layer applies, however specific it is. Rules without a layer apply last. */\n@layer base, narrow;\n\n@layer base {\n  :host {\n    --page: #fff;\n    --ink: #1b1f24;\n    --muted: #57606a;\n    --line: #d0d7de;\n    --soft: #f6f8fa;\n    --focus: #0550ae;\n    --green: #116329;\n    --green-soft: #dafbe1;\n    --red: #a40e26;\n    --red-soft: #ffebe9;\n    --blue: #0550ae;\n    --blue-soft: #ddf4ff;\n    --amber: #7d4e00;\n    --amber-soft: #fff8c5;\n    --violet: #6639ba;\n    --grey-soft: #eaeef2;\n    --row: 2.5rem;\n    color-scheme: light dark;\n    display: block;\n    container-type: inline-size;\n    background: var(--page);\n    color: var(--ink);\n    font:\n      0.9375rem / 1.5 system-ui,\n      sans-serif;\n  }\n  @media (prefers-color-scheme: dark) {\n    :host {\n      --page: #0d1117;\n      --ink: #e6edf3;\n      --muted: #9aa4ae;\n      --line: #3d444d;\n      --soft: #161b22;\n      --focus: #79c0ff;\n      --green: #7ee787;\n      --green-soft: #12361f;\n      --red: #ffa198;\n      --red-soft: #4b1113;\n      --blue: #79c0ff;\n      --blue-soft: #0c2d4d;\n      --amber: #e3b341;\n      --amber-soft: #3b2a05;\n      --violet: #d2a8ff;\n      --grey-soft: #262c36;\n    }\n  }\n  * {\n    box-sizing: border-box;\n  }\n  :is(span, strong, code, pre, dd, li, h2, option) {\n    unicode-bidi: isolate;\n  }\n  .hidden {\n    clip-path: inset(50%);\n    width: 1px;\n    height: 1px;\n    overflow: hidden;\n    white-space: nowrap;\n  }\n  :focus-visible {\n    outline: 2px solid var(--focus);\n    outline-offset: 2px;\n  }\n  article {\n    padding: 16px;\n  }\n  article::before {\n    content: "";\n    display: block;\n    height: 6px;\n    margin: -16px -16px 16px;\n    background: var(--line);\n  }\n  :host([data-kind="recovery"]) article::before {\n    background: var(--red);\n  }\n  :host([data-kind="drill"]) article::before {\n    background: repeating-linear-gradient(45deg, var(--blue) 0 10px, transparent 10px 20px);\n  }\n  h2,\n  h3,\n  p,\n  ul,\n  ol,\n  dl,\n  dd {\n    margin: 0;\n    padding: 0;\n  }\n  h2 {\n    font-size: 1.3rem;\n    overflow-wrap: anywhere;\n  }\n  h3 {\n    font-size: 1rem;\n    margin: 24px 0 8px;\n  }\n  ul,\n  ol {\n    list-style: none;\n  }\n  .muted,\n  dt {\n    color: var(--muted);\n  }\n  .id,\n  code,\n  pre,\n  .what {\n    overflow-wrap: anywhere;\n  }\n  .id,\n  code,\n  pre {\n    font:\n      0.8125rem / 1.5 ui-monospace,\n      monospace;\n  }\n  button,\n  input,\n  select {\n    font: inherit;\n    color: inherit;\n    background: var(--page);\n    border: 1px solid var(--line);\n    border-radius: 6px;\n    padding: 4px 12px;\n    min-height: 32px;\n    max-width: 100%;\n  }\n  button {\n    cursor: pointer;\n    background: var(--soft);\n  }\n  button:hover {\n    border-color: var(--muted);\n  }\n  .small {\n    font-size: 0.8125rem;\n    padding: 1px 8px;\n    min-height: 26px;\n  }\n  .quiet {\n    background: transparent;\n  }\n  header {\n    display: flex;\n    flex-wrap: wrap;\n    gap: 4px 12px;\n    align-items: center;\n  }\n  .badges {\n    display: flex;\n    gap: 8px;\n  }\n  .connection {\n    margin-left: auto;\n    font-size: 0.8125rem;\n  }\n  .zone {\n    display: flex;\n    gap: 8px;\n    align-items: center;\n    font-size: 0.8125rem;\n    color: var(--muted);\n  }\n  .zone select {\n    min-height: 26px;\n    padding: 1px 4px;\n    color: var(--ink);\n  }\n  .reason {\n    flex-basis: 100%;\n    font-size: 0.875rem;\n    overflow-wrap: anywhere;\n  }\n  .badge,\n  .kind {\n    display: inline-block;\n    border-radius: 999px;\n    padding: 1px 10px;\n    font-size: 0.8125rem;\n    font-weight: 600;\n    white-space: nowrap;\n    background: var(--grey-soft);\n  }\n  .kind {\n    border-radius: 4px;\n    text-transform: uppercase;\n    letter-spacing: 0.06em;\n  }\n  :host([data-kind="recovery"]) .kind {\n    background: var(--red);\n    color: var(--page);\n  }\n  :host([data-kind="drill"]) .kind {\n    background: var(--page);\n    color: var(--blue);\n    box-shadow: inset 0 0 0 2px var(--blue);\n  }\n  .badge[data-state="FAILED"],\n  [data-state="FAILED"] > .badge {\n    background: var(--red);\n    color: var(--page);\n  }\n  .badge:is([data-state="LAUNCHED"], [data-state="COMPLETED"]),\n  :is([data-state="LAUNCHED"], [data-state="COMPLETED"]) > .badge {\n    background: var(--green-soft);\n    color: var(--green);\n  }\n  .badge[data-state="IN_PROGRESS"],\n  :is([data-state="LAUNCHING"], [data-state="CONVERSION"], [data-state="SNAPSHOT"]) > .badge {\n    background: var(--blue-soft);\n    color: var(--blue);\n  }\n  .badge[data-state="PARTIAL"] {\n    background: var(--amber-soft);\n    color: var(--amber);\n  }\n  .banner {\n    display: flex;\n    flex-wrap: wrap;\n    gap: 4px 12px;\n    align-items: center;\n    margin-top: 12px;\n    padding: 8px 12px;\n    border: 1px solid var(--red);\n    border-radius: 6px;\n    background: var(--red-soft);\n    color: var(--red);\n    font-weight: 600;\n  }\n  .banner p {\n    flex: 1 1 16em;\n  }\n  .empty {\n    padding: 48px 0;\n    text-align: center;\n    color: var(--muted);\n    overflow-wrap: anywhere;\n  }\n  .headline {\n    display: flex;\n    flex-wrap: wrap;\n    justify-content: space-between;\n    align-items: baseline;\n    gap: 0 16px;\n    margin-top: 16px;\n  }\n  .big {\n    font-size: 1.7rem;\n    line-height: 1.3;\n  }\n  .wave {\n    margin-right: auto;\n  }\n  .elapsed {\n    font-variant-numeric: tabular-nums;\n    color: var(--muted);\n  }\n  .elapsed:not(:empty)::after {\n    content: " elapsed";\n  }\n  .bar {\n    display: flex;\n    height: 16px;\n    margin: 8px 0;\n    border-radius: 8px;\n    overflow: hidden;\n    background: var(--grey-soft);\n  }\n  .bar i {\n    flex: 0 0 0;\n    background: var(--muted);\n    transition: flex-grow 0.3s;\n  }\n  .bar i:not([style*="flex-grow: 0"]) ~ i:not([style*="flex-grow: 0"]) {\n    margin-left: 2px;\n  }\n  .bar :is([data-state="LAUNCHED"], [data-state="COMPLETED"]) {\n    background: var(--green);\n  }\n  .bar [data-state="FAILED"] {\n    background: var(--red);\n  }\n  .bar [data-state="LAUNCHING"] {\n    background: var(--blue);\n  }\n  .bar :is([data-state="CONVERSION"], [data-state="SNAPSHOT"]) {\n    background: color-mix(in srgb, var(--blue) 55%, var(--page));\n  }\n  .bar .to-come {\n    background: repeating-linear-gradient(45deg, var(--line) 0 4px, transparent 4px 8px);\n  }\n  .bar [data-state="PENDING"] {\n    background: transparent;\n  }\n  .counts {\n    display: flex;\n    flex-wrap: wrap;\n    gap: 2px 16px;\n    color: var(--muted);\n  }\n  .counts b {\n    color: var(--ink);\n    font-size: 1.05rem;\n  }\n  .counts [data-state="FAILED"],\n  .counts [data-state="FAILED"] b {\n    color: var(--red);\n    font-weight: 700;\n  }\n  .counts .warning,\n  .counts .warning b {\n    color: var(--amber);\n  }\n  .truncation {\n    margin-top: 8px;\n    color: var(--amber);\n    font-weight: 600;\n  }\n  .truncation:empty {\n    display: none;\n  }\n  .jobs li {\n    display: flex;\n    flex-wrap: wrap;\n    gap: 2px 12px;\n    align-items: center;\n    padding: 4px 0;\n  }\n  .resources {\n    flex-basis: 100%;\n    padding-left: 16px;\n  }\n  .resource :is(.error, .hint) {\n    flex-basis: 100%;\n    min-width: 0;\n  }\n  .filters {\n    display: flex;\n    flex-wrap: wrap;\n    gap: 8px 12px;\n    align-items: end;\n    margin-top: 24px;\n    padding-top: 16px;\n    border-top: 1px solid var(--line);\n  }\n  .filters label {\n    display: grid;\n    font-size: 0.8125rem;\n    color: var(--muted);\n    min-width: 0;\n  }\n  .filters label:first-child {\n    flex: 1 1 16em;\n  }\n  .filters :is(input, select) {\n    color: var(--ink);\n    font-size: 0.9375rem;\n    width: 100%;\n  }\n  .filters .muted {\n    flex-basis: 100%;\n    font-size: 0.8125rem;\n  }\n  .filters .muted:empty {\n    display: none;\n  }\n  .server {\n    display: grid;\n    grid-template-columns: 7.5em minmax(10em, 1.4fr) minmax(9em, 1fr) minmax(9em, 1fr) minmax(11em, auto) auto;\n    gap: 2px 16px;\n    align-items: center;\n    padding: 6px 8px;\n    border-top: 1px solid var(--line);\n  }\n  .server[data-state="FAILED"] {\n    background: var(--red-soft);\n    border-left: 4px solid var(--red);\n    padding-left: 4px;\n  }\n  .server.warning:not([data-state="FAILED"]) {\n    border-left: 4px solid var(--amber);\n    padding-left: 4px;\n  }\n  .server > .badge {\n    justify-self: start;\n  }\n  .server.stalled > .badge {\n    background: var(--amber-soft);\n    color: var(--amber);\n  }\n  .who,\n  .where,\n  .when {\n    display: flex;\n    flex-direction: column;\n    min-width: 0;\n  }\n  .name {\n    overflow-wrap: anywhere;\n  }\n  .when {\n    font-variant-numeric: tabular-nums;\n    font-size: 0.875rem;\n  }\n  .when .muted {\n    font-size: 0.8125rem;\n  }\n  .note {\n    font-size: 0.8125rem;\n  }\n  .warning .note,\n  .action {\n    color: var(--amber);\n    font-weight: 600;\n  }\n  .step {\n    font-size: 0.875rem;\n  }\n  .stages {\n    display: flex;\n    gap: 3px;\n    max-width: 9em;\n  }\n  .stages i {\n    flex: 1;\n    height: 5px;\n    border-radius: 3px;\n    background: var(--grey-soft);\n    border: 1px solid var(--line);\n  }\n  .stages .done {\n    background: var(--green);\n    border-color: var(--green);\n  }\n  .stages .stalled {\n    background: var(--amber);\n    border-color: var(--amber);\n  }\n  .stages .now {\n    background: var(--blue);\n    border-color: var(--blue);\n  }\n  .stages .failed {\n    background: var(--red);\n    border-color: var(--red);\n  }\n  .errors {\n    grid-column: 1 / -1;\n  }\n  .error {\n    display: flex;\n    flex-wrap: wrap;\n    gap: 8px;\n    align-items: start;\n    margin: 4px 0;\n    color: var(--ink);\n  }\n  .error pre {\n    flex: 1 1 20em;\n    min-width: 0;\n    margin: 0;\n    padding: 8px;\n    max-height: 12em;\n    overflow: auto;\n    white-space: pre-wrap;\n    background: var(--page);\n    border: 1px solid var(--red);\n    border-radius: 6px;\n  }\n  .hint {\n    margin: 4px 0;\n    padding: 4px 8px;\n    gap: 0 12px;\n    font-size: 0.875rem;\n    color: var(--ink);\n    background: var(--page);\n    border-left: 3px solid var(--blue);\n  }\n  .hint.unknown {\n    border-left-color: var(--muted);\n  }\n  .hint dt {\n    font-weight: 600;\n  }\n  a {\n    color: var(--blue);\n  }\n  .requester {\n    overflow-wrap: anywhere;\n  }\n  .timeline {\n    position: relative;\n    max-height: 580px;\n    overflow: auto;\n    border: 1px solid var(--line);\n    border-radius: 6px;\n    overflow-anchor: none;\n  }\n  .rows {\n    position: relative;\n  }\n  .row {\n    position: absolute;\n    left: 0;\n    right: 0;\n    height: var(--row);\n    display: grid;\n    grid-template-columns: 11em 15em minmax(0, 1fr) auto;\n    gap: 0 12px;\n    align-items: center;\n    padding: 0 8px;\n    border-bottom: 1px solid var(--line);\n  }\n  .row > * {\n    overflow: hidden;\n    text-overflow: ellipsis;\n    white-space: nowrap;\n  }\n  .source {\n    display: inline-block;\n    max-width: 50%;\n    padding: 0 6px;\n    border: 1px solid var(--line);\n    border-radius: 4px;\n    font:\n      0.75rem / 1.5 ui-monospace,\n      monospace;\n    overflow: hidden;\n    text-overflow: ellipsis;\n    vertical-align: middle;\n  }\n  .row time {\n    font-variant-numeric: tabular-nums;\n    color: var(--muted);\n  }\n  .row .type {\n    font-weight: 600;\n  }\n  .failure .type {\n    color: var(--red);\n  }\n  .row.warning .type {\n    color: var(--amber);\n  }\n  .row button {\n    overflow: visible;\n  }\n  .sources {\n    font-size: 0.8125rem;\n    margin: -6px 0 8px;\n    overflow-wrap: anywhere;\n  }\n  .sources:empty {\n    display: none;\n  }\n  .sources code {\n    font-size: 0.75rem;\n  }\n  .downloads {\n    margin-top: 24px;\n    display: flex;\n    flex-wrap: wrap;\n    gap: 8px;\n    align-items: center;\n  }\n  dialog {\n    width: min(44rem, calc(100% - 32px));\n    color: var(--ink);\n    background: var(--page);\n    border: 1px solid var(--line);\n    border-radius: 8px;\n  }\n  dialog h3 {\n    margin-top: 0;\n  }\n  dialog::backdrop {\n    background: rgb(0 0 0 / 0.5);\n  }\n  dl {\n    display: grid;\n    grid-template-columns: auto minmax(0, 1fr);\n    gap: 4px 16px;\n    margin-bottom: 16px;\n  }\n  dd {\n    overflow-wrap: anywhere;\n  }\n  @container (max-width: 56.25rem) {\n    .server {\n      grid-template-columns: 7.5em minmax(0, 1fr) auto;\n    }\n    .where {\n      grid-column: 2;\n      flex-direction: row;\n      align-items: center;\n      gap: 8px;\n    }\n    .stages {\n      flex: 0 0 6em;\n    }\n    .when {\n      grid-column: 2;\n      flex-flow: row wrap;\n      gap: 0 8px;\n    }\n    .instance {\n      grid-column: 2;\n    }\n    .server button.quiet {\n      grid-column: 3;\n      grid-row: 1;\n    }\n  }\n}\n\n@layer narrow {\n  @container (max-width: 37.5rem) {\n    :host {\n      --row: 4.25rem;\n    }\n    .timeline {\n      --row: 4.25rem;\n    }\n    .connection {\n      margin-left: 0;\n      flex: 1 1 0;\n    }\n    .server {\n      grid-template-columns: minmax(0, 1fr) auto;\n    }\n    .server > * {\n      grid-column: 1;\n    }\n    .server > .badge {\n      grid-row: 1;\n    }\n    .server button.quiet {\n      grid-column: 2;\n      grid-row: 1;\n    }\n    .server .errors {\n      grid-column: 1 / -1;\n    }\n    .row {\n      grid-template-columns: minmax(0, 1fr) auto;\n      align-content: center;\n      gap: 0 8px;\n      font-size: 0.875rem;\n      line-height: 1.35;\n    }\n    .row > * {\n      grid-column: 1;\n    }\n    .row time {\n      order: 3;\n      font-size: 0.8125rem;\n    }\n    .row button {\n      grid-column: 2;\n      grid-row: 1 / 4;\n    }\n  }\n}\n\n[hidden],\n.hidden:not(:focus) {\n  position: absolute;\n}\n[hidden] {\n  display: none;\n}\n@media (prefers-reduced-motion: reduce) {\n  * {\n    transition: none;\n  }\n}\n@media (forced-colors: active) {\n  .bar i,\n  .stages i {\n    forced-color-adjust: none;\n  }\n}\n@media print {\n  :host {\n    --page: #fff;\n    --ink: #000;\n    --muted: #444;\n    --line: #999;\n    --soft: #fff;\n    --red: #a40e26;\n    --green: #116329;\n    --blue: #0550ae;\n    --red-soft: #fff;\n    --green-soft: #fff;\n    --blue-soft: #fff;\n    --amber-soft: #fff;\n    --grey-soft: #eee;\n    font-size: 0.6875rem;\n  }\n  .filters,\n  .downloads,\n  .zone,\n  button,\n  dialog {\n    display: none;\n  }\n  .badge,\n  .kind {\n    background: none;\n    color: var(--ink);\n    box-shadow: none;\n    border: 1px solid var(--ink);\n  }\n  .server {\n    grid-template-columns: 8em 1.4fr 1fr 1fr 1fr;\n    break-inside: avoid;\n    padding: 2px 8px;\n  }\n  .server > :not(.errors) {\n    grid-column: auto;\n    grid-row: auto;\n  }\n  .where,\n  .when {\n    flex-direction: column;\n    align-items: start;\n    gap: 0;\n  }\n  .server *,\n  .row *,\n  .jobs * {\n    font-size: 0.6875rem;\n  }\n  .row pre {\n    grid-column: 1 / -1;\n    margin: 0;\n    white-space: pre-wrap;\n  }\n  .stages {\n    display: none;\n  }\n  .timeline {\n    max-height: none;\n    overflow: visible;\n    border: 0;\n  }\n  .row {\n    position: static;\n    height: auto;\n    break-inside: avoid;\n    grid-template-columns: 11em 15em minmax(0, 1fr);\n    padding: 2px 0;\n  }\n  .row > * {\n    white-space: normal;\n    overflow: visible;\n    grid-column: auto;\n    grid-row: auto;\n    order: 0;\n  }\n  .error pre {\n    max-height: none;\n  }\n  .hint a::after {\n    content: ": " attr(href);\n  }\n}\n';
+var drs_job_log_default = '/* A rule of a later layer applies, however specific it is. Rules without a layer apply last. */\n@layer base, narrow;\n\n@layer base {\n  :host {\n    --page: #fff;\n    --ink: #1b1f24;\n    --muted: #57606a;\n    --line: #d0d7de;\n    --soft: #f6f8fa;\n    --focus: #0550ae;\n    --green: #116329;\n    --green-soft: #dafbe1;\n    --red: #a40e26;\n    --red-soft: #ffebe9;\n    --blue: #0550ae;\n    --blue-soft: #ddf4ff;\n    --amber: #7d4e00;\n    --amber-soft: #fff8c5;\n    --violet: #6639ba;\n    --grey-soft: #eaeef2;\n    /* The bars of launched and failed servers differ in luminance, not only in hue. */\n    --bar-done: #2da44e;\n    --bar-failed: #82071e;\n    --row: 2.5rem;\n    color-scheme: light dark;\n    display: block;\n    container-type: inline-size;\n    background: var(--page);\n    color: var(--ink);\n    font:\n      0.9375rem / 1.5 system-ui,\n      sans-serif;\n  }\n  @media (prefers-color-scheme: dark) {\n    :host {\n      --page: #0d1117;\n      --ink: #e6edf3;\n      --muted: #9aa4ae;\n      --line: #3d444d;\n      --soft: #161b22;\n      --focus: #79c0ff;\n      --green: #7ee787;\n      --green-soft: #12361f;\n      --red: #ffa198;\n      --red-soft: #4b1113;\n      --blue: #79c0ff;\n      --blue-soft: #0c2d4d;\n      --amber: #e3b341;\n      --amber-soft: #3b2a05;\n      --violet: #d2a8ff;\n      --grey-soft: #262c36;\n      --bar-done: #7ee787;\n      --bar-failed: #da3633;\n    }\n  }\n  * {\n    box-sizing: border-box;\n  }\n  :is(span, strong, code, pre, dd, li, h2, option) {\n    unicode-bidi: isolate;\n  }\n  .hidden {\n    clip-path: inset(50%);\n    width: 1px;\n    height: 1px;\n    overflow: hidden;\n    white-space: nowrap;\n  }\n  :focus-visible {\n    outline: 2px solid var(--focus);\n    outline-offset: 2px;\n  }\n  article {\n    padding: 16px;\n  }\n  article::before {\n    content: "";\n    display: block;\n    height: 6px;\n    margin: -16px -16px 16px;\n    background: var(--line);\n  }\n  :host([data-kind="recovery"]) article::before {\n    background: var(--ink);\n  }\n  :host([data-kind="drill"]) article::before {\n    background: repeating-linear-gradient(45deg, var(--blue) 0 10px, transparent 10px 20px);\n  }\n  h2,\n  h3,\n  p,\n  ul,\n  ol,\n  dl,\n  dd {\n    margin: 0;\n    padding: 0;\n  }\n  h2 {\n    font-size: 1.3rem;\n    overflow-wrap: anywhere;\n  }\n  h3 {\n    font-size: 1rem;\n    margin: 24px 0 8px;\n  }\n  ul,\n  ol {\n    list-style: none;\n  }\n  .muted,\n  dt {\n    color: var(--muted);\n  }\n  .id,\n  code,\n  pre,\n  .what {\n    overflow-wrap: anywhere;\n  }\n  .id,\n  .instance,\n  code,\n  pre {\n    font:\n      0.8125rem / 1.5 ui-monospace,\n      monospace;\n  }\n  button,\n  input,\n  select {\n    font: inherit;\n    color: inherit;\n    background: var(--page);\n    border: 1px solid var(--line);\n    border-radius: 6px;\n    padding: 4px 12px;\n    min-height: 32px;\n    max-width: 100%;\n  }\n  button {\n    cursor: pointer;\n    background: var(--soft);\n  }\n  button:hover {\n    border-color: var(--muted);\n  }\n  .small {\n    font-size: 0.8125rem;\n    padding: 1px 8px;\n    min-height: 26px;\n  }\n  .quiet {\n    background: transparent;\n  }\n  header {\n    display: flex;\n    flex-wrap: wrap;\n    gap: 4px 12px;\n    align-items: center;\n  }\n  .badges {\n    display: flex;\n    gap: 8px;\n  }\n  .connection {\n    margin-left: auto;\n    font-size: 0.8125rem;\n  }\n  .zone {\n    display: flex;\n    gap: 8px;\n    align-items: center;\n    font-size: 0.8125rem;\n    color: var(--muted);\n  }\n  .zone select {\n    min-height: 26px;\n    padding: 1px 4px;\n    color: var(--ink);\n  }\n  .reason {\n    flex-basis: 100%;\n    font-size: 0.875rem;\n    overflow-wrap: anywhere;\n  }\n  .badge,\n  .kind {\n    display: inline-block;\n    border-radius: 999px;\n    padding: 1px 10px;\n    font-size: 0.8125rem;\n    font-weight: 600;\n    white-space: nowrap;\n    background: var(--grey-soft);\n  }\n  .kind {\n    border-radius: 4px;\n    text-transform: uppercase;\n    letter-spacing: 0.06em;\n  }\n  :host([data-kind="recovery"]) .kind {\n    background: var(--ink);\n    color: var(--page);\n  }\n  :host([data-kind="drill"]) .kind {\n    background: var(--page);\n    color: var(--blue);\n    box-shadow: inset 0 0 0 2px var(--blue);\n  }\n  .badge[data-state="FAILED"] {\n    background: var(--red);\n    color: var(--page);\n  }\n  .badge:is([data-state="LAUNCHED"], [data-state="COMPLETED"]) {\n    background: var(--green-soft);\n    color: var(--green);\n  }\n  .badge:is([data-state="IN_PROGRESS"], [data-state="LAUNCHING"], [data-state="CONVERSION"], [data-state="SNAPSHOT"]) {\n    background: var(--blue-soft);\n    color: var(--blue);\n  }\n  .badge[data-state="PARTIAL"] {\n    background: var(--amber-soft);\n    color: var(--amber);\n  }\n  .banner {\n    display: flex;\n    flex-wrap: wrap;\n    gap: 4px 12px;\n    align-items: center;\n    margin-top: 12px;\n    padding: 8px 12px;\n    border: 1px solid var(--red);\n    border-radius: 6px;\n    background: var(--red-soft);\n    color: var(--red);\n    font-weight: 600;\n  }\n  .banner p {\n    flex: 1 1 16em;\n  }\n  .empty {\n    padding: 48px 0;\n    text-align: center;\n    color: var(--muted);\n    overflow-wrap: anywhere;\n  }\n  .place {\n    overflow-wrap: anywhere;\n  }\n  .printed,\n  .skip:not(:focus-within) {\n    position: absolute;\n    clip-path: inset(50%);\n    width: 1px;\n    height: 1px;\n    overflow: hidden;\n    white-space: nowrap;\n  }\n  .skip {\n    display: flex;\n    gap: 8px;\n  }\n  .sticky {\n    position: sticky;\n    top: 0;\n    z-index: 1;\n    padding-bottom: 1px;\n    background: var(--page);\n  }\n  .failures {\n    margin-top: 8px;\n    border-left: 4px solid var(--red);\n    background: var(--red-soft);\n  }\n  .failures li {\n    padding: 4px 8px;\n  }\n  .failures strong {\n    color: var(--red);\n    overflow-wrap: anywhere;\n  }\n  .excerpt {\n    display: -webkit-box;\n    -webkit-box-orient: vertical;\n    -webkit-line-clamp: 2;\n    overflow: hidden;\n    overflow-wrap: anywhere;\n  }\n  .headline {\n    display: flex;\n    flex-wrap: wrap;\n    justify-content: space-between;\n    align-items: baseline;\n    gap: 0 16px;\n    margin-top: 16px;\n  }\n  .big {\n    font-size: 1.7rem;\n    line-height: 1.3;\n  }\n  .wave {\n    margin-right: auto;\n  }\n  .elapsed {\n    font-variant-numeric: tabular-nums;\n    color: var(--muted);\n  }\n  .elapsed:not(:empty)::after {\n    content: " elapsed";\n  }\n  .bar {\n    display: flex;\n    height: 16px;\n    margin: 8px 0;\n    border-radius: 8px;\n    overflow: hidden;\n    background: var(--grey-soft);\n  }\n  .bar i {\n    flex: 0 0 0;\n    background: var(--muted);\n    transition: flex-grow 0.3s;\n  }\n  .bar i:not([style*="flex-grow: 0"]) ~ i:not([style*="flex-grow: 0"]) {\n    margin-left: 2px;\n  }\n  .bar :is([data-state="LAUNCHED"], [data-state="COMPLETED"]) {\n    background: var(--bar-done);\n  }\n  .bar [data-state="FAILED"] {\n    background: var(--bar-failed);\n  }\n  .bar [data-state="LAUNCHING"] {\n    background: var(--blue);\n  }\n  .bar :is([data-state="CONVERSION"], [data-state="SNAPSHOT"]) {\n    background: color-mix(in srgb, var(--blue) 55%, var(--page));\n  }\n  .bar .to-come {\n    background: repeating-linear-gradient(45deg, var(--line) 0 4px, transparent 4px 8px);\n  }\n  .bar [data-state="PENDING"] {\n    background: transparent;\n  }\n  .counts {\n    display: flex;\n    flex-wrap: wrap;\n    gap: 2px 16px;\n    color: var(--muted);\n  }\n  .counts b {\n    color: var(--ink);\n    font-size: 1.05rem;\n  }\n  .counts [data-state="FAILED"],\n  .counts [data-state="FAILED"] b {\n    color: var(--red);\n    font-weight: 700;\n  }\n  .counts :is([data-state="stalled"], [data-state="action"]),\n  .counts :is([data-state="stalled"], [data-state="action"]) b {\n    color: var(--amber);\n  }\n  .truncation {\n    margin-top: 8px;\n    color: var(--amber);\n    font-weight: 600;\n  }\n  .truncation:empty {\n    display: none;\n  }\n  .jobs li {\n    display: flex;\n    flex-wrap: wrap;\n    gap: 2px 12px;\n    align-items: center;\n    padding: 4px 0;\n  }\n  .resources {\n    flex-basis: 100%;\n    padding-left: 16px;\n  }\n  .resource :is(.error, .hint) {\n    flex-basis: 100%;\n    min-width: 0;\n  }\n  .filters {\n    display: flex;\n    flex-wrap: wrap;\n    gap: 8px 12px;\n    align-items: end;\n    margin-top: 24px;\n    padding-top: 16px;\n    border-top: 1px solid var(--line);\n  }\n  .filters label {\n    display: grid;\n    font-size: 0.8125rem;\n    color: var(--muted);\n    min-width: 0;\n  }\n  .filters label:first-child {\n    flex: 1 1 16em;\n  }\n  .filters :is(input, select) {\n    color: var(--ink);\n    font-size: 0.9375rem;\n    width: 100%;\n  }\n  .filters .muted {\n    flex-basis: 100%;\n    font-size: 0.8125rem;\n  }\n  .filters .muted:empty {\n    display: none;\n  }\n  .servers > [role="row"] {\n    display: grid;\n    grid-template-columns: 7.5rem minmax(10rem, 1.4fr) minmax(9rem, 1fr) 11rem 11.5rem 5.5rem;\n    gap: 2px 16px;\n    align-items: center;\n    padding: 6px 8px;\n    border-top: 1px solid var(--line);\n  }\n  .servers > .head {\n    border-top: 0;\n    font-size: 0.8125rem;\n    color: var(--muted);\n  }\n  .servers > .head :nth-last-child(-n + 2) {\n    position: absolute;\n    clip-path: inset(50%);\n  }\n  .server[data-state="FAILED"] {\n    background: var(--red-soft);\n    border-left: 4px solid var(--red);\n    padding-left: 4px;\n  }\n  .server.warning:not([data-state="FAILED"]) {\n    border-left: 4px solid var(--amber);\n    padding-left: 4px;\n  }\n  .server.stalled .badge {\n    background: var(--amber-soft);\n    color: var(--amber);\n  }\n  .who,\n  .where,\n  .when {\n    display: flex;\n    flex-direction: column;\n    min-width: 0;\n  }\n  .name {\n    overflow-wrap: anywhere;\n  }\n  .when {\n    font-variant-numeric: tabular-nums;\n    font-size: 0.875rem;\n  }\n  .when .muted {\n    font-size: 0.8125rem;\n  }\n  .note {\n    font-size: 0.8125rem;\n  }\n  .warning .note,\n  .action {\n    color: var(--amber);\n    font-weight: 600;\n  }\n  .step {\n    font-size: 0.875rem;\n  }\n  .stages {\n    display: flex;\n    gap: 3px;\n    max-width: 9em;\n  }\n  .stages i {\n    flex: 1;\n    height: 5px;\n    border-radius: 3px;\n    background: var(--grey-soft);\n    border: 1px solid var(--line);\n  }\n  .stages .done {\n    background: var(--bar-done);\n    border-color: var(--bar-done);\n  }\n  .stages .stalled {\n    background: var(--amber);\n    border-color: var(--amber);\n  }\n  .stages .now {\n    background: var(--blue);\n    border-color: var(--blue);\n  }\n  .stages .failed {\n    background: var(--bar-failed);\n    border-color: var(--bar-failed);\n  }\n  .errors {\n    grid-column: 1 / -1;\n  }\n  .error {\n    display: flex;\n    flex-wrap: wrap;\n    gap: 8px;\n    align-items: start;\n    margin: 4px 0;\n    color: var(--ink);\n  }\n  .error pre {\n    flex: 1 1 20em;\n    min-width: 0;\n    margin: 0;\n    padding: 8px;\n    max-height: 12em;\n    overflow: auto;\n    white-space: pre-wrap;\n    background: var(--page);\n    border: 1px solid var(--red);\n    border-radius: 6px;\n  }\n  .hint {\n    margin: 4px 0;\n    padding: 4px 8px;\n    gap: 0 12px;\n    font-size: 0.875rem;\n    color: var(--ink);\n    background: var(--page);\n    border-left: 3px solid var(--blue);\n  }\n  .hint.unknown {\n    border-left-color: var(--muted);\n  }\n  .hint dt {\n    font-weight: 600;\n  }\n  a {\n    color: var(--blue);\n  }\n  .requester {\n    overflow-wrap: anywhere;\n  }\n  .timeline {\n    position: relative;\n    max-height: 580px;\n    overflow: auto;\n    border: 1px solid var(--line);\n    border-radius: 6px;\n    overflow-anchor: none;\n  }\n  .rows {\n    position: relative;\n  }\n  .row {\n    position: absolute;\n    left: 0;\n    right: 0;\n    height: var(--row);\n    display: grid;\n    grid-template-columns: 11em 15em minmax(0, 1fr) auto;\n    gap: 0 12px;\n    align-items: center;\n    padding: 0 8px;\n    border-bottom: 1px solid var(--line);\n  }\n  .row > * {\n    overflow: hidden;\n    text-overflow: ellipsis;\n    white-space: nowrap;\n  }\n  .source {\n    display: inline-block;\n    max-width: 50%;\n    padding: 0 6px;\n    border: 1px solid var(--line);\n    border-radius: 4px;\n    font:\n      0.75rem / 1.5 ui-monospace,\n      monospace;\n    overflow: hidden;\n    text-overflow: ellipsis;\n    vertical-align: middle;\n  }\n  .row .at {\n    font-variant-numeric: tabular-nums;\n    color: var(--muted);\n  }\n  .row .type {\n    font-weight: 600;\n  }\n  .failure .type {\n    color: var(--red);\n  }\n  .row.warning .type {\n    color: var(--amber);\n  }\n  .row .show {\n    overflow: visible;\n  }\n  .sources {\n    font-size: 0.8125rem;\n    margin: -6px 0 8px;\n    overflow-wrap: anywhere;\n  }\n  .sources:empty {\n    display: none;\n  }\n  .sources code {\n    font-size: 0.75rem;\n  }\n  .downloads {\n    margin-top: 24px;\n    display: flex;\n    flex-wrap: wrap;\n    gap: 8px;\n    align-items: center;\n  }\n  dialog {\n    width: min(44rem, calc(100% - 32px));\n    color: var(--ink);\n    background: var(--page);\n    border: 1px solid var(--line);\n    border-radius: 8px;\n  }\n  dialog h3 {\n    margin-top: 0;\n  }\n  dialog::backdrop {\n    background: rgb(0 0 0 / 0.5);\n  }\n  dl {\n    display: grid;\n    grid-template-columns: auto minmax(0, 1fr);\n    gap: 4px 16px;\n    margin-bottom: 16px;\n  }\n  dd {\n    overflow-wrap: anywhere;\n  }\n  @container (max-width: 56.25rem) {\n    .servers > .head {\n      position: absolute;\n      clip-path: inset(50%);\n      width: 1px;\n      height: 1px;\n      overflow: hidden;\n    }\n    .servers > [role="row"] {\n      grid-template-columns: 7.5em minmax(0, 1fr) auto;\n    }\n    .where {\n      grid-column: 2;\n      flex-direction: row;\n      align-items: center;\n      gap: 8px;\n    }\n    .stages {\n      flex: 0 0 6em;\n    }\n    .when {\n      grid-column: 2;\n      flex-flow: row wrap;\n      gap: 0 8px;\n    }\n    .instance {\n      grid-column: 2;\n    }\n    .server .show {\n      grid-column: 3;\n      grid-row: 1;\n    }\n  }\n}\n\n@layer narrow {\n  @container (max-width: 37.5rem) {\n    :host {\n      --row: 4.25rem;\n    }\n    .timeline {\n      --row: 4.25rem;\n    }\n    .connection {\n      margin-left: 0;\n      flex: 1 1 0;\n    }\n    .servers > [role="row"] {\n      grid-template-columns: minmax(0, 1fr) auto;\n    }\n    .server > * {\n      grid-column: 1;\n    }\n    .server > .state {\n      grid-row: 1;\n    }\n    .server .show {\n      grid-column: 2;\n      grid-row: 1;\n    }\n    .big {\n      font-size: 1.25rem;\n    }\n    .server .errors {\n      grid-column: 1 / -1;\n    }\n    .row {\n      grid-template-columns: minmax(0, 1fr) auto;\n      align-content: center;\n      gap: 0 8px;\n      font-size: 0.875rem;\n      line-height: 1.35;\n    }\n    .row > * {\n      grid-column: 1;\n    }\n    .row .at {\n      order: 3;\n      font-size: 0.8125rem;\n    }\n    .row .show {\n      grid-column: 2;\n      grid-row: 1 / 4;\n    }\n  }\n}\n\n[hidden],\n.hidden:not(:focus) {\n  position: absolute;\n}\n[hidden] {\n  display: none;\n}\n@media (prefers-reduced-motion: reduce) {\n  * {\n    transition: none;\n  }\n}\n@media (forced-colors: active) {\n  .bar i,\n  .stages i {\n    forced-color-adjust: none;\n  }\n}\n@media print {\n  :host {\n    --page: #fff;\n    --ink: #000;\n    --muted: #444;\n    --line: #999;\n    --soft: #fff;\n    --red: #a40e26;\n    --green: #116329;\n    --blue: #0550ae;\n    --red-soft: #fff;\n    --green-soft: #fff;\n    --blue-soft: #fff;\n    --amber-soft: #fff;\n    --grey-soft: #eee;\n    font-size: 0.6875rem;\n  }\n  .filters,\n  .downloads,\n  .connection,\n  .zone,\n  .skip,\n  button,\n  dialog {\n    display: none;\n  }\n  .printed {\n    position: static;\n    clip-path: none;\n    width: auto;\n    height: auto;\n    white-space: normal;\n    flex-basis: 100%;\n  }\n  .sticky {\n    position: static;\n  }\n  .badge,\n  .kind {\n    background: none;\n    color: var(--ink);\n    box-shadow: none;\n    border: 1px solid var(--ink);\n  }\n  .servers > .head {\n    display: none;\n  }\n  .servers > [role="row"] {\n    grid-template-columns: 8em 1.4fr 1fr 1fr 1fr;\n    break-inside: avoid;\n    padding: 2px 8px;\n  }\n  .server > :not(.errors) {\n    grid-column: auto;\n    grid-row: auto;\n  }\n  .where,\n  .when {\n    flex-direction: column;\n    align-items: start;\n    gap: 0;\n  }\n  .server *,\n  .row *,\n  .jobs * {\n    font-size: 0.6875rem;\n  }\n  .row .show:has(pre) {\n    grid-column: 1 / -1;\n  }\n  .row .show:not(:has(pre)) {\n    display: none;\n  }\n  .row pre {\n    margin: 0;\n    white-space: pre-wrap;\n  }\n  .stages {\n    display: none;\n  }\n  .timeline {\n    max-height: none;\n    overflow: visible;\n    border: 0;\n  }\n  .row {\n    position: static;\n    height: auto;\n    break-inside: avoid;\n    grid-template-columns: 11em 15em minmax(0, 1fr);\n    padding: 0;\n    line-height: 1.25;\n  }\n  .row > * {\n    white-space: normal;\n    overflow: visible;\n    grid-column: auto;\n    grid-row: auto;\n    order: 0;\n  }\n  .error pre {\n    max-height: none;\n  }\n  .hint a::after {\n    content: ": " attr(href);\n  }\n}\n';
 
-// viewer/view.js
+// viewer/elements.js
 function visible(text) {
   const code = (control) => `<U+${control.charCodeAt(0).toString(16).toUpperCase().padStart(4, "0")}>`;
   return text.replace(/[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/g, code);
@@ -585,6 +648,13 @@ function h(tag, attributes = {}, ...children) {
 }
 function button(text, onclick, attributes = {}) {
   return h("button", { type: "button", onclick, ...attributes }, text);
+}
+function arrange(parent, children) {
+  const wanted = new Set(children);
+  for (const child of [...parent.children]) if (!wanted.has(child)) child.remove();
+  children.forEach((child, index) => {
+    if (parent.children[index] !== child) parent.insertBefore(child, parent.children[index] ?? null);
+  });
 }
 function setText(element, text) {
   const shown = visible(text);
@@ -620,10 +690,17 @@ function hostOf(source) {
   const url = source && URL.canParse(source) ? new URL(source) : null;
   return url?.protocol === "https:" ? url.host : null;
 }
+function linkTo(url, text) {
+  const attributes = { href: url, target: "_blank", rel: "noreferrer noopener" };
+  return h("a", attributes, text, h("span", { class: "hidden" }, " (opens a new tab)"));
+}
+function consoleLink(kind, id, region) {
+  const url = consoleUrl(kind, id, region);
+  return url ? linkTo(url, id) : h("span", {}, id);
+}
 function hintList({ isKnown, cause, firstStep, source }) {
   const host = hostOf(source);
-  const attributes = { href: source, target: "_blank", rel: "noreferrer noopener" };
-  const link = host && h("a", attributes, host, h("span", { class: "hidden" }, " (opens a new tab)"));
+  const link = host && source && linkTo(source, host);
   const rows = { Cause: cause, "First step": firstStep, Source: link };
   return h(
     "dl",
@@ -638,16 +715,74 @@ function resourceItem({ resourceId, state, error, hint }) {
   return h(
     "li",
     { class: "resource", "data-state": state },
-    h("span", { class: "badge" }, toLabel(state)),
+    h("span", { class: "badge", "data-state": state }, toLabel(state)),
     h("span", {}, "Network ", h("span", { class: "id" }, resourceId)),
     ...error ? [errorBox(error, resourceId)] : [],
     ...hint ? [hintList(hint)] : []
   );
 }
+
+// viewer/jobs.js
+var JobItem = class {
+  #rendered = "";
+  #status = h("span", { class: "badge" });
+  #name = h("strong");
+  #label = h("span", { class: "label" });
+  #text = h("span");
+  #start = h("time");
+  #requester = h("span");
+  #duration = h("span");
+  #resources = h("ul", { class: "resources" });
+  #id = h("span", { class: "muted id" });
+  element = h(
+    "li",
+    {},
+    this.#status,
+    this.#name,
+    this.#id,
+    this.#label,
+    this.#text,
+    h("span", {}, "Started: ", this.#start),
+    this.#requester,
+    this.#duration,
+    this.#resources
+  );
+  /**
+   * @param {Job} job
+   * @param {{ name: string, text: string, region: string | undefined }} shown `text`: what the job did so far.
+   */
+  update(job, { name, text, region }) {
+    setText(this.#name, name);
+    setText(this.#text, text);
+    this.#text.hidden = !text;
+    const content = JSON.stringify([job, region]);
+    if (content === this.#rendered) return;
+    this.#rendered = content;
+    this.#status.dataset.state = job.status;
+    setText(this.#status, statusLabel(job.status));
+    if (this.#id.textContent !== job.jobId || region) this.#id.replaceChildren(consoleLink("job", job.jobId, region));
+    setText(this.#label, jobLabel(job));
+    setTime(this.#start, job.startedAt);
+    this.#requester.replaceChildren(...job.requestedBy ? [startedBy(job.requestedBy)] : []);
+    this.#requester.hidden = !job.requestedBy;
+    const milliseconds = job.endedAt ? Date.parse(job.endedAt) - Date.parse(job.startedAt) : null;
+    setText(this.#duration, milliseconds === null ? "" : `Duration: ${formatDuration(milliseconds)}`);
+    this.#duration.hidden = milliseconds === null;
+    this.#resources.replaceChildren(...job.resources.map(resourceItem));
+    this.#resources.hidden = !job.resources.length;
+  }
+};
+
+// viewer/servers.js
+var COLUMNS = ["State", "Server", "Step", "Last change", "Instance", "Events", "Error"];
+function serverHead() {
+  return h("div", { class: "head", role: "row" }, ...COLUMNS.map((name) => h("span", { role: "columnheader" }, name)));
+}
 var ServerCard = class {
   #rendered = "";
   #renderedErrors = "";
   #state = h("span", { class: "badge" });
+  #stateCell = h("span", { class: "state", role: "cell" }, this.#state);
   #name = h("strong", { class: "name" });
   #id = h("span", { class: "muted id" });
   #stages = h("span", { class: "stages", "aria-hidden": "true" }, ...STAGES.map(() => h("i")));
@@ -655,8 +790,8 @@ var ServerCard = class {
   #since = h("time");
   #age = h("span", { class: "muted" });
   #note = h("span", { class: "note" });
-  #instance = h("code", { class: "instance" });
-  #error = h("div", { class: "errors" });
+  #instance = h("span", { class: "instance", role: "cell" });
+  #error = h("div", { class: "errors", role: "cell" });
   #timelineSuffix = h("span", { class: "hidden" });
   /**
    * @param {Server} server
@@ -665,18 +800,22 @@ var ServerCard = class {
   constructor(server, showInTimeline) {
     this.server = server;
     this.element = h(
-      "li",
-      { class: "server" },
-      this.#state,
-      h("span", { class: "who" }, this.#name, this.#id),
-      h("span", { class: "where" }, this.#stages, this.#step),
-      h("span", { class: "when" }, this.#since, this.#age, this.#note),
+      "div",
+      { class: "server", role: "row" },
+      this.#stateCell,
+      h("span", { class: "who", role: "cell" }, this.#name, this.#id),
+      h("span", { class: "where", role: "cell" }, this.#stages, this.#step),
+      h("span", { class: "when", role: "cell" }, this.#since, this.#age, this.#note),
       this.#instance,
       h(
-        "button",
-        { type: "button", class: "small quiet", onclick: () => showInTimeline(this.server) },
-        h("span", {}, "Timeline"),
-        this.#timelineSuffix
+        "span",
+        { class: "show", role: "cell" },
+        h(
+          "button",
+          { type: "button", class: "small quiet", onclick: () => showInTimeline(this.server) },
+          h("span", {}, "Timeline"),
+          this.#timelineSuffix
+        )
       ),
       this.#error
     );
@@ -685,22 +824,29 @@ var ServerCard = class {
    * @param {Server} server
    * @param {LogEntry[]} events The events of the server.
    * @param {boolean} showsAccount
+   * @param {Server | undefined} same An earlier server in the list with the same error.
    */
-  update(server, events, showsAccount) {
-    const content = JSON.stringify([server, events.length, showsAccount]);
+  update(server, events, showsAccount, same) {
+    const content = JSON.stringify([server, events.length, showsAccount, same && displayName(same)]);
     if (content === this.#rendered) return;
     this.#rendered = content;
     this.server = server;
-    this.element.dataset.state = server.state;
+    this.element.dataset.state = this.#state.dataset.state = server.state;
     this.element.classList.toggle("warning", hasWarning(server));
     this.element.classList.toggle("stalled", server.stalledAt !== null);
     setText(this.#state, server.stalledAt ? `${toLabel(server.state)}, stalled` : toLabel(server.state));
     setText(this.#name, displayName(server));
     const account = showsAccount ? events.find((event) => event.account)?.account : null;
-    setText(this.#id, [server.serverName ? server.sourceServerId : "", account].filter(Boolean).join(" in "));
+    const region = events.find((event) => event.region)?.region ?? void 0;
+    this.#id.replaceChildren(
+      ...server.serverName ? [consoleLink("server", server.sourceServerId, region)] : [],
+      ...account ? [` in ${account}`] : []
+    );
     setText(this.#timelineSuffix, ` for ${displayName(server)}`);
     setTime(this.#since, server.since);
-    setText(this.#instance, server.ec2InstanceId ?? "");
+    this.#instance.replaceChildren(
+      ...server.ec2InstanceId ? [consoleLink("instance", server.ec2InstanceId, region)] : []
+    );
     const jobEvents = events.filter((event) => event.jobId === server.jobId);
     const last = jobEvents.findLast((event) => !NO_STEPS.has(event.eventType));
     setText(this.#step, last ? eventLabel(last) : server.state === "PENDING" ? "Waiting" : "");
@@ -709,7 +855,7 @@ var ServerCard = class {
       stage.className = classes[index];
     });
     this.#renderNote(server);
-    this.#renderErrors(server);
+    this.#renderErrors({ ...server, error: fullError(server, jobEvents) }, same);
   }
   /** @param {Server} server */
   #renderNote({ stalledAt, terminatedAt, state }) {
@@ -719,16 +865,20 @@ var ServerCard = class {
     setTime(time, timestamp);
     this.#note.replaceChildren(text, time);
   }
-  /** @param {Server} server */
-  #renderErrors(server) {
+  /**
+   * @param {Server} server
+   * @param {Server | undefined} same An earlier server in the list with the same error.
+   */
+  #renderErrors(server, same) {
     const { error, hint, failedActions } = server;
-    const content = JSON.stringify([error, hint, failedActions]);
+    const content = JSON.stringify([error, hint, failedActions, same && displayName(same)]);
     if (this.#renderedErrors === content) return;
     this.#renderedErrors = content;
     const name = displayName(server);
+    const details = [...error ? [errorBox(error, name)] : [], ...hint ? [hintList(hint)] : []];
+    const summary = same && h("summary", {}, `The same error as ${displayName(same)}`);
     this.#error.replaceChildren(
-      ...error ? [errorBox(error, name)] : [],
-      ...hint ? [hintList(hint)] : [],
+      ...summary ? [h("details", {}, summary, ...details)] : details,
       ...failedActions.flatMap((action) => [
         h("p", { class: "action" }, `Post-launch action failed${action.name ? `: ${action.name}` : ""}`),
         ...action.error ? [errorBox(action.error, `${action.name ?? "a post-launch action"} on ${name}`)] : []
@@ -741,10 +891,13 @@ var ServerCard = class {
     setText(this.#age, isActive ? `for ${formatDuration(now - Date.parse(this.server.since))}` : "");
   }
 };
+
+// viewer/timeline.js
+var MAX_PRINTED = 1e3;
 var Timeline = class {
   /** @type {LogEntry[]} */
   #events = [];
-  /** @type {Map<LogEntry, HTMLLIElement>} */
+  /** @type {Map<LogEntry, HTMLDivElement>} */
   #rows = /* @__PURE__ */ new Map();
   #isPrinting = false;
   #showsSource = false;
@@ -753,7 +906,15 @@ var Timeline = class {
   #results = /* @__PURE__ */ new Map();
   /** @type {number | undefined} The row height at the last resize. */
   #lastRowHeight;
-  #list = h("ol", { class: "rows" });
+  #list = h(
+    "div",
+    { class: "rows", role: "table", "aria-label": "Events" },
+    h(
+      "div",
+      { class: "head hidden", role: "row", "aria-rowindex": "1" },
+      ...["Time", "Event", "Message", "Details"].map((name) => h("span", { role: "columnheader" }, name))
+    )
+  );
   #showDetails;
   /** @param {(event: LogEntry) => void} showDetails */
   constructor(showDetails) {
@@ -798,21 +959,18 @@ var Timeline = class {
     this.#list.style.height = this.#isPrinting ? "auto" : `${this.#events.length * height}px`;
     const visible2 = this.element.clientHeight || 400;
     const first = this.#isPrinting ? 0 : Math.max(0, Math.floor(this.element.scrollTop / height) - 8);
-    const end = this.#isPrinting ? this.#events.length : Math.min(this.#events.length, Math.ceil((this.element.scrollTop + visible2) / height) + 8);
+    const end = this.#isPrinting ? Math.min(this.#events.length, MAX_PRINTED) : Math.min(this.#events.length, Math.ceil((this.element.scrollTop + visible2) / height) + 8);
     const wanted = new Set(this.#events.slice(first, end));
     for (const event of this.#rows.keys()) if (!wanted.has(event)) this.#removeRow(event);
-    let previous = null;
+    this.#list.setAttribute("aria-rowcount", String(this.#events.length + 1));
+    let previous = this.#list.firstElementChild;
     for (let index = first; index < end; index += 1) {
       const event = this.#events[index];
       const row = this.#rows.get(event) ?? this.#createRow(event);
       this.#rows.set(event, row);
       row.style.top = this.#isPrinting ? "" : `${index * height}px`;
-      row.setAttribute("aria-posinset", String(index + 1));
-      row.setAttribute("aria-setsize", String(this.#events.length));
-      if (row.previousElementSibling !== previous || row.parentNode !== this.#list) {
-        if (previous) previous.after(row);
-        else this.#list.prepend(row);
-      }
+      row.setAttribute("aria-rowindex", String(index + 2));
+      if (row.previousElementSibling !== previous || row.parentNode !== this.#list) previous?.after(row);
       previous = row;
     }
   }
@@ -833,23 +991,27 @@ var Timeline = class {
     setTime(time, event.timestamp);
     const mark = /FAIL/.test(event.eventType) ? " failure" : WARNINGS.has(event.eventType) ? " warning" : "";
     return h(
-      "li",
-      { class: `row${mark}` },
-      time,
-      h("span", { class: "type" }, eventLabel(event)),
+      "div",
+      { class: `row${mark}`, role: "row" },
+      h("span", { class: "at", role: "cell" }, time),
+      h("span", { class: "type", role: "cell" }, eventLabel(event)),
       h(
         "span",
-        { class: "what" },
+        { class: "what", role: "cell" },
         ...this.#marksOf(event).flatMap((mark2) => [h("span", { class: "source" }, mark2), " "]),
         event.message || displayName(event)
       ),
       h(
-        "button",
-        { type: "button", class: "small quiet", onclick: () => this.#showDetails(event) },
-        event.error ? "Error" : "Details",
-        h("span", { class: "hidden" }, ` for ${eventLabel(event)} ${displayName(event)}`)
-      ),
-      ...this.#isPrinting && event.error ? [h("pre", {}, event.error)] : []
+        "span",
+        { class: "show", role: "cell" },
+        h(
+          "button",
+          { type: "button", class: "small quiet", onclick: () => this.#showDetails(event) },
+          event.error ? "Error" : "Details",
+          h("span", { class: "hidden" }, ` for ${eventLabel(event)} ${displayName(event)}`)
+        ),
+        ...this.#isPrinting && event.error ? [h("pre", {}, event.error)] : []
+      )
     );
   }
   /**
@@ -870,16 +1032,23 @@ var Timeline = class {
     this.#render();
     this.element.scrollTop = top;
   }
-  /** @param {boolean} isPrinting True to render all rows, for print. */
+  /** @param {boolean} isPrinting True to render the first `MAX_PRINTED` rows, for print. */
   print(isPrinting) {
     this.#isPrinting = isPrinting;
-    this.#rows.clear();
-    this.#list.replaceChildren();
+    for (const event of this.#rows.keys()) this.#removeRow(event);
     this.#render();
   }
 };
+
+// viewer/view.js
+var MIN_ANNOUNCEMENT_MS = 3e4;
+var MAX_DONE_SHOWN = 20;
+var MAX_NAMES = 5;
 var sheet = new CSSStyleSheet();
 sheet.replaceSync(drs_job_log_default);
+function isDone({ state, failedActions }) {
+  return state !== "FAILED" && !ACTIVE_STATES.has(state) && !failedActions.length;
+}
 var View = class {
   #root;
   #host;
@@ -890,12 +1059,23 @@ var View = class {
   #rendered = {};
   /** @type {Set<string>} What failed or stalled and was announced to screen readers. */
   #announced = /* @__PURE__ */ new Set();
+  #announcedAt = 0;
+  #announcedStatus = "";
   /** @type {Map<string, ServerCard>} */
   #cards = /* @__PURE__ */ new Map();
+  /** @type {Map<string, JobItem>} By job ID. */
+  #jobItems = /* @__PURE__ */ new Map();
+  /** @type {Map<string, { item: HTMLElement, number: HTMLElement, label: HTMLElement }>} By what is counted. */
+  #countItems = /* @__PURE__ */ new Map();
+  /** @type {Filter} */
+  #filter = { text: "", state: "", server: "" };
+  #isPrinting = false;
+  #showsDone = false;
   #heading = h("h2", { tabindex: "-1" });
   #kind = h("span", { class: "kind" });
   #status = h("span", { class: "badge" });
   #requester = h("p", { class: "muted" });
+  #place = h("p", { class: "place muted" });
   #reason = h("p", { class: "reason muted" });
   #connection = h("p", { class: "connection muted" });
   #errorText = h("p");
@@ -918,11 +1098,22 @@ var View = class {
   );
   #counts = h("ul", { class: "counts", "aria-label": "Counts by state" });
   #truncation = h("p", { class: "truncation", role: "status" });
+  #failures = h("ul", { class: "failures" });
+  #failureSection = h("section", { "aria-label": "Failures" }, this.#failures);
+  #printed = h("p", { class: "printed" });
   #empty = h("p", { class: "empty" });
   #jobList = h("ul", { class: "jobs" });
   #serversTitle = h("h3");
-  #serverList = h("ul", { class: "servers" });
-  #serverSection = h("section", { "aria-label": "Servers" }, this.#serversTitle, this.#serverList);
+  #serverHead = serverHead();
+  #serverList = h("div", { class: "servers", role: "table", "aria-label": "Servers" });
+  #doneButton = button("", () => this.#toggleDone(), { class: "small" });
+  #serverSection = h(
+    "section",
+    { "aria-label": "Servers", tabindex: "-1" },
+    this.#serversTitle,
+    this.#serverList,
+    this.#doneButton
+  );
   #timelineTitle = h("h3");
   #sources = h("p", { class: "muted sources" });
   #timeline = new Timeline((event) => this.#showDetails(event));
@@ -938,6 +1129,7 @@ var View = class {
     ...STATES.map((state) => h("option", { value: state }, toLabel(state)))
   );
   #serverFilter = h("select", { onchange: () => this.#onFilter() }, h("option", { value: "" }, "All servers"));
+  #sortOrder = h("select", { onchange: () => this.render() }, ...SORT_ORDERS.map((order) => h("option", {}, order)));
   #timeZone = h(
     "select",
     { onchange: () => selectTimeZone(this.#timeZone.value) },
@@ -951,10 +1143,10 @@ var View = class {
   #summary = h(
     "div",
     { class: "summary" },
-    h("p", { class: "headline" }, this.#headline, this.#wave, this.#elapsed),
-    this.#bar,
+    h("div", { class: "sticky" }, h("p", { class: "headline" }, this.#headline, this.#wave, this.#elapsed), this.#bar),
     this.#counts,
-    this.#truncation
+    this.#truncation,
+    this.#failureSection
   );
   #content = h(
     "div",
@@ -966,6 +1158,7 @@ var View = class {
       h("label", {}, "Text", this.#textFilter),
       h("label", {}, "State", this.#stateFilter),
       h("label", {}, "Server", this.#serverFilter),
+      h("label", {}, "Sort by", this.#sortOrder),
       button("Clear filters", () => this.#clearFilters(), { class: "quiet" }),
       this.#matches
     ),
@@ -980,11 +1173,14 @@ var View = class {
       this.#downloadStatus
     )
   );
+  #onSelect;
   /**
    * @param {ShadowRoot} root
    * @param {Poller} poller
+   * @param {() => void} onSelect The user changed the filter.
    */
-  constructor(root, poller) {
+  constructor(root, poller, onSelect) {
+    this.#onSelect = onSelect;
     this.#root = root;
     this.#host = /** @type {HTMLElement} */
     root.host;
@@ -999,11 +1195,19 @@ var View = class {
           {},
           this.#heading,
           h("p", { class: "badges" }, this.#kind, this.#status),
+          h(
+            "nav",
+            { class: "skip", "aria-label": "Sections" },
+            button("Go to the servers", () => this.#serverSection.focus()),
+            button("Go to the timeline", () => this.#timeline.element.focus())
+          ),
           this.#requester,
+          this.#place,
           this.#connection,
           button("Refresh", () => this.#poller.poll(), { class: "small quiet refresh" }),
           h("label", { class: "zone" }, "Time zone", this.#timeZone),
-          this.#reason
+          this.#reason,
+          this.#printed
         ),
         this.#banner,
         this.#empty,
@@ -1034,8 +1238,10 @@ var View = class {
     this.renderConnection();
   }
   #resizeObserver = new ResizeObserver(() => this.#timeline.resize());
-  /** @param {boolean} isPrinting True to render all events, for print. */
+  /** @param {boolean} isPrinting True to show what a printed report contains. */
   print(isPrinting) {
+    this.#isPrinting = isPrinting;
+    this.#applyFilters();
     this.#timeline.print(isPrinting);
   }
   /**
@@ -1046,11 +1252,16 @@ var View = class {
   reset(id) {
     this.#id = id;
     this.#announced = /* @__PURE__ */ new Set();
+    this.#announcedAt = 0;
+    this.#announcedStatus = "";
     this.#cards = /* @__PURE__ */ new Map();
+    this.#jobItems = /* @__PURE__ */ new Map();
     this.#rendered = {};
+    this.#showsDone = false;
     this.#serverList.replaceChildren();
+    this.#jobList.replaceChildren();
     this.#serverFilter.replaceChildren(h("option", { value: "" }, "All servers"));
-    this.#textFilter.value = this.#stateFilter.value = "";
+    this.filter = { text: "", state: "", server: "" };
     this.#polite.textContent = this.#assertive.textContent = "";
     this.#dialog.close();
     delete this.#host.dataset.kind;
@@ -1070,10 +1281,11 @@ var View = class {
     this.#summary.hidden = this.#content.hidden = isEmpty;
     if (isEmpty) {
       setText(this.#empty, this.#emptyText());
-      this.#status.hidden = this.#kind.hidden = this.#requester.hidden = this.#reason.hidden = true;
+      for (const part of [this.#status, this.#kind, this.#requester, this.#place, this.#reason]) part.hidden = true;
       return;
     }
     this.#renderSummary(answer);
+    this.#renderFailures(answer);
     this.#renderJobs(answer);
     this.#renderServers(answer);
     this.#renderSources();
@@ -1096,6 +1308,8 @@ var View = class {
     this.#requester.hidden = !answer.requestedBy;
     if (this.#isChanged("requester", answer.requestedBy ?? ""))
       this.#requester.replaceChildren(...answer.requestedBy ? [startedBy(answer.requestedBy)] : []);
+    this.#place.hidden = !this.#poller.log.accounts.size;
+    setText(this.#place, placeText(this.#poller.log));
     const jobs = decisiveJobs(answer);
     const [kind, ...kinds] = new Set(jobs.map(jobLabel).filter(Boolean));
     this.#kind.hidden = !kind;
@@ -1116,22 +1330,64 @@ var View = class {
     for (const [state, segment] of this.#segments) segment.style.flexGrow = String(counts.get(state) ?? 0);
     const stalled = answer.servers.filter((server) => server.stalledAt).length;
     const withFailedAction = answer.servers.filter((server) => server.failedActions.length).length;
-    this.#counts.replaceChildren(
-      ...STATES.map((state) => ({ state, number: counts.get(state) ?? 0 })).filter(({ number }) => number).map(({ state, number }) => {
-        const isCombined = !isComplete && state === "CONVERSION";
-        const label = isCombined ? "snapshot or conversion" : toLabel(state).toLowerCase();
-        return h("li", { "data-state": state }, h("b", {}, number.toLocaleString()), ` ${label}`);
-      }),
-      ...[
-        { number: stalled, text: "stalled" },
-        { number: withFailedAction, text: "with a failed post-launch action" }
-      ].filter(({ number }) => number).map(({ number, text: text2 }) => {
-        const label = isComplete ? text2 : `listed ${text2}`;
-        return h("li", { class: "warning" }, h("b", {}, number.toLocaleString()), ` ${label}`);
-      }),
-      ...toCome ? [h("li", {}, toCome)] : []
+    arrange(
+      this.#counts,
+      [
+        ...STATES.map((state) => {
+          const isCombined = !isComplete && state === "CONVERSION";
+          const text2 = isCombined ? "snapshot or conversion" : toLabel(state).toLowerCase();
+          return { key: state, number: counts.get(state) ?? 0, text: text2 };
+        }),
+        { key: "stalled", number: stalled, text: isComplete ? "stalled" : "listed stalled" },
+        {
+          key: "action",
+          number: withFailedAction,
+          text: `${isComplete ? "" : "listed "}with a failed post-launch action`
+        },
+        { key: "to come", number: waves.toCome, text: waves.toCome === 1 ? "wave to come" : "waves to come" }
+      ].filter(({ number }) => number).map(({ key, number, text: text2 }) => this.#countItem(key, number, text2))
     );
     setText(this.#truncation, this.#truncationText(answer));
+  }
+  /**
+   * Returns the item of a count. It is the same element each time, so that the selection of its text remains.
+   *
+   * @param {string} key A state, or what else is counted.
+   * @param {number} number
+   * @param {string} text
+   */
+  #countItem(key, number, text) {
+    let parts = this.#countItems.get(key);
+    if (!parts) {
+      const [numberPart, label] = [h("b"), h("span")];
+      parts = { item: h("li", { "data-state": key }, numberPart, " ", label), number: numberPart, label };
+      this.#countItems.set(key, parts);
+    }
+    setText(parts.number, number.toLocaleString());
+    setText(parts.label, text);
+    return parts.item;
+  }
+  /**
+   * Shows each different error once, with the servers that have it.
+   *
+   * @param {Answer} answer
+   */
+  #renderFailures(answer) {
+    const groups = failuresOf(answer);
+    this.#failureSection.hidden = !groups.length;
+    if (!this.#isChanged("failures", groups)) return;
+    this.#failures.replaceChildren(
+      ...groups.map(({ error, hint, items }) => {
+        const names = items.slice(0, MAX_NAMES).map(displayName).join(", ");
+        const others = items.length > MAX_NAMES ? ` and ${(items.length - MAX_NAMES).toLocaleString()} more` : "";
+        return h(
+          "li",
+          {},
+          h("strong", {}, `Failed: ${names}${others}`),
+          h("span", { class: "excerpt" }, error || hint?.cause || "DRS states no error.")
+        );
+      })
+    );
   }
   /** @param {Answer} answer */
   #truncationText({ truncated, servers, summary, jobs }) {
@@ -1145,47 +1401,27 @@ var View = class {
   }
   /** @param {Answer} answer */
   #renderJobs(answer) {
-    const states = answer.servers.map((server) => [server.jobId, server.state]);
-    const { jobs, summary, truncated } = answer;
-    const content = [jobs, states, summary.totalServers, truncated, this.#poller.log.events.length];
-    if (!this.#isChanged("jobs", content)) return;
-    const hasAllJobs = this.#hasAllJobs(answer);
-    const ofListed = hasAllJobs ? "" : ` of ${answer.jobs.length} listed`;
+    const ofListed = this.#hasAllJobs(answer) ? "" : ` of ${answer.jobs.length} listed`;
     const latestJobs = new Map(answer.servers.map((server) => [server.sourceServerId, server.jobId]));
-    const isSuperseded = (job) => this.#poller.log.events.some(
-      (event) => event.jobId === job.jobId && event.sourceServerId && latestJobs.get(event.sourceServerId) !== job.jobId
+    const superseded = new Set(
+      this.#poller.log.events.filter((event) => event.sourceServerId && latestJobs.get(event.sourceServerId) !== event.jobId).map((event) => event.jobId)
     );
-    this.#jobList.replaceChildren(
-      ...answer.jobs.map((job, index) => {
-        const servers = answer.servers.filter((server) => server.jobId === job.jobId);
-        const goal = goalOf(job);
-        const others = ["FAILED", "TERMINATED"];
-        const counts = [goal, ...others.filter((state) => state !== goal && countOf(servers, state))].map((state) => `${countOf(servers, state)} ${state.toLowerCase()}`).join(", ");
-        const texts = [
-          ...servers.length && hasAllServers(answer) && !isSuperseded(job) ? [`${formatCount(servers.length, "server")}: ${counts}`] : [],
-          ...job.resources.length ? [networksText(job.resources, answer.truncated)] : []
-        ];
-        const start = h("time");
-        setTime(start, job.startedAt);
-        const item = h(
-          "li",
-          {},
-          h("span", { class: "badge", "data-state": job.status }, statusLabel(job.status)),
-          h("strong", {}, `Job ${index + 1}${ofListed}`),
-          h("span", { class: "muted id" }, job.jobId),
-          h("span", { class: "label" }, jobLabel(job)),
-          ...texts.length ? [h("span", {}, texts.join(", "))] : [],
-          h("span", {}, "Started: ", start),
-          ...job.requestedBy ? [startedBy(job.requestedBy)] : []
-        );
-        if (job.endedAt) {
-          const duration = formatDuration(Date.parse(job.endedAt) - Date.parse(job.startedAt));
-          item.append(h("span", {}, `Duration: ${duration}`));
-        }
-        if (job.resources.length) item.append(h("ul", { class: "resources" }, ...job.resources.map(resourceItem)));
-        return item;
-      })
-    );
+    const items = answer.jobs.map((job, index) => {
+      const servers = answer.servers.filter((server) => server.jobId === job.jobId);
+      const goal = goalOf(job);
+      const others = ["FAILED", "TERMINATED"];
+      const counts = [goal, ...others.filter((state) => state !== goal && countOf(servers, state))].map((state) => `${countOf(servers, state)} ${state.toLowerCase()}`).join(", ");
+      const texts = [
+        ...servers.length && hasAllServers(answer) && !superseded.has(job.jobId) ? [`${formatCount(servers.length, "server")}: ${counts}`] : [],
+        ...job.resources.length ? [networksText(job.resources, answer.truncated)] : []
+      ];
+      const item = this.#jobItems.get(job.jobId) ?? new JobItem();
+      this.#jobItems.set(job.jobId, item);
+      const region = this.#poller.log.regionsOfJobs.get(job.jobId);
+      item.update(job, { name: `Job ${index + 1}${ofListed}`, text: texts.join(", "), region });
+      return item.element;
+    });
+    arrange(this.#jobList, items);
   }
   /**
    * Reports whether the answer contains all jobs. The API shortens an answer that is too large.
@@ -1211,36 +1447,33 @@ var View = class {
   #renderServers(answer) {
     this.#serverSection.hidden = !answer.summary.totalServers;
     const ids = new Set(answer.servers.map((server) => server.sourceServerId));
-    for (const [id, { element }] of this.#cards) {
-      if (ids.has(id)) continue;
-      element.remove();
-      this.#cards.delete(id);
-    }
-    const rank = (server) => hasWarning(server) ? Math.min(STATES.indexOf(server.state), 0.5) : STATES.indexOf(server.state);
-    const servers = answer.servers.toSorted((a, b) => rank(a) - rank(b) || compare(displayName(a), displayName(b)));
+    for (const id of this.#cards.keys()) if (!ids.has(id)) this.#cards.delete(id);
+    const servers = sortServers(answer.servers, this.#sortOrder.value);
+    const firsts = /* @__PURE__ */ new Map();
     const focused = this.#root.activeElement;
-    servers.forEach((server, index) => {
+    const rows = servers.map((server) => {
       let card = this.#cards.get(server.sourceServerId);
       if (!card) {
         card = new ServerCard(server, (selected) => this.#showInTimeline(selected));
         this.#cards.set(server.sourceServerId, card);
       }
       const events = this.#poller.log.byServer.get(server.sourceServerId) ?? [];
-      card.update(server, events, this.#poller.log.accounts.size > 1);
-      if (this.#serverList.children[index] !== card.element)
-        this.#serverList.insertBefore(card.element, this.#serverList.children[index] ?? null);
+      const same = server.error ? firsts.get(server.error) : void 0;
+      if (server.error && !same) firsts.set(server.error, server);
+      card.update(server, events, this.#poller.log.accounts.size > 1, same);
+      return card.element;
     });
+    arrange(this.#serverList, [this.#serverHead, ...rows]);
     if (focused instanceof HTMLElement && focused !== this.#root.activeElement) focused.focus({ preventScroll: true });
     const options = servers.map((server) => ({ name: displayName(server), id: server.sourceServerId })).sort((a, b) => compare(a.name, b.name));
     if (this.#isChanged("options", options)) {
       const names = /* @__PURE__ */ new Map();
       for (const { name } of options) names.set(name, (names.get(name) ?? 0) + 1);
-      const selected = this.#serverFilter.value;
       this.#serverFilter.replaceChildren(
         h("option", { value: "" }, "All servers"),
         ...options.map(({ name, id }) => h("option", { value: id }, names.get(name) === 1 ? name : `${name} (${id})`))
       );
-      this.#serverFilter.value = selected;
+      this.#showFilter();
     }
   }
   #renderSources() {
@@ -1257,21 +1490,23 @@ var View = class {
   }
   /** Shows the servers and events that match the filters. */
   #applyFilters() {
-    const text = this.#textFilter.value.trim().toLowerCase();
-    const [state, serverId] = [this.#stateFilter.value, this.#serverFilter.value];
+    const { state, server: serverId } = this.#filter;
+    const text = this.#filter.text.trim().toLowerCase();
     const matchesText = (...values) => values.some((value) => value?.toLowerCase().includes(text));
     const states = new Map(this.#poller.answer?.servers.map((server) => [server.sourceServerId, server.state]));
     const matchesServer = (id) => (!serverId || id === serverId) && (!state || states.get(id) === state);
+    const isFiltered = Boolean(text || state || serverId);
+    const done = [...this.#cards.values()].filter(({ server }) => isDone(server)).length;
+    const isFolded = done > MAX_DONE_SHOWN && !this.#showsDone && !isFiltered && !this.#isPrinting;
     let serverCount = 0;
     for (const [id, { element, server }] of this.#cards) {
       const isMatch = matchesServer(id) && (!text || matchesText(
         ...[server.serverName, id, server.ec2InstanceId, server.error, toLabel(server.state)],
         ...server.failedActions.flatMap(({ name, error }) => [name, error])
       ));
-      element.hidden = !isMatch;
+      element.hidden = !isMatch || isFolded && isDone(server);
       if (isMatch) serverCount += 1;
     }
-    const isFiltered = Boolean(text || state || serverId);
     const matches = (event) => (!isFiltered || matchesServer(event.sourceServerId)) && (!text || matchesText(
       event.message,
       event.error,
@@ -1298,20 +1533,72 @@ var View = class {
     setText(this.#timelineTitle, `Timeline (${events.length.toLocaleString()})`);
     const matchesLabel = `${formatCount(serverCount, hasAll ? "server" : "listed server")} and ${formatCount(events.length, "event")} match`;
     setText(this.#matches, isFiltered ? matchesLabel : "");
+    this.#doneButton.hidden = done <= MAX_DONE_SHOWN || isFiltered;
+    setText(this.#doneButton, `${isFolded ? "Show" : "Hide"} the ${formatCount(done, "server")} that are done`);
+    if (this.#isPrinting) setText(this.#printed, this.#printedText(events.length));
+  }
+  #toggleDone() {
+    this.#showsDone = !this.#showsDone;
+    this.#applyFilters();
+  }
+  /**
+   * Returns what a printed report says about itself.
+   *
+   * @param {number} eventCount The number of events that match the filters.
+   */
+  #printedText(eventCount) {
+    const filters = [
+      ["Text", this.#filter.text.trim()],
+      ["State", this.#filter.state && toLabel(this.#filter.state)],
+      ["Server", this.#filter.server && this.#serverFilter.selectedOptions[0]?.text]
+    ].filter(([, value]) => value);
+    const sentences = [
+      `Printed at ${formatTime(this.#poller.now)}.`,
+      `Times are in the time zone ${timeZone()}.`,
+      ...filters.length ? [`Only what matches these filters: ${filters.map(([name, value]) => `${name} "${value}"`).join(", ")}.`] : [],
+      ...eventCount > MAX_PRINTED ? [
+        `The timeline has the newest ${MAX_PRINTED.toLocaleString()} of ${formatCount(eventCount, "event")}. Download the CSV file for all of them.`
+      ] : []
+    ];
+    return sentences.join(" ");
+  }
+  get filter() {
+    return this.#filter;
+  }
+  set filter(filter) {
+    this.#filter = filter;
+    this.#showFilter();
+    if (this.#poller.answer) this.#applyFilters();
+  }
+  #showFilter() {
+    const { text, state, server } = this.#filter;
+    if (this.#textFilter.value !== text) this.#textFilter.value = text;
+    this.#stateFilter.value = state;
+    if (server && ![...this.#serverFilter.options].some((option) => option.value === server))
+      this.#serverFilter.append(h("option", { value: server }, server));
+    this.#serverFilter.value = server;
   }
   /** Applies the filters after user input and announces the number of matches to screen readers. */
   #onFilter() {
-    this.#applyFilters();
+    this.#select({
+      text: this.#textFilter.value,
+      state: this.#stateFilter.value,
+      server: this.#serverFilter.value
+    });
     setText(this.#polite, this.#matches.textContent);
   }
+  /** @param {Filter} filter What the user selected. */
+  #select(filter) {
+    this.filter = filter;
+    this.#onSelect();
+  }
   #clearFilters() {
-    this.#textFilter.value = this.#stateFilter.value = this.#serverFilter.value = "";
-    this.#onFilter();
+    this.#select({ text: "", state: "", server: "" });
+    setText(this.#polite, this.#matches.textContent);
   }
   /** @param {Server} server */
   #showInTimeline(server) {
-    this.#serverFilter.value = server.sourceServerId;
-    this.#applyFilters();
+    this.#select({ ...this.#filter, server: server.sourceServerId });
     this.#timeline.element.scrollIntoView({ block: "nearest" });
     this.#timeline.element.focus({ preventScroll: true });
   }
@@ -1339,6 +1626,7 @@ var View = class {
         ...Object.entries(rows).flatMap(([name, value]) => value ? [h("dt", {}, name), h("dd", {}, value)] : [])
       ),
       ...event.error ? [errorBox(event.error, displayName(event))] : [],
+      h("details", {}, h("summary", {}, "JSON"), h("pre", { tabindex: "0" }, JSON.stringify(event, null, 2))),
       h("form", { method: "dialog" }, h("button", {}, "Close"))
     );
     this.#dialog.showModal();
@@ -1432,7 +1720,12 @@ var View = class {
     this.#announced = new Set(groups.flatMap(({ verb, items }) => items.map((item) => keyOf(verb, item))));
     const { total, failed, text } = progressOf(answer);
     const failures = hasAllServers(answer) ? "" : `, ${failed.toLocaleString()} failed`;
-    if (total) setText(this.#polite, `${text}${failures}. ${statusText(answer)}`);
+    const status = statusText(answer);
+    const isDue = status !== this.#announcedStatus || this.#poller.now >= this.#announcedAt + MIN_ANNOUNCEMENT_MS;
+    if (!total || !isDue) return;
+    this.#announcedStatus = status;
+    this.#announcedAt = this.#poller.now;
+    setText(this.#polite, `${text}${failures}. ${status}`);
   }
   /** @param {"csv" | "json"} format */
   async #download(format2) {
@@ -1469,7 +1762,11 @@ var DrsJobLog = class extends HTMLElement {
     },
     () => document.hidden
   );
-  #view = new View(this.attachShadow({ mode: "open" }), this.#poller);
+  #view = new View(
+    this.attachShadow({ mode: "open" }),
+    this.#poller,
+    () => this.#dispatch("drs-job-log-filter", this.#view.filter)
+  );
   #ticker = 0;
   #isStarted = false;
   // Not `isConnected`, which is true before connectedCallback runs.
@@ -1487,11 +1784,26 @@ var DrsJobLog = class extends HTMLElement {
     this.#poller.fetch = value;
     if (this.#isStarted) this.#poller.restartSoon();
   }
+  /** What the user sees. The keys that a new value lacks become empty. */
+  get filter() {
+    return { ...this.#view.filter };
+  }
+  set filter(value) {
+    this.#view.filter = Object.assign({ text: "", state: "", server: "" }, value);
+  }
   connectedCallback() {
-    if (Object.hasOwn(this, "fetch")) {
-      const { fetch } = this;
-      Reflect.deleteProperty(this, "fetch");
-      this.fetch = fetch;
+    for (
+      const name of
+      /** @type {const} */
+      ["fetch", "filter"]
+    ) {
+      if (!Object.hasOwn(this, name)) continue;
+      const value = (
+        /** @type {any} */
+        this[name]
+      );
+      Reflect.deleteProperty(this, name);
+      this[name] = value;
     }
     document.addEventListener("visibilitychange", this.#onReturn);
     window.addEventListener("focus", this.#onReturn);
@@ -1570,5 +1882,7 @@ var DrsJobLog = class extends HTMLElement {
 };
 if (!customElements.get("drs-job-log")) customElements.define("drs-job-log", DrsJobLog);
 export {
-  progressOf
+  displayName,
+  progressOf,
+  statusText
 };
