@@ -297,12 +297,16 @@ export function serversText({ totalServers, launched, terminated, completed }) {
   return `${{ launched, terminated, completed }[goal]} of ${totalServers} ${goal}`;
 }
 
-/** @param {Rto | null} rto */
+/**
+ * Returns the result of the recovery time objective. If servers failed, the time of the others is not the reason.
+ *
+ * @param {Rto | null} rto
+ */
 export function rtoText(rto) {
   if (!rto) return "–";
   const { targetMinutes, actualMinutes, result } = rto;
   const target = `${targetMinutes.toLocaleString()} min`;
   if (!result) return `Objective: ${target}`;
-  const time = actualMinutes === null ? target : `${actualMinutes.toLocaleString()} of ${target}`;
-  return `${toLabel(result)} (${time})`;
+  const isReason = actualMinutes !== null && (result === "MET" || actualMinutes > targetMinutes);
+  return `${toLabel(result)} (${isReason ? `${actualMinutes.toLocaleString()} of ${target}` : target})`;
 }

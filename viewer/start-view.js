@@ -75,17 +75,18 @@ class Table {
   #rows = new Map();
 
   /**
+   * @param {string} name
    * @param {string} caption
    * @param {Column<T>[]} columns
    * @param {(entry: T) => string} keyOfEntry
    */
-  constructor(caption, columns, keyOfEntry) {
+  constructor(name, caption, columns, keyOfEntry) {
     this.#columns = columns;
     this.#keyOf = keyOfEntry;
-    const headers = columns.map(([name]) => h("th", { scope: "col", role: "columnheader" }, name));
+    const headers = columns.map(([label]) => h("th", { scope: "col", role: "columnheader" }, label));
     this.element = h(
       "table",
-      { role: "table" },
+      { role: "table", class: name },
       h("caption", { class: "hidden" }, caption),
       h("thead", { role: "rowgroup" }, h("tr", { role: "row" }, ...headers)),
       this.#body,
@@ -114,7 +115,8 @@ class Table {
     if (known?.text === text) return known;
     const cells = this.#columns.map(([name, content]) => {
       const parts = [content(entry)].flat();
-      return h("td", { role: "cell", "data-label": name }, h("div", {}, ...parts));
+      const isEmpty = parts[0] === "–";
+      return h("td", { role: "cell", "data-label": name, "data-empty": isEmpty }, h("div", {}, ...parts));
     });
     return { text, row: h("tr", { role: "row" }, ...cells) };
   }
@@ -167,8 +169,8 @@ const RECOVERY_COLUMNS = [
 /** The recoveries: those that run, then those that ended. */
 export class RecoveriesView {
   title = "Recoveries";
-  #running = new TableSection("Running", new Table("Running recoveries", RECOVERY_COLUMNS, keyOf));
-  #ended = new TableSection("Ended", new Table("Ended recoveries", RECOVERY_COLUMNS, keyOf));
+  #running = new TableSection("Running", new Table("recoveries", "Running recoveries", RECOVERY_COLUMNS, keyOf));
+  #ended = new TableSection("Ended", new Table("recoveries", "Ended recoveries", RECOVERY_COLUMNS, keyOf));
   #filters;
 
   /** @param {Selection} selection */
@@ -301,32 +303,27 @@ function stepList(stepSeconds) {
 /** The launches of a server. */
 export class ServerView {
   title;
-  #heading = h("h2");
   #facts = h("p");
-  #table = new TableSection(
+  #launches = new TableSection(
     "Launches",
-    new Table("Launches of the server", LAUNCH_COLUMNS, ({ jobId, executionId }) =>
-      JSON.stringify([jobId, executionId]),
-    ),
+    new Table("launches", "Launches of the server", LAUNCH_COLUMNS, ({ jobId }) => jobId),
   );
 
   /** @param {Selection} selection */
   constructor({ id }) {
     this.title = id;
     const recoveries = h("a", { href: viewUrl({ withServer: id }) }, "Recoveries that launch this server");
-    this.#heading.textContent = visible(id);
-    this.elements = [this.#heading, this.#facts, h("p", {}, recoveries), this.#table.element];
+    this.elements = [this.#facts, h("p", {}, recoveries), this.#launches.element];
   }
 
   /** @param {Launches} list */
   show({ id, serverName, lastSuccess, entries, nextToken }) {
     this.title = serverName ?? id;
-    this.#heading.textContent = visible(this.title);
     const success = lastSuccess
       ? ["Last successful launch: ", timeElement(lastSuccess.endedAt), ", ", ...logLinkOfLaunch(lastSuccess), "."]
       : ["No successful launch is known."];
     this.#facts.replaceChildren(...(entries.length ? [h("span", { class: "id" }, id), ". ", ...success] : []));
-    this.#table.show(
+    this.#launches.show(
       entries,
       nextToken !== null,
       "No launch of this server has ended. Verify the ID: the ID of a source server has the form s-1234567890abcdef0.",

@@ -4,6 +4,7 @@
  */
 
 import { SignIn } from "../lambda_src/drs_job_log/viewer/sign-in.js";
+import { visible } from "./elements.js";
 import { asRequestError, errorOf, RequestError, send } from "./poll.js";
 import { Failures, Launches, Recoveries } from "./start-lists.js";
 import { FILTERS, logOf, logUrl, readQuery, viewUrl } from "./start-model.js";
@@ -106,7 +107,7 @@ function showControls({ view, filters }) {
 /** @param {Shown} shown */
 function showTitle({ view: { title } }) {
   document.title = `${title} · DRS job log`;
-  heading.textContent = title;
+  heading.textContent = visible(title);
 }
 
 /**

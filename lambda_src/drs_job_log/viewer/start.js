@@ -54,6 +54,36 @@ var SignIn = class {
   }
 };
 
+// viewer/elements.js
+function visible(text) {
+  const code = (control) => `<U+${control.charCodeAt(0).toString(16).toUpperCase().padStart(4, "0")}>`;
+  return text.replace(/[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/g, code);
+}
+function h(tag, attributes = {}, ...children) {
+  const element = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) {
+    if (typeof value === "function") element.addEventListener(name.slice(2), value);
+    else if (value !== false && value !== null) element.setAttribute(name, value === true ? "" : value);
+  }
+  element.append(...children.map((child) => typeof child === "string" ? visible(child) : child));
+  return element;
+}
+function hostOf(source) {
+  const url = source && URL.canParse(source) ? new URL(source) : null;
+  return url?.protocol === "https:" ? url.host : null;
+}
+function hintList({ isKnown, cause, firstStep, source }) {
+  const host = hostOf(source);
+  const attributes = { href: source, target: "_blank", rel: "noreferrer noopener" };
+  const link = host && h("a", attributes, host, h("span", { class: "hidden" }, " (opens a new tab)"));
+  const rows = { Cause: cause, "First step": firstStep, Source: link };
+  return h(
+    "dl",
+    { class: isKnown ? "hint" : "hint unknown" },
+    ...Object.entries(rows).flatMap(([name, value]) => value ? [h("dt", {}, name), h("dd", {}, value)] : [])
+  );
+}
+
 // viewer/model.js
 var SAME_FACT_MS = 5 * 6e4;
 var STATUS_LABELS = {
@@ -260,8 +290,8 @@ function rtoText(rto) {
   const { targetMinutes, actualMinutes, result } = rto;
   const target = `${targetMinutes.toLocaleString()} min`;
   if (!result) return `Objective: ${target}`;
-  const time = actualMinutes === null ? target : `${actualMinutes.toLocaleString()} of ${target}`;
-  return `${toLabel(result)} (${time})`;
+  const isReason = actualMinutes !== null && (result === "MET" || actualMinutes > targetMinutes);
+  return `${toLabel(result)} (${isReason ? `${actualMinutes.toLocaleString()} of ${target}` : target})`;
 }
 
 // viewer/start-lists.js
@@ -431,36 +461,6 @@ var Launches = class {
   }
 };
 
-// viewer/elements.js
-function visible(text) {
-  const code = (control) => `<U+${control.charCodeAt(0).toString(16).toUpperCase().padStart(4, "0")}>`;
-  return text.replace(/[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/g, code);
-}
-function h(tag, attributes = {}, ...children) {
-  const element = document.createElement(tag);
-  for (const [name, value] of Object.entries(attributes)) {
-    if (typeof value === "function") element.addEventListener(name.slice(2), value);
-    else if (value !== false && value !== null) element.setAttribute(name, value === true ? "" : value);
-  }
-  element.append(...children.map((child) => typeof child === "string" ? visible(child) : child));
-  return element;
-}
-function hostOf(source) {
-  const url = source && URL.canParse(source) ? new URL(source) : null;
-  return url?.protocol === "https:" ? url.host : null;
-}
-function hintList({ isKnown, cause, firstStep, source }) {
-  const host = hostOf(source);
-  const attributes = { href: source, target: "_blank", rel: "noreferrer noopener" };
-  const link = host && h("a", attributes, host, h("span", { class: "hidden" }, " (opens a new tab)"));
-  const rows = { Cause: cause, "First step": firstStep, Source: link };
-  return h(
-    "dl",
-    { class: isKnown ? "hint" : "hint unknown" },
-    ...Object.entries(rows).flatMap(([name, value]) => value ? [h("dt", {}, name), h("dd", {}, value)] : [])
-  );
-}
-
 // viewer/start-view.js
 function formatTime(timestamp) {
   return formatLocal(timestamp);
@@ -487,17 +487,18 @@ var Table = class {
   /** @type {Map<string, { text: string, row: HTMLTableRowElement }>} */
   #rows = /* @__PURE__ */ new Map();
   /**
+   * @param {string} name
    * @param {string} caption
    * @param {Column<T>[]} columns
    * @param {(entry: T) => string} keyOfEntry
    */
-  constructor(caption, columns, keyOfEntry) {
+  constructor(name, caption, columns, keyOfEntry) {
     this.#columns = columns;
     this.#keyOf = keyOfEntry;
-    const headers = columns.map(([name]) => h("th", { scope: "col", role: "columnheader" }, name));
+    const headers = columns.map(([label]) => h("th", { scope: "col", role: "columnheader" }, label));
     this.element = h(
       "table",
-      { role: "table" },
+      { role: "table", class: name },
       h("caption", { class: "hidden" }, caption),
       h("thead", { role: "rowgroup" }, h("tr", { role: "row" }, ...headers)),
       this.#body
@@ -524,7 +525,8 @@ var Table = class {
     if (known?.text === text) return known;
     const cells = this.#columns.map(([name, content2]) => {
       const parts = [content2(entry)].flat();
-      return h("td", { role: "cell", "data-label": name }, h("div", {}, ...parts));
+      const isEmpty = parts[0] === "–";
+      return h("td", { role: "cell", "data-label": name, "data-empty": isEmpty }, h("div", {}, ...parts));
     });
     return { text, row: h("tr", { role: "row" }, ...cells) };
   }
@@ -569,8 +571,8 @@ var RECOVERY_COLUMNS = [
 ];
 var RecoveriesView = class {
   title = "Recoveries";
-  #running = new TableSection("Running", new Table("Running recoveries", RECOVERY_COLUMNS, keyOf));
-  #ended = new TableSection("Ended", new Table("Ended recoveries", RECOVERY_COLUMNS, keyOf));
+  #running = new TableSection("Running", new Table("recoveries", "Running recoveries", RECOVERY_COLUMNS, keyOf));
+  #ended = new TableSection("Ended", new Table("recoveries", "Ended recoveries", RECOVERY_COLUMNS, keyOf));
   #filters;
   /** @param {Selection} selection */
   constructor({ filters }) {
@@ -679,30 +681,23 @@ function stepList(stepSeconds) {
 }
 var ServerView = class {
   title;
-  #heading = h("h2");
   #facts = h("p");
-  #table = new TableSection(
+  #launches = new TableSection(
     "Launches",
-    new Table(
-      "Launches of the server",
-      LAUNCH_COLUMNS,
-      ({ jobId, executionId }) => JSON.stringify([jobId, executionId])
-    )
+    new Table("launches", "Launches of the server", LAUNCH_COLUMNS, ({ jobId }) => jobId)
   );
   /** @param {Selection} selection */
   constructor({ id }) {
     this.title = id;
     const recoveries = h("a", { href: viewUrl({ withServer: id }) }, "Recoveries that launch this server");
-    this.#heading.textContent = visible(id);
-    this.elements = [this.#heading, this.#facts, h("p", {}, recoveries), this.#table.element];
+    this.elements = [this.#facts, h("p", {}, recoveries), this.#launches.element];
   }
   /** @param {Launches} list */
   show({ id, serverName, lastSuccess, entries, nextToken }) {
     this.title = serverName ?? id;
-    this.#heading.textContent = visible(this.title);
     const success = lastSuccess ? ["Last successful launch: ", timeElement(lastSuccess.endedAt), ", ", ...logLinkOfLaunch(lastSuccess), "."] : ["No successful launch is known."];
     this.#facts.replaceChildren(...entries.length ? [h("span", { class: "id" }, id), ". ", ...success] : []);
-    this.#table.show(
+    this.#launches.show(
       entries,
       nextToken !== null,
       "No launch of this server has ended. Verify the ID: the ID of a source server has the form s-1234567890abcdef0."
@@ -809,7 +804,7 @@ function showControls({ view, filters }) {
 }
 function showTitle({ view: { title } }) {
   document.title = `${title} · DRS job log`;
-  heading.textContent = title;
+  heading.textContent = visible(title);
 }
 function update(shown2, task) {
   const { signal } = shown2.controller;
