@@ -47,7 +47,9 @@ def test_the_start_page_is_another_page_with_the_same_headers() -> None:
     assert answer["headers"] | {"ETag": ""} == get("page")["headers"] | {"ETag": ""}
 
 
-@pytest.mark.parametrize("name", ["page.html", "start.html", "start", "handler.py", "..", "../api/handler.py", "", "PAGE"])
+@pytest.mark.parametrize(
+    "name", ["page.html", "start.html", "start", "handler.py", "..", "../api/handler.py", "", "PAGE"]
+)
 def test_other_files_are_not_found(name: str) -> None:
     assert get(name)["statusCode"] == 404
     assert get(name, **{"if-none-match": "*"})["statusCode"] == 404
