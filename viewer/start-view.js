@@ -235,8 +235,7 @@ export class FailuresView {
 function failureItem({ shape, hint, count, serverCount, servers, executionCount, executions, isMinimum, newest }) {
   const number = (/** @type {number} */ total, /** @type {string} */ noun) =>
     `${isMinimum ? "at least " : ""}${formatCount(total, noun)}`;
-  const newestLog = newest.executionId === null ? newest : { executionId: newest.executionId, jobId: null };
-  const logs = executions.length ? executions.map((executionId) => ({ executionId, jobId: null })) : [newestLog];
+  const logs = executions.length ? executions.map((executionId) => ({ executionId, jobId: null })) : [newest];
   return h(
     "li",
     {},
