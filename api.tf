@@ -17,7 +17,12 @@ locals {
     "GET /logs",
     "GET /servers/{sourceServerId}",
   ]
-  viewer_routes = var.api.viewer ? ["GET /executions/{executionId}", "GET /jobs/{jobId}", "GET /viewer/{file}"] : []
+  viewer_routes = var.api.viewer ? [
+    "GET /",
+    "GET /executions/{executionId}",
+    "GET /jobs/{jobId}",
+    "GET /viewer/{file}",
+  ] : []
 
   # With this prefix, the log group needs no resource policy. AWS limits the number of these policies per account.
   access_log_group_name = "/aws/vendedlogs/apis/${local.prefix}"

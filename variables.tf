@@ -776,9 +776,9 @@ variable "api" {
     - `jwt.issuer` (string): exact value of the claim `iss` in the tokens. The issuer must serve `/.well-known/openid-configuration` when you apply.
     - `jwt.audience` (list of string): accepted audiences. A token needs one of them.
     - `jwt.scopes` (list of string, default []): accepted scopes. A token needs one of them. Empty: no scope is required.
-    - `viewer` (bool, default true): also serve the viewer, a web page for people, at `/executions/{executionId}` and `/jobs/{jobId}`.
-      The page contains no data and gets it from the API. With "JWT" the page is public and asks for a token.
-      Otherwise the page has the same authorization as the logs.
+    - `viewer` (bool, default true): also serve the viewer, web pages for people, at `/`, `/executions/{executionId}` and `/jobs/{jobId}`.
+      The pages contain no data and get it from the API. With "JWT" they are public and ask for a token.
+      Otherwise they have the same authorization as the logs.
     - `cors_origins` (list of string, default []): origins of web pages that may call the API, for example "https://recovery.example.com".
     - `throttling_rate_limit` (number, requests per second, default 20): steady-state request limit of each route.
       An open viewer sends a request every 3 seconds, so 20 is sufficient for 60 viewers.

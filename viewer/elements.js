@@ -1,7 +1,7 @@
 /** Creates elements. A log text becomes a text node, never markup. */
 
 import { consoleUrl, identityName, toLabel } from "./model.js";
-import { formatTime, formatUtc } from "./time.js";
+import { formatTime, formatUtc, selectTimeZone, TIME_ZONES, timeZone } from "./time.js";
 
 /** @import { Hint, Resource } from "./model.js" */
 
@@ -80,6 +80,27 @@ export function setTime(element, timestamp) {
   element.dateTime = timestamp;
   element.title = formatUtc(timestamp);
   setText(element, formatTime(timestamp));
+}
+
+/** Creates the control that selects the time zone of all times of the page. */
+export function timeZoneControl() {
+  const select = h(
+    "select",
+    { onchange: () => selectTimeZone(select.value) },
+    ...TIME_ZONES.map((name) => h("option", {}, name)),
+  );
+  return h("label", { class: "zone" }, "Time zone", select);
+}
+
+/**
+ * Shows all times in the selected time zone.
+ *
+ * @param {ParentNode} root
+ * @param {HTMLLabelElement} control The control that selects it.
+ */
+export function showTimes(root, control) {
+  if (control.control instanceof HTMLSelectElement) control.control.value = timeZone();
+  for (const element of root.querySelectorAll("time")) setTime(element, element.dateTime);
 }
 
 /**

@@ -388,7 +388,7 @@ const JOB_LABELS = {
 /**
  * Returns what a job does, for example "Drill". Empty if it is not known.
  *
- * @param {Job} job
+ * @param {Pick<Job, "initiatedBy" | "jobType" | "isDrill" | "resources">} job
  */
 export function jobLabel({ initiatedBy, jobType, isDrill, resources }) {
   const known = JOB_LABELS[initiatedBy ?? ""] ?? JOB_LABELS[jobType ?? ""];

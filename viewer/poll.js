@@ -263,24 +263,42 @@ export class Poller {
     const cached = this.#cache.get(url);
     /** @type {Record<string, string>} */
     const headers = cached ? { "If-None-Match": cached.etag } : {};
-    const { fetch } = this; // Called without `this`, because window.fetch rejects any other `this`.
-    const aborted = AbortSignal.any([signal, AbortSignal.timeout(TIMEOUT_MS)]);
-    // A custom fetch function can ignore the signal.
-    const rejected = new Promise((_, reject) => {
-      aborted.addEventListener("abort", () => reject(aborted.reason));
-    });
-    const request = fetch(url, { signal: aborted, cache: "no-store", headers });
-    const response = /** @type {Response} */ (await Promise.race([request, rejected]));
+    const response = await send(this.fetch, url, headers, signal);
     if (cached && response.status === 304) return cached.answer;
-    if (!response.ok) {
-      const kind = KINDS_BY_STATUS[response.status] ?? "api";
-      throw new RequestError(kind, await readErrorMessage(response), response.status);
-    }
+    if (!response.ok) throw await errorOf(response);
     const answer = await readAnswer(response);
     const etag = response.headers.get("ETag");
     if (etag) this.#cache.set(url, { etag, answer });
     return answer;
   }
+}
+
+/**
+ * Sends a request. It fails if there is no response in time.
+ *
+ * @param {Fetch} fetch A parameter, so that it is called without `this`: window.fetch rejects any other `this`.
+ * @param {string} url
+ * @param {Record<string, string>} headers
+ * @param {AbortSignal} signal
+ */
+export async function send(fetch, url, headers, signal) {
+  const aborted = AbortSignal.any([signal, AbortSignal.timeout(TIMEOUT_MS)]);
+  // A custom fetch function can ignore the signal.
+  const rejected = new Promise((_, reject) => {
+    aborted.addEventListener("abort", () => reject(aborted.reason));
+  });
+  const request = fetch(url, { signal: aborted, cache: "no-store", headers });
+  return /** @type {Response} */ (await Promise.race([request, rejected]));
+}
+
+/**
+ * Returns the error of a response with an error status.
+ *
+ * @param {Response} response
+ */
+export async function errorOf(response) {
+  const kind = KINDS_BY_STATUS[response.status] ?? "api";
+  return new RequestError(kind, await readErrorMessage(response), response.status);
 }
 
 /**
@@ -302,7 +320,7 @@ async function readAnswer(response) {
 }
 
 /** @param {unknown} error What `fetch` threw. */
-function asRequestError(error) {
+export function asRequestError(error) {
   if (error instanceof RequestError) return error;
   const { name, message } = error instanceof Error ? error : new Error(String(error));
   return new RequestError(name === "TimeoutError" ? "timeout" : "network", message);

@@ -1,7 +1,18 @@
 /** Shows what a poller knows. */
 
 import styles from "./drs-job-log.css";
-import { arrange, button, errorBox, h, setText, setTime, startedBy, visible } from "./elements.js";
+import {
+  arrange,
+  button,
+  errorBox,
+  h,
+  setText,
+  setTime,
+  showTimes,
+  startedBy,
+  timeZoneControl,
+  visible,
+} from "./elements.js";
 import { JobItem } from "./jobs.js";
 import {
   ACTIVE_STATES,
@@ -30,7 +41,7 @@ import {
   wavesOf,
 } from "./model.js";
 import { ServerCard, serverHead } from "./servers.js";
-import { formatDuration, formatTime, formatUtc, onTimeZone, selectTimeZone, TIME_ZONES, timeZone } from "./time.js";
+import { formatDuration, formatTime, formatUtc, onTimeZone, timeZone } from "./time.js";
 import { MAX_PRINTED, Timeline } from "./timeline.js";
 
 /** @import { Answer, LogEntry, Resource, Server, State } from "./model.js" */
@@ -141,11 +152,7 @@ export class View {
   );
   #serverFilter = h("select", { onchange: () => this.#onFilter() }, h("option", { value: "" }, "All servers"));
   #sortOrder = h("select", { onchange: () => this.render() }, ...SORT_ORDERS.map((order) => h("option", {}, order)));
-  #timeZone = h(
-    "select",
-    { onchange: () => selectTimeZone(this.#timeZone.value) },
-    ...TIME_ZONES.map((name) => h("option", {}, name)),
-  );
+  #timeZone = timeZoneControl();
   #matches = h("p", { class: "muted" });
   #polite = h("p", { class: "hidden", "aria-live": "polite" });
   #assertive = h("p", { class: "hidden", "aria-live": "assertive" });
@@ -217,7 +224,7 @@ export class View {
           this.#place,
           this.#connection,
           button("Refresh", () => this.#poller.poll(), { class: "small quiet refresh" }),
-          h("label", { class: "zone" }, "Time zone", this.#timeZone),
+          this.#timeZone,
           this.#reason,
           this.#printed,
         ),
@@ -247,8 +254,7 @@ export class View {
 
   /** Shows all times in the selected time zone. */
   #showTimes() {
-    this.#timeZone.value = timeZone();
-    for (const element of this.#root.querySelectorAll("time")) setTime(element, element.dateTime);
+    showTimes(this.#root, this.#timeZone);
     if (this.#poller.error) this.renderError();
     this.renderConnection();
   }

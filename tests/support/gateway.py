@@ -28,7 +28,7 @@ HISTORY: Final = (
     "/jobs",
     "/servers/{sourceServerId}",
 )
-VIEWER: Final = ("/executions/{executionId}", "/jobs/{jobId}", "/viewer/{file}")
+VIEWER: Final = ("/", "/executions/{executionId}", "/jobs/{jobId}", "/viewer/{file}")
 
 
 class Gateway:
@@ -37,9 +37,9 @@ class Gateway:
     Attributes
     ----------
     fault
-        If set, the status of responses to requests for logs.
+        If set, the status of responses to requests for data.
     token
-        If set, the bearer token that requests for logs must have.
+        If set, the bearer token that requests for data must have.
     asked
         The query parameters of all requests for logs.
     answered
@@ -60,9 +60,9 @@ class Gateway:
             self.asked.append(dict(parse_qsl(environ.get("QUERY_STRING", ""))))
         if route is None or environ["REQUEST_METHOD"] != "GET":
             answer: Mapping[str, Any] = error(HTTPStatus.NOT_FOUND)
-        elif route in LOGS and self.fault:
+        elif route not in VIEWER and self.fault:
             answer = error(self.fault)
-        elif route in LOGS and self.token and environ.get("HTTP_AUTHORIZATION") != f"Bearer {self.token}":
+        elif route not in VIEWER and self.token and environ.get("HTTP_AUTHORIZATION") != f"Bearer {self.token}":
             answer = error(HTTPStatus.UNAUTHORIZED)
         else:
             query: dict[str, str] = {}

@@ -207,6 +207,7 @@ def test_the_routes_invoke_the_function_and_use_the_authorizer(
         ("GET /executions/{executionId}/logs", "executions/*/logs", authorizer),
         ("GET /jobs/{jobId}/logs", "jobs/*/logs", authorizer),
         ("GET /logs", "logs", authorizer),
+        ("GET /", "", ""),
         ("GET /executions/{executionId}", "executions/*", ""),
         ("GET /jobs/{jobId}", "jobs/*", ""),
         ("GET /viewer/{file}", "viewer/*", ""),
@@ -245,7 +246,7 @@ def test_only_tokens_with_the_issuer_audience_and_scope_are_accepted(
 def test_the_viewer_is_public_and_logs_require_a_token(applied: TerraformTestApi, stack: MiniStack) -> None:
     url = stack.url(applied.outputs["module"]["value"]["api_endpoint"])
 
-    for path in ("jobs/drsjob-1", "executions/exec-1", "viewer/drs-job-log.js"):
+    for path in ("", "jobs/drsjob-1", "executions/exec-1", "viewer/drs-job-log.js"):
         assert requests.get(f"{url}/{path}", timeout=30).status_code == 200
     assert requests.get(f"{url}/executions/exec-1/logs", timeout=30).status_code == 401
 

@@ -1029,7 +1029,7 @@ DATA = [
     *("GET /executions", "GET /executions/{executionId}/comparison", "GET /jobs"),
     *("GET /servers/{sourceServerId}", "GET /failures"),
 ]
-VIEWER = ["GET /executions/{executionId}", "GET /jobs/{jobId}", "GET /viewer/{file}"]
+VIEWER = ["GET /", "GET /executions/{executionId}", "GET /jobs/{jobId}", "GET /viewer/{file}"]
 
 
 @pytest.mark.parametrize(
@@ -1059,6 +1059,7 @@ def test_each_route_can_invoke_the_function(planned: Callable[[str], Planned]) -
         values["statement_id"] for address, values in resources.items() if "aws_lambda_permission.api" in address
     ]
     assert sorted(statements) == [
+        "AllowGET",
         "AllowGETExecutions",
         "AllowGETExecutionsExecutionId",
         "AllowGETExecutionsExecutionIdComparison",

@@ -20,7 +20,7 @@ from drs_job_log.api.lists import executions_view, jobs_view
 from drs_job_log.api.parameters import BadRequestError, NotFoundError, parse_id, parse_list_query, parse_request
 from drs_job_log.api.responses import conditional_response, error_response, list_response, log_response
 from drs_job_log.api.servers import server_view
-from drs_job_log.api.static_files import read_file, read_page
+from drs_job_log.api.static_files import read_file, read_page, read_start_page
 from drs_job_log.api.views import ViewOptions, execution_view, job_view
 from drs_job_log.estimates import Estimator
 from drs_job_log.ledger import Ledger
@@ -69,6 +69,8 @@ def lambda_handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, 
     """
     headers, path = event.get("headers") or {}, event.get("pathParameters") or {}
     match event["routeKey"]:
+        case "GET /":
+            return _file_response(headers, read_start_page())
         case "GET /executions/{executionId}" | "GET /jobs/{jobId}":
             return _file_response(headers, read_page())
         case "GET /viewer/{file}":

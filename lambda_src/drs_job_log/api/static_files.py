@@ -12,7 +12,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _FOLDER: Final = Path(__file__).parents[1] / "viewer"
+
+# The page of an execution or a job, and the start page. Their relative URLs depend on the path of their route.
 _PAGE: Final = "page.html"
+_START_PAGE: Final = "start.html"
 
 _CONTENT_TYPES: Final = {
     ".css": "text/css; charset=utf-8",
@@ -41,15 +44,20 @@ class File(NamedTuple):
 
 
 def read_page() -> File:
-    """Return the page."""
+    """Return the page of an execution or a job."""
     return _read(_PAGE)
+
+
+def read_start_page() -> File:
+    """Return the start page."""
+    return _read(_START_PAGE)
 
 
 def read_file(name: str) -> File | None:
     """Return the page if the name is "page", else a file that the page loads. None if there is no such file."""
     if name == "page":
         return read_page()
-    names = {file.name for file in _FOLDER.iterdir()} - {_PAGE}
+    names = {file.name for file in _FOLDER.iterdir()} - {_PAGE, _START_PAGE}
     return _read(name) if name in names else None
 
 

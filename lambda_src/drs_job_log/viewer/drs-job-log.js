@@ -585,27 +585,30 @@ var Poller = class {
   async #readPage(url, signal) {
     const cached = this.#cache.get(url);
     const headers = cached ? { "If-None-Match": cached.etag } : {};
-    const { fetch } = this;
-    const aborted = AbortSignal.any([signal, AbortSignal.timeout(TIMEOUT_MS)]);
-    const rejected = new Promise((_, reject) => {
-      aborted.addEventListener("abort", () => reject(aborted.reason));
-    });
-    const request = fetch(url, { signal: aborted, cache: "no-store", headers });
-    const response = (
-      /** @type {Response} */
-      await Promise.race([request, rejected])
-    );
+    const response = await send(this.fetch, url, headers, signal);
     if (cached && response.status === 304) return cached.answer;
-    if (!response.ok) {
-      const kind = KINDS_BY_STATUS[response.status] ?? "api";
-      throw new RequestError(kind, await readErrorMessage(response), response.status);
-    }
+    if (!response.ok) throw await errorOf(response);
     const answer = await readAnswer(response);
     const etag = response.headers.get("ETag");
     if (etag) this.#cache.set(url, { etag, answer });
     return answer;
   }
 };
+async function send(fetch, url, headers, signal) {
+  const aborted = AbortSignal.any([signal, AbortSignal.timeout(TIMEOUT_MS)]);
+  const rejected = new Promise((_, reject) => {
+    aborted.addEventListener("abort", () => reject(aborted.reason));
+  });
+  const request = fetch(url, { signal: aborted, cache: "no-store", headers });
+  return (
+    /** @type {Response} */
+    await Promise.race([request, rejected])
+  );
+}
+async function errorOf(response) {
+  const kind = KINDS_BY_STATUS[response.status] ?? "api";
+  return new RequestError(kind, await readErrorMessage(response), response.status);
+}
 async function readAnswer(response) {
   const text = await response.text();
   try {
@@ -664,6 +667,18 @@ function setTime(element, timestamp) {
   element.dateTime = timestamp;
   element.title = formatUtc(timestamp);
   setText(element, formatTime(timestamp));
+}
+function timeZoneControl() {
+  const select = h(
+    "select",
+    { onchange: () => selectTimeZone(select.value) },
+    ...TIME_ZONES.map((name) => h("option", {}, name))
+  );
+  return h("label", { class: "zone" }, "Time zone", select);
+}
+function showTimes(root, control) {
+  if (control.control instanceof HTMLSelectElement) control.control.value = timeZone();
+  for (const element of root.querySelectorAll("time")) setTime(element, element.dateTime);
 }
 function errorBox(error, name) {
   const text = h(
@@ -1130,11 +1145,7 @@ var View = class {
   );
   #serverFilter = h("select", { onchange: () => this.#onFilter() }, h("option", { value: "" }, "All servers"));
   #sortOrder = h("select", { onchange: () => this.render() }, ...SORT_ORDERS.map((order) => h("option", {}, order)));
-  #timeZone = h(
-    "select",
-    { onchange: () => selectTimeZone(this.#timeZone.value) },
-    ...TIME_ZONES.map((name) => h("option", {}, name))
-  );
+  #timeZone = timeZoneControl();
   #matches = h("p", { class: "muted" });
   #polite = h("p", { class: "hidden", "aria-live": "polite" });
   #assertive = h("p", { class: "hidden", "aria-live": "assertive" });
@@ -1205,7 +1216,7 @@ var View = class {
           this.#place,
           this.#connection,
           button("Refresh", () => this.#poller.poll(), { class: "small quiet refresh" }),
-          h("label", { class: "zone" }, "Time zone", this.#timeZone),
+          this.#timeZone,
           this.#reason,
           this.#printed
         ),
@@ -1232,8 +1243,7 @@ var View = class {
   };
   /** Shows all times in the selected time zone. */
   #showTimes() {
-    this.#timeZone.value = timeZone();
-    for (const element of this.#root.querySelectorAll("time")) setTime(element, element.dateTime);
+    showTimes(this.#root, this.#timeZone);
     if (this.#poller.error) this.renderError();
     this.renderConnection();
   }

@@ -1,18 +1,14 @@
-/**
- * The page that contains <drs-job-log>. Its URL names the execution or the job. The API has the same origin.
- *
- * If the API requires a token, the user enters it, or the page that opened this page provides it: this page sends the
- * message {type: "drs-job-log:ready"} to its opener. The opener can answer with {type: "drs-job-log:token", token: "…"}
- * any number of times.
- */
+/** The page that contains <drs-job-log>. Its URL names the execution or the job. The API has the same origin. */
 import { progressOf } from "./drs-job-log.js";
+import { SignIn } from "./sign-in.js";
 
 /** @import { DrsJobLogElement } from "../../../viewer/drs-job-log.js" */
 /** @import { Answer } from "../../../viewer/model.js" */
 
 const viewer = /** @type {DrsJobLogElement} */ (document.querySelector("drs-job-log"));
-const form = /** @type {HTMLFormElement} */ (document.querySelector("#sign-in"));
-const field = /** @type {HTMLInputElement} */ (document.querySelector("#token"));
+const signIn = new SignIn((fetch) => {
+  viewer.fetch = fetch;
+});
 
 const { base, name, id } = readUrl(location);
 
@@ -49,39 +45,13 @@ function decode(text) {
   }
 }
 
-/** @param {string} token */
-function useToken(token) {
-  viewer.fetch = (url, options) =>
-    fetch(url, { ...options, headers: { ...options.headers, Authorization: `Bearer ${token}` } });
-}
-
-form.addEventListener("submit", (event) => {
-  event.preventDefault();
-  // Remove the scheme, spaces and other characters that can be copied with a token.
-  useToken(field.value.replace(/^\s*Bearer\s/i, "").replace(/[^\x21-\x7e]/g, ""));
-  field.value = "";
-});
-
-viewer.addEventListener("drs-job-log-unauthorized", () => {
-  if (!form.hidden) return;
-  form.hidden = false;
-  // Do not take the focus from another input field.
-  if (document.activeElement === document.body) field.focus();
-});
+viewer.addEventListener("drs-job-log-unauthorized", () => signIn.ask());
 
 viewer.addEventListener("drs-job-log-update", (event) => {
-  form.hidden = true;
+  signIn.end();
   const { total, done, failed } = progressOf(/** @type {CustomEvent<Answer>} */ (event).detail);
   document.title = total ? `${done}/${total}${failed ? `, ${failed} failed` : ""} · ${id}` : id;
 });
-
-if (window.opener) {
-  window.addEventListener("message", ({ source, data }) => {
-    if (source === window.opener && data?.type === "drs-job-log:token" && typeof data.token === "string")
-      useToken(data.token);
-  });
-  window.opener.postMessage({ type: "drs-job-log:ready" }, "*");
-}
 
 if (id) {
   document.title = id;

@@ -13,7 +13,7 @@ from drs_job_log.api import static_files
 
 from tests.support.recovery import CONTEXT
 
-FILES = [file.name for file in static_files._FOLDER.iterdir() if file.name != "page.html"]
+FILES = [file.name for file in static_files._FOLDER.iterdir() if file.suffix != ".html"]
 
 
 def get(name: str, **headers: str) -> dict[str, Any]:
@@ -39,7 +39,17 @@ def test_the_page_of_a_log_is_the_page_of_the_viewer(route: str) -> None:
     assert api.lambda_handler(event, CONTEXT) == get("page")
 
 
-@pytest.mark.parametrize("name", ["page.html", "handler.py", "..", "../api/handler.py", "", "PAGE"])
+def test_the_start_page_is_another_page_with_the_same_headers() -> None:
+    answer = api.lambda_handler({"routeKey": "GET /", "headers": {}}, CONTEXT)
+
+    assert "viewer/start.js" in answer["body"]
+    assert answer["statusCode"] == 200
+    assert answer["headers"] | {"ETag": ""} == get("page")["headers"] | {"ETag": ""}
+
+
+@pytest.mark.parametrize(
+    "name", ["page.html", "start.html", "start", "handler.py", "..", "../api/handler.py", "", "PAGE"]
+)
 def test_other_files_are_not_found(name: str) -> None:
     assert get(name)["statusCode"] == 404
     assert get(name, **{"if-none-match": "*"})["statusCode"] == 404
