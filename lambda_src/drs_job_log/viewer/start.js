@@ -626,8 +626,7 @@ var FailuresView = class {
 };
 function failureItem({ shape, hint, count, serverCount, servers, executionCount, executions, isMinimum, newest }) {
   const number = (total, noun) => `${isMinimum ? "at least " : ""}${formatCount(total, noun)}`;
-  const newestLog = newest.executionId === null ? newest : { executionId: newest.executionId, jobId: null };
-  const logs = executions.length ? executions.map((executionId) => ({ executionId, jobId: null })) : [newestLog];
+  const logs = executions.length ? executions.map((executionId) => ({ executionId, jobId: null })) : [newest];
   return h(
     "li",
     {},
