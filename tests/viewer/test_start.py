@@ -29,7 +29,7 @@ from tests.viewer.conftest import NOW
 if TYPE_CHECKING:
     from drs_job_log.table import JobLogTable
     from mypy_boto3_dynamodb import DynamoDBClient
-    from playwright.sync_api import BrowserContext, Locator, Page
+    from playwright.sync_api import BrowserContext, Locator, Page, Route
 
     from tests.support.recovery import Recovery
     from tests.support.scripts import Script
@@ -631,17 +631,23 @@ def test_error_of_the_page_is_shown(open_start: Open, context: BrowserContext, p
     assert "could not show an answer" in page_errors.pop()
 
 
-def test_late_answer_of_another_view_is_discarded(open_start: Open, context: BrowserContext, play: Play) -> None:
+def test_request_of_another_view_is_aborted(open_start: Open, context: BrowserContext, play: Play) -> None:
     play(REAL, "drsjob-1", 9 * HOUR, "exec-1")
     page = open_start()
-    waiting: list[Any] = []
-    context.route("**/failures", lambda route: waiting.append(route))  # noqa: PLW0108
-    page.get_by_role("link", name="Failures").click()
-    page.wait_for_timeout(200)
-    page.get_by_role("link", name="Recoveries", exact=True).click()
-    expect(page.locator("#content tbody tr:visible")).to_have_count(1)
+    waiting: list[Route] = []
+    context.route(
+        re.compile("/(failures|executions)"),
+        lambda route: waiting.append(route) if len(waiting) < 2 else route.continue_(),
+    )
+    with page.expect_request("**/failures"):
+        page.get_by_role("link", name="Failures").click()
 
-    assert len(waiting) == 1
+    with page.expect_request("**/executions?*"):
+        page.get_by_role("link", name="Recoveries", exact=True).click()
+
+    expect(page.locator("#banner")).to_be_hidden()
+    waiting[-1].continue_()
+    expect(page.locator("#content tbody tr:visible")).to_have_count(1)
     expect(page.get_by_role("heading", level=1)).to_have_text("Recoveries")
     expect(page.locator(".groups")).to_have_count(0)
 

@@ -3,7 +3,7 @@
  *
  * The user enters the token in the form #sign-in, or the page that opened this page provides it: this page sends the
  * message {type: "drs-job-log:ready"} to its opener. The opener can answer with {type: "drs-job-log:token", token: "…"}
- * any number of times. This page answers in the same way to the pages of its own origin that it opened.
+ * any number of times. This page answers the pages that it opens in the same way, if they have its own origin.
  */
 
 /** @import { Fetch } from "../../../viewer/poll.js" */
