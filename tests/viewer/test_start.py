@@ -87,7 +87,7 @@ def history(play: Play, table: JobLogTable, monkeypatch: pytest.MonkeyPatch) -> 
     """A recovery that runs, one that failed in part, a drill, and a job without an execution."""
     monkeypatch.setattr(api, "settings", api.config.api_settings(ENVIRONMENT))
     play(GOOD, "drsjob-1", 30 * HOUR, "exec-drill")
-    play(STUCK, "drsjob-2", HOUR, "exec-running")
+    play(STUCK, "drsjob-2", HOUR + timedelta(minutes=1), "exec-running")
     play(REAL, "drsjob-3", HOUR / 2, "exec-real")
     play(GOOD, "drsjob-4", 50 * HOUR)
     asked = request({"jobID": "drsjob-3"}, eventTime=(NOW - HOUR / 2).isoformat(timespec="seconds"))
@@ -821,11 +821,23 @@ def test_all_controls_work_with_the_keyboard(open_start: Open) -> None:
     for _ in range(30):
         page.keyboard.press("Tab")
         seen.append(page.evaluate("document.activeElement.name || document.activeElement.textContent"))
-        assert page.evaluate("getComputedStyle(document.activeElement).outlineStyle") != "none"
+        assert page.evaluate("getComputedStyle(document.activeElement).outlineStyle") != "none", seen
         if seen[-1] == "exec-real":
             break
     assert list(dict.fromkeys(seen)) == [
-        *("Recoveries", "Failures", "id", "Open", "from", "to", "status", "isDrill", "Search", "Clear"),
+        *(
+            "Recoveries",
+            "Failures",
+            "Europe/BerlinUTC",
+            "id",
+            "Open",
+            "from",
+            "to",
+            "status",
+            "isDrill",
+            "Search",
+            "Clear",
+        ),
         *("exec-running", "exec-real"),
     ]
 
