@@ -1,6 +1,8 @@
 /** The elements of the viewer. A log text becomes a text node, never markup. */
 
+import { button, h, setText, setTime, visible } from "./dom.js";
 import styles from "./drs-job-log.css";
+import { Gantt, ganttSheet } from "./gantt.js";
 import {
   ACTIVE_STATES,
   BAR_STATES,
@@ -32,70 +34,8 @@ import {
 } from "./model.js";
 import { formatDuration, formatTime, formatUtc, onTimeZone, selectTimeZone, TIME_ZONES, timeZone } from "./time.js";
 
-/** @import { Answer, Hint, Job, LogEntry, Resource, Server, State } from "./model.js" */
+/** @import { Answer, Comparison, Hint, Job, LogEntry, Resource, Server, State } from "./model.js" */
 /** @import { Poller, RequestError } from "./poll.js" */
-
-/** @typedef {Record<string, string | boolean | null | ((event: Event) => void)>} Attributes */
-
-/**
- * Returns a text with visible bidirectional control characters, which could otherwise reverse a sentence: `<U+202E>`.
- *
- * @param {string} text
- */
-function visible(text) {
-  const code = (/** @type {string} */ control) =>
-    `<U+${control.charCodeAt(0).toString(16).toUpperCase().padStart(4, "0")}>`;
-  return text.replace(/[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/g, code);
-}
-
-/**
- * Creates an element. Functions become event listeners (`onclick`, …), and strings in `children` become text nodes.
- *
- * @template {keyof HTMLElementTagNameMap} T
- * @param {T} tag
- * @param {Attributes} attributes
- * @param {(string | Node)[]} children
- * @returns {HTMLElementTagNameMap[T]}
- */
-function h(tag, attributes = {}, ...children) {
-  const element = document.createElement(tag);
-  for (const [name, value] of Object.entries(attributes)) {
-    if (typeof value === "function") element.addEventListener(name.slice(2), value);
-    else if (value !== false && value !== null) element.setAttribute(name, value === true ? "" : value);
-  }
-  element.append(...children.map((child) => (typeof child === "string" ? visible(child) : child)));
-  return element;
-}
-
-/**
- * @param {string} text
- * @param {() => void} onclick
- * @param {Attributes} attributes
- */
-function button(text, onclick, attributes = {}) {
-  return h("button", { type: "button", onclick, ...attributes }, text);
-}
-
-/**
- * Sets the text only if it changed, so that live regions and selections are not disturbed.
- *
- * @param {Element} element
- * @param {string} text
- */
-function setText(element, text) {
-  const shown = visible(text);
-  if (element.textContent !== shown) element.textContent = shown;
-}
-
-/**
- * @param {HTMLTimeElement} element
- * @param {string} timestamp
- */
-function setTime(element, timestamp) {
-  element.dateTime = timestamp;
-  element.title = formatUtc(timestamp);
-  setText(element, formatTime(timestamp));
-}
 
 /**
  * Creates a box with the full error text and a copy button.
@@ -446,6 +386,8 @@ export class View {
   #announced = new Set();
   /** @type {Map<string, ServerCard>} */
   #cards = new Map();
+  /** @type {Server[]} In the order of the list. */
+  #servers = [];
   #heading = h("h2", { tabindex: "-1" });
   #kind = h("span", { class: "kind" });
   #status = h("span", { class: "badge" });
@@ -471,6 +413,7 @@ export class View {
     this.#wavesToCome,
   );
   #counts = h("ul", { class: "counts", "aria-label": "Counts by state" });
+  #gantt = new Gantt();
   #truncation = h("p", { class: "truncation", role: "status" });
   #empty = h("p", { class: "empty" });
   #jobList = h("ul", { class: "jobs" });
@@ -508,6 +451,7 @@ export class View {
     h("p", { class: "headline" }, this.#headline, this.#wave, this.#elapsed),
     this.#bar,
     this.#counts,
+    this.#gantt.outlook,
     this.#truncation,
   );
   #content = h(
@@ -523,6 +467,7 @@ export class View {
       button("Clear filters", () => this.#clearFilters(), { class: "quiet" }),
       this.#matches,
     ),
+    this.#gantt.section,
     this.#serverSection,
     h("section", { "aria-label": "Timeline" }, this.#timelineTitle, this.#sources, this.#timeline.element),
     h(
@@ -543,7 +488,7 @@ export class View {
     this.#root = root;
     this.#host = /** @type {HTMLElement} */ (root.host);
     this.#poller = poller;
-    root.adoptedStyleSheets = [sheet];
+    root.adoptedStyleSheets = [sheet, ganttSheet];
     root.append(
       h(
         "article",
@@ -586,9 +531,9 @@ export class View {
   /** Shows all times in the selected time zone. */
   #showTimes() {
     this.#timeZone.value = timeZone();
-    for (const element of this.#root.querySelectorAll("time")) setTime(element, element.dateTime);
+    for (const element of this.#root.querySelectorAll("time[datetime]")) setTime(element, element.dateTime);
     if (this.#poller.error) this.renderError();
-    this.renderConnection();
+    this.tick();
   }
 
   #resizeObserver = new ResizeObserver(() => this.#timeline.resize());
@@ -596,6 +541,12 @@ export class View {
   /** @param {boolean} isPrinting True to render all events, for print. */
   print(isPrinting) {
     this.#timeline.print(isPrinting);
+    this.#gantt.print(isPrinting);
+  }
+
+  /** @param {Comparison | null} comparison With an earlier execution. Null if it is not known. */
+  showComparison(comparison) {
+    this.#gantt.compare(comparison);
   }
 
   /**
@@ -806,6 +757,7 @@ export class View {
     const rank = (server) =>
       hasWarning(server) ? Math.min(STATES.indexOf(server.state), 0.5) : STATES.indexOf(server.state);
     const servers = answer.servers.toSorted((a, b) => rank(a) - rank(b) || compare(displayName(a), displayName(b)));
+    this.#servers = servers;
     const focused = this.#root.activeElement;
     servers.forEach((server, index) => {
       let card = this.#cards.get(server.sourceServerId);
@@ -895,6 +847,10 @@ export class View {
     });
     const shows = { source: log.senders.length > 1, account: log.accounts.size > 1 };
     this.#timeline.show(events.reverse(), log.results, shows);
+    this.#gantt.show(
+      this.#servers.filter((server) => !this.#cards.get(server.sourceServerId)?.element.hidden),
+      this.#poller,
+    );
     const total = this.#poller.answer?.summary.totalServers ?? 0;
     const hasAll = !this.#poller.answer || hasAllServers(this.#poller.answer);
     const ofTotal = hasAll ? "" : ` of ${total.toLocaleString()}`;
@@ -964,6 +920,7 @@ export class View {
     const elapsed = formatDuration(Math.max(...ends) - Math.min(...starts));
     setText(this.#elapsed, this.#hasAllJobs(this.#poller.answer) ? elapsed : "");
     for (const card of this.#cards.values()) card.tick(now);
+    this.#gantt.tick(this.#poller);
   }
 
   /** Says that the display can be wrong, because of an error of the viewer itself. */

@@ -21,7 +21,7 @@ from playwright.sync_api import expect
 from tests.support import scripts
 from tests.support.deployment import eventually
 from tests.support.gateway import GatewayServer
-from tests.viewer.conftest import NAMES, NOW, SERVERS, derived, events_of, events_of_job, steps
+from tests.viewer.conftest import NAMES, NOW, SERVERS, change_answers, derived, events_of, events_of_job, steps
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -44,18 +44,6 @@ FAILED = events_of(scripts.launch(SERVERS, failing={SERVERS[1]: ERROR}, drill=Fa
 
 def launched(viewer: Viewer, number: int, total: int = 3) -> None:
     expect(viewer.find(".big")).to_have_text(f"{number} of {total} servers launched")
-
-
-def change_answers(context: BrowserContext, change: Callable[[dict[str, Any], str], dict[str, Any]]) -> None:
-    """Change each answer of the API on its way to the page. ``change`` receives the answer and the URL."""
-
-    def fulfill(route: Route) -> None:
-        response = route.fetch()
-        # The entity tag is that of the unchanged answer.
-        headers = {name: value for name, value in response.headers.items() if name != "etag"}
-        route.fulfill(response=response, headers=headers, json=change(response.json(), route.request.url))
-
-    context.route("**/logs?*", fulfill)
 
 
 def cards(viewer: Viewer) -> list[str]:

@@ -398,6 +398,10 @@ var Poller = class {
   get now() {
     return Date.now() + this.#clockOffset;
   }
+  /** The URL of the log with its first query parameter. */
+  get url() {
+    return this.#url;
+  }
   /** True if the API rejected the request as invalid. A retry would give the same result. */
   get isInvalidRequest() {
     return this.error?.kind === "invalid-request";
@@ -543,6 +547,18 @@ var Poller = class {
     return answer;
   }
 };
+async function readComparison({ url, fetch }) {
+  const [base, id] = url?.split("/logs?executionId=") ?? [];
+  if (!id || /%2F|^\.{1,2}$/i.test(id)) return null;
+  try {
+    const options = { signal: AbortSignal.timeout(TIMEOUT_MS), headers: {} };
+    const response = await fetch(`${base}/executions/${id}/comparison`, options);
+    const comparison = response.ok ? await response.json() : null;
+    return Array.isArray(comparison?.servers) && comparison.other !== void 0 ? comparison : null;
+  } catch {
+    return null;
+  }
+}
 async function readAnswer(response) {
   const text = await response.text();
   try {
@@ -566,10 +582,7 @@ async function readErrorMessage(response) {
   }
 }
 
-// viewer/drs-job-log.css
-var drs_job_log_default = '/* A rule of a later layer applies, however specific it is. Rules without a layer apply last. */\n@layer base, narrow;\n\n@layer base {\n  :host {\n    --page: #fff;\n    --ink: #1b1f24;\n    --muted: #57606a;\n    --line: #d0d7de;\n    --soft: #f6f8fa;\n    --focus: #0550ae;\n    --green: #116329;\n    --green-soft: #dafbe1;\n    --red: #a40e26;\n    --red-soft: #ffebe9;\n    --blue: #0550ae;\n    --blue-soft: #ddf4ff;\n    --amber: #7d4e00;\n    --amber-soft: #fff8c5;\n    --violet: #6639ba;\n    --grey-soft: #eaeef2;\n    --row: 2.5rem;\n    color-scheme: light dark;\n    display: block;\n    container-type: inline-size;\n    background: var(--page);\n    color: var(--ink);\n    font:\n      0.9375rem / 1.5 system-ui,\n      sans-serif;\n  }\n  @media (prefers-color-scheme: dark) {\n    :host {\n      --page: #0d1117;\n      --ink: #e6edf3;\n      --muted: #9aa4ae;\n      --line: #3d444d;\n      --soft: #161b22;\n      --focus: #79c0ff;\n      --green: #7ee787;\n      --green-soft: #12361f;\n      --red: #ffa198;\n      --red-soft: #4b1113;\n      --blue: #79c0ff;\n      --blue-soft: #0c2d4d;\n      --amber: #e3b341;\n      --amber-soft: #3b2a05;\n      --violet: #d2a8ff;\n      --grey-soft: #262c36;\n    }\n  }\n  * {\n    box-sizing: border-box;\n  }\n  :is(span, strong, code, pre, dd, li, h2, option) {\n    unicode-bidi: isolate;\n  }\n  .hidden {\n    clip-path: inset(50%);\n    width: 1px;\n    height: 1px;\n    overflow: hidden;\n    white-space: nowrap;\n  }\n  :focus-visible {\n    outline: 2px solid var(--focus);\n    outline-offset: 2px;\n  }\n  article {\n    padding: 16px;\n  }\n  article::before {\n    content: "";\n    display: block;\n    height: 6px;\n    margin: -16px -16px 16px;\n    background: var(--line);\n  }\n  :host([data-kind="recovery"]) article::before {\n    background: var(--red);\n  }\n  :host([data-kind="drill"]) article::before {\n    background: repeating-linear-gradient(45deg, var(--blue) 0 10px, transparent 10px 20px);\n  }\n  h2,\n  h3,\n  p,\n  ul,\n  ol,\n  dl,\n  dd {\n    margin: 0;\n    padding: 0;\n  }\n  h2 {\n    font-size: 1.3rem;\n    overflow-wrap: anywhere;\n  }\n  h3 {\n    font-size: 1rem;\n    margin: 24px 0 8px;\n  }\n  ul,\n  ol {\n    list-style: none;\n  }\n  .muted,\n  dt {\n    color: var(--muted);\n  }\n  .id,\n  code,\n  pre,\n  .what {\n    overflow-wrap: anywhere;\n  }\n  .id,\n  code,\n  pre {\n    font:\n      0.8125rem / 1.5 ui-monospace,\n      monospace;\n  }\n  button,\n  input,\n  select {\n    font: inherit;\n    color: inherit;\n    background: var(--page);\n    border: 1px solid var(--line);\n    border-radius: 6px;\n    padding: 4px 12px;\n    min-height: 32px;\n    max-width: 100%;\n  }\n  button {\n    cursor: pointer;\n    background: var(--soft);\n  }\n  button:hover {\n    border-color: var(--muted);\n  }\n  .small {\n    font-size: 0.8125rem;\n    padding: 1px 8px;\n    min-height: 26px;\n  }\n  .quiet {\n    background: transparent;\n  }\n  header {\n    display: flex;\n    flex-wrap: wrap;\n    gap: 4px 12px;\n    align-items: center;\n  }\n  .badges {\n    display: flex;\n    gap: 8px;\n  }\n  .connection {\n    margin-left: auto;\n    font-size: 0.8125rem;\n  }\n  .zone {\n    display: flex;\n    gap: 8px;\n    align-items: center;\n    font-size: 0.8125rem;\n    color: var(--muted);\n  }\n  .zone select {\n    min-height: 26px;\n    padding: 1px 4px;\n    color: var(--ink);\n  }\n  .reason {\n    flex-basis: 100%;\n    font-size: 0.875rem;\n    overflow-wrap: anywhere;\n  }\n  .badge,\n  .kind {\n    display: inline-block;\n    border-radius: 999px;\n    padding: 1px 10px;\n    font-size: 0.8125rem;\n    font-weight: 600;\n    white-space: nowrap;\n    background: var(--grey-soft);\n  }\n  .kind {\n    border-radius: 4px;\n    text-transform: uppercase;\n    letter-spacing: 0.06em;\n  }\n  :host([data-kind="recovery"]) .kind {\n    background: var(--red);\n    color: var(--page);\n  }\n  :host([data-kind="drill"]) .kind {\n    background: var(--page);\n    color: var(--blue);\n    box-shadow: inset 0 0 0 2px var(--blue);\n  }\n  .badge[data-state="FAILED"],\n  [data-state="FAILED"] > .badge {\n    background: var(--red);\n    color: var(--page);\n  }\n  .badge:is([data-state="LAUNCHED"], [data-state="COMPLETED"]),\n  :is([data-state="LAUNCHED"], [data-state="COMPLETED"]) > .badge {\n    background: var(--green-soft);\n    color: var(--green);\n  }\n  .badge[data-state="IN_PROGRESS"],\n  :is([data-state="LAUNCHING"], [data-state="CONVERSION"], [data-state="SNAPSHOT"]) > .badge {\n    background: var(--blue-soft);\n    color: var(--blue);\n  }\n  .badge[data-state="PARTIAL"] {\n    background: var(--amber-soft);\n    color: var(--amber);\n  }\n  .banner {\n    display: flex;\n    flex-wrap: wrap;\n    gap: 4px 12px;\n    align-items: center;\n    margin-top: 12px;\n    padding: 8px 12px;\n    border: 1px solid var(--red);\n    border-radius: 6px;\n    background: var(--red-soft);\n    color: var(--red);\n    font-weight: 600;\n  }\n  .banner p {\n    flex: 1 1 16em;\n  }\n  .empty {\n    padding: 48px 0;\n    text-align: center;\n    color: var(--muted);\n    overflow-wrap: anywhere;\n  }\n  .headline {\n    display: flex;\n    flex-wrap: wrap;\n    justify-content: space-between;\n    align-items: baseline;\n    gap: 0 16px;\n    margin-top: 16px;\n  }\n  .big {\n    font-size: 1.7rem;\n    line-height: 1.3;\n  }\n  .wave {\n    margin-right: auto;\n  }\n  .elapsed {\n    font-variant-numeric: tabular-nums;\n    color: var(--muted);\n  }\n  .elapsed:not(:empty)::after {\n    content: " elapsed";\n  }\n  .bar {\n    display: flex;\n    height: 16px;\n    margin: 8px 0;\n    border-radius: 8px;\n    overflow: hidden;\n    background: var(--grey-soft);\n  }\n  .bar i {\n    flex: 0 0 0;\n    background: var(--muted);\n    transition: flex-grow 0.3s;\n  }\n  .bar i:not([style*="flex-grow: 0"]) ~ i:not([style*="flex-grow: 0"]) {\n    margin-left: 2px;\n  }\n  .bar :is([data-state="LAUNCHED"], [data-state="COMPLETED"]) {\n    background: var(--green);\n  }\n  .bar [data-state="FAILED"] {\n    background: var(--red);\n  }\n  .bar [data-state="LAUNCHING"] {\n    background: var(--blue);\n  }\n  .bar :is([data-state="CONVERSION"], [data-state="SNAPSHOT"]) {\n    background: color-mix(in srgb, var(--blue) 55%, var(--page));\n  }\n  .bar .to-come {\n    background: repeating-linear-gradient(45deg, var(--line) 0 4px, transparent 4px 8px);\n  }\n  .bar [data-state="PENDING"] {\n    background: transparent;\n  }\n  .counts {\n    display: flex;\n    flex-wrap: wrap;\n    gap: 2px 16px;\n    color: var(--muted);\n  }\n  .counts b {\n    color: var(--ink);\n    font-size: 1.05rem;\n  }\n  .counts [data-state="FAILED"],\n  .counts [data-state="FAILED"] b {\n    color: var(--red);\n    font-weight: 700;\n  }\n  .counts .warning,\n  .counts .warning b {\n    color: var(--amber);\n  }\n  .truncation {\n    margin-top: 8px;\n    color: var(--amber);\n    font-weight: 600;\n  }\n  .truncation:empty {\n    display: none;\n  }\n  .jobs li {\n    display: flex;\n    flex-wrap: wrap;\n    gap: 2px 12px;\n    align-items: center;\n    padding: 4px 0;\n  }\n  .resources {\n    flex-basis: 100%;\n    padding-left: 16px;\n  }\n  .resource :is(.error, .hint) {\n    flex-basis: 100%;\n    min-width: 0;\n  }\n  .filters {\n    display: flex;\n    flex-wrap: wrap;\n    gap: 8px 12px;\n    align-items: end;\n    margin-top: 24px;\n    padding-top: 16px;\n    border-top: 1px solid var(--line);\n  }\n  .filters label {\n    display: grid;\n    font-size: 0.8125rem;\n    color: var(--muted);\n    min-width: 0;\n  }\n  .filters label:first-child {\n    flex: 1 1 16em;\n  }\n  .filters :is(input, select) {\n    color: var(--ink);\n    font-size: 0.9375rem;\n    width: 100%;\n  }\n  .filters .muted {\n    flex-basis: 100%;\n    font-size: 0.8125rem;\n  }\n  .filters .muted:empty {\n    display: none;\n  }\n  .server {\n    display: grid;\n    grid-template-columns: 7.5em minmax(10em, 1.4fr) minmax(9em, 1fr) minmax(9em, 1fr) minmax(11em, auto) auto;\n    gap: 2px 16px;\n    align-items: center;\n    padding: 6px 8px;\n    border-top: 1px solid var(--line);\n  }\n  .server[data-state="FAILED"] {\n    background: var(--red-soft);\n    border-left: 4px solid var(--red);\n    padding-left: 4px;\n  }\n  .server.warning:not([data-state="FAILED"]) {\n    border-left: 4px solid var(--amber);\n    padding-left: 4px;\n  }\n  .server > .badge {\n    justify-self: start;\n  }\n  .server.stalled > .badge {\n    background: var(--amber-soft);\n    color: var(--amber);\n  }\n  .who,\n  .where,\n  .when {\n    display: flex;\n    flex-direction: column;\n    min-width: 0;\n  }\n  .name {\n    overflow-wrap: anywhere;\n  }\n  .when {\n    font-variant-numeric: tabular-nums;\n    font-size: 0.875rem;\n  }\n  .when .muted {\n    font-size: 0.8125rem;\n  }\n  .note {\n    font-size: 0.8125rem;\n  }\n  .warning .note,\n  .action {\n    color: var(--amber);\n    font-weight: 600;\n  }\n  .step {\n    font-size: 0.875rem;\n  }\n  .stages {\n    display: flex;\n    gap: 3px;\n    max-width: 9em;\n  }\n  .stages i {\n    flex: 1;\n    height: 5px;\n    border-radius: 3px;\n    background: var(--grey-soft);\n    border: 1px solid var(--line);\n  }\n  .stages .done {\n    background: var(--green);\n    border-color: var(--green);\n  }\n  .stages .stalled {\n    background: var(--amber);\n    border-color: var(--amber);\n  }\n  .stages .now {\n    background: var(--blue);\n    border-color: var(--blue);\n  }\n  .stages .failed {\n    background: var(--red);\n    border-color: var(--red);\n  }\n  .errors {\n    grid-column: 1 / -1;\n  }\n  .error {\n    display: flex;\n    flex-wrap: wrap;\n    gap: 8px;\n    align-items: start;\n    margin: 4px 0;\n    color: var(--ink);\n  }\n  .error pre {\n    flex: 1 1 20em;\n    min-width: 0;\n    margin: 0;\n    padding: 8px;\n    max-height: 12em;\n    overflow: auto;\n    white-space: pre-wrap;\n    background: var(--page);\n    border: 1px solid var(--red);\n    border-radius: 6px;\n  }\n  .hint {\n    margin: 4px 0;\n    padding: 4px 8px;\n    gap: 0 12px;\n    font-size: 0.875rem;\n    color: var(--ink);\n    background: var(--page);\n    border-left: 3px solid var(--blue);\n  }\n  .hint.unknown {\n    border-left-color: var(--muted);\n  }\n  .hint dt {\n    font-weight: 600;\n  }\n  a {\n    color: var(--blue);\n  }\n  .requester {\n    overflow-wrap: anywhere;\n  }\n  .timeline {\n    position: relative;\n    max-height: 580px;\n    overflow: auto;\n    border: 1px solid var(--line);\n    border-radius: 6px;\n    overflow-anchor: none;\n  }\n  .rows {\n    position: relative;\n  }\n  .row {\n    position: absolute;\n    left: 0;\n    right: 0;\n    height: var(--row);\n    display: grid;\n    grid-template-columns: 11em 15em minmax(0, 1fr) auto;\n    gap: 0 12px;\n    align-items: center;\n    padding: 0 8px;\n    border-bottom: 1px solid var(--line);\n  }\n  .row > * {\n    overflow: hidden;\n    text-overflow: ellipsis;\n    white-space: nowrap;\n  }\n  .source {\n    display: inline-block;\n    max-width: 50%;\n    padding: 0 6px;\n    border: 1px solid var(--line);\n    border-radius: 4px;\n    font:\n      0.75rem / 1.5 ui-monospace,\n      monospace;\n    overflow: hidden;\n    text-overflow: ellipsis;\n    vertical-align: middle;\n  }\n  .row time {\n    font-variant-numeric: tabular-nums;\n    color: var(--muted);\n  }\n  .row .type {\n    font-weight: 600;\n  }\n  .failure .type {\n    color: var(--red);\n  }\n  .row.warning .type {\n    color: var(--amber);\n  }\n  .row button {\n    overflow: visible;\n  }\n  .sources {\n    font-size: 0.8125rem;\n    margin: -6px 0 8px;\n    overflow-wrap: anywhere;\n  }\n  .sources:empty {\n    display: none;\n  }\n  .sources code {\n    font-size: 0.75rem;\n  }\n  .downloads {\n    margin-top: 24px;\n    display: flex;\n    flex-wrap: wrap;\n    gap: 8px;\n    align-items: center;\n  }\n  dialog {\n    width: min(44rem, calc(100% - 32px));\n    color: var(--ink);\n    background: var(--page);\n    border: 1px solid var(--line);\n    border-radius: 8px;\n  }\n  dialog h3 {\n    margin-top: 0;\n  }\n  dialog::backdrop {\n    background: rgb(0 0 0 / 0.5);\n  }\n  dl {\n    display: grid;\n    grid-template-columns: auto minmax(0, 1fr);\n    gap: 4px 16px;\n    margin-bottom: 16px;\n  }\n  dd {\n    overflow-wrap: anywhere;\n  }\n  @container (max-width: 56.25rem) {\n    .server {\n      grid-template-columns: 7.5em minmax(0, 1fr) auto;\n    }\n    .where {\n      grid-column: 2;\n      flex-direction: row;\n      align-items: center;\n      gap: 8px;\n    }\n    .stages {\n      flex: 0 0 6em;\n    }\n    .when {\n      grid-column: 2;\n      flex-flow: row wrap;\n      gap: 0 8px;\n    }\n    .instance {\n      grid-column: 2;\n    }\n    .server button.quiet {\n      grid-column: 3;\n      grid-row: 1;\n    }\n  }\n}\n\n@layer narrow {\n  @container (max-width: 37.5rem) {\n    :host {\n      --row: 4.25rem;\n    }\n    .timeline {\n      --row: 4.25rem;\n    }\n    .connection {\n      margin-left: 0;\n      flex: 1 1 0;\n    }\n    .server {\n      grid-template-columns: minmax(0, 1fr) auto;\n    }\n    .server > * {\n      grid-column: 1;\n    }\n    .server > .badge {\n      grid-row: 1;\n    }\n    .server button.quiet {\n      grid-column: 2;\n      grid-row: 1;\n    }\n    .server .errors {\n      grid-column: 1 / -1;\n    }\n    .row {\n      grid-template-columns: minmax(0, 1fr) auto;\n      align-content: center;\n      gap: 0 8px;\n      font-size: 0.875rem;\n      line-height: 1.35;\n    }\n    .row > * {\n      grid-column: 1;\n    }\n    .row time {\n      order: 3;\n      font-size: 0.8125rem;\n    }\n    .row button {\n      grid-column: 2;\n      grid-row: 1 / 4;\n    }\n  }\n}\n\n[hidden],\n.hidden:not(:focus) {\n  position: absolute;\n}\n[hidden] {\n  display: none;\n}\n@media (prefers-reduced-motion: reduce) {\n  * {\n    transition: none;\n  }\n}\n@media (forced-colors: active) {\n  .bar i,\n  .stages i {\n    forced-color-adjust: none;\n  }\n}\n@media print {\n  :host {\n    --page: #fff;\n    --ink: #000;\n    --muted: #444;\n    --line: #999;\n    --soft: #fff;\n    --red: #a40e26;\n    --green: #116329;\n    --blue: #0550ae;\n    --red-soft: #fff;\n    --green-soft: #fff;\n    --blue-soft: #fff;\n    --amber-soft: #fff;\n    --grey-soft: #eee;\n    font-size: 0.6875rem;\n  }\n  .filters,\n  .downloads,\n  .zone,\n  button,\n  dialog {\n    display: none;\n  }\n  .badge,\n  .kind {\n    background: none;\n    color: var(--ink);\n    box-shadow: none;\n    border: 1px solid var(--ink);\n  }\n  .server {\n    grid-template-columns: 8em 1.4fr 1fr 1fr 1fr;\n    break-inside: avoid;\n    padding: 2px 8px;\n  }\n  .server > :not(.errors) {\n    grid-column: auto;\n    grid-row: auto;\n  }\n  .where,\n  .when {\n    flex-direction: column;\n    align-items: start;\n    gap: 0;\n  }\n  .server *,\n  .row *,\n  .jobs * {\n    font-size: 0.6875rem;\n  }\n  .row pre {\n    grid-column: 1 / -1;\n    margin: 0;\n    white-space: pre-wrap;\n  }\n  .stages {\n    display: none;\n  }\n  .timeline {\n    max-height: none;\n    overflow: visible;\n    border: 0;\n  }\n  .row {\n    position: static;\n    height: auto;\n    break-inside: avoid;\n    grid-template-columns: 11em 15em minmax(0, 1fr);\n    padding: 2px 0;\n  }\n  .row > * {\n    white-space: normal;\n    overflow: visible;\n    grid-column: auto;\n    grid-row: auto;\n    order: 0;\n  }\n  .error pre {\n    max-height: none;\n  }\n  .hint a::after {\n    content: ": " attr(href);\n  }\n}\n';
-
-// viewer/view.js
+// viewer/dom.js
 function visible(text) {
   const code = (control) => `<U+${control.charCodeAt(0).toString(16).toUpperCase().padStart(4, "0")}>`;
   return text.replace(/[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/g, code);
@@ -595,6 +608,493 @@ function setTime(element, timestamp) {
   element.title = formatUtc(timestamp);
   setText(element, formatTime(timestamp));
 }
+
+// viewer/drs-job-log.css
+var drs_job_log_default = '/* A rule of a later layer applies, however specific it is. Rules without a layer apply last. */\n@layer base, narrow;\n\n@layer base {\n  :host {\n    --page: #fff;\n    --ink: #1b1f24;\n    --muted: #57606a;\n    --line: #d0d7de;\n    --soft: #f6f8fa;\n    --focus: #0550ae;\n    --green: #116329;\n    --green-soft: #dafbe1;\n    --red: #a40e26;\n    --red-soft: #ffebe9;\n    --blue: #0550ae;\n    --blue-soft: #ddf4ff;\n    --amber: #7d4e00;\n    --amber-soft: #fff8c5;\n    --violet: #6639ba;\n    --grey-soft: #eaeef2;\n    --row: 2.5rem;\n    color-scheme: light dark;\n    display: block;\n    container-type: inline-size;\n    background: var(--page);\n    color: var(--ink);\n    font:\n      0.9375rem / 1.5 system-ui,\n      sans-serif;\n  }\n  @media (prefers-color-scheme: dark) {\n    :host {\n      --page: #0d1117;\n      --ink: #e6edf3;\n      --muted: #9aa4ae;\n      --line: #3d444d;\n      --soft: #161b22;\n      --focus: #79c0ff;\n      --green: #7ee787;\n      --green-soft: #12361f;\n      --red: #ffa198;\n      --red-soft: #4b1113;\n      --blue: #79c0ff;\n      --blue-soft: #0c2d4d;\n      --amber: #e3b341;\n      --amber-soft: #3b2a05;\n      --violet: #d2a8ff;\n      --grey-soft: #262c36;\n    }\n  }\n  * {\n    box-sizing: border-box;\n  }\n  :is(span, strong, code, pre, dd, li, h2, option) {\n    unicode-bidi: isolate;\n  }\n  .hidden {\n    clip-path: inset(50%);\n    width: 1px;\n    height: 1px;\n    overflow: hidden;\n    white-space: nowrap;\n  }\n  :focus-visible {\n    outline: 2px solid var(--focus);\n    outline-offset: 2px;\n  }\n  article {\n    padding: 16px;\n  }\n  article::before {\n    content: "";\n    display: block;\n    height: 6px;\n    margin: -16px -16px 16px;\n    background: var(--line);\n  }\n  :host([data-kind="recovery"]) article::before {\n    background: var(--red);\n  }\n  :host([data-kind="drill"]) article::before {\n    background: repeating-linear-gradient(45deg, var(--blue) 0 10px, transparent 10px 20px);\n  }\n  h2,\n  h3,\n  p,\n  ul,\n  ol,\n  dl,\n  dd {\n    margin: 0;\n    padding: 0;\n  }\n  h2 {\n    font-size: 1.3rem;\n    overflow-wrap: anywhere;\n  }\n  h3 {\n    font-size: 1rem;\n    margin: 24px 0 8px;\n  }\n  ul,\n  ol {\n    list-style: none;\n  }\n  .muted,\n  dt {\n    color: var(--muted);\n  }\n  .id,\n  code,\n  pre,\n  .what {\n    overflow-wrap: anywhere;\n  }\n  .id,\n  code,\n  pre {\n    font:\n      0.8125rem / 1.5 ui-monospace,\n      monospace;\n  }\n  button,\n  input,\n  select {\n    font: inherit;\n    color: inherit;\n    background: var(--page);\n    border: 1px solid var(--line);\n    border-radius: 6px;\n    padding: 4px 12px;\n    min-height: 32px;\n    max-width: 100%;\n  }\n  button {\n    cursor: pointer;\n    background: var(--soft);\n  }\n  button:hover {\n    border-color: var(--muted);\n  }\n  .small {\n    font-size: 0.8125rem;\n    padding: 1px 8px;\n    min-height: 26px;\n  }\n  .quiet {\n    background: transparent;\n  }\n  header {\n    display: flex;\n    flex-wrap: wrap;\n    gap: 4px 12px;\n    align-items: center;\n  }\n  .badges {\n    display: flex;\n    gap: 8px;\n  }\n  .connection {\n    margin-left: auto;\n    font-size: 0.8125rem;\n  }\n  .zone {\n    display: flex;\n    gap: 8px;\n    align-items: center;\n    font-size: 0.8125rem;\n    color: var(--muted);\n  }\n  .zone select {\n    min-height: 26px;\n    padding: 1px 4px;\n    color: var(--ink);\n  }\n  .reason {\n    flex-basis: 100%;\n    font-size: 0.875rem;\n    overflow-wrap: anywhere;\n  }\n  .badge,\n  .kind {\n    display: inline-block;\n    border-radius: 999px;\n    padding: 1px 10px;\n    font-size: 0.8125rem;\n    font-weight: 600;\n    white-space: nowrap;\n    background: var(--grey-soft);\n  }\n  .kind {\n    border-radius: 4px;\n    text-transform: uppercase;\n    letter-spacing: 0.06em;\n  }\n  :host([data-kind="recovery"]) .kind {\n    background: var(--red);\n    color: var(--page);\n  }\n  :host([data-kind="drill"]) .kind {\n    background: var(--page);\n    color: var(--blue);\n    box-shadow: inset 0 0 0 2px var(--blue);\n  }\n  .badge[data-state="FAILED"],\n  [data-state="FAILED"] > .badge {\n    background: var(--red);\n    color: var(--page);\n  }\n  .badge:is([data-state="LAUNCHED"], [data-state="COMPLETED"]),\n  :is([data-state="LAUNCHED"], [data-state="COMPLETED"]) > .badge {\n    background: var(--green-soft);\n    color: var(--green);\n  }\n  .badge[data-state="IN_PROGRESS"],\n  :is([data-state="LAUNCHING"], [data-state="CONVERSION"], [data-state="SNAPSHOT"]) > .badge {\n    background: var(--blue-soft);\n    color: var(--blue);\n  }\n  .badge[data-state="PARTIAL"] {\n    background: var(--amber-soft);\n    color: var(--amber);\n  }\n  .banner {\n    display: flex;\n    flex-wrap: wrap;\n    gap: 4px 12px;\n    align-items: center;\n    margin-top: 12px;\n    padding: 8px 12px;\n    border: 1px solid var(--red);\n    border-radius: 6px;\n    background: var(--red-soft);\n    color: var(--red);\n    font-weight: 600;\n  }\n  .banner p {\n    flex: 1 1 16em;\n  }\n  .empty {\n    padding: 48px 0;\n    text-align: center;\n    color: var(--muted);\n    overflow-wrap: anywhere;\n  }\n  .headline {\n    display: flex;\n    flex-wrap: wrap;\n    justify-content: space-between;\n    align-items: baseline;\n    gap: 0 16px;\n    margin-top: 16px;\n  }\n  .big {\n    font-size: 1.7rem;\n    line-height: 1.3;\n  }\n  .wave {\n    margin-right: auto;\n  }\n  .elapsed {\n    font-variant-numeric: tabular-nums;\n    color: var(--muted);\n  }\n  .elapsed:not(:empty)::after {\n    content: " elapsed";\n  }\n  .bar {\n    display: flex;\n    height: 16px;\n    margin: 8px 0;\n    border-radius: 8px;\n    overflow: hidden;\n    background: var(--grey-soft);\n  }\n  .bar i {\n    flex: 0 0 0;\n    background: var(--muted);\n    transition: flex-grow 0.3s;\n  }\n  .bar i:not([style*="flex-grow: 0"]) ~ i:not([style*="flex-grow: 0"]) {\n    margin-left: 2px;\n  }\n  .bar :is([data-state="LAUNCHED"], [data-state="COMPLETED"]) {\n    background: var(--green);\n  }\n  .bar [data-state="FAILED"] {\n    background: var(--red);\n  }\n  .bar [data-state="LAUNCHING"] {\n    background: var(--blue);\n  }\n  .bar :is([data-state="CONVERSION"], [data-state="SNAPSHOT"]) {\n    background: color-mix(in srgb, var(--blue) 55%, var(--page));\n  }\n  .bar .to-come {\n    background: repeating-linear-gradient(45deg, var(--line) 0 4px, transparent 4px 8px);\n  }\n  .bar [data-state="PENDING"] {\n    background: transparent;\n  }\n  .counts {\n    display: flex;\n    flex-wrap: wrap;\n    gap: 2px 16px;\n    color: var(--muted);\n  }\n  .counts b {\n    color: var(--ink);\n    font-size: 1.05rem;\n  }\n  .counts [data-state="FAILED"],\n  .counts [data-state="FAILED"] b {\n    color: var(--red);\n    font-weight: 700;\n  }\n  .counts .warning,\n  .counts .warning b {\n    color: var(--amber);\n  }\n  .truncation {\n    margin-top: 8px;\n    color: var(--amber);\n    font-weight: 600;\n  }\n  .truncation:empty {\n    display: none;\n  }\n  .jobs li {\n    display: flex;\n    flex-wrap: wrap;\n    gap: 2px 12px;\n    align-items: center;\n    padding: 4px 0;\n  }\n  .resources {\n    flex-basis: 100%;\n    padding-left: 16px;\n  }\n  .resource :is(.error, .hint) {\n    flex-basis: 100%;\n    min-width: 0;\n  }\n  .filters {\n    display: flex;\n    flex-wrap: wrap;\n    gap: 8px 12px;\n    align-items: end;\n    margin-top: 24px;\n    padding-top: 16px;\n    border-top: 1px solid var(--line);\n  }\n  .filters label {\n    display: grid;\n    font-size: 0.8125rem;\n    color: var(--muted);\n    min-width: 0;\n  }\n  .filters label:first-child {\n    flex: 1 1 16em;\n  }\n  .filters :is(input, select) {\n    color: var(--ink);\n    font-size: 0.9375rem;\n    width: 100%;\n  }\n  .filters .muted {\n    flex-basis: 100%;\n    font-size: 0.8125rem;\n  }\n  .filters .muted:empty {\n    display: none;\n  }\n  .server {\n    display: grid;\n    grid-template-columns: 7.5em minmax(10em, 1.4fr) minmax(9em, 1fr) minmax(9em, 1fr) minmax(11em, auto) auto;\n    gap: 2px 16px;\n    align-items: center;\n    padding: 6px 8px;\n    border-top: 1px solid var(--line);\n  }\n  .server[data-state="FAILED"] {\n    background: var(--red-soft);\n    border-left: 4px solid var(--red);\n    padding-left: 4px;\n  }\n  .server.warning:not([data-state="FAILED"]) {\n    border-left: 4px solid var(--amber);\n    padding-left: 4px;\n  }\n  .server > .badge {\n    justify-self: start;\n  }\n  .server.stalled > .badge {\n    background: var(--amber-soft);\n    color: var(--amber);\n  }\n  .who,\n  .where,\n  .when {\n    display: flex;\n    flex-direction: column;\n    min-width: 0;\n  }\n  .name {\n    overflow-wrap: anywhere;\n  }\n  .when {\n    font-variant-numeric: tabular-nums;\n    font-size: 0.875rem;\n  }\n  .when .muted {\n    font-size: 0.8125rem;\n  }\n  .note {\n    font-size: 0.8125rem;\n  }\n  .warning .note,\n  .action {\n    color: var(--amber);\n    font-weight: 600;\n  }\n  .step {\n    font-size: 0.875rem;\n  }\n  .stages {\n    display: flex;\n    gap: 3px;\n    max-width: 9em;\n  }\n  .stages i {\n    flex: 1;\n    height: 5px;\n    border-radius: 3px;\n    background: var(--grey-soft);\n    border: 1px solid var(--line);\n  }\n  .stages .done {\n    background: var(--green);\n    border-color: var(--green);\n  }\n  .stages .stalled {\n    background: var(--amber);\n    border-color: var(--amber);\n  }\n  .stages .now {\n    background: var(--blue);\n    border-color: var(--blue);\n  }\n  .stages .failed {\n    background: var(--red);\n    border-color: var(--red);\n  }\n  .errors {\n    grid-column: 1 / -1;\n  }\n  .error {\n    display: flex;\n    flex-wrap: wrap;\n    gap: 8px;\n    align-items: start;\n    margin: 4px 0;\n    color: var(--ink);\n  }\n  .error pre {\n    flex: 1 1 20em;\n    min-width: 0;\n    margin: 0;\n    padding: 8px;\n    max-height: 12em;\n    overflow: auto;\n    white-space: pre-wrap;\n    background: var(--page);\n    border: 1px solid var(--red);\n    border-radius: 6px;\n  }\n  .hint {\n    margin: 4px 0;\n    padding: 4px 8px;\n    gap: 0 12px;\n    font-size: 0.875rem;\n    color: var(--ink);\n    background: var(--page);\n    border-left: 3px solid var(--blue);\n  }\n  .hint.unknown {\n    border-left-color: var(--muted);\n  }\n  .hint dt {\n    font-weight: 600;\n  }\n  a {\n    color: var(--blue);\n  }\n  .requester {\n    overflow-wrap: anywhere;\n  }\n  .timeline {\n    position: relative;\n    max-height: 580px;\n    overflow: auto;\n    border: 1px solid var(--line);\n    border-radius: 6px;\n    overflow-anchor: none;\n  }\n  .rows {\n    position: relative;\n  }\n  .row {\n    position: absolute;\n    left: 0;\n    right: 0;\n    height: var(--row);\n    display: grid;\n    grid-template-columns: 11em 15em minmax(0, 1fr) auto;\n    gap: 0 12px;\n    align-items: center;\n    padding: 0 8px;\n    border-bottom: 1px solid var(--line);\n  }\n  .row > * {\n    overflow: hidden;\n    text-overflow: ellipsis;\n    white-space: nowrap;\n  }\n  .source {\n    display: inline-block;\n    max-width: 50%;\n    padding: 0 6px;\n    border: 1px solid var(--line);\n    border-radius: 4px;\n    font:\n      0.75rem / 1.5 ui-monospace,\n      monospace;\n    overflow: hidden;\n    text-overflow: ellipsis;\n    vertical-align: middle;\n  }\n  .row time {\n    font-variant-numeric: tabular-nums;\n    color: var(--muted);\n  }\n  .row .type {\n    font-weight: 600;\n  }\n  .failure .type {\n    color: var(--red);\n  }\n  .row.warning .type {\n    color: var(--amber);\n  }\n  .row button {\n    overflow: visible;\n  }\n  .sources {\n    font-size: 0.8125rem;\n    margin: -6px 0 8px;\n    overflow-wrap: anywhere;\n  }\n  .sources:empty {\n    display: none;\n  }\n  .sources code {\n    font-size: 0.75rem;\n  }\n  .downloads {\n    margin-top: 24px;\n    display: flex;\n    flex-wrap: wrap;\n    gap: 8px;\n    align-items: center;\n  }\n  dialog {\n    width: min(44rem, calc(100% - 32px));\n    color: var(--ink);\n    background: var(--page);\n    border: 1px solid var(--line);\n    border-radius: 8px;\n  }\n  dialog h3 {\n    margin-top: 0;\n  }\n  dialog::backdrop {\n    background: rgb(0 0 0 / 0.5);\n  }\n  dl {\n    display: grid;\n    grid-template-columns: auto minmax(0, 1fr);\n    gap: 4px 16px;\n    margin-bottom: 16px;\n  }\n  dd {\n    overflow-wrap: anywhere;\n  }\n  @container (max-width: 56.25rem) {\n    .server {\n      grid-template-columns: 7.5em minmax(0, 1fr) auto;\n    }\n    .where {\n      grid-column: 2;\n      flex-direction: row;\n      align-items: center;\n      gap: 8px;\n    }\n    .stages {\n      flex: 0 0 6em;\n    }\n    .when {\n      grid-column: 2;\n      flex-flow: row wrap;\n      gap: 0 8px;\n    }\n    .instance {\n      grid-column: 2;\n    }\n    .server button.quiet {\n      grid-column: 3;\n      grid-row: 1;\n    }\n  }\n}\n\n@layer narrow {\n  @container (max-width: 37.5rem) {\n    :host {\n      --row: 4.25rem;\n    }\n    .timeline {\n      --row: 4.25rem;\n    }\n    .connection {\n      margin-left: 0;\n      flex: 1 1 0;\n    }\n    .server {\n      grid-template-columns: minmax(0, 1fr) auto;\n    }\n    .server > * {\n      grid-column: 1;\n    }\n    .server > .badge {\n      grid-row: 1;\n    }\n    .server button.quiet {\n      grid-column: 2;\n      grid-row: 1;\n    }\n    .server .errors {\n      grid-column: 1 / -1;\n    }\n    .row {\n      grid-template-columns: minmax(0, 1fr) auto;\n      align-content: center;\n      gap: 0 8px;\n      font-size: 0.875rem;\n      line-height: 1.35;\n    }\n    .row > * {\n      grid-column: 1;\n    }\n    .row time {\n      order: 3;\n      font-size: 0.8125rem;\n    }\n    .row button {\n      grid-column: 2;\n      grid-row: 1 / 4;\n    }\n  }\n}\n\n[hidden],\n.hidden:not(:focus) {\n  position: absolute;\n}\n[hidden] {\n  display: none;\n}\n@media (prefers-reduced-motion: reduce) {\n  * {\n    transition: none;\n  }\n}\n@media (forced-colors: active) {\n  .bar i,\n  .stages i {\n    forced-color-adjust: none;\n  }\n}\n@media print {\n  :host {\n    --page: #fff;\n    --ink: #000;\n    --muted: #444;\n    --line: #999;\n    --soft: #fff;\n    --red: #a40e26;\n    --green: #116329;\n    --blue: #0550ae;\n    --red-soft: #fff;\n    --green-soft: #fff;\n    --blue-soft: #fff;\n    --amber-soft: #fff;\n    --grey-soft: #eee;\n    font-size: 0.6875rem;\n  }\n  .filters,\n  .downloads,\n  .zone,\n  button,\n  dialog {\n    display: none;\n  }\n  .badge,\n  .kind {\n    background: none;\n    color: var(--ink);\n    box-shadow: none;\n    border: 1px solid var(--ink);\n  }\n  .server {\n    grid-template-columns: 8em 1.4fr 1fr 1fr 1fr;\n    break-inside: avoid;\n    padding: 2px 8px;\n  }\n  .server > :not(.errors) {\n    grid-column: auto;\n    grid-row: auto;\n  }\n  .where,\n  .when {\n    flex-direction: column;\n    align-items: start;\n    gap: 0;\n  }\n  .server *,\n  .row *,\n  .jobs * {\n    font-size: 0.6875rem;\n  }\n  .row pre {\n    grid-column: 1 / -1;\n    margin: 0;\n    white-space: pre-wrap;\n  }\n  .stages {\n    display: none;\n  }\n  .timeline {\n    max-height: none;\n    overflow: visible;\n    border: 0;\n  }\n  .row {\n    position: static;\n    height: auto;\n    break-inside: avoid;\n    grid-template-columns: 11em 15em minmax(0, 1fr);\n    padding: 2px 0;\n  }\n  .row > * {\n    white-space: normal;\n    overflow: visible;\n    grid-column: auto;\n    grid-row: auto;\n    order: 0;\n  }\n  .error pre {\n    max-height: none;\n  }\n  .hint a::after {\n    content: ": " attr(href);\n  }\n}\n';
+
+// viewer/gantt.css
+var gantt_default = '@layer base {\n  .outlook {\n    margin-top: 8px;\n    font-variant-numeric: tabular-nums;\n  }\n  .outlook .muted {\n    font-size: 0.8125rem;\n  }\n  .rto[data-result="MET"] strong {\n    color: var(--green);\n  }\n  .rto[data-result="MISSED"] strong {\n    color: var(--red);\n  }\n  .rto[data-result="AT_RISK"] strong {\n    color: var(--amber);\n  }\n  .compared {\n    font-size: 0.8125rem;\n    margin: -6px 0 8px;\n    overflow-wrap: anywhere;\n  }\n  .compared:empty {\n    display: none;\n  }\n  .legend {\n    display: flex;\n    flex-wrap: wrap;\n    gap: 2px 16px;\n    margin-bottom: 8px;\n    font-size: 0.8125rem;\n    color: var(--muted);\n  }\n  .legend li {\n    display: flex;\n    gap: 6px;\n    align-items: center;\n  }\n  .legend i {\n    position: static;\n    flex: none;\n    width: 1.25rem;\n    transform: none;\n  }\n  .legend i[class^="mark"] {\n    width: 1rem;\n  }\n  .schedule:not(.has-earlier) .of-earlier {\n    display: none;\n  }\n  .gantt {\n    --gantt-row: 1.75rem;\n    --gantt-name: 12rem;\n    max-height: 24rem;\n    overflow: auto;\n    overflow-anchor: none;\n    border: 1px solid var(--line);\n    border-radius: 6px;\n  }\n  .chart {\n    position: relative;\n    padding: 0 8px;\n    overflow: clip;\n  }\n  .axis {\n    position: sticky;\n    z-index: 2;\n    top: 0;\n    margin: 0 -8px;\n    padding: 2px 8px 2px calc(var(--gantt-name) + 8px);\n    background: var(--page);\n    border-bottom: 1px solid var(--line);\n    font-size: 0.75rem;\n    line-height: 1.35;\n    font-variant-numeric: tabular-nums;\n    color: var(--muted);\n  }\n  .flags,\n  .ticks {\n    position: relative;\n    height: 1.05rem;\n  }\n  .ticks {\n    height: 2.1rem;\n  }\n  .tick,\n  .flag {\n    position: absolute;\n    display: flex;\n    flex-direction: column;\n    padding: 0 3px;\n    white-space: nowrap;\n  }\n  .flag {\n    font-weight: 600;\n    color: var(--page);\n    background: var(--muted);\n    border-radius: 0 3px 3px 0;\n  }\n  .flag.is-late {\n    transform: translateX(-100%);\n    border-radius: 3px 0 0 3px;\n  }\n  .flag.of-now {\n    background: var(--blue);\n  }\n  .flag.of-rto {\n    background: var(--red);\n  }\n  .lines {\n    position: absolute;\n    inset: 0 8px 0 calc(var(--gantt-name) + 8px);\n    pointer-events: none;\n  }\n  .line {\n    position: absolute;\n    top: 0;\n    bottom: 0;\n    border-left: 1px solid var(--line);\n  }\n  .line:not(.of-tick) {\n    z-index: 1;\n  }\n  .line.of-now {\n    border-left: 2px solid var(--blue);\n  }\n  .line.of-rto {\n    border-left: 2px dashed var(--red);\n  }\n  .line.of-wave {\n    border-left: 2px dotted var(--muted);\n  }\n  .gantt-rows {\n    position: relative;\n  }\n  .gantt-row {\n    position: absolute;\n    left: 0;\n    right: 0;\n    height: var(--gantt-row);\n    display: grid;\n    grid-template-columns: var(--gantt-name) minmax(0, 1fr);\n    align-items: center;\n  }\n  .gantt-name {\n    padding-right: 8px;\n    font-size: 0.8125rem;\n    overflow: hidden;\n    text-overflow: ellipsis;\n    white-space: nowrap;\n  }\n  .track {\n    position: relative;\n    height: 1rem;\n  }\n  .schedule i {\n    position: absolute;\n    top: 0.125rem;\n    height: 0.75rem;\n    min-width: 2px;\n    border-radius: 2px;\n    font-style: normal;\n  }\n  .bar-snapshot {\n    background: var(--violet);\n  }\n  .bar-conversion {\n    background: color-mix(in srgb, var(--blue) 55%, var(--page));\n  }\n  .bar-launch {\n    background: var(--blue);\n  }\n  .schedule .bar-wait {\n    top: 0.375rem;\n    height: 0.25rem;\n    min-width: 0;\n    background: var(--line);\n  }\n  .schedule .is-failed {\n    background: var(--red);\n  }\n  .bar-expected {\n    border: 1px dashed var(--muted);\n    background: repeating-linear-gradient(45deg, var(--line) 0 3px, transparent 3px 6px);\n  }\n  .schedule .bar-earlier {\n    top: 1rem;\n    height: 0.1875rem;\n    background: var(--muted);\n  }\n  .schedule [class^="mark"] {\n    top: 0;\n    width: 1rem;\n    height: 1rem;\n    transform: translateX(-50%);\n    border-radius: 50%;\n    font-size: 0.6875rem;\n    font-weight: 700;\n    line-height: 1rem;\n    text-align: center;\n    color: var(--page);\n  }\n  .schedule .mark-failed {\n    background: var(--red);\n  }\n  .schedule .mark-stalled {\n    background: var(--amber);\n  }\n}\n\n@layer narrow {\n  @container (max-width: 37.5rem) {\n    .gantt {\n      --gantt-row: 2.75rem;\n      --gantt-name: 0rem;\n    }\n    .gantt-row {\n      grid-template-columns: minmax(0, 1fr);\n      align-content: center;\n    }\n    .gantt-name {\n      line-height: 1.25rem;\n    }\n  }\n}\n\n@media (forced-colors: active) {\n  .schedule i,\n  .flag {\n    forced-color-adjust: none;\n  }\n}\n@media print {\n  .gantt {\n    max-height: none;\n    overflow: visible;\n    border: 0;\n  }\n  .axis {\n    position: static;\n  }\n  .gantt-row {\n    position: static;\n    break-inside: avoid;\n  }\n  .schedule i,\n  .flag {\n    print-color-adjust: exact;\n  }\n}\n';
+
+// viewer/spans.js
+var NEXT_STEPS = {
+  SNAPSHOT_STARTED: "snapshot",
+  SNAPSHOT_COMPLETED: "wait",
+  SNAPSHOT_FAILED: null,
+  CONVERSION_STARTED: "conversion",
+  // As in the API, the time between the conversion and the launch is a part of the launch.
+  CONVERSION_COMPLETED: "launch",
+  CONVERSION_FAILED: null,
+  SERVER_LAUNCHING: "launch",
+  SERVER_LAUNCHED: null,
+  SERVER_LAUNCH_FAILED: null,
+  SERVER_SKIPPED: null
+};
+var MINUTE = 6e4;
+var HOUR = 60 * MINUTE;
+var DISTANCES = [
+  ...[1, 5, 15, 30].map((seconds) => seconds * 1e3),
+  ...[1, 2, 5, 10, 15, 30].map((minutes) => minutes * MINUTE),
+  ...[1, 2, 3, 6, 12, 24].map((hours) => hours * HOUR)
+];
+function rowOf(server, events, jobs, now) {
+  const byJob = /* @__PURE__ */ new Map();
+  for (const event of events) {
+    const ofJob = byJob.get(event.jobId);
+    if (ofJob) ofJob.push(event);
+    else byJob.set(event.jobId, [event]);
+  }
+  if (!byJob.has(server.jobId)) byJob.set(server.jobId, []);
+  const spans = [...byJob].map(([jobId, ofJob]) => spansOfJob(ofJob, jobs.get(jobId), jobId, server, now));
+  const newest = spans[[...byJob.keys()].indexOf(server.jobId)];
+  const at = server.state === "FAILED" ? server.since : server.stalledAt;
+  const end = ACTIVE_STATES.has(server.state) ? server.estimate?.expectedEnd : null;
+  return {
+    server,
+    spans: spans.flat().sort((a, b) => a.start - b.start),
+    launchStart: newest.find(({ step }) => step !== "wait")?.start ?? null,
+    expectedEnd: end ? Date.parse(end) : null,
+    mark: at ? { kind: server.state === "FAILED" ? "failed" : "stalled", at: Math.min(Date.parse(at), now) } : null
+  };
+}
+function spansOfJob(events, job, jobId, server, now) {
+  if (job && goalOf(job) === "TERMINATED") return [];
+  const spans = [];
+  let open = job ? { step: "wait", start: Date.parse(job.startedAt), end: null, isFailed: false } : null;
+  for (const { eventType, timestamp } of events) {
+    const next = NEXT_STEPS[eventType];
+    if (next === void 0 || next && next === open?.step) continue;
+    const at = Math.min(Date.parse(timestamp), now);
+    if (open) spans.push({ ...open, end: Math.max(at, open.start), isFailed: eventType.includes("FAIL") });
+    open = next && { step: next, start: at, end: null, isFailed: false };
+  }
+  const isNewest = jobId === server.jobId;
+  if (!open || isNewest && server.state === "COMPLETED") return spans;
+  if (isNewest && ACTIVE_STATES.has(server.state) && !job?.endedAt) return [...spans, open];
+  const isFailed = isNewest && server.state === "FAILED";
+  const end = isFailed ? server.since : job?.endedAt ?? (isNewest ? server.since : null);
+  return [...spans, { ...open, end: Math.max(end ? Date.parse(end) : 0, open.start), isFailed }];
+}
+function earlierLaunches(comparison) {
+  const launches = /* @__PURE__ */ new Map();
+  for (const { sourceServerId, otherState, steps } of comparison?.other ? comparison.servers : []) {
+    const seconds = Object.values(steps).reduce((sum, { otherSeconds }) => sum + (otherSeconds ?? 0), 0);
+    if (seconds) launches.set(sourceServerId, { seconds, state: otherState });
+  }
+  return launches;
+}
+function isRunning(answer) {
+  return answer.status === "IN_PROGRESS" || isBetweenWaves(answer);
+}
+function rangeOf(rows, answer, earlier, now) {
+  const times = rows.flatMap(({ spans, expectedEnd, mark }) => [
+    ...spans.flatMap(({ start: start2, end: end2 }) => [start2, end2 ?? now]),
+    ...expectedEnd === null ? [] : [expectedEnd],
+    ...mark ? [mark.at] : []
+  ]);
+  if (isRunning(answer)) times.push(now);
+  if (answer.estimate) times.push(Date.parse(answer.estimate.expectedEnd));
+  const start = times.reduce((a, b) => Math.min(a, b), Infinity);
+  const end = times.reduce((a, b) => Math.max(a, b), start + MINUTE);
+  const optional = rows.map(({ server, launchStart }) => {
+    const launch = earlier.get(server.sourceServerId);
+    return launch && launchStart !== null ? launchStart + launch.seconds * 1e3 : 0;
+  });
+  const last = [targetOf(answer) ?? 0, ...optional].filter((time) => time <= start + 2 * (end - start)).reduce((a, b) => Math.max(a, b), end);
+  return { start, end: last + (last - start) / 50 };
+}
+function ticksOf({ start, end }, most) {
+  const least = (end - start) / Math.max(most, 1);
+  const distance = DISTANCES.find((one) => one >= least) ?? Math.ceil(least / (24 * HOUR)) * 24 * HOUR;
+  const offset = Date.parse(`${formatTime(start).replace(" ", "T")}Z`) - Math.floor(start / 1e3) * 1e3;
+  const first = Math.ceil((start + offset) / distance) * distance - offset;
+  const ticks = [];
+  let date = "";
+  for (let at = first; at <= end; at += distance) {
+    const [day, time] = formatTime(at).split(" ");
+    ticks.push({ at, label: time.slice(0, distance < MINUTE ? 8 : 5), date: day === date ? "" : day });
+    date = day;
+  }
+  return ticks;
+}
+function linesOf({ start, end }, answer, now) {
+  const waves = (answer.waves ?? []).slice(1);
+  const target = targetOf(answer);
+  const lines = waves.flatMap(
+    ({ number, startedAt }) => startedAt ? [{ kind: "wave", at: Date.parse(startedAt), label: `Wave ${number}` }] : []
+  );
+  if (target !== null) lines.push({ kind: "rto", at: target, label: "RTO" });
+  if (isRunning(answer)) lines.push({ kind: "now", at: now, label: "Now" });
+  return lines.filter(({ at }) => at >= start && at <= end);
+}
+function targetOf(answer) {
+  const start = answer.rto ? creationOf(answer) : null;
+  return start === null || !answer.rto ? null : start + answer.rto.targetMinutes * MINUTE;
+}
+function creationOf(answer) {
+  const { waves = [], durationSeconds, status, now, truncated } = answer;
+  const ends = status === "IN_PROGRESS" ? [now] : waves.map(({ endedAt }) => endedAt);
+  const hasOthers = truncated || decisiveJobs(answer).some((job) => goalOf(job) !== "LAUNCHED");
+  if (durationSeconds != null && !hasOthers && ends.length && ends.every(Boolean))
+    return Math.max(...ends.map((end) => Date.parse(end ?? ""))) - durationSeconds * 1e3;
+  return waves[0]?.startedAt ? Date.parse(waves[0].startedAt) : null;
+}
+var BASES = {
+  server: "Based on earlier launches of these servers.",
+  execution: "Based, for at least one server, on other servers of this execution.",
+  ledger: "Based, for at least one server, on earlier launches of other servers."
+};
+function basisText(answer) {
+  const { estimate, servers } = answer;
+  if (estimate) {
+    const basis = BASES[estimate.basis];
+    return basis && `${basis} The end is in this range in 80 % of the cases.`;
+  }
+  const isPlanMissing = estimate === null && wavesOf(answer).toCome > 0 && servers.some((server) => server.estimate);
+  return isPlanMissing ? "No expected end: the servers of a later wave are not known." : "";
+}
+function remainingText(time, now) {
+  const rest = Date.parse(time) - now;
+  return rest >= 1e3 ? `in ${formatDuration(rest)}` : "now";
+}
+function rtoText(answer, now) {
+  const { rto, summary, status } = answer;
+  if (!rto) return "";
+  const target = targetOf(answer);
+  const left = target === null ? 0 : target - now;
+  const isLaunched = summary.launched === summary.totalServers;
+  const actual = (rto.actualSeconds ?? 0) * 1e3;
+  const over = actual - rto.targetMinutes * MINUTE;
+  switch (rto.result) {
+    case "MET":
+      return `met in ${formatDuration(actual)}`;
+    case "AT_RISK":
+      return "at risk";
+    case "MISSED":
+      if (status === "IN_PROGRESS" && !isLaunched) return `missed by ${formatDuration(Math.max(over, -left))} so far`;
+      return [
+        over > 0 ? `missed by ${formatDuration(over)}` : "missed",
+        isLaunched ? "" : "not all servers were launched"
+      ].filter(Boolean).join(": ");
+  }
+  return status === "IN_PROGRESS" && left > 0 ? `${formatDuration(left)} left` : "";
+}
+function descriptionOf(rows, { start, end }) {
+  const counts = /* @__PURE__ */ new Map();
+  for (const { server } of rows) counts.set(server.state, (counts.get(server.state) ?? 0) + 1);
+  const states = [...counts].map(([state, count]) => `${count} ${toLabel(state).toLowerCase()}`).join(", ");
+  return `The steps of each server from ${formatTime(start)} to ${formatTime(end)}: ${states}. The list of servers has the same facts as text.`;
+}
+
+// viewer/gantt.js
+var ganttSheet = new CSSStyleSheet();
+ganttSheet.replaceSync(gantt_default);
+var LABELS = {
+  wait: "Waiting",
+  snapshot: "Snapshot",
+  conversion: "Conversion",
+  launch: "Launch",
+  failed: "Failed",
+  stalled: "Stalled",
+  expected: "Expected",
+  earlier: "Earlier execution"
+};
+var SIGNS = { failed: "✕", stalled: "!" };
+var MARGIN_ROWS = 8;
+var TICK_REM = 6.5;
+function barsOf({ spans, launchStart, expectedEnd, mark }, earlier, now) {
+  const bars = spans.map(({ step, start, end, isFailed }) => {
+    const duration = formatDuration((end ?? now) - start);
+    const title = `${LABELS[step]}${isFailed ? ", failed" : ""}: ${duration} from ${formatTime(start)}`;
+    return { className: `bar-${step}${isFailed ? " is-failed" : ""}`, start, end: end ?? now, title };
+  });
+  if (expectedEnd !== null && expectedEnd > now) {
+    const title = `Expected end: ${formatTime(expectedEnd)}`;
+    bars.push({ className: "bar-expected", start: now, end: expectedEnd, title });
+  }
+  if (earlier && launchStart !== null) {
+    const duration = formatDuration(earlier.seconds * 1e3);
+    const title = `${LABELS.earlier}: ${duration}, ${toLabel(earlier.state).toLowerCase()}`;
+    bars.unshift({ className: "bar-earlier", start: launchStart, end: launchStart + earlier.seconds * 1e3, title });
+  }
+  if (mark) {
+    const title = `${LABELS[mark.kind]} at ${formatTime(mark.at)}`;
+    bars.push({ className: `mark-${mark.kind}`, start: mark.at, end: mark.at, title, text: SIGNS[mark.kind] });
+  }
+  return bars;
+}
+function place(element, range, start, end = start) {
+  const percent = (time) => 100 * (time - range.start) / (range.end - range.start);
+  const left = Math.max(0, percent(start));
+  element.style.left = `${left.toFixed(3)}%`;
+  element.style.width = end > start ? `${Math.max(0, Math.min(100, percent(end)) - left).toFixed(3)}%` : "";
+}
+var Outlook = class {
+  #expectedEnd = h("time");
+  #earliestEnd = h("time");
+  #latestEnd = h("time");
+  #remaining = h("span");
+  #basis = h("p", { class: "muted" });
+  #target = h("time");
+  #targetText = h("span");
+  #result = h("strong");
+  #estimate = h(
+    "p",
+    { class: "expected-end" },
+    ...["Expected end: ", this.#expectedEnd, " (between ", this.#earliestEnd, " and ", this.#latestEnd, "), "],
+    this.#remaining
+  );
+  #rto = h("p", { class: "rto" }, this.#targetText, this.#target, this.#result);
+  element = h("div", { class: "outlook" }, this.#estimate, this.#basis, this.#rto);
+  /**
+   * @param {Answer} answer
+   * @param {number} now
+   */
+  update(answer, now) {
+    const { estimate, rto } = answer;
+    this.#estimate.hidden = !estimate;
+    if (estimate) {
+      setTime(this.#expectedEnd, estimate.expectedEnd);
+      setTime(this.#earliestEnd, estimate.earliestEnd);
+      setTime(this.#latestEnd, estimate.latestEnd);
+      setText(this.#remaining, remainingText(estimate.expectedEnd, now));
+    }
+    const basis = basisText(answer);
+    this.#basis.hidden = !basis;
+    setText(this.#basis, basis);
+    this.#rto.hidden = !rto;
+    if (!rto) return;
+    const target = targetOf(answer);
+    this.#target.hidden = target === null;
+    if (target !== null) setTime(this.#target, new Date(target).toISOString());
+    setText(this.#targetText, `RTO: ${rto.targetMinutes} min${target === null ? "" : ", target "}`);
+    const result = rtoText(answer, now);
+    setText(this.#result, result && `, ${result}`);
+    this.#rto.dataset.result = rto.result ?? "";
+  }
+};
+var GanttRow = class {
+  #name = h("span", { class: "gantt-name" });
+  #track = h("span", { class: "track" });
+  element = h("li", { class: "gantt-row" }, this.#name, this.#track);
+  /**
+   * @param {Row} row
+   * @param {Earlier | undefined} earlier
+   * @param {Range} range
+   * @param {number} now
+   */
+  update(row, earlier, range, now) {
+    setText(this.#name, displayName(row.server));
+    this.#name.title = this.#name.textContent;
+    const bars = barsOf(row, earlier, now);
+    while (this.#track.children.length > bars.length) this.#track.lastElementChild?.remove();
+    bars.forEach(({ className, start, end, title, text }, index) => {
+      const bar = (
+        /** @type {HTMLElement} */
+        this.#track.children[index] ?? this.#track.appendChild(h("i"))
+      );
+      if (bar.className !== className) bar.className = className;
+      if (bar.title !== title) bar.title = title;
+      setText(bar, text ?? "");
+      place(bar, range, start, end);
+    });
+  }
+};
+var Gantt = class {
+  #outlook = new Outlook();
+  /** The expected end and the recovery time objective. */
+  outlook = this.#outlook.element;
+  /** @type {Row[]} */
+  #rows = [];
+  /** @type {Map<string, GanttRow>} By server. */
+  #elements = /* @__PURE__ */ new Map();
+  /** @type {Map<string, Earlier>} By server. */
+  #earlier = /* @__PURE__ */ new Map();
+  /** @type {{ answer: Answer, now: number } | null} */
+  #shown = null;
+  #timeZone = "";
+  #isPrinting = false;
+  // Read only after a change, because a read of the layout during an update is slow.
+  #size = { rem: 16, row: 28, height: 400, width: 800 };
+  #top = 0;
+  #compared = h("p", { class: "muted compared" });
+  #ticks = h("div", { class: "ticks" });
+  #flags = h("div", { class: "flags" });
+  #lines = h("div", { class: "lines" });
+  #list = h("ol", { class: "gantt-rows" });
+  #description = h("p", { class: "hidden", id: "gantt-description" });
+  #region = h(
+    "div",
+    {
+      class: "gantt",
+      tabindex: "0",
+      role: "region",
+      "aria-label": "Schedule",
+      "aria-describedby": "gantt-description"
+    },
+    // Its content is a drawing. The description and the list of servers are the text.
+    h(
+      "div",
+      { class: "chart", "aria-hidden": "true" },
+      h("div", { class: "axis" }, this.#flags, this.#ticks),
+      this.#lines,
+      this.#list
+    )
+  );
+  section = h(
+    "section",
+    { class: "schedule", "aria-label": "Schedule", hidden: true },
+    h("h3", {}, "Schedule"),
+    this.#compared,
+    h(
+      "ul",
+      { class: "legend", "aria-hidden": "true" },
+      ...Object.entries(LABELS).map(([kind, label]) => {
+        const sign = SIGNS[kind];
+        return h(
+          "li",
+          { class: `of-${kind}` },
+          h("i", { class: sign ? `mark-${kind}` : `bar-${kind}` }, sign ?? ""),
+          label
+        );
+      })
+    ),
+    this.#region,
+    this.#description
+  );
+  constructor() {
+    this.#region.addEventListener("scroll", () => this.#onScroll(), { passive: true });
+    new ResizeObserver(() => this.#onResize()).observe(this.#region);
+  }
+  /**
+   * Shows servers in this order.
+   *
+   * @param {Server[]} servers
+   * @param {Poller} poller
+   */
+  show(servers, { answer, log, now }) {
+    if (!answer) return;
+    const jobs = new Map(answer.jobs.map((job) => [job.jobId, job]));
+    this.#rows = servers.map((server) => rowOf(server, log.byServer.get(server.sourceServerId) ?? [], jobs, now));
+    this.section.hidden = !this.#rows.some(({ spans }) => spans.length);
+    this.#update(answer, now);
+  }
+  /**
+   * Updates what depends on the time.
+   *
+   * @param {Poller} poller
+   */
+  tick({ answer, now }) {
+    if (!answer || answer !== this.#shown?.answer) return;
+    if (isRunning(answer) || this.#timeZone !== timeZone()) this.#update(answer, now);
+  }
+  /** @param {Comparison | null} comparison Null if it is not known. */
+  compare(comparison) {
+    this.#earlier = earlierLaunches(comparison);
+    this.section.classList.toggle("has-earlier", this.#earlier.size > 0);
+    this.#compared.replaceChildren();
+    if (comparison?.other) {
+      const { executionId, startedAt, isDrill, durationSeconds } = comparison.other;
+      const time = h("time");
+      setTime(time, startedAt);
+      this.#compared.append(
+        ...["Compared with ", h("span", { class: "id" }, executionId), ", ", time],
+        ...isDrill === null ? [] : [isDrill ? ", drill" : ", recovery"],
+        ...durationSeconds === null ? [] : [`, ${formatDuration(durationSeconds * 1e3)}`]
+      );
+    } else if (comparison) this.#compared.append("No earlier execution with these servers.");
+    this.#refresh();
+  }
+  /** @param {boolean} isPrinting True to render all servers, for print. */
+  print(isPrinting) {
+    this.#isPrinting = isPrinting;
+    this.#elements.clear();
+    this.#list.replaceChildren();
+    this.#refresh();
+  }
+  #onScroll() {
+    this.#top = this.#region.scrollTop;
+    this.#refresh();
+  }
+  /** Keeps the visible rows in place when the row height changes. Rows are higher on narrow screens. */
+  #onResize() {
+    const before = this.#size.row;
+    const rem = parseFloat(getComputedStyle(document.documentElement).fontSize);
+    const row = parseFloat(getComputedStyle(this.#region).getPropertyValue("--gantt-row")) * rem || before;
+    this.#size = { rem, row, height: this.#region.clientHeight, width: this.#lines.clientWidth };
+    const top = this.#region.scrollTop * row / before;
+    this.#refresh();
+    if (row !== before) this.#region.scrollTop = top;
+  }
+  #refresh() {
+    if (this.#shown) this.#update(this.#shown.answer, this.#shown.now);
+  }
+  /**
+   * @param {Answer} answer
+   * @param {number} now
+   */
+  #update(answer, now) {
+    this.#shown = { answer, now };
+    this.#timeZone = timeZone();
+    this.#outlook.update(answer, now);
+    if (this.section.hidden) return;
+    const range = rangeOf(this.#rows, answer, this.#earlier, now);
+    this.#renderAxis(range, answer, now);
+    this.#renderRows(range, now);
+    setText(this.#description, descriptionOf(this.#rows, range));
+  }
+  /**
+   * @param {Range} range
+   * @param {Answer} answer
+   * @param {number} now
+   */
+  #renderAxis(range, answer, now) {
+    const ticks = ticksOf(range, this.#size.width / this.#size.rem / TICK_REM);
+    const lines = linesOf(range, answer, now);
+    const center = (range.start + range.end) / 2;
+    const placed = (className, at, ...texts) => {
+      const element = h("span", { class: className }, ...texts.map((text) => h("span", {}, text)));
+      place(element, range, at);
+      return element;
+    };
+    this.#ticks.replaceChildren(...ticks.map(({ at, label, date }) => placed("tick", at, label, date)));
+    this.#flags.replaceChildren(
+      ...lines.map(({ kind, at, label }) => placed(`flag of-${kind}${at > center ? " is-late" : ""}`, at, label))
+    );
+    this.#lines.replaceChildren(
+      ...ticks.map(({ at }) => placed("line of-tick", at)),
+      ...lines.map(({ kind, at }) => placed(`line of-${kind}`, at))
+    );
+  }
+  /**
+   * Renders the visible rows.
+   *
+   * @param {Range} range
+   * @param {number} now
+   */
+  #renderRows(range, now) {
+    const { row, height } = this.#size;
+    this.#list.style.height = this.#isPrinting ? "auto" : `${this.#rows.length * row}px`;
+    const first = this.#isPrinting ? 0 : Math.max(0, Math.floor(this.#top / row) - MARGIN_ROWS);
+    const end = this.#isPrinting ? this.#rows.length : Math.ceil((this.#top + height) / row) + MARGIN_ROWS;
+    const visible2 = this.#rows.slice(first, end);
+    const ids = new Set(visible2.map(({ server }) => server.sourceServerId));
+    for (const [id, { element }] of this.#elements) {
+      if (ids.has(id)) continue;
+      element.remove();
+      this.#elements.delete(id);
+    }
+    visible2.forEach((one, index) => {
+      const id = one.server.sourceServerId;
+      const element = this.#elements.get(id) ?? new GanttRow();
+      this.#elements.set(id, element);
+      element.update(one, this.#earlier.get(id), range, now);
+      element.element.style.top = this.#isPrinting ? "" : `${(first + index) * row}px`;
+      if (!element.element.parentNode) this.#list.append(element.element);
+    });
+  }
+};
+
+// viewer/view.js
 function errorBox(error, name) {
   const text = h(
     "pre",
@@ -892,6 +1392,8 @@ var View = class {
   #announced = /* @__PURE__ */ new Set();
   /** @type {Map<string, ServerCard>} */
   #cards = /* @__PURE__ */ new Map();
+  /** @type {Server[]} In the order of the list. */
+  #servers = [];
   #heading = h("h2", { tabindex: "-1" });
   #kind = h("span", { class: "kind" });
   #status = h("span", { class: "badge" });
@@ -917,6 +1419,7 @@ var View = class {
     this.#wavesToCome
   );
   #counts = h("ul", { class: "counts", "aria-label": "Counts by state" });
+  #gantt = new Gantt();
   #truncation = h("p", { class: "truncation", role: "status" });
   #empty = h("p", { class: "empty" });
   #jobList = h("ul", { class: "jobs" });
@@ -954,6 +1457,7 @@ var View = class {
     h("p", { class: "headline" }, this.#headline, this.#wave, this.#elapsed),
     this.#bar,
     this.#counts,
+    this.#gantt.outlook,
     this.#truncation
   );
   #content = h(
@@ -969,6 +1473,7 @@ var View = class {
       button("Clear filters", () => this.#clearFilters(), { class: "quiet" }),
       this.#matches
     ),
+    this.#gantt.section,
     this.#serverSection,
     h("section", { "aria-label": "Timeline" }, this.#timelineTitle, this.#sources, this.#timeline.element),
     h(
@@ -989,7 +1494,7 @@ var View = class {
     this.#host = /** @type {HTMLElement} */
     root.host;
     this.#poller = poller;
-    root.adoptedStyleSheets = [sheet];
+    root.adoptedStyleSheets = [sheet, ganttSheet];
     root.append(
       h(
         "article",
@@ -1029,14 +1534,19 @@ var View = class {
   /** Shows all times in the selected time zone. */
   #showTimes() {
     this.#timeZone.value = timeZone();
-    for (const element of this.#root.querySelectorAll("time")) setTime(element, element.dateTime);
+    for (const element of this.#root.querySelectorAll("time[datetime]")) setTime(element, element.dateTime);
     if (this.#poller.error) this.renderError();
-    this.renderConnection();
+    this.tick();
   }
   #resizeObserver = new ResizeObserver(() => this.#timeline.resize());
   /** @param {boolean} isPrinting True to render all events, for print. */
   print(isPrinting) {
     this.#timeline.print(isPrinting);
+    this.#gantt.print(isPrinting);
+  }
+  /** @param {Comparison | null} comparison With an earlier execution. Null if it is not known. */
+  showComparison(comparison) {
+    this.#gantt.compare(comparison);
   }
   /**
    * Shows another execution or job.
@@ -1218,6 +1728,7 @@ var View = class {
     }
     const rank = (server) => hasWarning(server) ? Math.min(STATES.indexOf(server.state), 0.5) : STATES.indexOf(server.state);
     const servers = answer.servers.toSorted((a, b) => rank(a) - rank(b) || compare(displayName(a), displayName(b)));
+    this.#servers = servers;
     const focused = this.#root.activeElement;
     servers.forEach((server, index) => {
       let card = this.#cards.get(server.sourceServerId);
@@ -1291,6 +1802,10 @@ var View = class {
     });
     const shows = { source: log.senders.length > 1, account: log.accounts.size > 1 };
     this.#timeline.show(events.reverse(), log.results, shows);
+    this.#gantt.show(
+      this.#servers.filter((server) => !this.#cards.get(server.sourceServerId)?.element.hidden),
+      this.#poller
+    );
     const total = this.#poller.answer?.summary.totalServers ?? 0;
     const hasAll = !this.#poller.answer || hasAllServers(this.#poller.answer);
     const ofTotal = hasAll ? "" : ` of ${total.toLocaleString()}`;
@@ -1355,6 +1870,7 @@ var View = class {
     const elapsed = formatDuration(Math.max(...ends) - Math.min(...starts));
     setText(this.#elapsed, this.#hasAllJobs(this.#poller.answer) ? elapsed : "");
     for (const card of this.#cards.values()) card.tick(now);
+    this.#gantt.tick(this.#poller);
   }
   /** Says that the display can be wrong, because of an error of the viewer itself. */
   showOwnError() {
@@ -1475,6 +1991,8 @@ var DrsJobLog = class extends HTMLElement {
   // Not `isConnected`, which is true before connectedCallback runs.
   /** @type {Answer | null} */
   #rendered = null;
+  /** @type {boolean | null} Whether the execution was settled at the last answer. Null before the first one. */
+  #wasSettled = null;
   constructor() {
     super();
     this.#reset();
@@ -1538,7 +2056,22 @@ var DrsJobLog = class extends HTMLElement {
     const base = (this.getAttribute("api-url") ?? "").replace(/\/+$/, "");
     this.#poller.reset(id && `${base}/logs?${name}=${encodeURIComponent(id)}`);
     this.#view.reset(id ?? "");
-    this.#rendered = null;
+    this.#view.showComparison(null);
+    this.#rendered = this.#wasSettled = null;
+  }
+  /**
+   * Reads the comparison after the first answer with events, and again when the execution has settled.
+   *
+   * @param {Answer} answer
+   */
+  async #compare({ settled, status }) {
+    if (status === "NO_EVENTS") return;
+    const isDue = this.#wasSettled === null || settled && !this.#wasSettled;
+    this.#wasSettled = settled;
+    if (!isDue) return;
+    const { url } = this.#poller;
+    const comparison = await readComparison(this.#poller);
+    if (comparison && url === this.#poller.url) this.#view.showComparison(comparison);
   }
   /** @param {Answer} answer */
   #onAnswer(answer) {
@@ -1552,6 +2085,7 @@ var DrsJobLog = class extends HTMLElement {
       console.error("The DRS job log viewer could not show an answer.", error);
       this.#view.showOwnError();
     }
+    this.#compare(answer);
     this.#dispatch("drs-job-log-update", { ...answer, logs: [...this.#poller.log.events] });
   }
   /** @param {RequestError} error */
