@@ -40,7 +40,8 @@ const LABELS = {
 const SIGNS = { failed: "✕", stalled: "!" };
 
 const MARGIN_ROWS = 8;
-const TICK_REM = 6.5;
+// The width of a tick label.
+const LABEL_REM = 4.5;
 
 /** @typedef {{ className: string, start: number, end: number, title: string, text?: string }} Bar */
 
@@ -99,6 +100,7 @@ class Outlook {
   #basis = h("p", { class: "muted" });
   #target = h("time");
   #targetText = h("span");
+  #comma = h("span", {}, ", ");
   #result = h("strong");
   #estimate = h(
     "p",
@@ -106,7 +108,7 @@ class Outlook {
     ...["Expected end: ", this.#expectedEnd, " (between ", this.#earliestEnd, " and ", this.#latestEnd, "), "],
     this.#remaining,
   );
-  #rto = h("p", { class: "rto" }, this.#targetText, this.#target, this.#result);
+  #rto = h("p", { class: "rto" }, this.#targetText, this.#target, this.#comma, this.#result);
   element = h("div", { class: "outlook" }, this.#estimate, this.#basis, this.#rto);
 
   /**
@@ -132,7 +134,8 @@ class Outlook {
     if (target !== null) setTime(this.#target, new Date(target).toISOString());
     setText(this.#targetText, `RTO: ${rto.targetMinutes} min${target === null ? "" : ", target "}`);
     const result = rtoText(answer, now);
-    setText(this.#result, result && `, ${result}`);
+    this.#comma.hidden = !result;
+    setText(this.#result, result);
     this.#rto.dataset.result = rto.result ?? "";
   }
 }
@@ -326,7 +329,7 @@ export class Gantt {
    * @param {number} now
    */
   #renderAxis(range, answer, now) {
-    const ticks = ticksOf(range, this.#size.width / this.#size.rem / TICK_REM);
+    const ticks = ticksOf(range, this.#size.width / this.#size.rem / LABEL_REM);
     const lines = linesOf(range, answer, now);
     const center = (range.start + range.end) / 2;
     /**
@@ -339,7 +342,12 @@ export class Gantt {
       place(element, range, at);
       return element;
     };
-    this.#ticks.replaceChildren(...ticks.map(({ at, label, date }) => placed("tick", at, label, date)));
+    const labelTime = (LABEL_REM * this.#size.rem * (range.end - range.start)) / this.#size.width;
+    this.#ticks.replaceChildren(
+      ...ticks
+        .filter(({ at }) => at + labelTime <= range.end)
+        .map(({ at, label, date }) => placed("tick", at, label, date)),
+    );
     this.#flags.replaceChildren(
       ...lines.map(({ kind, at, label }) => placed(`flag of-${kind}${at > center ? " is-late" : ""}`, at, label)),
     );

@@ -26,20 +26,20 @@ import { formatDuration, formatTime } from "./time.js";
 /** @typedef {{ kind: "now" | "rto" | "wave", at: number, label: string }} Line */
 /** @typedef {{ at: number, label: string, date: string }} Tick `date` is empty if it is that of the tick before. */
 
-/** @type {Record<string, Step | null>} Event type → the step that it begins. It ends the step before. */
-const NEXT_STEPS = {
-  SNAPSHOT_STARTED: "snapshot",
-  SNAPSHOT_COMPLETED: "wait",
-  SNAPSHOT_FAILED: null,
-  CONVERSION_STARTED: "conversion",
+/** @type {Map<string, Step | null>} Event type → the step that it begins. It ends the step before. */
+const NEXT_STEPS = new Map([
+  ["SNAPSHOT_STARTED", "snapshot"],
+  ["SNAPSHOT_COMPLETED", "wait"],
+  ["SNAPSHOT_FAILED", null],
+  ["CONVERSION_STARTED", "conversion"],
   // As in the API, the time between the conversion and the launch is a part of the launch.
-  CONVERSION_COMPLETED: "launch",
-  CONVERSION_FAILED: null,
-  SERVER_LAUNCHING: "launch",
-  SERVER_LAUNCHED: null,
-  SERVER_LAUNCH_FAILED: null,
-  SERVER_SKIPPED: null,
-};
+  ["CONVERSION_COMPLETED", "launch"],
+  ["CONVERSION_FAILED", null],
+  ["SERVER_LAUNCHING", "launch"],
+  ["SERVER_LAUNCHED", null],
+  ["SERVER_LAUNCH_FAILED", null],
+  ["SERVER_SKIPPED", null],
+]);
 
 const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;
@@ -101,7 +101,7 @@ function spansOfJob(events, job, jobId, server, now) {
   /** @type {Span | null} */
   let open = job ? { step: "wait", start: Date.parse(job.startedAt), end: null, isFailed: false } : null;
   for (const { eventType, timestamp } of events) {
-    const next = NEXT_STEPS[eventType];
+    const next = NEXT_STEPS.get(eventType);
     // DRS can repeat the start of a step.
     if (next === undefined || (next && next === open?.step)) continue;
     const at = Math.min(Date.parse(timestamp), now);
@@ -243,7 +243,7 @@ function creationOf(answer) {
   // The duration begins with the first job of any type.
   const hasOthers = truncated || decisiveJobs(answer).some((job) => goalOf(job) !== "LAUNCHED");
   if (durationSeconds != null && !hasOthers && ends.length && ends.every(Boolean))
-    return Math.max(...ends.map((end) => Date.parse(end ?? ""))) - durationSeconds * 1000;
+    return Math.round(Math.max(...ends.map((end) => Date.parse(end ?? ""))) / 1000 - durationSeconds) * 1000;
   return waves[0]?.startedAt ? Date.parse(waves[0].startedAt) : null;
 }
 
