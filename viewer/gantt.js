@@ -197,7 +197,7 @@ export class Gantt {
       class: "gantt",
       tabindex: "0",
       role: "region",
-      "aria-label": "Schedule",
+      "aria-label": "Steps over time",
       "aria-describedby": "gantt-description",
     },
     // Its content is a drawing. The description and the list of servers are the text.

@@ -930,7 +930,7 @@ var Gantt = class {
       class: "gantt",
       tabindex: "0",
       role: "region",
-      "aria-label": "Schedule",
+      "aria-label": "Steps over time",
       "aria-describedby": "gantt-description"
     },
     // Its content is a drawing. The description and the list of servers are the text.
