@@ -257,8 +257,9 @@ export class Gantt {
    */
   tick({ answer, now }) {
     if (!answer || answer !== this.#shown?.answer) return;
-    // The end of an execution does not change any more.
-    if (isRunning(answer) || this.#timeZone !== timeZone()) this.#update(answer, now);
+    // A text changes once per second. The end of an execution does not change any more.
+    const isDue = isRunning(answer) && Math.floor(now / 1000) !== Math.floor(this.#shown.now / 1000);
+    if (isDue || this.#timeZone !== timeZone()) this.#update(answer, now);
   }
 
   /** @param {Comparison | null} comparison Null if it is not known. */

@@ -1873,7 +1873,7 @@ def test_page_sends_requests_only_to_its_own_origin(
 
     open_viewer()
 
-    assert len(asked) == 6  # the page, its icon, its style, two scripts, the log
+    assert len(asked) == 7  # the page, its icon, its style, two scripts, the log, the comparison
     assert all(url.startswith(address) for url in asked)
 
 

@@ -987,7 +987,8 @@ var Gantt = class {
    */
   tick({ answer, now }) {
     if (!answer || answer !== this.#shown?.answer) return;
-    if (isRunning(answer) || this.#timeZone !== timeZone()) this.#update(answer, now);
+    const isDue = isRunning(answer) && Math.floor(now / 1e3) !== Math.floor(this.#shown.now / 1e3);
+    if (isDue || this.#timeZone !== timeZone()) this.#update(answer, now);
   }
   /** @param {Comparison | null} comparison Null if it is not known. */
   compare(comparison) {
