@@ -18,7 +18,7 @@ import {
 } from "./spans.js";
 import { formatDuration, formatTime, timeZone } from "./time.js";
 
-/** @import { Answer, Comparison, Server } from "./model.js" */
+/** @import { Answer, Comparison, Rto, Server } from "./model.js" */
 /** @import { Poller } from "./poll.js" */
 /** @import { Earlier, Range, Row } from "./spans.js" */
 
@@ -40,6 +40,7 @@ const LABELS = {
 const SIGNS = { failed: "✕", stalled: "!" };
 
 const MARGIN_ROWS = 8;
+const LEAST_TICK_MS = 100;
 // The width of a tick label.
 const LABEL_REM = 4.5;
 
@@ -108,8 +109,8 @@ class Outlook {
     ...["Expected end: ", this.#expectedEnd, " (between ", this.#earliestEnd, " and ", this.#latestEnd, "), "],
     this.#remaining,
   );
-  #rto = h("p", { class: "rto" }, this.#targetText, this.#target, this.#comma, this.#result);
-  element = h("div", { class: "outlook" }, this.#estimate, this.#basis, this.#rto);
+  #rto = h("p", { class: "rto" }, this.#targetText, this.#comma, this.#result);
+  element = h("div", { class: "outlook" });
 
   /**
    * @param {Answer} answer
@@ -117,7 +118,6 @@ class Outlook {
    */
   update(answer, now) {
     const { estimate, rto } = answer;
-    this.#estimate.hidden = !estimate;
     if (estimate) {
       setTime(this.#expectedEnd, estimate.expectedEnd);
       setTime(this.#earliestEnd, estimate.earliestEnd);
@@ -125,18 +125,29 @@ class Outlook {
       setText(this.#remaining, remainingText(estimate.expectedEnd, now));
     }
     const basis = basisText(answer);
-    this.#basis.hidden = !basis;
     setText(this.#basis, basis);
-    this.#rto.hidden = !rto;
-    if (!rto) return;
-    const target = targetOf(answer);
-    this.#target.hidden = target === null;
-    if (target !== null) setTime(this.#target, new Date(target).toISOString());
-    setText(this.#targetText, `RTO: ${rto.targetMinutes} min${target === null ? "" : ", target "}`);
-    const result = rtoText(answer, now);
+    if (rto) this.#updateRto(rto, targetOf(answer), rtoText(answer, now));
+    // A part without a time is not in the page.
+    const parts = [...(estimate ? [this.#estimate] : []), ...(basis ? [this.#basis] : []), ...(rto ? [this.#rto] : [])];
+    if (parts.length !== this.element.children.length || parts.some((part) => !part.parentNode))
+      this.element.replaceChildren(...parts);
+  }
+
+  /**
+   * @param {Rto} rto
+   * @param {number | null} target
+   * @param {string} result
+   */
+  #updateRto({ targetMinutes, result: kind }, target, result) {
+    setText(this.#targetText, `RTO: ${targetMinutes} min${target === null ? "" : ", target "}`);
+    if (target === null) this.#target.remove();
+    else {
+      setTime(this.#target, new Date(target).toISOString());
+      if (!this.#target.parentNode) this.#targetText.after(this.#target);
+    }
     this.#comma.hidden = !result;
     setText(this.#result, result);
-    this.#rto.dataset.result = rto.result ?? "";
+    this.#rto.dataset.result = kind ?? "";
   }
 }
 
@@ -257,8 +268,8 @@ export class Gantt {
    */
   tick({ answer, now }) {
     if (!answer || answer !== this.#shown?.answer) return;
-    // A text changes once per second. The end of an execution does not change any more.
-    const isDue = isRunning(answer) && Math.floor(now / 1000) !== Math.floor(this.#shown.now / 1000);
+    // The view calls both functions for an answer. The end of an execution does not change any more.
+    const isDue = isRunning(answer) && Math.abs(now - this.#shown.now) >= LEAST_TICK_MS;
     if (isDue || this.#timeZone !== timeZone()) this.#update(answer, now);
   }
 

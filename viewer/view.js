@@ -531,7 +531,7 @@ export class View {
   /** Shows all times in the selected time zone. */
   #showTimes() {
     this.#timeZone.value = timeZone();
-    for (const element of this.#root.querySelectorAll("time")) if (element.dateTime) setTime(element, element.dateTime);
+    for (const element of this.#root.querySelectorAll("time")) setTime(element, element.dateTime);
     if (this.#poller.error) this.renderError();
     this.tick();
   }

@@ -800,6 +800,7 @@ var LABELS = {
 };
 var SIGNS = { failed: "✕", stalled: "!" };
 var MARGIN_ROWS = 8;
+var LEAST_TICK_MS = 100;
 var LABEL_REM = 4.5;
 function barsOf({ spans, launchStart, expectedEnd, mark }, earlier, now) {
   const bars = spans.map(({ step, start, end, isFailed }) => {
@@ -844,15 +845,14 @@ var Outlook = class {
     ...["Expected end: ", this.#expectedEnd, " (between ", this.#earliestEnd, " and ", this.#latestEnd, "), "],
     this.#remaining
   );
-  #rto = h("p", { class: "rto" }, this.#targetText, this.#target, this.#comma, this.#result);
-  element = h("div", { class: "outlook" }, this.#estimate, this.#basis, this.#rto);
+  #rto = h("p", { class: "rto" }, this.#targetText, this.#comma, this.#result);
+  element = h("div", { class: "outlook" });
   /**
    * @param {Answer} answer
    * @param {number} now
    */
   update(answer, now) {
     const { estimate, rto } = answer;
-    this.#estimate.hidden = !estimate;
     if (estimate) {
       setTime(this.#expectedEnd, estimate.expectedEnd);
       setTime(this.#earliestEnd, estimate.earliestEnd);
@@ -860,18 +860,27 @@ var Outlook = class {
       setText(this.#remaining, remainingText(estimate.expectedEnd, now));
     }
     const basis = basisText(answer);
-    this.#basis.hidden = !basis;
     setText(this.#basis, basis);
-    this.#rto.hidden = !rto;
-    if (!rto) return;
-    const target = targetOf(answer);
-    this.#target.hidden = target === null;
-    if (target !== null) setTime(this.#target, new Date(target).toISOString());
-    setText(this.#targetText, `RTO: ${rto.targetMinutes} min${target === null ? "" : ", target "}`);
-    const result = rtoText(answer, now);
+    if (rto) this.#updateRto(rto, targetOf(answer), rtoText(answer, now));
+    const parts = [...estimate ? [this.#estimate] : [], ...basis ? [this.#basis] : [], ...rto ? [this.#rto] : []];
+    if (parts.length !== this.element.children.length || parts.some((part) => !part.parentNode))
+      this.element.replaceChildren(...parts);
+  }
+  /**
+   * @param {Rto} rto
+   * @param {number | null} target
+   * @param {string} result
+   */
+  #updateRto({ targetMinutes, result: kind }, target, result) {
+    setText(this.#targetText, `RTO: ${targetMinutes} min${target === null ? "" : ", target "}`);
+    if (target === null) this.#target.remove();
+    else {
+      setTime(this.#target, new Date(target).toISOString());
+      if (!this.#target.parentNode) this.#targetText.after(this.#target);
+    }
     this.#comma.hidden = !result;
     setText(this.#result, result);
-    this.#rto.dataset.result = rto.result ?? "";
+    this.#rto.dataset.result = kind ?? "";
   }
 };
 var GanttRow = class {
@@ -987,7 +996,7 @@ var Gantt = class {
    */
   tick({ answer, now }) {
     if (!answer || answer !== this.#shown?.answer) return;
-    const isDue = isRunning(answer) && Math.floor(now / 1e3) !== Math.floor(this.#shown.now / 1e3);
+    const isDue = isRunning(answer) && Math.abs(now - this.#shown.now) >= LEAST_TICK_MS;
     if (isDue || this.#timeZone !== timeZone()) this.#update(answer, now);
   }
   /** @param {Comparison | null} comparison Null if it is not known. */
@@ -1540,7 +1549,7 @@ var View = class {
   /** Shows all times in the selected time zone. */
   #showTimes() {
     this.#timeZone.value = timeZone();
-    for (const element of this.#root.querySelectorAll("time")) if (element.dateTime) setTime(element, element.dateTime);
+    for (const element of this.#root.querySelectorAll("time")) setTime(element, element.dateTime);
     if (this.#poller.error) this.renderError();
     this.tick();
   }
