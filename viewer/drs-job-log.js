@@ -16,7 +16,7 @@
  * Security: the component inserts log texts as text nodes, never as markup. It sends requests only to `api-url`.
  */
 
-import { Poller } from "./poll.js";
+import { Poller, readComparison } from "./poll.js";
 import { View } from "./view.js";
 
 export { displayName, progressOf, statusText } from "./model.js";
@@ -45,6 +45,8 @@ class DrsJobLog extends HTMLElement {
   #isStarted = false; // Not `isConnected`, which is true before connectedCallback runs.
   /** @type {Answer | null} */
   #rendered = null;
+  /** @type {boolean | null} Whether the execution was settled at the last answer. Null before the first one. */
+  #wasSettled = null;
 
   constructor() {
     super();
@@ -128,7 +130,23 @@ class DrsJobLog extends HTMLElement {
     const base = (this.getAttribute("api-url") ?? "").replace(/\/+$/, "");
     this.#poller.reset(id && `${base}/logs?${name}=${encodeURIComponent(id)}`);
     this.#view.reset(id ?? "");
-    this.#rendered = null;
+    this.#view.showComparison(null);
+    this.#rendered = this.#wasSettled = null;
+  }
+
+  /**
+   * Reads the comparison after the first answer with events, and again when the execution has settled.
+   *
+   * @param {Answer} answer
+   */
+  async #compare({ settled, status }) {
+    if (status === "NO_EVENTS") return;
+    const isDue = this.#wasSettled === null || (settled && !this.#wasSettled);
+    this.#wasSettled = settled;
+    if (!isDue) return;
+    const { url } = this.#poller;
+    const comparison = await readComparison(this.#poller);
+    if (comparison && url === this.#poller.url) this.#view.showComparison(comparison);
   }
 
   /** @param {Answer} answer */
@@ -143,6 +161,7 @@ class DrsJobLog extends HTMLElement {
       console.error("The DRS job log viewer could not show an answer.", error);
       this.#view.showOwnError();
     }
+    this.#compare(answer);
     this.#dispatch("drs-job-log-update", { ...answer, logs: [...this.#poller.log.events] });
   }
 

@@ -62,6 +62,52 @@ import { toIsoTime } from "./time.js";
  * @property {string | null} stalledAt Null if the server has a newer event or its job has ended.
  * @property {string | null} terminatedAt When a later job terminated the launched instance.
  * @property {FailedAction[]} failedActions
+ * @property {Partial<Record<Step, number>>} [stepSeconds] The durations of the steps that ended. Earlier versions of the
+ *   API return none of the last three.
+ * @property {Estimate | null} [estimate]
+ * @property {boolean} [slow] True if its step takes longer than in nine of its last ten launches.
+ */
+
+/** @typedef {"snapshot" | "wait" | "conversion" | "launch"} Step The steps of a launch, in their order. */
+
+/**
+ * When an execution, a job or a server is expected to end (docs/estimate.md).
+ *
+ * @typedef {object} Estimate
+ * @property {string} expectedEnd
+ * @property {string} earliestEnd
+ * @property {string} latestEnd
+ * @property {"server" | "execution" | "ledger"} basis
+ */
+
+/**
+ * The recovery time objective.
+ *
+ * @typedef {object} Rto
+ * @property {number} targetMinutes
+ * @property {number | null} actualSeconds From the first LAUNCH job until the last launch. Null before a launch.
+ * @property {"MET" | "MISSED" | "AT_RISK" | null} result Null if nothing is known against it, or no server is launched.
+ */
+
+/**
+ * An answer of `GET /executions/{executionId}/comparison`, as far as the viewer uses it.
+ *
+ * @typedef {object} Comparison
+ * @property {EarlierExecution | null} other Null if there is no earlier execution with these servers.
+ * @property {ComparedServer[]} servers
+ */
+/**
+ * @typedef {object} EarlierExecution
+ * @property {string} executionId
+ * @property {string} startedAt
+ * @property {boolean | null} isDrill
+ * @property {number | null} durationSeconds
+ */
+/**
+ * @typedef {object} ComparedServer
+ * @property {string} sourceServerId
+ * @property {State} otherState
+ * @property {Partial<Record<Step, { otherSeconds: number | null }>>} steps
  */
 
 /**
@@ -117,12 +163,16 @@ import { toIsoTime } from "./time.js";
  * @property {Summary} summary
  * @property {Server[]} servers
  * @property {Job[]} jobs
- * @property {{ number: number, endedAt: string | null }[]} [waves] The LAUNCH jobs, the oldest first. Earlier versions
- *   of the API return neither waves nor their planned number.
+ * @property {{ number: number, startedAt?: string, endedAt: string | null }[]} [waves] The LAUNCH jobs, the oldest
+ *   first. Earlier versions of the API return neither waves nor their planned number.
  * @property {number | null} [plannedWaves] Null if it is not known.
  * @property {string | null} nextToken Null on the last page.
  * @property {string} [readAt] When the API read the log. Earlier versions of the API return neither this nor `now`.
  * @property {string} [now] The time of the answer.
+ * @property {number | null} [durationSeconds] From the creation of the first job until the end of the last one, or `now`.
+ *   Earlier versions of the API return none of these three.
+ * @property {Estimate | null} [estimate]
+ * @property {Rto | null} [rto]
  * @property {boolean} [truncated] True if the API shortened `servers` or `jobs`, because the answer was too large.
  */
 

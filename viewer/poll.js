@@ -2,7 +2,7 @@
 
 import { EventLog } from "./model.js";
 
-/** @import { Answer } from "./model.js" */
+/** @import { Answer, Comparison } from "./model.js" */
 
 /**
  * A function that sends a request, like `window.fetch`. `options.headers` is an object. Without its headers, the API
@@ -118,6 +118,11 @@ export class Poller {
   /** The current time of the API, in milliseconds since the epoch. The clock of this computer can be wrong. */
   get now() {
     return Date.now() + this.#clockOffset;
+  }
+
+  /** The URL of the log with its first query parameter. */
+  get url() {
+    return this.#url;
   }
 
   /** True if the API rejected the request as invalid. A retry would give the same result. */
@@ -299,6 +304,25 @@ export async function send(fetch, url, headers, signal) {
 export async function errorOf(response) {
   const kind = KINDS_BY_STATUS[response.status] ?? "api";
   return new RequestError(kind, await readErrorMessage(response), response.status);
+}
+
+/**
+ * Reads the comparison of an execution with an earlier one. Null if there is none: for a job, or after an error.
+ *
+ * @param {Poller} poller It reads the log of the execution.
+ * @returns {Promise<Comparison | null>}
+ */
+export async function readComparison({ url, fetch }) {
+  const [base, id] = url?.split("/logs?executionId=") ?? [];
+  // Such an ID is not usable in a path.
+  if (!id || /%2F|^\.{1,2}$/i.test(id)) return null;
+  try {
+    const response = await send(fetch, `${base}/executions/${id}/comparison`, {}, AbortSignal.any([]));
+    const comparison = response.ok ? await response.json() : null;
+    return Array.isArray(comparison?.servers) && comparison.other !== undefined ? comparison : null;
+  } catch {
+    return null; // The log is useful without a comparison.
+  }
 }
 
 /**

@@ -13,6 +13,7 @@ import {
   timeZoneControl,
   visible,
 } from "./elements.js";
+import { Gantt, ganttSheet } from "./gantt.js";
 import { JobItem } from "./jobs.js";
 import {
   ACTIVE_STATES,
@@ -44,7 +45,7 @@ import { ServerCard, serverHead } from "./servers.js";
 import { formatDuration, formatTime, formatUtc, onTimeZone, timeZone } from "./time.js";
 import { MAX_PRINTED, Timeline } from "./timeline.js";
 
-/** @import { Answer, LogEntry, Resource, Server, State } from "./model.js" */
+/** @import { Answer, Comparison, LogEntry, Resource, Server, State } from "./model.js" */
 /** @import { Poller, RequestError } from "./poll.js" */
 
 // A screen reader reads each announcement to its end.
@@ -83,7 +84,7 @@ export class View {
   #announced = new Set();
   #announcedAt = 0;
   #announcedStatus = "";
-  /** @type {Map<string, ServerCard>} */
+  /** @type {Map<string, ServerCard>} By server ID, in the order of the list. */
   #cards = new Map();
   /** @type {Map<string, JobItem>} By job ID. */
   #jobItems = new Map();
@@ -118,6 +119,7 @@ export class View {
     ...this.#segments.values(),
     this.#wavesToCome,
   );
+  #gantt = new Gantt();
   #counts = h("ul", { class: "counts", "aria-label": "Counts by state" });
   #truncation = h("p", { class: "truncation", role: "status" });
   #failures = h("ul", { class: "failures" });
@@ -163,6 +165,7 @@ export class View {
     { class: "summary" },
     h("div", { class: "sticky" }, h("p", { class: "headline" }, this.#headline, this.#wave, this.#elapsed), this.#bar),
     this.#counts,
+    this.#gantt.outlook,
     this.#truncation,
     this.#failureSection,
   );
@@ -180,6 +183,7 @@ export class View {
       button("Clear filters", () => this.#clearFilters(), { class: "quiet" }),
       this.#matches,
     ),
+    this.#gantt.section,
     this.#serverSection,
     h("section", { "aria-label": "Timeline" }, this.#timelineTitle, this.#sources, this.#timeline.element),
     h(
@@ -204,7 +208,7 @@ export class View {
     this.#root = root;
     this.#host = /** @type {HTMLElement} */ (root.host);
     this.#poller = poller;
-    root.adoptedStyleSheets = [sheet];
+    root.adoptedStyleSheets = [sheet, ganttSheet];
     root.append(
       h(
         "article",
@@ -256,7 +260,7 @@ export class View {
   #showTimes() {
     showTimes(this.#root, this.#timeZone);
     if (this.#poller.error) this.renderError();
-    this.renderConnection();
+    this.tick();
   }
 
   #resizeObserver = new ResizeObserver(() => this.#timeline.resize());
@@ -266,6 +270,12 @@ export class View {
     this.#isPrinting = isPrinting;
     this.#applyFilters();
     this.#timeline.print(isPrinting);
+    this.#gantt.print(isPrinting);
+  }
+
+  /** @param {Comparison | null} comparison With an earlier execution. Null if it is not known. */
+  showComparison(comparison) {
+    this.#gantt.compare(comparison);
   }
 
   /**
@@ -495,25 +505,21 @@ export class View {
   /** @param {Answer} answer */
   #renderServers(answer) {
     this.#serverSection.hidden = !answer.summary.totalServers;
-    const ids = new Set(answer.servers.map((server) => server.sourceServerId));
-    for (const id of this.#cards.keys()) if (!ids.has(id)) this.#cards.delete(id);
     const servers = sortServers(answer.servers, this.#sortOrder.value);
     /** @type {Map<string, Server>} Error → the first server that has it. */
     const firsts = new Map();
     const focused = this.#root.activeElement;
-    const rows = servers.map((server) => {
-      let card = this.#cards.get(server.sourceServerId);
-      if (!card) {
-        card = new ServerCard(server, (selected) => this.#showInTimeline(selected));
-        this.#cards.set(server.sourceServerId, card);
-      }
+    const cards = servers.map((server) => {
+      const known = this.#cards.get(server.sourceServerId);
+      const card = known ?? new ServerCard(server, (selected) => this.#showInTimeline(selected));
       const events = this.#poller.log.byServer.get(server.sourceServerId) ?? [];
       const same = server.error ? firsts.get(server.error) : undefined;
       if (server.error && !same) firsts.set(server.error, server);
       card.update(server, events, this.#poller.log.accounts.size > 1, same);
-      return card.element;
+      return card;
     });
-    arrange(this.#serverList, [this.#serverHead, ...rows]);
+    this.#cards = new Map(cards.map((card) => [card.server.sourceServerId, card]));
+    arrange(this.#serverList, [this.#serverHead, ...cards.map((card) => card.element)]);
     // A moved element loses the focus.
     if (focused instanceof HTMLElement && focused !== this.#root.activeElement) focused.focus({ preventScroll: true });
     const options = servers
@@ -557,7 +563,8 @@ export class View {
     const isFiltered = Boolean(text || state || serverId);
     const done = [...this.#cards.values()].filter(({ server }) => isDone(server)).length;
     const isFolded = done > MAX_DONE_SHOWN && !this.#showsDone && !isFiltered && !this.#isPrinting;
-    let serverCount = 0;
+    /** @type {Server[]} */
+    const servers = [];
     for (const [id, { element, server }] of this.#cards) {
       const isMatch =
         matchesServer(id) &&
@@ -567,7 +574,7 @@ export class View {
             ...server.failedActions.flatMap(({ name, error }) => [name, error]),
           ));
       element.hidden = !isMatch || (isFolded && isDone(server));
-      if (isMatch) serverCount += 1;
+      if (isMatch) servers.push(server);
     }
     /** @param {LogEntry} event */
     const matches = (event) =>
@@ -592,12 +599,13 @@ export class View {
     });
     const shows = { source: log.senders.length > 1, account: log.accounts.size > 1 };
     this.#timeline.show(events.reverse(), log.results, shows);
+    this.#gantt.show(servers, this.#poller);
     const total = this.#poller.answer?.summary.totalServers ?? 0;
     const hasAll = !this.#poller.answer || hasAllServers(this.#poller.answer);
     const ofTotal = hasAll ? "" : ` of ${total.toLocaleString()}`;
-    setText(this.#serversTitle, `Servers (${serverCount.toLocaleString()}${ofTotal})`);
+    setText(this.#serversTitle, `Servers (${servers.length.toLocaleString()}${ofTotal})`);
     setText(this.#timelineTitle, `Timeline (${events.length.toLocaleString()})`);
-    const matchesLabel = `${formatCount(serverCount, hasAll ? "server" : "listed server")} and ${formatCount(events.length, "event")} match`;
+    const matchesLabel = `${formatCount(servers.length, hasAll ? "server" : "listed server")} and ${formatCount(events.length, "event")} match`;
     setText(this.#matches, isFiltered ? matchesLabel : "");
     this.#doneButton.hidden = done <= MAX_DONE_SHOWN || isFiltered;
     setText(this.#doneButton, `${isFolded ? "Show" : "Hide"} the ${formatCount(done, "server")} that are done`);
@@ -725,6 +733,7 @@ export class View {
     const elapsed = formatDuration(Math.max(...ends) - Math.min(...starts));
     setText(this.#elapsed, this.#hasAllJobs(this.#poller.answer) ? elapsed : "");
     for (const card of this.#cards.values()) card.tick(now);
+    this.#gantt.tick(this.#poller);
   }
 
   /** Says that the display can be wrong, because of an error of the viewer itself. */

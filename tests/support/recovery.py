@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from drs_job_log.api.parameters import NotFoundError
+
 from tests.support.functions import LambdaContext
 from tests.support.gateway import Gateway
 
 if TYPE_CHECKING:
-    from collections.abc import Container
+    from collections.abc import Container, Mapping
     from datetime import datetime
     from types import ModuleType
 
@@ -30,10 +32,19 @@ class Recovery:
         The module ``drs_job_log.api.handler``. It reads its environment when it is imported.
     now
         The time of the API. A test advances it.
+
+    Attributes
+    ----------
+    comparison
+        The comparison with an earlier execution. None: the ledger does not have this execution.
+    compared
+        The executions whose comparison was requested.
     """
 
     def __init__(self, api: ModuleType, now: datetime) -> None:
         self.now = now
+        self.comparison: dict[str, Any] | None = None
+        self.compared: list[str] = []
         self._events: dict[tuple[str, str], JobLogEvent] = {}
         self.gateway = Gateway(lambda event: api.lambda_handler(event, CONTEXT))
 
@@ -44,6 +55,13 @@ class Recovery:
     def polls(self) -> int:
         """The number of requests of the viewer for logs."""
         return len(self.gateway.asked)
+
+    def compare(self, path: Mapping[str, str], *_: object) -> dict[str, Any]:
+        """Answer a request for a comparison. Replaces a route of the API, which reads the ledger."""
+        self.compared.append(path["executionId"])
+        if self.comparison is None:
+            raise NotFoundError("The ledger has no such execution")
+        return self.comparison
 
     # The methods of JobLogTable that the API function calls.
 

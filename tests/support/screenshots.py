@@ -34,6 +34,7 @@ def recovery() -> Recovery:
     recovery = Recovery(api, NOW)
     api._now = lambda: recovery.now
     api.logs._table = recovery
+    api.HISTORY_ROUTES["GET /executions/{executionId}/comparison"] = recovery.compare
     servers = [scripts.server_id(0x51D6B65C7339 + 7919 * number) for number in range(len(NAMES))]
     names = dict(zip(servers, NAMES, strict=True))
     waves = (

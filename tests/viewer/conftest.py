@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 NAMES = ["prod-web-01", "prod-db-01", "prod-app-01"]
 SERVERS = [scripts.server_id(number) for number in range(len(NAMES))]
+COMPARISON = "GET /executions/{executionId}/comparison"
 NOW = datetime(2026, 11, 24, 13, 0, tzinfo=UTC)  # 14:00 in Berlin
 
 
@@ -65,6 +66,7 @@ def recovery(monkeypatch: pytest.MonkeyPatch) -> Recovery:
     monkeypatch.setattr(api, "_now", lambda: recovery.now)
     monkeypatch.setattr(api, "logs", EventLogCache(recovery))
     monkeypatch.setattr(api, "executions_table", None)
+    monkeypatch.setitem(api.HISTORY_ROUTES, COMPARISON, recovery.compare)  # type: ignore[arg-type]
     return recovery
 
 
@@ -98,6 +100,18 @@ def context(browser: Browser, page_errors: list[str]) -> Iterator[BrowserContext
     yield context
     context.close()
     assert page_errors == []
+
+
+def change_answers(context: BrowserContext, change: Callable[[dict[str, Any], str], dict[str, Any]]) -> None:
+    """Change each answer of the API on its way to the page. ``change`` receives the answer and the URL."""
+
+    def fulfill(route: Route) -> None:
+        response = route.fetch()
+        # The entity tag is that of the unchanged answer.
+        headers = {name: value for name, value in response.headers.items() if name != "etag"}
+        route.fulfill(response=response, headers=headers, json=change(response.json(), route.request.url))
+
+    context.route("**/logs?*", fulfill)
 
 
 class Viewer:
@@ -158,15 +172,3 @@ def open_viewer(context: BrowserContext, recovery: Recovery, address: str) -> Op
         return Viewer(page, recovery)
 
     return open_it
-
-
-def change_answers(context: BrowserContext, change: Callable[[dict[str, Any], str], dict[str, Any]]) -> None:
-    """Change each answer of the API on its way to the page. ``change`` receives the answer and the URL."""
-
-    def fulfill(route: Route) -> None:
-        response = route.fetch()
-        # The entity tag is that of the unchanged answer.
-        headers = {name: value for name, value in response.headers.items() if name != "etag"}
-        route.fulfill(response=response, headers=headers, json=change(response.json(), route.request.url))
-
-    context.route("**/logs?*", fulfill)

@@ -1523,7 +1523,7 @@ def test_fetch_set_before_the_module_loads_is_used(recovery: Recovery, address: 
     )
 
     expect(page.locator(".big")).to_have_text("3 of 3 servers launched")
-    assert (page.evaluate("asked"), recovery.polls) == (1, 1)
+    assert (page.evaluate("asked"), recovery.polls) == (2, 1)  # the log and the comparison
 
 
 def test_element_without_an_id_sends_no_request(recovery: Recovery, open_viewer: Opener) -> None:
@@ -1875,7 +1875,7 @@ def test_page_sends_requests_only_to_its_own_origin(
 
     open_viewer()
 
-    assert len(asked) == 7  # the page, its icon, its style, three scripts, the log
+    assert len(asked) == 8  # the page, its icon, its style, three scripts, the log, the comparison
     assert all(url.startswith(address) for url in asked)
 
 

@@ -461,6 +461,10 @@ var Poller = class {
   get now() {
     return Date.now() + this.#clockOffset;
   }
+  /** The URL of the log with its first query parameter. */
+  get url() {
+    return this.#url;
+  }
   /** True if the API rejected the request as invalid. A retry would give the same result. */
   get isInvalidRequest() {
     return this.error?.kind === "invalid-request";
@@ -609,6 +613,17 @@ async function errorOf(response) {
   const kind = KINDS_BY_STATUS[response.status] ?? "api";
   return new RequestError(kind, await readErrorMessage(response), response.status);
 }
+async function readComparison({ url, fetch }) {
+  const [base, id] = url?.split("/logs?executionId=") ?? [];
+  if (!id || /%2F|^\.{1,2}$/i.test(id)) return null;
+  try {
+    const response = await send(fetch, `${base}/executions/${id}/comparison`, {}, AbortSignal.any([]));
+    const comparison = response.ok ? await response.json() : null;
+    return Array.isArray(comparison?.servers) && comparison.other !== void 0 ? comparison : null;
+  } catch {
+    return null;
+  }
+}
 async function readAnswer(response) {
   const text = await response.text();
   try {
@@ -736,6 +751,503 @@ function resourceItem({ resourceId, state, error, hint }) {
     ...hint ? [hintList(hint)] : []
   );
 }
+
+// viewer/gantt.css
+var gantt_default = '@layer base {\n  .outlook {\n    margin-top: 8px;\n    font-variant-numeric: tabular-nums;\n  }\n  .outlook .muted {\n    font-size: 0.8125rem;\n  }\n  .rto[data-result="MET"] strong {\n    color: var(--green);\n  }\n  .rto[data-result="MISSED"] strong {\n    color: var(--red);\n  }\n  .rto[data-result="AT_RISK"] strong {\n    color: var(--amber);\n  }\n  .compared {\n    font-size: 0.8125rem;\n    margin: -6px 0 8px;\n    overflow-wrap: anywhere;\n  }\n  .compared:empty {\n    display: none;\n  }\n  .legend {\n    display: flex;\n    flex-wrap: wrap;\n    gap: 2px 16px;\n    margin-bottom: 8px;\n    font-size: 0.8125rem;\n    color: var(--muted);\n  }\n  .legend li {\n    display: flex;\n    gap: 6px;\n    align-items: center;\n  }\n  .schedule:not(.has-earlier) .of-earlier {\n    display: none;\n  }\n  .gantt {\n    --gantt-row: 1.75rem;\n    --gantt-name: 12rem;\n    max-height: 24rem;\n    overflow: auto;\n    overflow-anchor: none;\n    border: 1px solid var(--line);\n    border-radius: 6px;\n  }\n  .chart {\n    position: relative;\n    padding: 0 8px;\n    overflow: clip;\n  }\n  .axis {\n    position: sticky;\n    z-index: 2;\n    top: 0;\n    margin: 0 -8px;\n    padding: 2px 8px 2px calc(var(--gantt-name) + 8px);\n    background: var(--page);\n    border-bottom: 1px solid var(--line);\n    font-size: 0.75rem;\n    line-height: 1.35;\n    font-variant-numeric: tabular-nums;\n    color: var(--muted);\n  }\n  .flags,\n  .ticks {\n    position: relative;\n    height: 1.05rem;\n  }\n  .ticks {\n    height: 2.1rem;\n  }\n  .tick,\n  .flag {\n    position: absolute;\n    display: flex;\n    flex-direction: column;\n    padding: 0 3px;\n    white-space: nowrap;\n  }\n  .flag {\n    font-weight: 600;\n    color: var(--page);\n    background: var(--muted);\n    border-radius: 0 3px 3px 0;\n  }\n  .flag.is-late {\n    transform: translateX(-100%);\n    border-radius: 3px 0 0 3px;\n  }\n  .flag.of-now {\n    background: var(--blue);\n  }\n  .flag.of-rto {\n    background: var(--red);\n  }\n  .lines {\n    position: absolute;\n    inset: 0 8px 0 calc(var(--gantt-name) + 8px);\n    pointer-events: none;\n  }\n  .line {\n    position: absolute;\n    top: 0;\n    bottom: 0;\n    border-left: 1px solid var(--line);\n  }\n  .line.of-now {\n    border-left: 2px solid var(--blue);\n  }\n  .line.of-rto {\n    border-left: 2px dashed var(--red);\n  }\n  .line.of-wave {\n    border-left: 2px dotted var(--muted);\n  }\n  .gantt-rows {\n    position: relative;\n  }\n  .gantt-row {\n    position: absolute;\n    left: 0;\n    right: 0;\n    height: var(--gantt-row);\n    display: grid;\n    grid-template-columns: var(--gantt-name) minmax(0, 1fr);\n    align-items: center;\n  }\n  .gantt-name {\n    padding-right: 8px;\n    font-size: 0.8125rem;\n    overflow: hidden;\n    text-overflow: ellipsis;\n    white-space: nowrap;\n  }\n  .track {\n    position: relative;\n    height: 1rem;\n  }\n  .schedule i {\n    position: absolute;\n    top: 0.125rem;\n    height: 0.75rem;\n    min-width: 2px;\n    border-radius: 2px;\n    font-style: normal;\n  }\n  .bar-snapshot {\n    background: var(--violet);\n  }\n  .bar-conversion {\n    background: color-mix(in srgb, var(--blue) 55%, var(--page));\n  }\n  .bar-launch {\n    background: var(--blue);\n  }\n  .schedule .bar-wait {\n    top: 0.375rem;\n    height: 0.25rem;\n    min-width: 0;\n    background: var(--line);\n  }\n  .schedule .is-failed {\n    background: var(--red);\n  }\n  .bar-expected {\n    border: 1px dashed var(--muted);\n    background: repeating-linear-gradient(45deg, var(--line) 0 3px, transparent 3px 6px);\n  }\n  .schedule .bar-earlier {\n    top: 1rem;\n    height: 0.1875rem;\n    background: var(--muted);\n  }\n  .schedule [class^="mark"] {\n    top: 0;\n    width: 1rem;\n    height: 1rem;\n    transform: translateX(-50%);\n    border-radius: 50%;\n    font-size: 0.6875rem;\n    font-weight: 700;\n    line-height: 1rem;\n    text-align: center;\n    color: var(--page);\n  }\n  .schedule .legend i {\n    position: static;\n    flex: none;\n    width: 1.25rem;\n    transform: none;\n  }\n  .schedule .legend i[class^="mark"] {\n    width: 1rem;\n  }\n  .schedule .mark-failed {\n    background: var(--red);\n  }\n  .schedule .mark-stalled {\n    background: var(--amber);\n  }\n}\n\n@layer narrow {\n  @container (max-width: 37.5rem) {\n    .gantt {\n      --gantt-row: 2.75rem;\n      --gantt-name: 0rem;\n    }\n    .gantt-row {\n      grid-template-columns: minmax(0, 1fr);\n      align-content: center;\n    }\n    .gantt-name {\n      line-height: 1.25rem;\n    }\n  }\n}\n\n@media (forced-colors: active) {\n  .schedule i,\n  .flag {\n    forced-color-adjust: none;\n  }\n}\n@media print {\n  .gantt {\n    max-height: none;\n    overflow: visible;\n    border: 0;\n  }\n  .axis {\n    position: static;\n  }\n  .gantt-row {\n    position: static;\n    break-inside: avoid;\n  }\n  .schedule i,\n  .flag {\n    print-color-adjust: exact;\n  }\n}\n';
+
+// viewer/spans.js
+var NEXT_STEPS = /* @__PURE__ */ new Map([
+  ["SNAPSHOT_STARTED", "snapshot"],
+  ["SNAPSHOT_COMPLETED", "wait"],
+  ["SNAPSHOT_FAILED", null],
+  ["CONVERSION_STARTED", "conversion"],
+  // As in the API, the time between the conversion and the launch is a part of the launch.
+  ["CONVERSION_COMPLETED", "launch"],
+  ["CONVERSION_FAILED", null],
+  ["SERVER_LAUNCHING", "launch"],
+  ["SERVER_LAUNCHED", null],
+  ["SERVER_LAUNCH_FAILED", null],
+  ["SERVER_SKIPPED", null]
+]);
+var MINUTE = 6e4;
+var HOUR = 60 * MINUTE;
+var DISTANCES = [
+  ...[1, 5, 15, 30].map((seconds) => seconds * 1e3),
+  ...[1, 2, 5, 10, 15, 30].map((minutes) => minutes * MINUTE),
+  ...[1, 2, 3, 6, 12, 24].map((hours) => hours * HOUR)
+];
+function rowOf(server, events, jobs, now) {
+  const byJob = /* @__PURE__ */ new Map();
+  for (const event of events) {
+    const ofJob = byJob.get(event.jobId);
+    if (ofJob) ofJob.push(event);
+    else byJob.set(event.jobId, [event]);
+  }
+  if (!byJob.has(server.jobId)) byJob.set(server.jobId, []);
+  const spans = [...byJob].map(([jobId, ofJob]) => spansOfJob(ofJob, jobs.get(jobId), jobId, server, now));
+  const newest = spans[[...byJob.keys()].indexOf(server.jobId)];
+  const at = server.state === "FAILED" ? server.since : server.stalledAt;
+  const end = ACTIVE_STATES.has(server.state) ? server.estimate?.expectedEnd : null;
+  return {
+    server,
+    spans: spans.flat().sort((a, b) => a.start - b.start),
+    launchStart: newest.find(({ step }) => step !== "wait")?.start ?? null,
+    expectedEnd: end ? Date.parse(end) : null,
+    mark: at ? { kind: server.state === "FAILED" ? "failed" : "stalled", at: Math.min(Date.parse(at), now) } : null
+  };
+}
+function spansOfJob(events, job, jobId, server, now) {
+  if (job && goalOf(job) === "TERMINATED") return [];
+  const spans = [];
+  let open = job ? { step: "wait", start: Date.parse(job.startedAt), end: null, isFailed: false } : null;
+  for (const { eventType, timestamp } of events) {
+    const next = NEXT_STEPS.get(eventType);
+    if (next === void 0 || next && next === open?.step) continue;
+    const at = Math.min(Date.parse(timestamp), now);
+    if (open) spans.push({ ...open, end: Math.max(at, open.start), isFailed: eventType.includes("FAIL") });
+    open = next && { step: next, start: at, end: null, isFailed: false };
+  }
+  const isNewest = jobId === server.jobId;
+  if (!open || isNewest && server.state === "COMPLETED") return spans;
+  if (isNewest && ACTIVE_STATES.has(server.state) && !job?.endedAt) return [...spans, open];
+  const isFailed = isNewest && server.state === "FAILED";
+  const end = isFailed ? server.since : job?.endedAt ?? (isNewest ? server.since : null);
+  return [...spans, { ...open, end: Math.max(end ? Date.parse(end) : 0, open.start), isFailed }];
+}
+function earlierLaunches(comparison) {
+  const launches = /* @__PURE__ */ new Map();
+  for (const { sourceServerId, otherState, steps } of comparison?.other ? comparison.servers : []) {
+    const seconds = Object.values(steps).reduce((sum, { otherSeconds }) => sum + (otherSeconds ?? 0), 0);
+    if (seconds) launches.set(sourceServerId, { seconds, state: otherState });
+  }
+  return launches;
+}
+function isRunning(answer) {
+  return answer.status === "IN_PROGRESS" || isBetweenWaves(answer);
+}
+function rangeOf(rows, answer, earlier, now) {
+  const times = rows.flatMap(({ spans, expectedEnd, mark }) => [
+    ...spans.flatMap(({ start: start2, end: end2 }) => [start2, end2 ?? now]),
+    ...expectedEnd === null ? [] : [expectedEnd],
+    ...mark ? [mark.at] : []
+  ]);
+  if (isRunning(answer)) times.push(now);
+  if (answer.estimate) times.push(Date.parse(answer.estimate.expectedEnd));
+  const start = times.reduce((a, b) => Math.min(a, b), Infinity);
+  const end = times.reduce((a, b) => Math.max(a, b), start + MINUTE);
+  const optional = rows.map(({ server, launchStart }) => {
+    const launch = earlier.get(server.sourceServerId);
+    return launch && launchStart !== null ? launchStart + launch.seconds * 1e3 : 0;
+  });
+  const last = [targetOf(answer) ?? 0, ...optional].filter((time) => time <= start + 2 * (end - start)).reduce((a, b) => Math.max(a, b), end);
+  return { start, end: last + (last - start) / 50 };
+}
+function ticksOf({ start, end }, most) {
+  const least = (end - start) / Math.max(most, 1);
+  const distance = DISTANCES.find((one) => one >= least) ?? Math.ceil(least / (24 * HOUR)) * 24 * HOUR;
+  const offset = Date.parse(`${formatTime(start).replace(" ", "T")}Z`) - Math.floor(start / 1e3) * 1e3;
+  const first = Math.ceil((start + offset) / distance) * distance - offset;
+  const ticks = [];
+  let date = "";
+  for (let at = first; at <= end; at += distance) {
+    const [day, time] = formatTime(at).split(" ");
+    ticks.push({ at, label: time.slice(0, distance < MINUTE ? 8 : 5), date: day === date ? "" : day });
+    date = day;
+  }
+  return ticks;
+}
+function linesOf({ start, end }, answer, now) {
+  const waves = (answer.waves ?? []).slice(1);
+  const target = targetOf(answer);
+  const lines = waves.flatMap(
+    ({ number, startedAt }) => startedAt ? [{ kind: "wave", at: Date.parse(startedAt), label: `Wave ${number}` }] : []
+  );
+  if (target !== null) lines.push({ kind: "rto", at: target, label: "RTO" });
+  if (isRunning(answer)) lines.push({ kind: "now", at: now, label: "Now" });
+  return lines.filter(({ at }) => at >= start && at <= end);
+}
+function targetOf(answer) {
+  const start = answer.rto ? creationOf(answer) : null;
+  return start === null || !answer.rto ? null : start + answer.rto.targetMinutes * MINUTE;
+}
+function creationOf(answer) {
+  const { waves = [], durationSeconds, status, now, truncated } = answer;
+  const ends = status === "IN_PROGRESS" ? [now] : waves.map(({ endedAt }) => endedAt);
+  const hasOthers = truncated || decisiveJobs(answer).some((job) => goalOf(job) !== "LAUNCHED");
+  if (durationSeconds != null && !hasOthers && ends.length && ends.every(Boolean))
+    return Math.round(Math.max(...ends.map((end) => Date.parse(end ?? ""))) / 1e3 - durationSeconds) * 1e3;
+  return waves[0]?.startedAt ? Date.parse(waves[0].startedAt) : null;
+}
+var BASES = {
+  server: "Based on earlier launches of these servers.",
+  execution: "Based, for at least one server, on other servers of this execution.",
+  ledger: "Based, for at least one server, on earlier launches of other servers."
+};
+function basisText(answer) {
+  const { estimate, servers } = answer;
+  if (estimate) {
+    const basis = BASES[estimate.basis];
+    return basis && `${basis} The end is in this range in 80 % of the cases.`;
+  }
+  const isPlanMissing = estimate === null && wavesOf(answer).toCome > 0 && servers.some((server) => server.estimate);
+  return isPlanMissing ? "No expected end: the servers of a later wave are not known." : "";
+}
+function remainingText(time, now) {
+  const rest = Date.parse(time) - now;
+  return rest >= 1e3 ? `in ${formatDuration(rest)}` : "now";
+}
+function rtoText(answer, now) {
+  const { rto, summary, status } = answer;
+  if (!rto) return "";
+  const target = targetOf(answer);
+  const left = target === null ? 0 : target - now;
+  const isLaunched = summary.launched === summary.totalServers;
+  const actual = (rto.actualSeconds ?? 0) * 1e3;
+  const over = actual - rto.targetMinutes * MINUTE;
+  switch (rto.result) {
+    case "MET":
+      return `met in ${formatDuration(actual)}`;
+    case "AT_RISK":
+      return "at risk";
+    case "MISSED":
+      if (status === "IN_PROGRESS" && !isLaunched) return `missed by ${formatDuration(Math.max(over, -left))} so far`;
+      return [
+        over > 0 ? `missed by ${formatDuration(over)}` : "missed",
+        isLaunched ? "" : "not all servers were launched"
+      ].filter(Boolean).join(": ");
+  }
+  return status === "IN_PROGRESS" && left > 0 ? `${formatDuration(left)} left` : "";
+}
+function descriptionOf(rows, { start, end }) {
+  const counts = /* @__PURE__ */ new Map();
+  for (const { server } of rows) counts.set(server.state, (counts.get(server.state) ?? 0) + 1);
+  const states = [...counts].map(([state, count]) => `${count} ${toLabel(state).toLowerCase()}`).join(", ");
+  return `The steps of each server from ${formatTime(start)} to ${formatTime(end)}: ${states}. The list of servers has the same facts as text.`;
+}
+
+// viewer/gantt.js
+var ganttSheet = new CSSStyleSheet();
+ganttSheet.replaceSync(gantt_default);
+var LABELS = {
+  wait: "Waiting",
+  snapshot: "Snapshot",
+  conversion: "Conversion",
+  launch: "Launch",
+  failed: "Failed",
+  stalled: "Stalled",
+  expected: "Expected",
+  earlier: "Earlier execution"
+};
+var SIGNS = { failed: "✕", stalled: "!" };
+var MARGIN_ROWS = 8;
+var LEAST_TICK_MS = 100;
+var LABEL_REM = 4.5;
+function barsOf({ spans, launchStart, expectedEnd, mark }, earlier, now) {
+  const bars = spans.map(({ step, start, end, isFailed }) => {
+    const duration = formatDuration((end ?? now) - start);
+    const title = `${LABELS[step]}${isFailed ? ", failed" : ""}: ${duration} from ${formatTime(start)}`;
+    return { className: `bar-${step}${isFailed ? " is-failed" : ""}`, start, end: end ?? now, title };
+  });
+  if (expectedEnd !== null && expectedEnd > now) {
+    const title = `Expected end: ${formatTime(expectedEnd)}`;
+    bars.push({ className: "bar-expected", start: now, end: expectedEnd, title });
+  }
+  if (earlier && launchStart !== null) {
+    const duration = formatDuration(earlier.seconds * 1e3);
+    const title = `${LABELS.earlier}: ${duration}, ${toLabel(earlier.state).toLowerCase()}`;
+    bars.unshift({ className: "bar-earlier", start: launchStart, end: launchStart + earlier.seconds * 1e3, title });
+  }
+  if (mark) {
+    const title = `${LABELS[mark.kind]} at ${formatTime(mark.at)}`;
+    bars.push({ className: `mark-${mark.kind}`, start: mark.at, end: mark.at, title, text: SIGNS[mark.kind] });
+  }
+  return bars;
+}
+function place(element, range, start, end = start) {
+  const percent = (time) => 100 * (time - range.start) / (range.end - range.start);
+  const left = Math.max(0, percent(start));
+  element.style.left = `${left.toFixed(3)}%`;
+  element.style.width = end > start ? `${Math.max(0, Math.min(100, percent(end)) - left).toFixed(3)}%` : "";
+}
+var Outlook = class {
+  #expectedEnd = h("time");
+  #earliestEnd = h("time");
+  #latestEnd = h("time");
+  #remaining = h("span");
+  #basis = h("p", { class: "muted" });
+  #target = h("time");
+  #targetText = h("span");
+  #comma = h("span", {}, ", ");
+  #result = h("strong");
+  #estimate = h(
+    "p",
+    { class: "expected-end" },
+    ...["Expected end: ", this.#expectedEnd, " (between ", this.#earliestEnd, " and ", this.#latestEnd, "), "],
+    this.#remaining
+  );
+  #rto = h("p", { class: "rto" }, this.#targetText, this.#comma, this.#result);
+  element = h("div", { class: "outlook" });
+  /**
+   * @param {Answer} answer
+   * @param {number} now
+   */
+  update(answer, now) {
+    const { estimate, rto } = answer;
+    if (estimate) {
+      setTime(this.#expectedEnd, estimate.expectedEnd);
+      setTime(this.#earliestEnd, estimate.earliestEnd);
+      setTime(this.#latestEnd, estimate.latestEnd);
+      setText(this.#remaining, remainingText(estimate.expectedEnd, now));
+    }
+    const basis = basisText(answer);
+    setText(this.#basis, basis);
+    if (rto) this.#updateRto(rto, targetOf(answer), rtoText(answer, now));
+    const parts = [...estimate ? [this.#estimate] : [], ...basis ? [this.#basis] : [], ...rto ? [this.#rto] : []];
+    if (parts.length !== this.element.children.length || parts.some((part) => !part.parentNode))
+      this.element.replaceChildren(...parts);
+  }
+  /**
+   * @param {Rto} rto
+   * @param {number | null} target
+   * @param {string} result
+   */
+  #updateRto({ targetMinutes, result: kind }, target, result) {
+    setText(this.#targetText, `RTO: ${targetMinutes} min${target === null ? "" : ", target "}`);
+    if (target === null) this.#target.remove();
+    else {
+      setTime(this.#target, new Date(target).toISOString());
+      if (!this.#target.parentNode) this.#targetText.after(this.#target);
+    }
+    this.#comma.hidden = !result;
+    setText(this.#result, result);
+    this.#rto.dataset.result = kind ?? "";
+  }
+};
+var GanttRow = class {
+  #name = h("span", { class: "gantt-name" });
+  #track = h("span", { class: "track" });
+  element = h("li", { class: "gantt-row" }, this.#name, this.#track);
+  /**
+   * @param {Row} row
+   * @param {Earlier | undefined} earlier
+   * @param {Range} range
+   * @param {number} now
+   */
+  update(row, earlier, range, now) {
+    setText(this.#name, displayName(row.server));
+    this.#name.title = this.#name.textContent;
+    const bars = barsOf(row, earlier, now);
+    while (this.#track.children.length > bars.length) this.#track.lastElementChild?.remove();
+    bars.forEach(({ className, start, end, title, text }, index) => {
+      const bar = (
+        /** @type {HTMLElement} */
+        this.#track.children[index] ?? this.#track.appendChild(h("i"))
+      );
+      if (bar.className !== className) bar.className = className;
+      if (bar.title !== title) bar.title = title;
+      setText(bar, text ?? "");
+      place(bar, range, start, end);
+    });
+  }
+};
+var Gantt = class {
+  #outlook = new Outlook();
+  /** The expected end and the recovery time objective. */
+  outlook = this.#outlook.element;
+  /** @type {Row[]} */
+  #rows = [];
+  /** @type {Map<string, GanttRow>} By server. */
+  #elements = /* @__PURE__ */ new Map();
+  /** @type {Map<string, Earlier>} By server. */
+  #earlier = /* @__PURE__ */ new Map();
+  /** @type {{ answer: Answer, now: number } | null} */
+  #shown = null;
+  #timeZone = "";
+  #isPrinting = false;
+  // Read only after a change, because a read of the layout during an update is slow.
+  #size = { rem: 16, row: 28, height: 400, width: 800 };
+  #top = 0;
+  #compared = h("p", { class: "muted compared" });
+  #ticks = h("div", { class: "ticks" });
+  #flags = h("div", { class: "flags" });
+  #lines = h("div", { class: "lines" });
+  #list = h("ol", { class: "gantt-rows" });
+  #description = h("p", { class: "hidden", id: "gantt-description" });
+  #region = h(
+    "div",
+    {
+      class: "gantt",
+      tabindex: "0",
+      role: "region",
+      "aria-label": "Steps over time",
+      "aria-describedby": "gantt-description"
+    },
+    // Its content is a drawing. The description and the list of servers are the text.
+    h(
+      "div",
+      { class: "chart", "aria-hidden": "true" },
+      h("div", { class: "axis" }, this.#flags, this.#ticks),
+      this.#lines,
+      this.#list
+    )
+  );
+  section = h(
+    "section",
+    { class: "schedule", "aria-label": "Schedule", hidden: true },
+    h("h3", {}, "Schedule"),
+    this.#compared,
+    h(
+      "ul",
+      { class: "legend", "aria-hidden": "true" },
+      ...Object.entries(LABELS).map(([kind, label]) => {
+        const sign = SIGNS[kind];
+        return h(
+          "li",
+          { class: `of-${kind}` },
+          h("i", { class: sign ? `mark-${kind}` : `bar-${kind}` }, sign ?? ""),
+          label
+        );
+      })
+    ),
+    this.#region,
+    this.#description
+  );
+  constructor() {
+    this.#region.addEventListener("scroll", () => this.#onScroll(), { passive: true });
+    new ResizeObserver(() => this.#onResize()).observe(this.#region);
+  }
+  /**
+   * Shows servers in this order.
+   *
+   * @param {Server[]} servers
+   * @param {Poller} poller
+   */
+  show(servers, { answer, log, now }) {
+    if (!answer) return;
+    const jobs = new Map(answer.jobs.map((job) => [job.jobId, job]));
+    this.#rows = servers.map((server) => rowOf(server, log.byServer.get(server.sourceServerId) ?? [], jobs, now));
+    this.section.hidden = !this.#rows.some(({ spans }) => spans.length);
+    this.#update(answer, now);
+  }
+  /**
+   * Updates what depends on the time.
+   *
+   * @param {Poller} poller
+   */
+  tick({ answer, now }) {
+    if (!answer || answer !== this.#shown?.answer) return;
+    const isDue = isRunning(answer) && Math.abs(now - this.#shown.now) >= LEAST_TICK_MS;
+    if (isDue || this.#timeZone !== timeZone()) this.#update(answer, now);
+  }
+  /** @param {Comparison | null} comparison Null if it is not known. */
+  compare(comparison) {
+    this.#earlier = earlierLaunches(comparison);
+    this.section.classList.toggle("has-earlier", this.#earlier.size > 0);
+    this.#compared.replaceChildren();
+    if (comparison?.other) {
+      const { executionId, startedAt, isDrill, durationSeconds } = comparison.other;
+      const time = h("time");
+      setTime(time, startedAt);
+      this.#compared.append(
+        ...["Compared with ", h("span", { class: "id" }, executionId), ", ", time],
+        ...isDrill === null ? [] : [isDrill ? ", drill" : ", recovery"],
+        ...durationSeconds === null ? [] : [`, ${formatDuration(durationSeconds * 1e3)}`]
+      );
+    } else if (comparison) this.#compared.append("No earlier execution with these servers.");
+    this.#refresh();
+  }
+  /** @param {boolean} isPrinting True to render all servers, for print. */
+  print(isPrinting) {
+    this.#isPrinting = isPrinting;
+    this.#elements.clear();
+    this.#list.replaceChildren();
+    this.#refresh();
+  }
+  #onScroll() {
+    this.#top = this.#region.scrollTop;
+    this.#refresh();
+  }
+  /** Keeps the visible rows in place when the row height changes. Rows are higher on narrow screens. */
+  #onResize() {
+    const before = this.#size.row;
+    const rem = parseFloat(getComputedStyle(document.documentElement).fontSize);
+    const row = parseFloat(getComputedStyle(this.#region).getPropertyValue("--gantt-row")) * rem || before;
+    this.#size = { rem, row, height: this.#region.clientHeight, width: this.#lines.clientWidth };
+    const top = this.#region.scrollTop * row / before;
+    this.#refresh();
+    if (row !== before) this.#region.scrollTop = top;
+  }
+  #refresh() {
+    if (this.#shown) this.#update(this.#shown.answer, this.#shown.now);
+  }
+  /**
+   * @param {Answer} answer
+   * @param {number} now
+   */
+  #update(answer, now) {
+    this.#shown = { answer, now };
+    this.#timeZone = timeZone();
+    this.#outlook.update(answer, now);
+    if (this.section.hidden) return;
+    const range = rangeOf(this.#rows, answer, this.#earlier, now);
+    this.#renderAxis(range, answer, now);
+    this.#renderRows(range, now);
+    setText(this.#description, descriptionOf(this.#rows, range));
+  }
+  /**
+   * @param {Range} range
+   * @param {Answer} answer
+   * @param {number} now
+   */
+  #renderAxis(range, answer, now) {
+    const ticks = ticksOf(range, this.#size.width / this.#size.rem / LABEL_REM);
+    const lines = linesOf(range, answer, now);
+    const center = (range.start + range.end) / 2;
+    const placed = (className, at, ...texts) => {
+      const element = h("span", { class: className }, ...texts.map((text) => h("span", {}, text)));
+      place(element, range, at);
+      return element;
+    };
+    const labelTime = LABEL_REM * this.#size.rem * (range.end - range.start) / this.#size.width;
+    this.#ticks.replaceChildren(
+      ...ticks.filter(({ at }) => at + labelTime <= range.end).map(({ at, label, date }) => placed("tick", at, label, date))
+    );
+    this.#flags.replaceChildren(
+      ...lines.map(({ kind, at, label }) => placed(`flag of-${kind}${at > center ? " is-late" : ""}`, at, label))
+    );
+    this.#lines.replaceChildren(
+      ...ticks.map(({ at }) => placed("line of-tick", at)),
+      ...lines.map(({ kind, at }) => placed(`line of-${kind}`, at))
+    );
+  }
+  /**
+   * Renders the visible rows.
+   *
+   * @param {Range} range
+   * @param {number} now
+   */
+  #renderRows(range, now) {
+    const { row, height } = this.#size;
+    this.#list.style.height = this.#isPrinting ? "auto" : `${this.#rows.length * row}px`;
+    const first = this.#isPrinting ? 0 : Math.max(0, Math.floor(this.#top / row) - MARGIN_ROWS);
+    const end = this.#isPrinting ? this.#rows.length : Math.ceil((this.#top + height) / row) + MARGIN_ROWS;
+    const visible2 = this.#rows.slice(first, end);
+    const ids = new Set(visible2.map(({ server }) => server.sourceServerId));
+    for (const [id, { element }] of this.#elements) {
+      if (ids.has(id)) continue;
+      element.remove();
+      this.#elements.delete(id);
+    }
+    visible2.forEach((one, index) => {
+      const id = one.server.sourceServerId;
+      const element = this.#elements.get(id) ?? new GanttRow();
+      this.#elements.set(id, element);
+      element.update(one, this.#earlier.get(id), range, now);
+      element.element.style.top = this.#isPrinting ? "" : `${(first + index) * row}px`;
+      if (!element.element.parentNode) this.#list.append(element.element);
+    });
+  }
+};
 
 // viewer/jobs.js
 var JobItem = class {
@@ -1076,7 +1588,7 @@ var View = class {
   #announced = /* @__PURE__ */ new Set();
   #announcedAt = 0;
   #announcedStatus = "";
-  /** @type {Map<string, ServerCard>} */
+  /** @type {Map<string, ServerCard>} By server ID, in the order of the list. */
   #cards = /* @__PURE__ */ new Map();
   /** @type {Map<string, JobItem>} By job ID. */
   #jobItems = /* @__PURE__ */ new Map();
@@ -1111,6 +1623,7 @@ var View = class {
     ...this.#segments.values(),
     this.#wavesToCome
   );
+  #gantt = new Gantt();
   #counts = h("ul", { class: "counts", "aria-label": "Counts by state" });
   #truncation = h("p", { class: "truncation", role: "status" });
   #failures = h("ul", { class: "failures" });
@@ -1156,6 +1669,7 @@ var View = class {
     { class: "summary" },
     h("div", { class: "sticky" }, h("p", { class: "headline" }, this.#headline, this.#wave, this.#elapsed), this.#bar),
     this.#counts,
+    this.#gantt.outlook,
     this.#truncation,
     this.#failureSection
   );
@@ -1173,6 +1687,7 @@ var View = class {
       button("Clear filters", () => this.#clearFilters(), { class: "quiet" }),
       this.#matches
     ),
+    this.#gantt.section,
     this.#serverSection,
     h("section", { "aria-label": "Timeline" }, this.#timelineTitle, this.#sources, this.#timeline.element),
     h(
@@ -1196,7 +1711,7 @@ var View = class {
     this.#host = /** @type {HTMLElement} */
     root.host;
     this.#poller = poller;
-    root.adoptedStyleSheets = [sheet];
+    root.adoptedStyleSheets = [sheet, ganttSheet];
     root.append(
       h(
         "article",
@@ -1245,7 +1760,7 @@ var View = class {
   #showTimes() {
     showTimes(this.#root, this.#timeZone);
     if (this.#poller.error) this.renderError();
-    this.renderConnection();
+    this.tick();
   }
   #resizeObserver = new ResizeObserver(() => this.#timeline.resize());
   /** @param {boolean} isPrinting True to show what a printed report contains. */
@@ -1253,6 +1768,11 @@ var View = class {
     this.#isPrinting = isPrinting;
     this.#applyFilters();
     this.#timeline.print(isPrinting);
+    this.#gantt.print(isPrinting);
+  }
+  /** @param {Comparison | null} comparison With an earlier execution. Null if it is not known. */
+  showComparison(comparison) {
+    this.#gantt.compare(comparison);
   }
   /**
    * Shows another execution or job.
@@ -1456,24 +1976,20 @@ var View = class {
   /** @param {Answer} answer */
   #renderServers(answer) {
     this.#serverSection.hidden = !answer.summary.totalServers;
-    const ids = new Set(answer.servers.map((server) => server.sourceServerId));
-    for (const id of this.#cards.keys()) if (!ids.has(id)) this.#cards.delete(id);
     const servers = sortServers(answer.servers, this.#sortOrder.value);
     const firsts = /* @__PURE__ */ new Map();
     const focused = this.#root.activeElement;
-    const rows = servers.map((server) => {
-      let card = this.#cards.get(server.sourceServerId);
-      if (!card) {
-        card = new ServerCard(server, (selected) => this.#showInTimeline(selected));
-        this.#cards.set(server.sourceServerId, card);
-      }
+    const cards = servers.map((server) => {
+      const known = this.#cards.get(server.sourceServerId);
+      const card = known ?? new ServerCard(server, (selected) => this.#showInTimeline(selected));
       const events = this.#poller.log.byServer.get(server.sourceServerId) ?? [];
       const same = server.error ? firsts.get(server.error) : void 0;
       if (server.error && !same) firsts.set(server.error, server);
       card.update(server, events, this.#poller.log.accounts.size > 1, same);
-      return card.element;
+      return card;
     });
-    arrange(this.#serverList, [this.#serverHead, ...rows]);
+    this.#cards = new Map(cards.map((card) => [card.server.sourceServerId, card]));
+    arrange(this.#serverList, [this.#serverHead, ...cards.map((card) => card.element)]);
     if (focused instanceof HTMLElement && focused !== this.#root.activeElement) focused.focus({ preventScroll: true });
     const options = servers.map((server) => ({ name: displayName(server), id: server.sourceServerId })).sort((a, b) => compare(a.name, b.name));
     if (this.#isChanged("options", options)) {
@@ -1508,14 +2024,14 @@ var View = class {
     const isFiltered = Boolean(text || state || serverId);
     const done = [...this.#cards.values()].filter(({ server }) => isDone(server)).length;
     const isFolded = done > MAX_DONE_SHOWN && !this.#showsDone && !isFiltered && !this.#isPrinting;
-    let serverCount = 0;
+    const servers = [];
     for (const [id, { element, server }] of this.#cards) {
       const isMatch = matchesServer(id) && (!text || matchesText(
         ...[server.serverName, id, server.ec2InstanceId, server.error, toLabel(server.state)],
         ...server.failedActions.flatMap(({ name, error }) => [name, error])
       ));
       element.hidden = !isMatch || isFolded && isDone(server);
-      if (isMatch) serverCount += 1;
+      if (isMatch) servers.push(server);
     }
     const matches = (event) => (!isFiltered || matchesServer(event.sourceServerId)) && (!text || matchesText(
       event.message,
@@ -1536,12 +2052,13 @@ var View = class {
     });
     const shows = { source: log.senders.length > 1, account: log.accounts.size > 1 };
     this.#timeline.show(events.reverse(), log.results, shows);
+    this.#gantt.show(servers, this.#poller);
     const total = this.#poller.answer?.summary.totalServers ?? 0;
     const hasAll = !this.#poller.answer || hasAllServers(this.#poller.answer);
     const ofTotal = hasAll ? "" : ` of ${total.toLocaleString()}`;
-    setText(this.#serversTitle, `Servers (${serverCount.toLocaleString()}${ofTotal})`);
+    setText(this.#serversTitle, `Servers (${servers.length.toLocaleString()}${ofTotal})`);
     setText(this.#timelineTitle, `Timeline (${events.length.toLocaleString()})`);
-    const matchesLabel = `${formatCount(serverCount, hasAll ? "server" : "listed server")} and ${formatCount(events.length, "event")} match`;
+    const matchesLabel = `${formatCount(servers.length, hasAll ? "server" : "listed server")} and ${formatCount(events.length, "event")} match`;
     setText(this.#matches, isFiltered ? matchesLabel : "");
     this.#doneButton.hidden = done <= MAX_DONE_SHOWN || isFiltered;
     setText(this.#doneButton, `${isFolded ? "Show" : "Hide"} the ${formatCount(done, "server")} that are done`);
@@ -1653,6 +2170,7 @@ var View = class {
     const elapsed = formatDuration(Math.max(...ends) - Math.min(...starts));
     setText(this.#elapsed, this.#hasAllJobs(this.#poller.answer) ? elapsed : "");
     for (const card of this.#cards.values()) card.tick(now);
+    this.#gantt.tick(this.#poller);
   }
   /** Says that the display can be wrong, because of an error of the viewer itself. */
   showOwnError() {
@@ -1782,6 +2300,8 @@ var DrsJobLog = class extends HTMLElement {
   // Not `isConnected`, which is true before connectedCallback runs.
   /** @type {Answer | null} */
   #rendered = null;
+  /** @type {boolean | null} Whether the execution was settled at the last answer. Null before the first one. */
+  #wasSettled = null;
   constructor() {
     super();
     this.#reset();
@@ -1860,7 +2380,22 @@ var DrsJobLog = class extends HTMLElement {
     const base = (this.getAttribute("api-url") ?? "").replace(/\/+$/, "");
     this.#poller.reset(id && `${base}/logs?${name}=${encodeURIComponent(id)}`);
     this.#view.reset(id ?? "");
-    this.#rendered = null;
+    this.#view.showComparison(null);
+    this.#rendered = this.#wasSettled = null;
+  }
+  /**
+   * Reads the comparison after the first answer with events, and again when the execution has settled.
+   *
+   * @param {Answer} answer
+   */
+  async #compare({ settled, status }) {
+    if (status === "NO_EVENTS") return;
+    const isDue = this.#wasSettled === null || settled && !this.#wasSettled;
+    this.#wasSettled = settled;
+    if (!isDue) return;
+    const { url } = this.#poller;
+    const comparison = await readComparison(this.#poller);
+    if (comparison && url === this.#poller.url) this.#view.showComparison(comparison);
   }
   /** @param {Answer} answer */
   #onAnswer(answer) {
@@ -1874,6 +2409,7 @@ var DrsJobLog = class extends HTMLElement {
       console.error("The DRS job log viewer could not show an answer.", error);
       this.#view.showOwnError();
     }
+    this.#compare(answer);
     this.#dispatch("drs-job-log-update", { ...answer, logs: [...this.#poller.log.events] });
   }
   /** @param {RequestError} error */
