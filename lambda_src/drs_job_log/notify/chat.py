@@ -17,6 +17,7 @@ from drs_job_log.notify.texts import (
     fields_of,
     job_kind,
     notice_groups,
+    of_all_servers,
     one_line,
     runbook_of,
     server_groups,
@@ -219,7 +220,8 @@ def _steps(notices: Sequence[Notice], settings: NotificationSettings) -> list[st
     for hint in filter(None, map(known_errors.hint_of, _errors(notices))):
         steps |= {escaped(hint.first_step, MAX_STEP): None, f"Reference: {hint.source}": None}
     runbook = next(filter(None, (runbook_of(notice, settings) for notice in notices)), None)
-    viewer = next(filter(None, (viewer_url(notice, settings) for notice in notices)), None)
+    linked = notices if len(notices) == 1 else map(of_all_servers, notices)
+    viewer = next(filter(None, (viewer_url(notice, settings) for notice in linked)), None)
     found = list(steps)[:_MAX_HINT_STEPS]
     found += [f"Runbook: {runbook}"] if runbook else []
     # An ID can contain these characters, which start a format.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final
@@ -205,7 +205,8 @@ def _job_fields(notice: Notice) -> dict[str, str | None]:
 
 def section_fields(notice: Notice, settings: NotificationSettings) -> dict[str, str]:
     """Return the fields of a job or an execution above the lists of its notices."""
-    fields = _job_fields(notice) | {"Account": account_words(notice), "Viewer": viewer_words(notice, settings)}
+    viewer = viewer_words(of_all_servers(notice), settings)
+    fields = _job_fields(notice) | {"Account": account_words(notice), "Viewer": viewer}
     return {name: value[:MAX_TEXT] for name, value in fields.items() if value}
 
 
@@ -234,6 +235,11 @@ def rto_words(rto: Rto) -> str:
 def account_words(notice: Notice) -> str:
     """Return the account and the Region."""
     return one_line(" ".join(part for part in (notice.account, notice.region) if part))
+
+
+def of_all_servers(notice: Notice) -> Notice:
+    """Return the notice without its servers, so that the viewer shows all of them."""
+    return replace(notice, servers=())
 
 
 def viewer_path(notice: Notice) -> str | None:

@@ -129,7 +129,7 @@ def test_the_notification_of_a_failed_server(monkeypatch: pytest.MonkeyPatch) ->
             "Add it.",
             "Reference: https://docs.example.com/a_b",
             "Runbook: docs/runbooks/server-failed.md",
-            "Viewer: https://recovery.example.com/executions/exec-1",
+            "Viewer: https://recovery.example.com/executions/exec-1?server=s-1111111111111111a",
         ],
         "keywords": ["failed (final)", "Drill", "eu-west-1"],
     }

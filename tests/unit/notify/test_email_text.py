@@ -60,7 +60,7 @@ def test_the_text_of_a_failed_server_contains_all_details(monkeypatch: pytest.Mo
             "Cause:      A permission is missing.",
             "First step: Add it.",
             "Reference:  https://docs.example.com",
-            "Viewer:     https://recovery.example.com/viewer/page?executionId=exec%2F1",
+            "Viewer:     https://recovery.example.com/viewer/page?executionId=exec%2F1&server=s-1",
             f"Runbook:    {RUNBOOK}",
         ]
     )
@@ -228,11 +228,11 @@ def test_the_further_lines_of_an_error_are_indented() -> None:
 @pytest.mark.parametrize(
     ("execution_id", "path"),
     [
-        ("exec-1", "/executions/exec-1"),
-        ("exec.1", "/executions/exec.1"),
-        ("..", "/viewer/page?executionId=.."),
-        ("a/b?c", "/viewer/page?executionId=a%2Fb%3Fc"),
-        ("ä ö", "/viewer/page?executionId=%C3%A4%20%C3%B6"),
+        ("exec-1", "/executions/exec-1?server=s-1"),
+        ("exec.1", "/executions/exec.1?server=s-1"),
+        ("..", "/viewer/page?executionId=..&server=s-1"),
+        ("a/b?c", "/viewer/page?executionId=a%2Fb%3Fc&server=s-1"),
+        ("ä ö", "/viewer/page?executionId=%C3%A4%20%C3%B6&server=s-1"),
     ],
 )
 def test_the_link_works_for_every_id(execution_id: str, path: str) -> None:
@@ -248,7 +248,7 @@ def test_the_text_names_unknown_details() -> None:
     assert "Job:        drsjob-1 (drill or recovery)\n" in text
     assert "Execution:  not known yet\n" in text
     assert "Error:      not known yet. See the log\n" in text
-    assert "Viewer:     /jobs/drsjob-1 of the viewer\n" in text
+    assert "Viewer:     /jobs/drsjob-1?server=s-1 of the viewer\n" in text
 
 
 def test_a_resolved_failure_has_no_error() -> None:
