@@ -8,7 +8,7 @@
  * Attributes: `execution-id` or `job-id`. `api-url`: the URL of the API without `/logs`.
  * Property:   `fetch`: the function that sends requests instead of `window.fetch`, for example to sign them or to add a
  *             token. Keep the headers in its options. If you set it, the component sends a request.
- *             `filter`: what the user sees, `{text, state, server}`.
+ *             `filter`: what the user sees, `{text, state, server, job}`.
  * Events:     `drs-job-log-update`: after each answer. `detail` is the answer; its `logs` contains all events so far.
  *             `drs-job-log-filter`: the user changed the filter. `detail` is the filter.
  *             `drs-job-log-unauthorized`: the API answered 401 or 403. `detail.status` is the status code.
@@ -17,9 +17,9 @@
  */
 
 import { Poller, readComparison } from "./poll.js";
-import { View } from "./view.js";
+import { NO_FILTER, View } from "./view.js";
 
-export { displayName, progressOf, statusText } from "./model.js";
+export { displayName, networksOf, progressOf, statusText } from "./model.js";
 
 /** @import { Answer } from "./model.js" */
 /** @import { Fetch, RequestError } from "./poll.js" */
@@ -69,7 +69,7 @@ class DrsJobLog extends HTMLElement {
   }
 
   set filter(value) {
-    this.#view.filter = Object.assign({ text: "", state: "", server: "" }, value);
+    this.#view.filter = { ...NO_FILTER, ...value };
   }
 
   connectedCallback() {

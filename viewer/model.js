@@ -738,6 +738,21 @@ export function wavesOf({ waves = [], plannedWaves }) {
 }
 
 /**
+ * Returns the names of the jobs. A LAUNCH job is a wave.
+ *
+ * @param {Answer} answer
+ * @returns {{ jobId: string, name: string }[]}
+ */
+export function waveNames({ jobs }) {
+  let wave = 0;
+  return jobs.map((job, index) => {
+    if (goalOf(job) === "LAUNCHED") wave += 1;
+    const kind = goalOf(job) === "LAUNCHED" ? `wave ${wave}` : jobLabel(job).toLowerCase();
+    return { jobId: job.jobId, name: `Job ${index + 1}${kind ? ` (${kind})` : ""}` };
+  });
+}
+
+/**
  * Returns the status of an answer as a text. It is final only if no further wave can follow.
  *
  * @param {Answer} answer

@@ -39,6 +39,7 @@ import {
   statusText,
   toCsv,
   toLabel,
+  waveNames,
   wavesOf,
 } from "./model.js";
 import { ServerCard, serverHead } from "./servers.js";
@@ -61,10 +62,13 @@ const sheet = new CSSStyleSheet();
 sheet.replaceSync(styles);
 
 /**
- * What the user wants to see: servers and events with this text, servers in this state, one server. Empty: all.
+ * What the user wants to see: servers and events with this text, servers in this state, one server, one job. Empty: all.
  *
- * @typedef {{ text: string, state: string, server: string }} Filter
+ * @typedef {{ text: string, state: string, server: string, job: string }} Filter
  */
+
+/** @type {Readonly<Filter>} */
+export const NO_FILTER = { text: "", state: "", server: "", job: "" };
 
 /** @param {Server} server */
 function isDone({ state, failedActions }) {
@@ -91,7 +95,7 @@ export class View {
   /** @type {Map<string, { item: HTMLElement, number: HTMLElement, label: HTMLElement }>} By what is counted. */
   #countItems = new Map();
   /** @type {Filter} */
-  #filter = { text: "", state: "", server: "" };
+  #filter = NO_FILTER;
   #isPrinting = false;
   #showsDone = false;
   #heading = h("h2", { tabindex: "-1" });
@@ -153,6 +157,7 @@ export class View {
     ...STATES.map((state) => h("option", { value: state }, toLabel(state))),
   );
   #serverFilter = h("select", { onchange: () => this.#onFilter() }, h("option", { value: "" }, "All servers"));
+  #jobFilter = h("select", { onchange: () => this.#onFilter() }, h("option", { value: "" }, "All jobs"));
   #sortOrder = h("select", { onchange: () => this.render() }, ...SORT_ORDERS.map((order) => h("option", {}, order)));
   #timeZone = timeZoneControl();
   #matches = h("p", { class: "muted" });
@@ -160,15 +165,13 @@ export class View {
   #assertive = h("p", { class: "hidden", "aria-live": "assertive" });
   #dialog = h("dialog", { "aria-label": "Event details" });
   #downloadStatus = h("span", { role: "status" });
-  #summary = h(
+  #progress = h(
     "div",
-    { class: "summary" },
-    h("div", { class: "sticky" }, h("p", { class: "headline" }, this.#headline, this.#wave, this.#elapsed), this.#bar),
-    this.#counts,
-    this.#gantt.outlook,
-    this.#truncation,
-    this.#failureSection,
+    { class: "sticky" },
+    h("p", { class: "headline" }, this.#headline, this.#wave, this.#elapsed),
+    this.#bar,
   );
+  #summary = h("div", { class: "summary" }, this.#counts, this.#gantt.outlook, this.#truncation, this.#failureSection);
   #content = h(
     "div",
     { class: "content" },
@@ -179,6 +182,7 @@ export class View {
       h("label", {}, "Text", this.#textFilter),
       h("label", {}, "State", this.#stateFilter),
       h("label", {}, "Server", this.#serverFilter),
+      h("label", {}, "Job", this.#jobFilter),
       h("label", {}, "Sort by", this.#sortOrder),
       button("Clear filters", () => this.#clearFilters(), { class: "quiet" }),
       this.#matches,
@@ -234,6 +238,7 @@ export class View {
         ),
         this.#banner,
         this.#empty,
+        this.#progress,
         this.#summary,
         this.#content,
         this.#polite,
@@ -295,7 +300,8 @@ export class View {
     this.#serverList.replaceChildren();
     this.#jobList.replaceChildren();
     this.#serverFilter.replaceChildren(h("option", { value: "" }, "All servers"));
-    this.filter = { text: "", state: "", server: "" };
+    this.#jobFilter.replaceChildren(h("option", { value: "" }, "All jobs"));
+    this.filter = NO_FILTER;
     this.#polite.textContent = this.#assertive.textContent = "";
     this.#dialog.close();
     delete this.#host.dataset.kind;
@@ -314,7 +320,7 @@ export class View {
     setText(this.#heading, this.#id);
     const isEmpty = !answer || (answer.status === "NO_EVENTS" && !this.#poller.log.events.length);
     this.#empty.hidden = !isEmpty;
-    this.#summary.hidden = this.#content.hidden = isEmpty;
+    this.#progress.hidden = this.#summary.hidden = this.#content.hidden = isEmpty;
     if (isEmpty) {
       setText(this.#empty, this.#emptyText());
       for (const part of [this.#status, this.#kind, this.#requester, this.#place, this.#reason]) part.hidden = true;
@@ -478,6 +484,12 @@ export class View {
       return item.element;
     });
     arrange(this.#jobList, items);
+    const names = waveNames(answer);
+    if (this.#isChanged("job options", names)) {
+      const options = names.map(({ jobId, name }) => h("option", { value: jobId }, name));
+      this.#jobFilter.replaceChildren(h("option", { value: "" }, "All jobs"), ...options);
+      this.#showFilter();
+    }
   }
 
   /**
@@ -552,7 +564,7 @@ export class View {
 
   /** Shows the servers and events that match the filters. */
   #applyFilters() {
-    const { state, server: serverId } = this.#filter;
+    const { state, server: serverId, job: jobId } = this.#filter;
     const text = this.#filter.text.trim().toLowerCase();
     /** @param {(string | null)[]} values */
     const matchesText = (...values) => values.some((value) => value?.toLowerCase().includes(text));
@@ -560,7 +572,7 @@ export class View {
     const states = new Map(this.#poller.answer?.servers.map((server) => [server.sourceServerId, server.state]));
     /** @param {string | null} id */
     const matchesServer = (id) => (!serverId || id === serverId) && (!state || states.get(id) === state);
-    const isFiltered = Boolean(text || state || serverId);
+    const isFiltered = Boolean(text || state || serverId || jobId);
     const done = [...this.#cards.values()].filter(({ server }) => isDone(server)).length;
     const isFolded = done > MAX_DONE_SHOWN && !this.#showsDone && !isFiltered && !this.#isPrinting;
     /** @type {Server[]} */
@@ -568,6 +580,7 @@ export class View {
     for (const [id, { element, server }] of this.#cards) {
       const isMatch =
         matchesServer(id) &&
+        (!jobId || server.jobId === jobId) &&
         (!text ||
           matchesText(
             ...[server.serverName, id, server.ec2InstanceId, server.error, toLabel(server.state)],
@@ -579,6 +592,7 @@ export class View {
     /** @param {LogEntry} event */
     const matches = (event) =>
       (!isFiltered || matchesServer(event.sourceServerId)) &&
+      (!jobId || event.jobId === jobId) &&
       (!text ||
         matchesText(
           event.message,
@@ -627,6 +641,7 @@ export class View {
       ["Text", this.#filter.text.trim()],
       ["State", this.#filter.state && toLabel(this.#filter.state)],
       ["Server", this.#filter.server && this.#serverFilter.selectedOptions[0]?.text],
+      ["Job", this.#filter.job && this.#jobFilter.selectedOptions[0]?.text],
     ].filter(([, value]) => value);
     const sentences = [
       `Printed at ${formatTime(this.#poller.now)}.`,
@@ -654,13 +669,18 @@ export class View {
   }
 
   #showFilter() {
-    const { text, state, server } = this.#filter;
+    const { text, state, server, job } = this.#filter;
     if (this.#textFilter.value !== text) this.#textFilter.value = text;
     this.#stateFilter.value = state;
-    // A link can name a server that has no event yet.
-    if (server && ![...this.#serverFilter.options].some((option) => option.value === server))
-      this.#serverFilter.append(h("option", { value: server }, server));
-    this.#serverFilter.value = server;
+    for (const [select, id] of /** @type {const} */ ([
+      [this.#serverFilter, server],
+      [this.#jobFilter, job],
+    ])) {
+      // A link can name a server or a job that has no event yet.
+      if (id && ![...select.options].some((option) => option.value === id))
+        select.append(h("option", { value: id }, id));
+      select.value = id;
+    }
   }
 
   /** Applies the filters after user input and announces the number of matches to screen readers. */
@@ -669,6 +689,7 @@ export class View {
       text: this.#textFilter.value,
       state: this.#stateFilter.value,
       server: this.#serverFilter.value,
+      job: this.#jobFilter.value,
     });
     setText(this.#polite, this.#matches.textContent);
   }
@@ -680,7 +701,7 @@ export class View {
   }
 
   #clearFilters() {
-    this.#select({ text: "", state: "", server: "" });
+    this.#select(NO_FILTER);
     setText(this.#polite, this.#matches.textContent);
   }
 

@@ -98,6 +98,7 @@ def context(browser: Browser, page_errors: list[str]) -> Iterator[BrowserContext
         ),
     )
     yield context
+    context.unroute_all(behavior="ignoreErrors")  # a route can wait for an answer
     context.close()
     assert page_errors == []
 
@@ -168,7 +169,9 @@ def open_viewer(context: BrowserContext, recovery: Recovery, address: str) -> Op
             page.clock.install(time=NOW)
             page.clock.pause_at(NOW + timedelta(seconds=1))
         page.goto(f"{address}/{path}")
-        expect(page.locator("drs-job-log .connection, drs-job-log .banner p").filter(visible=True)).not_to_have_count(0)
+        expect(page.locator("drs-job-log .connection, drs-job-log .banner p").filter(visible=True)).not_to_have_count(
+            0, timeout=30_000
+        )
         return Viewer(page, recovery)
 
     return open_it

@@ -287,7 +287,7 @@ def test_few_tab_presses_lead_to_the_timeline(recovery: Recovery, open_viewer: O
     recovery.happen(*events_of_many(dict.fromkeys(MANY, "no rights")))
     viewer = open_viewer()
 
-    assert tabs_to(viewer, "Go to the timeline") <= 3
+    assert tabs_to(viewer, "Go to the timeline") <= 5
     expect(viewer.page.get_by_role("button", name="Go to the timeline")).to_be_in_viewport()
     viewer.page.keyboard.press("Enter")
 

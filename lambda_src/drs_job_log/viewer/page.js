@@ -1,5 +1,5 @@
 /** The page that contains <drs-job-log>. Its URL names the execution or the job. The API has the same origin. */
-import { progressOf } from "./drs-job-log.js";
+import { Attention } from "./attention.js";
 import { SignIn } from "./sign-in.js";
 
 /** @import { DrsJobLogElement } from "../../../viewer/drs-job-log.js" */
@@ -11,6 +11,7 @@ const signIn = new SignIn((fetch) => {
 });
 
 const { base, name, id } = readUrl(location);
+const attention = new Attention(id);
 
 /**
  * Reads the execution or the job that the URL names. The API serves this page only under `/executions/{executionId}`,
@@ -49,14 +50,25 @@ viewer.addEventListener("drs-job-log-unauthorized", () => signIn.ask());
 
 viewer.addEventListener("drs-job-log-update", (event) => {
   signIn.end();
-  const { total, done, failed } = progressOf(/** @type {CustomEvent<Answer>} */ (event).detail);
-  document.title = total ? `${done}/${total}${failed ? `, ${failed} failed` : ""} · ${id}` : id;
+  attention.update(/** @type {CustomEvent<Answer>} */ (event).detail);
+});
+
+// The filter is a part of the URL, so that a link to the page can contain it.
+const FILTERS = ["text", "state", "server", "job"];
+viewer.addEventListener("drs-job-log-filter", () => {
+  const url = new URL(location.href);
+  for (const [filter, value] of Object.entries(viewer.filter)) {
+    if (value) url.searchParams.set(filter, value);
+    else url.searchParams.delete(filter);
+  }
+  history.replaceState(null, "", url);
 });
 
 if (id) {
-  document.title = id;
   viewer.setAttribute("api-url", `${location.origin}${base}`);
   viewer.setAttribute(name, id);
+  const query = new URLSearchParams(location.search);
+  viewer.filter = Object.fromEntries(FILTERS.map((filter) => [filter, query.get(filter) ?? ""]));
 } else {
   viewer.replaceWith("Add the execution or the job to the URL: ?executionId=… or ?jobId=…");
 }
