@@ -194,6 +194,10 @@ test("ticks are at round times of the time zone, and a new day shows its date", 
     ticksOf({ start, end: start + 12_000 }, 3).map(({ label }) => label),
     ["23:30:00", "23:30:05", "23:30:10"],
   );
+  assert.deepEqual(
+    ticksOf({ start, end: start + 2880 * MINUTE }, 2).map(({ label }) => label),
+    ["00:00", "00:00"],
+  );
   for (const days of [1, 9, 400]) assert.ok(ticksOf({ start, end: start + days * 1440 * MINUTE }, 6).length <= 7);
 });
 
