@@ -63,8 +63,8 @@ docs: $(READY) ## generate the tables in README.md and docs/
 provider-schema: $(READY) ## extract the schema of provider 6 to tests/data, after the module uses a new resource type
 	$(RUN) -m tests.support.provider_schema
 
-screenshots: browser ## take the screenshots of the viewer in docs/
-	PYTHONPATH=lambda_src AWS_DEFAULT_REGION=us-east-1 $(RUN) -m tests.support.screenshots
+screenshots: browser ## take the screenshots of the viewer in docs/, and of each of its states in .cache/screenshots
+	PYTHONPATH=lambda_src $(RUN) -m tests.support.screenshots
 
 format: $(READY) $(NODE_READY) ## format HCL, Python and JavaScript
 	terraform fmt -recursive .

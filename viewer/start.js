@@ -3,9 +3,9 @@
  * view and the filters, see `readQuery`. All URLs are relative, because the path of the API can have a prefix.
  */
 
-import { SignIn } from "../lambda_src/drs_job_log/viewer/sign-in.js";
 import { showTimes, timeZoneControl, visible } from "./elements.js";
 import { asRequestError, errorOf, RequestError, send } from "./poll.js";
+import { SignIn } from "./sign-in.js";
 import { Failures, Launches, Recoveries } from "./start-lists.js";
 import { FILTERS, logOf, logUrl, readQuery, viewUrl } from "./start-model.js";
 import { ageText, describeError, FailuresView, RecoveriesView, ServerView } from "./start-view.js";

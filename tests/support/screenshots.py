@@ -1,69 +1,171 @@
-"""Takes the screenshots of the viewer in docs/ from a scripted execution, for `make screenshots`."""
+"""Takes the screenshots of the viewer, for `make screenshots`: those in docs/, and of each state in .cache/screenshots.
+
+All states are executions in one history, in an AWS in this process.
+"""
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import Final
+from http import HTTPStatus
+from itertools import product
+from typing import TYPE_CHECKING, Any, Final
 
+import boto3
+from drs_job_log.model.events import format_time, parse
+from drs_job_log.table import JobLogTable
+from moto import mock_aws
 from playwright.sync_api import expect, sync_playwright
 
 from tests.support import browser as browsers
-from tests.support import played, scripts
-from tests.support.functions import cold_start
-from tests.support.gateway import GatewayServer
-from tests.support.recovery import Recovery
+from tests.support import played, scripts, tables
+from tests.support.envelopes import dumps, job_log
+from tests.support.functions import ENVIRONMENT, cold_start
+from tests.support.gateway import Gateway, GatewayServer
+from tests.support.recovery import CONTEXT
 from tests.support.terraform import ROOT
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from drs_job_log.model.events import JobLogEvent
+    from playwright.sync_api import Browser, Page
+
+    from tests.support.scripts import Script
 
 NAMES: Final = (
     *("prod-web-01", "prod-web-02", "prod-app-01", "prod-app-02", "prod-cache-01", "prod-queue-01"),
     *("prod-db-01", "prod-db-02", "prod-batch-01", "prod-files-01", "prod-mail-01", "prod-report-01"),
 )
+SERVERS: Final = [scripts.server_id(0x51D6B65C7339 + 7919 * number) for number in range(len(NAMES))]
+FLEET: Final = [scripts.server_id(0x71D6B65C7339 + 7919 * number) for number in range(60)]
+NETWORK: Final = "sn-1234567890abcdef0"
 ERROR: Final = (
     "An error occurred (UnauthorizedOperation) when calling the DeleteVolume operation: You are not authorized to "
     "perform this operation. Encoded authorization failure message: 4Zx0"
 )
 EXECUTION: Final = "exec-2026-11-24-dc1"
 NOW: Final = datetime(2026, 11, 24, 17, 34, 5, tzinfo=UTC)
-SIZES: Final = {"desktop": ({"width": 1440, "height": 1000}, "light"), "phone": ({"width": 390, "height": 844}, "dark")}
+MINUTE: Final = timedelta(minutes=1)
+
+FOLDER: Final = ROOT / ".cache/screenshots"
+WIDTHS: Final = (1440, 768, 390)
+SCHEMES: Final = ("light", "dark")
+
+# Each state of the viewer by its name, as the path of its page.
+STATES: Final = {
+    "running": f"executions/{EXECUTION}",
+    "server": f"executions/{EXECUTION}?server={SERVERS[6]}",
+    "waiting": "executions/exec-unknown",
+    "between-waves": "executions/exec-between",
+    "complete": "executions/exec-drill",
+    "partial": "executions/exec-fleet",
+    "stalled": "executions/exec-stalled",
+    "network": "executions/exec-network",
+    "cancelled": "executions/exec-cancelled",
+    "termination": "jobs/drsjob-terminate",
+    "start": "",
+    "failures": "?view=failures",
+    "launches": f"?server={SERVERS[6]}",
+}
+FAULTS: Final = {
+    "sign-in": HTTPStatus.UNAUTHORIZED,
+    "permission": HTTPStatus.FORBIDDEN,
+    "error": HTTPStatus.INTERNAL_SERVER_ERROR,
+}
 
 
-def recovery() -> Recovery:
-    """Return an execution of two waves: the first is complete; in the second, one server failed and one launches."""
-    api = cold_start("api")
-    recovery = Recovery(api, NOW)
-    api._now = lambda: recovery.now
-    api.logs._table = recovery
-    api.HISTORY_ROUTES["GET /executions/{executionId}/comparison"] = recovery.compare
-    servers = [scripts.server_id(0x51D6B65C7339 + 7919 * number) for number in range(len(NAMES))]
-    names = dict(zip(servers, NAMES, strict=True))
-    waves = (
-        ("drsjob-7c3d4e5f607182930", servers[:6], {}, timedelta(minutes=40)),
-        ("drsjob-8d4e5f60718293a4b", servers[6:], {servers[6]: ERROR}, timedelta(minutes=18)),
+def events(script: Script, job_id: str, ago: timedelta, execution_id: str | None = None) -> list[JobLogEvent]:
+    """Return the events of a job that started some time ago, until now, with names, account and Region."""
+    names = dict(zip(SERVERS, NAMES, strict=True))
+    place = {"account": "111122223333", "region": "us-east-1"}
+    return [
+        replace(
+            event,
+            source_server_name=names.get(event.source_server_id or ""),
+            detail={**event.detail, **place},
+        )
+        for event in played.events(script, job_id, created=NOW - ago, execution_id=execution_id)
+        if event.timestamp <= NOW
+    ]
+
+
+def stalled(ago: timedelta) -> Iterator[JobLogEvent]:
+    """Yield the events of a drill with a server that stalled in its conversion."""
+    found = events(scripts.launch(SERVERS[:3], stuck=SERVERS[2:3]), "drsjob-stalled", ago, "exec-stalled")
+    yield from found
+    given = {"jobID": "drsjob-stalled", "executionId": "exec-stalled", "eventType": "SERVER_STALLED"}
+    time = format_time(NOW - ago / 2)
+    yield parse(dumps(job_log(given | {"logDateTime": time, "eventId": "stalled", "sourceServerID": SERVERS[2]})))
+
+
+def history() -> Iterator[JobLogEvent]:
+    """Yield the events of all executions."""
+    drill = scripts.launch(SERVERS, seed=3)
+    yield from events(drill, "drsjob-0a1b2c3d4e5f60718", timedelta(days=20), "exec-drill-before")
+    yield from events(drill, "drsjob-1a1b2c3d4e5f60718", timedelta(days=6), "exec-drill")
+    first = scripts.launch(SERVERS[:6], drill=False, seed=0)
+    second = scripts.launch(SERVERS[6:], failing={SERVERS[6]: ERROR}, drill=False, seed=1)
+    yield from events(first, "drsjob-7c3d4e5f607182930", 40 * MINUTE, EXECUTION)
+    yield from events(second, "drsjob-8d4e5f60718293a4b", 9 * MINUTE, EXECUTION)
+    yield from events(scripts.launch(SERVERS[:3]), "drsjob-between", 20 * MINUTE, "exec-between")
+    failing = {server: ERROR if number % 3 else "no capacity" for number, server in enumerate(FLEET[:9])}
+    yield from events(
+        scripts.launch(FLEET, failing=failing, drill=False), "drsjob-fleet", timedelta(days=2), "exec-fleet"
     )
-    for job_id, members, failing, ago in waves:
-        script = scripts.launch(members, failing=failing, drill=False, seed=len(failing))
-        launching = {servers[7]} if failing else set()
-        for event in played.events(script, job_id, created=NOW - ago, execution_id=EXECUTION):
-            is_pending = failing and event.event_type in {"JOB_COMPLETED", "JOB_FAILED"}
-            if is_pending or (event.source_server_id in launching and event.event_type == "SERVER_LAUNCHED"):
-                continue
-            recovery.happen(replace(event, source_server_name=names.get(event.source_server_id or "")))
-    return recovery
+    yield from stalled(3 * 60 * MINUTE)
+    network = scripts.network_recovery(NETWORK, error="ROLLBACK_COMPLETE")
+    yield from events(network, "drsjob-network", timedelta(days=3), "exec-network")
+    yield from events(scripts.cancelled(SERVERS[:4]), "drsjob-cancelled", timedelta(days=4), "exec-cancelled")
+    yield from events(scripts.terminate(SERVERS[:4]), "drsjob-terminate", timedelta(days=5))
+
+
+def open_page(browser: Browser, url: str, width: int, scheme: Any, height: int = 1000) -> Page:
+    page = browser.new_page(
+        viewport={"width": width, "height": height}, color_scheme=scheme, timezone_id="Europe/Berlin", locale="en-GB"
+    )
+    page.clock.install(time=NOW)
+    page.clock.pause_at(NOW + timedelta(seconds=1))
+    page.goto(url)
+    shown = page.locator("drs-job-log .connection, drs-job-log .banner p, #content table, #content li, #banner p")
+    expect(shown.filter(visible=True)).not_to_have_count(0, timeout=30_000)
+    return page
 
 
 def main() -> None:
-    """Write docs/viewer-desktop.png and docs/viewer-phone.png."""
-    with GatewayServer(recovery().gateway) as server, sync_playwright() as playwright:
+    """Write the screenshots."""
+    os.environ |= {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_DEFAULT_REGION": "us-east-1"}
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    with mock_aws(), sync_playwright() as playwright:
+        client = boto3.client("dynamodb")
+        tables.create_events(client, ENVIRONMENT["JOB_LOG_EVENTS_TABLE"])
+        table = JobLogTable(client, ENVIRONMENT["JOB_LOG_EVENTS_TABLE"])
+        for event in history():
+            table.put(event, timedelta(days=400))
+        api = cold_start("api", RTO_MINUTES="60")
+        api._now = lambda: NOW
+        gateway = Gateway(lambda event: dict(api.lambda_handler(event, CONTEXT)))
         browser = playwright.chromium.launch(executable_path=browsers.executable(), args=browsers.OPTIONS)
-        for name, (size, scheme) in SIZES.items():
-            page = browser.new_page(viewport=size, color_scheme=scheme, timezone_id="Europe/Berlin", locale="en-GB")
-            page.clock.install(time=NOW)
-            page.clock.pause_at(NOW + timedelta(seconds=1))
-            page.goto(f"{server.address}/executions/{EXECUTION}")
-            expect(page.locator("drs-job-log")).to_contain_text("10 of 12 servers launched")
-            page.screenshot(path=ROOT / f"docs/viewer-{name}.png")
+        with GatewayServer(gateway) as server:
+            for (name, path), width, scheme in product(STATES.items(), WIDTHS, SCHEMES):
+                page = open_page(browser, f"{server.address}/{path}", width, scheme)
+                page.screenshot(path=FOLDER / f"{name}-{width}-{scheme}.png", full_page=True)
+                page.close()
+            for name, path, width, height, scheme in (
+                ("viewer-desktop", STATES["running"], 1440, 1000, "light"),
+                ("viewer-phone", STATES["running"], 390, 844, "dark"),
+                ("viewer-start", STATES["start"], 1440, 800, "light"),
+            ):
+                page = open_page(browser, f"{server.address}/{path}", width, scheme, height)
+                page.screenshot(path=ROOT / f"docs/{name}.png")
+            for (name, fault), width, scheme in product(FAULTS.items(), WIDTHS, SCHEMES):
+                gateway.fault = fault
+                page = open_page(browser, f"{server.address}/{STATES['running']}", width, scheme)
+                page.screenshot(path=FOLDER / f"{name}-{width}-{scheme}.png", full_page=True)
+                page.close()
         browser.close()
+    print(f"{len(list(FOLDER.glob('*.png')))} screenshots of the states are in {FOLDER.relative_to(ROOT)}")
 
 
 if __name__ == "__main__":

@@ -81,7 +81,7 @@ def test_page_shows_each_launch_while_it_is_open(recovery: Recovery, open_viewer
     viewer.poll()
 
     expect(viewer.find("header .badge")).to_have_text("Completed so far")
-    expect(viewer.page).to_have_title("3/3 · exec-1")
+    expect(viewer.page).to_have_title("\N{BLACK RIGHT-POINTING TRIANGLE} 3/3 · exec-1")
 
 
 def test_page_polls_every_three_seconds_and_shows_the_update(recovery: Recovery, open_viewer: Opener) -> None:
@@ -139,7 +139,7 @@ def test_failed_server_is_listed_first_with_its_error_and_a_copy_button(
     expect(viewer.find(".server .error pre")).to_have_text(ERROR)
     expect(viewer.find(".counts [data-state=FAILED]")).to_have_text("1 failed")
     expect(viewer.find("[aria-live=assertive]")).to_have_text(f"Failed: {NAMES[1]}.")
-    expect(viewer.page).to_have_title("2/3, 1 failed · exec-1")
+    expect(viewer.page).to_have_title("\N{MULTIPLICATION X} 2/3, 1 failed · exec-1")
     viewer.find(".server .error button").click()
     expect(viewer.find(".server .error button")).to_have_text("Copied")
     assert viewer.page.evaluate("navigator.clipboard.readText()") == ERROR
@@ -446,7 +446,7 @@ def test_network_recovery_shows_its_networks_instead_of_servers(recovery: Recove
     assert viewer.find(".bar").get_attribute("aria-valuenow") == "0"
     expect(viewer.find("[aria-live=assertive]")).to_have_text(f"Failed: {NETWORK}.")
     expect(viewer.find("section[aria-label=Servers]")).to_be_hidden()
-    expect(viewer.page).to_have_title("0/1, 1 failed · exec-1")
+    expect(viewer.page).to_have_title("\N{MULTIPLICATION X} 0/1, 1 failed · exec-1")
     assert timeline(viewer)[1:4] == [
         *("Network recovery failed", "Network deployment failed"),
         "Network deployment started",
@@ -475,7 +475,7 @@ def test_network_that_is_recovered_again_counts_once(recovery: Recovery, open_vi
 
     expect(viewer.find(".big")).to_have_text("1 of 1 network recovered")
     expect(viewer.find(".jobs .resource .badge")).to_have_text(["Failed", "Launched"])
-    expect(viewer.page).to_have_title("1/1 · exec-1")
+    expect(viewer.page).to_have_title("\N{MULTIPLICATION X} 1/1 · exec-1")
 
 
 def test_job_without_servers_and_networks_shows_no_counts(recovery: Recovery, open_viewer: Opener) -> None:
@@ -485,7 +485,7 @@ def test_job_without_servers_and_networks_shows_no_counts(recovery: Recovery, op
 
     expect(viewer.find(".big")).to_have_text("No servers")
     expect(viewer.find(".jobs > li")).not_to_contain_text("server")
-    expect(viewer.page).to_have_title("exec-1")
+    expect(viewer.page).to_have_title("\N{BLACK RIGHT-POINTING TRIANGLE} exec-1")
 
 
 @pytest.mark.parametrize(
@@ -1126,7 +1126,7 @@ def test_incomplete_lists_are_reported_and_counts_include_all_servers(
     assert viewer.find(".bar").get_attribute("aria-valuemax") == "3"
     bar = "elements => elements.filter(e => e.style.flexGrow !== '0').map(e => [e.dataset.state, e.style.flexGrow])"
     assert viewer.find(".bar i").evaluate_all(bar) == [["LAUNCHED", "2"], ["FAILED", "1"]]
-    expect(viewer.page).to_have_title("2/3, 1 failed · exec-1")
+    expect(viewer.page).to_have_title("\N{MULTIPLICATION X} 2/3, 1 failed · exec-1")
     expect(viewer.find("section[aria-label=Servers] h3")).to_have_text(f"Servers ({servers} of 3)")
     expect(viewer.find(".jobs > li")).to_contain_text("Job 1 of 1 listed")
     expect(viewer.find(".jobs > li")).not_to_contain_text("server")
@@ -1345,7 +1345,7 @@ def test_markup_in_log_texts_is_shown_as_text(recovery: Recovery, open_viewer: O
     expect(viewer.find(".sources code").first).to_have_text(text)
     expect(viewer.find(".row .source").first).to_have_text(text)
     assert viewer.find("drs-job-log img, drs-job-log script").count() == 0
-    expect(viewer.page).to_have_title("2/3, 1 failed · exec-1")
+    expect(viewer.page).to_have_title("\N{MULTIPLICATION X} 2/3, 1 failed · exec-1")
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -1578,7 +1578,7 @@ def test_page_shows_every_id_in_its_query(recovery: Recovery, open_viewer: Opene
         viewer = open_viewer(f"viewer/page?{name}={quote(id_, safe='')}")
         launched(viewer, 3)
         expect(viewer.find("h2")).to_have_text(id_)
-        expect(viewer.page).to_have_title(f"3/3 · {id_}")
+        expect(viewer.page).to_have_title(f"\N{CHECK MARK} 3/3 · {id_}")
         viewer.page.close()
 
     assert [query.get(name) for query in recovery.gateway.asked] == IDS
@@ -1875,7 +1875,7 @@ def test_page_sends_requests_only_to_its_own_origin(
 
     open_viewer()
 
-    assert len(asked) == 8  # the page, its icon, its style, three scripts, the log, the comparison
+    assert len(asked) == 8  # the page, its style, two scripts, two icons, the log, the comparison
     assert all(url.startswith(address) for url in asked)
 
 

@@ -1,59 +1,5 @@
 // @ts-nocheck: generated from the folder viewer by `make package`. Do not edit.
 
-// lambda_src/drs_job_log/viewer/sign-in.js
-var SignIn = class {
-  #form = (
-    /** @type {HTMLFormElement} */
-    document.querySelector("#sign-in")
-  );
-  #field = (
-    /** @type {HTMLInputElement} */
-    document.querySelector("#token")
-  );
-  #onToken;
-  #token = "";
-  /** @param {(fetch: Fetch) => void} onToken Receives a function that sends requests with a new token. */
-  constructor(onToken) {
-    this.#onToken = onToken;
-    this.#form.addEventListener("submit", (event) => {
-      event.preventDefault();
-      this.#use(this.#field.value.replace(/^\s*Bearer\s/i, "").replace(/[^\x21-\x7e]/g, ""));
-      this.#field.value = "";
-    });
-    window.addEventListener("message", (event) => this.#onMessage(event));
-    window.opener?.postMessage({ type: "drs-job-log:ready" }, "*");
-  }
-  /** Reports whether this page has a token, which it can pass to the pages that it opens. */
-  get hasToken() {
-    return this.#token !== "";
-  }
-  /** Shows the form. */
-  ask() {
-    if (!this.#form.hidden) return;
-    this.#form.hidden = false;
-    if (document.activeElement === document.body) this.#field.focus();
-  }
-  /** Hides the form. */
-  end() {
-    this.#form.hidden = true;
-  }
-  /** @param {string} token */
-  #use(token) {
-    this.#token = token;
-    this.#onToken(
-      (url, options) => fetch(url, { ...options, headers: { ...options.headers, Authorization: `Bearer ${token}` } })
-    );
-  }
-  /** @param {MessageEvent} event */
-  #onMessage({ source, origin, data }) {
-    if (window.opener && source === window.opener && data?.type === "drs-job-log:token") {
-      if (typeof data.token === "string") this.#use(data.token);
-    } else if (this.#token && origin === location.origin && data?.type === "drs-job-log:ready") {
-      source?.postMessage({ type: "drs-job-log:token", token: this.#token }, { targetOrigin: origin });
-    }
-  }
-};
-
 // viewer/time.js
 var STORAGE_KEY = "drs-job-log-time-zone";
 var LOCAL = new Intl.DateTimeFormat().resolvedOptions().timeZone;
@@ -267,6 +213,60 @@ async function readErrorMessage(response) {
     return response.statusText;
   }
 }
+
+// viewer/sign-in.js
+var SignIn = class {
+  #form = (
+    /** @type {HTMLFormElement} */
+    document.querySelector("#sign-in")
+  );
+  #field = (
+    /** @type {HTMLInputElement} */
+    document.querySelector("#token")
+  );
+  #onToken;
+  #token = "";
+  /** @param {(fetch: Fetch) => void} onToken Receives a function that sends requests with a new token. */
+  constructor(onToken) {
+    this.#onToken = onToken;
+    this.#form.addEventListener("submit", (event) => {
+      event.preventDefault();
+      this.#use(this.#field.value.replace(/^\s*Bearer\s/i, "").replace(/[^\x21-\x7e]/g, ""));
+      this.#field.value = "";
+    });
+    window.addEventListener("message", (event) => this.#onMessage(event));
+    window.opener?.postMessage({ type: "drs-job-log:ready" }, "*");
+  }
+  /** Reports whether this page has a token, which it can pass to the pages that it opens. */
+  get hasToken() {
+    return this.#token !== "";
+  }
+  /** Shows the form. */
+  ask() {
+    if (!this.#form.hidden) return;
+    this.#form.hidden = false;
+    if (document.activeElement === document.body) this.#field.focus();
+  }
+  /** Hides the form. */
+  end() {
+    this.#form.hidden = true;
+  }
+  /** @param {string} token */
+  #use(token) {
+    this.#token = token;
+    this.#onToken(
+      (url, options) => fetch(url, { ...options, headers: { ...options.headers, Authorization: `Bearer ${token}` } })
+    );
+  }
+  /** @param {MessageEvent} event */
+  #onMessage({ source, origin, data }) {
+    if (window.opener && source === window.opener && data?.type === "drs-job-log:token") {
+      if (typeof data.token === "string") this.#use(data.token);
+    } else if (this.#token && origin === location.origin && data?.type === "drs-job-log:ready") {
+      source?.postMessage({ type: "drs-job-log:token", token: this.#token }, { targetOrigin: origin });
+    }
+  }
+};
 
 // viewer/start-model.js
 var FILTERS = ["from", "to", "status", "isDrill", "withServer"];

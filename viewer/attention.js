@@ -4,7 +4,7 @@
  */
 import { displayName, networksOf, progressOf, statusText } from "./drs-job-log.js";
 
-/** @import { Answer } from "../../../viewer/model.js" */
+/** @import { Answer } from "./model.js" */
 
 /** @typedef {"waiting" | "running" | "failed" | "done"} Situation */
 
@@ -17,10 +17,10 @@ const BEEP_SECONDS = 0.4;
  * @param {Answer} answer
  * @returns {Situation}
  */
-export function situationOf({ status, summary, jobs, settled }) {
-  const networks = jobs.flatMap(({ resources }) => resources);
+function situationOf(answer) {
+  const { status, settled } = answer;
   if (status === "NO_EVENTS") return "waiting";
-  if (summary.failed || networks.some(({ state }) => state === "FAILED") || ["FAILED", "PARTIAL"].includes(status))
+  if (progressOf(answer).failed || failedNames(answer).length || ["FAILED", "PARTIAL"].includes(status))
     return "failed";
   return settled ? "done" : "running";
 }
@@ -69,7 +69,7 @@ export class Attention {
     const situation = situationOf(answer);
     const { total, done, failed } = progressOf(answer);
     const counts = total ? [`${done}/${total}`, ...(failed ? [`${failed} failed`] : [])].join(", ") : "";
-    document.title = [SIGNS[situation] + counts, this.#id].filter((part) => part.trim()).join(" · ");
+    document.title = SIGNS[situation] + [counts, this.#id].filter(Boolean).join(" · ");
     const icon = new URL(`icon-${situation}.svg`, this.#icon.href).href;
     if (this.#icon.href !== icon) this.#icon.href = icon;
     const news = this.#last && this.#newsOf(this.#last, answer);

@@ -6,7 +6,7 @@
  * any number of times. This page answers the pages that it opens in the same way, if they have its own origin.
  */
 
-/** @import { Fetch } from "../../../viewer/poll.js" */
+/** @import { Fetch } from "./poll.js" */
 
 export class SignIn {
   #form = /** @type {HTMLFormElement} */ (document.querySelector("#sign-in"));
