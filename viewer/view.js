@@ -25,6 +25,7 @@ import {
   eventLabel,
   failuresOf,
   formatCount,
+  fullError,
   goalOf,
   hasAllServers,
   isBetweenWaves,
@@ -525,8 +526,9 @@ export class View {
       const known = this.#cards.get(server.sourceServerId);
       const card = known ?? new ServerCard(server, (selected) => this.#showInTimeline(selected));
       const events = this.#poller.log.byServer.get(server.sourceServerId) ?? [];
-      const same = server.error ? firsts.get(server.error) : undefined;
-      if (server.error && !same) firsts.set(server.error, server);
+      const error = fullError(server, events);
+      const same = error ? firsts.get(error) : undefined;
+      if (error && !same) firsts.set(error, server);
       card.update(server, events, this.#poller.log.accounts.size > 1, same);
       return card;
     });
@@ -663,7 +665,8 @@ export class View {
   }
 
   set filter(filter) {
-    this.#filter = filter;
+    const isState = STATES.some((state) => state === filter.state);
+    this.#filter = { ...filter, state: isState ? filter.state : "" }; // A link can contain any text.
     this.#showFilter();
     if (this.#poller.answer) this.#applyFilters();
   }

@@ -201,3 +201,12 @@ def test_user_selects_a_wave(recovery: Recovery, open_viewer: Opener) -> None:
     expect(viewer.find("dialog dd").filter(has_text="drsjob-2").first).to_be_visible()
     viewer.poll()
     expect(viewer.find(".server:visible .name")).to_have_text(["prod-app-01"])
+
+
+def test_unknown_state_in_a_link_hides_nothing(recovery: Recovery, open_viewer: Opener) -> None:
+    recovery.happen(*FAILED)
+
+    viewer = open_viewer("executions/exec-1?state=BROKEN")
+
+    expect(viewer.find(".server:visible")).to_have_count(3)
+    expect(viewer.find(".filters .muted")).to_have_text("")

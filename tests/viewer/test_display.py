@@ -136,6 +136,22 @@ def test_error_that_the_api_shortened_is_shown_and_copied_in_full(
     assert viewer.page.evaluate("navigator.clipboard.readText()") == error
 
 
+def test_errors_that_differ_after_the_part_in_the_answer_are_not_the_same(
+    recovery: Recovery, open_viewer: Opener, context: BrowserContext
+) -> None:
+    errors = {SERVERS[0]: "no rights for A", SERVERS[1]: "no rights for B"}
+    recovery.happen(*events_of(scripts.launch(SERVERS, failing=errors), ago=HOUR))
+
+    def shorten(answer: dict[str, Any], _url: str) -> dict[str, Any]:
+        servers = [server | {"error": server["error"] and "no rights"} for server in answer["servers"]]
+        return answer | {"servers": servers, "truncated": True}
+
+    change_answers(context, shorten)
+    viewer = open_viewer()
+
+    expect(viewer.find(".server .error pre:visible")).to_have_text(["no rights for B", "no rights for A"])
+
+
 # ---------------------------------------------------------------------------------------------------------------------
 # The list of servers
 # ---------------------------------------------------------------------------------------------------------------------

@@ -2000,8 +2000,9 @@ var View = class {
       const known = this.#cards.get(server.sourceServerId);
       const card = known ?? new ServerCard(server, (selected) => this.#showInTimeline(selected));
       const events = this.#poller.log.byServer.get(server.sourceServerId) ?? [];
-      const same = server.error ? firsts.get(server.error) : void 0;
-      if (server.error && !same) firsts.set(server.error, server);
+      const error = fullError(server, events);
+      const same = error ? firsts.get(error) : void 0;
+      if (error && !same) firsts.set(error, server);
       card.update(server, events, this.#poller.log.accounts.size > 1, same);
       return card;
     });
@@ -2111,7 +2112,8 @@ var View = class {
     return this.#filter;
   }
   set filter(filter) {
-    this.#filter = filter;
+    const isState = STATES.some((state) => state === filter.state);
+    this.#filter = { ...filter, state: isState ? filter.state : "" };
     this.#showFilter();
     if (this.#poller.answer) this.#applyFilters();
   }
