@@ -890,7 +890,7 @@ variable "notifications" {
     - `kms_key_arn` (string, default null): ARN of the customer managed key that encrypts your own topic.
     - `viewer_url` (string, default null): base URL of the viewer, for example of your proxy or front end.
       Notifications link to `/executions/{executionId}` below it, or to `/viewer/page?executionId={executionId}` if the ID has characters that a path cannot
-      have. Null: the URL of the API.
+      have. A notification about one server adds the query parameter `server`. Null: the URL of the API.
       There is then no link if the viewer is disabled or `api.authorization` is "AWS_IAM", because a browser cannot sign requests.
   EOT
   type = object({

@@ -119,7 +119,7 @@ def main() -> None:
     if not region:
         parser.error("The URL contains no Region. Set --region.")
     with Proxy(Api(options.endpoint, region, Session()), options.port) as proxy:
-        print(f"The viewer is at http://localhost:{proxy.server_port}/executions/ID. Press Ctrl-C to stop.", flush=True)
+        print(f"The viewer is at http://localhost:{proxy.server_port}/. Press Ctrl-C to stop.", flush=True)
         try:
             proxy.serve_forever()
         except KeyboardInterrupt:

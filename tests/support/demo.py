@@ -241,6 +241,7 @@ def show_next(deployment: Deployment, viewer: str, *, keep: bool) -> None:
     console.print(f"""
 The embedded AWS runs until you press Ctrl-C.
 The viewer: {viewer}/executions/{EXECUTION}
+All recoveries: {viewer}/
 The API requires signed requests. This address is a proxy that signs them.
 
 You can run these commands in another terminal:
