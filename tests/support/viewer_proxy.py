@@ -38,7 +38,7 @@ def proxied(endpoint: str, **environment: str) -> Iterator[int]:
     )
     try:
         assert process.stdout is not None
-        found = re.search(r"http://localhost:(\d+)/executions/", process.stdout.readline())
+        found = re.search(r"http://localhost:(\d+)/\.", process.stdout.readline())
         assert found
         yield int(found[1])
     finally:
