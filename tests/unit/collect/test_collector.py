@@ -654,6 +654,7 @@ def test_a_new_job_is_found_in_the_next_pass_also_if_the_clock_of_drs_is_behind(
     assert [row["EventType"] for row in world.rows(new)][:1] == ["JOB_STARTED"]
 
 
+@pytest.mark.slow
 def test_the_end_of_a_job_is_sent_in_the_first_pass_after_it(make_world: Callable[..., World]) -> None:
     """Passes between two listings of all jobs do not list a running job. JOB_END in its log has it listed at once."""
     script = scripts.launch([server_id(1), server_id(2)])

@@ -69,6 +69,7 @@ def test_server_names_are_name_tags_or_host_names_and_are_cached(drs: DrsClient,
     assert simulator.calls == {"DescribeSourceServers": 2}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("header", ["60", "1e9"])
 def test_no_requests_are_sent_during_the_time_of_retry_after(
     drs: DrsClient, simulator: Simulator, monkeypatch: pytest.MonkeyPatch, header: str

@@ -101,6 +101,7 @@ def test_an_expired_token_causes_a_read_of_the_whole_log(reading: Reading) -> No
     assert reading.is_complete
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "error", [ApiError("AccessDeniedException", status=403), throttling(), ApiError("InternalError", status=500)]
 )

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from drs_job_log.table import JobFacts, JobLogTable
     from mypy_boto3_dynamodb import DynamoDBClient
 
+pytestmark = pytest.mark.slow  # together a quarter of a minute
+
 
 def execution_ids(dynamodb: DynamoDBClient) -> dict[tuple[str, str], str | None]:
     return {(row["JobId"], row["EventId"]): row.get("ExecutionId") for row in rows(dynamodb)}
