@@ -1,11 +1,12 @@
 """Takes the screenshots of the viewer, for `make screenshots`: those in docs/, and of each state in .cache/screenshots.
 
-All states are executions in one history, in an AWS in this process.
+All states are executions in one history, in an AWS in this process. Each page is also checked with axe.
 """
 
 from __future__ import annotations
 
 import os
+import sys
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
@@ -13,6 +14,7 @@ from itertools import product
 from typing import TYPE_CHECKING, Any, Final
 
 import boto3
+from axe_playwright_python.sync_playwright import Axe
 from drs_job_log.model.events import format_time, parse
 from drs_job_log.table import JobLogTable
 from moto import mock_aws
@@ -125,16 +127,24 @@ def open_page(browser: Browser, url: str, width: int, scheme: Any, height: int =
     page = browser.new_page(
         viewport={"width": width, "height": height}, color_scheme=scheme, timezone_id="Europe/Berlin", locale="en-GB"
     )
-    page.clock.install(time=NOW)
-    page.clock.pause_at(NOW + timedelta(seconds=1))
+    page.clock.set_fixed_time(NOW)
     page.goto(url)
     shown = page.locator("drs-job-log .connection, drs-job-log .banner p, #content table, #content li, #banner p")
     expect(shown.filter(visible=True)).not_to_have_count(0, timeout=30_000)
     return page
 
 
+def check(page: Page, name: str) -> list[str]:
+    """Take the screenshot of a state. Return the violations of accessibility rules."""
+    page.screenshot(path=FOLDER / f"{name}.png", full_page=True)
+    violations = Axe().run(page).response["violations"]
+    page.close()
+    return [f"{name}: {violation['id']}: {violation['description']}" for violation in violations]
+
+
 def main() -> None:
-    """Write the screenshots."""
+    """Write the screenshots. Exit with 1 if a page violates a rule."""
+    found: list[str] = []
     os.environ |= {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_DEFAULT_REGION": "us-east-1"}
     FOLDER.mkdir(parents=True, exist_ok=True)
     with mock_aws(), sync_playwright() as playwright:
@@ -150,8 +160,7 @@ def main() -> None:
         with GatewayServer(gateway) as server:
             for (name, path), width, scheme in product(STATES.items(), WIDTHS, SCHEMES):
                 page = open_page(browser, f"{server.address}/{path}", width, scheme)
-                page.screenshot(path=FOLDER / f"{name}-{width}-{scheme}.png", full_page=True)
-                page.close()
+                found += check(page, f"{name}-{width}-{scheme}")
             for name, path, width, height, scheme in (
                 ("viewer-desktop", STATES["running"], 1440, 1000, "light"),
                 ("viewer-phone", STATES["running"], 390, 844, "dark"),
@@ -162,9 +171,10 @@ def main() -> None:
             for (name, fault), width, scheme in product(FAULTS.items(), WIDTHS, SCHEMES):
                 gateway.fault = fault
                 page = open_page(browser, f"{server.address}/{STATES['running']}", width, scheme)
-                page.screenshot(path=FOLDER / f"{name}-{width}-{scheme}.png", full_page=True)
-                page.close()
+                found += check(page, f"{name}-{width}-{scheme}")
         browser.close()
+    if found:
+        sys.exit("\n".join(found))
     print(f"{len(list(FOLDER.glob('*.png')))} screenshots of the states are in {FOLDER.relative_to(ROOT)}")
 
 
