@@ -422,18 +422,20 @@ export const WARNINGS = new Set(["SERVER_STALLED", "JOB_DELETED"]);
 /** Event types that are no step of a server. */
 export const NO_STEPS = new Set(["SERVER_STALLED", "LAUNCH_ACTION_FAILED"]);
 
-/** @type {Record<string, string>} The labels of jobs by `initiatedBy` and `jobType`. */
-const JOB_LABELS = {
-  START_DRILL: "Drill",
-  START_RECOVERY: "Recovery",
-  FAILBACK: "Failback",
-  TERMINATE_RECOVERY_INSTANCES: "Termination",
-  CREATE_NETWORK_RECOVERY: "Network recovery",
-  UPDATE_NETWORK_RECOVERY: "Network update",
-  ASSOCIATE_NETWORK_RECOVERY: "Network association",
-  TERMINATE: "Termination",
-  CREATE_CONVERTED_SNAPSHOT: "Converted snapshot",
-};
+/** The labels of jobs by `initiatedBy` and `jobType`. A map, because senders can state any text, also "constructor". */
+const JOB_LABELS = new Map(
+  Object.entries({
+    START_DRILL: "Drill",
+    START_RECOVERY: "Recovery",
+    FAILBACK: "Failback",
+    TERMINATE_RECOVERY_INSTANCES: "Termination",
+    CREATE_NETWORK_RECOVERY: "Network recovery",
+    UPDATE_NETWORK_RECOVERY: "Network update",
+    ASSOCIATE_NETWORK_RECOVERY: "Network association",
+    TERMINATE: "Termination",
+    CREATE_CONVERTED_SNAPSHOT: "Converted snapshot",
+  }),
+);
 
 /**
  * Returns what a job does, for example "Drill". Empty if it is not known.
@@ -441,7 +443,7 @@ const JOB_LABELS = {
  * @param {Pick<Job, "initiatedBy" | "jobType" | "isDrill" | "resources">} job
  */
 export function jobLabel({ initiatedBy, jobType, isDrill, resources }) {
-  const known = JOB_LABELS[initiatedBy ?? ""] ?? JOB_LABELS[jobType ?? ""];
+  const known = JOB_LABELS.get(initiatedBy ?? "") ?? JOB_LABELS.get(jobType ?? "");
   if (known) return known;
   if (initiatedBy) return toLabel(initiatedBy);
   if (resources.length) return "Network recovery";

@@ -1,7 +1,7 @@
 // Run by `npm run check`, without a browser.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { EventLog, identityName, progressOf, toCsv } from "./model.js";
+import { EventLog, identityName, jobLabel, progressOf, toCsv } from "./model.js";
 
 /** @param {object} values */
 function event(values = {}) {
@@ -54,4 +54,10 @@ test("the name of an identity is the last part of its ARN", () => {
   assert.equal(identityName("arn:aws:sts::111122223333:assumed-role/Operator/alice"), "Operator/alice");
   assert.equal(identityName("arn:aws:iam::111122223333:root"), "root of 111122223333");
   assert.equal(identityName("alice"), "alice");
+});
+
+test("a job with any initiator has a label", () => {
+  const job = { jobType: null, isDrill: null, resources: [] };
+  assert.equal(jobLabel({ ...job, initiatedBy: "constructor" }), "Constructor");
+  assert.equal(jobLabel({ ...job, initiatedBy: "START_DRILL" }), "Drill");
 });

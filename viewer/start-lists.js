@@ -75,6 +75,7 @@ class List {
    * @param {Get} get
    */
   async more(get) {
+    if (!this.nextToken) return; // The user selected it twice.
     await this.#readPages(get, this.entries, this.nextToken, this.entries.length + 1, MAX_PAGES);
   }
 

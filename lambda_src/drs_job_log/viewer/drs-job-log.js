@@ -221,19 +221,21 @@ function eventLabel({ eventType, resourceId, revision }) {
 }
 var WARNINGS = /* @__PURE__ */ new Set(["SERVER_STALLED", "JOB_DELETED"]);
 var NO_STEPS = /* @__PURE__ */ new Set(["SERVER_STALLED", "LAUNCH_ACTION_FAILED"]);
-var JOB_LABELS = {
-  START_DRILL: "Drill",
-  START_RECOVERY: "Recovery",
-  FAILBACK: "Failback",
-  TERMINATE_RECOVERY_INSTANCES: "Termination",
-  CREATE_NETWORK_RECOVERY: "Network recovery",
-  UPDATE_NETWORK_RECOVERY: "Network update",
-  ASSOCIATE_NETWORK_RECOVERY: "Network association",
-  TERMINATE: "Termination",
-  CREATE_CONVERTED_SNAPSHOT: "Converted snapshot"
-};
+var JOB_LABELS = new Map(
+  Object.entries({
+    START_DRILL: "Drill",
+    START_RECOVERY: "Recovery",
+    FAILBACK: "Failback",
+    TERMINATE_RECOVERY_INSTANCES: "Termination",
+    CREATE_NETWORK_RECOVERY: "Network recovery",
+    UPDATE_NETWORK_RECOVERY: "Network update",
+    ASSOCIATE_NETWORK_RECOVERY: "Network association",
+    TERMINATE: "Termination",
+    CREATE_CONVERTED_SNAPSHOT: "Converted snapshot"
+  })
+);
 function jobLabel({ initiatedBy, jobType, isDrill, resources }) {
-  const known = JOB_LABELS[initiatedBy ?? ""] ?? JOB_LABELS[jobType ?? ""];
+  const known = JOB_LABELS.get(initiatedBy ?? "") ?? JOB_LABELS.get(jobType ?? "");
   if (known) return known;
   if (initiatedBy) return toLabel(initiatedBy);
   if (resources.length) return "Network recovery";

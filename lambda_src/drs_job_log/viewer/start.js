@@ -73,19 +73,21 @@ function toLabel(name) {
   const text = name.replaceAll("_", " ").toLowerCase();
   return text.charAt(0).toUpperCase() + text.slice(1);
 }
-var JOB_LABELS = {
-  START_DRILL: "Drill",
-  START_RECOVERY: "Recovery",
-  FAILBACK: "Failback",
-  TERMINATE_RECOVERY_INSTANCES: "Termination",
-  CREATE_NETWORK_RECOVERY: "Network recovery",
-  UPDATE_NETWORK_RECOVERY: "Network update",
-  ASSOCIATE_NETWORK_RECOVERY: "Network association",
-  TERMINATE: "Termination",
-  CREATE_CONVERTED_SNAPSHOT: "Converted snapshot"
-};
+var JOB_LABELS = new Map(
+  Object.entries({
+    START_DRILL: "Drill",
+    START_RECOVERY: "Recovery",
+    FAILBACK: "Failback",
+    TERMINATE_RECOVERY_INSTANCES: "Termination",
+    CREATE_NETWORK_RECOVERY: "Network recovery",
+    UPDATE_NETWORK_RECOVERY: "Network update",
+    ASSOCIATE_NETWORK_RECOVERY: "Network association",
+    TERMINATE: "Termination",
+    CREATE_CONVERTED_SNAPSHOT: "Converted snapshot"
+  })
+);
 function jobLabel({ initiatedBy, jobType, isDrill, resources }) {
-  const known = JOB_LABELS[initiatedBy ?? ""] ?? JOB_LABELS[jobType ?? ""];
+  const known = JOB_LABELS.get(initiatedBy ?? "") ?? JOB_LABELS.get(jobType ?? "");
   if (known) return known;
   if (initiatedBy) return toLabel(initiatedBy);
   if (resources.length) return "Network recovery";
@@ -426,6 +428,7 @@ var List = class {
    * @param {Get} get
    */
   async more(get) {
+    if (!this.nextToken) return;
     await this.#readPages(get, this.entries, this.nextToken, this.entries.length + 1, MAX_PAGES);
   }
   /**
