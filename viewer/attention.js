@@ -2,9 +2,9 @@
  * Tells the user about an execution or a job while another window or tab is in front: the title and the icon of the page,
  * and, if the user wants them, a notification of the browser and a sound.
  */
-import { displayName, networksOf, progressOf, statusText } from "./drs-job-log.js";
+import { displayName, networksOf, progressOf, statusText, visible } from "./drs-job-log.js";
 
-/** @import { Answer } from "./model.js" */
+/** @import { Answer, Resource, Server } from "./model.js" */
 
 /** @typedef {"waiting" | "running" | "failed" | "done"} Situation */
 
@@ -12,7 +12,7 @@ const SIGNS = { waiting: "", running: "▶ ", failed: "✕ ", done: "✓ " };
 const BEEP_SECONDS = 0.4;
 
 /**
- * Returns the situation that the title and the icon show. One failure is a failure until the end.
+ * Returns the situation that the title and the icon show.
  *
  * @param {Answer} answer
  * @returns {Situation}
@@ -20,18 +20,20 @@ const BEEP_SECONDS = 0.4;
 function situationOf(answer) {
   const { status, settled } = answer;
   if (status === "NO_EVENTS") return "waiting";
-  if (progressOf(answer).failed || failedNames(answer).length || ["FAILED", "PARTIAL"].includes(status))
-    return "failed";
+  if (progressOf(answer).failed || failedOf(answer).size || ["FAILED", "PARTIAL"].includes(status)) return "failed";
   return settled ? "done" : "running";
 }
 
 /**
- * Returns what failed: the names of the servers and networks.
+ * Returns the failed servers and networks by ID, because names can be equal.
  *
  * @param {Answer} answer
  */
-function failedNames(answer) {
-  return [...answer.servers, ...networksOf(answer)].filter(({ state }) => state === "FAILED").map(displayName);
+function failedOf(answer) {
+  const failed = [...answer.servers, ...networksOf(answer)].filter(({ state }) => state === "FAILED");
+  const idOf = (/** @type {Server | Resource} */ item) =>
+    "resourceId" in item ? item.resourceId : item.sourceServerId;
+  return new Map(failed.map((item) => [idOf(item), displayName(item)]));
 }
 
 export class Attention {
@@ -84,16 +86,21 @@ export class Attention {
    * @param {Answer} after
    */
   #newsOf(before, after) {
-    const known = new Set(failedNames(before));
-    const failed = failedNames(after).filter((name) => !known.has(name));
+    const known = failedOf(before);
+    const failed = [...failedOf(after)].filter(([id]) => !known.has(id)).map(([, name]) => name);
     if (failed.length) return `Failed: ${failed.slice(0, 3).join(", ")}${failed.length > 3 ? " and others" : ""}`;
     return after.settled && !before.settled ? statusText(after) : "";
   }
 
   /** @param {string} news */
   #tell(news) {
-    if (this.#notification.checked) new Notification(news, { body: this.#id, tag: this.#id });
     if (this.#sound.checked) this.#beep();
+    if (!this.#notification.checked) return;
+    try {
+      new Notification(visible(news), { body: visible(this.#id) });
+    } catch {
+      this.#state.textContent = "This browser shows no notifications of a page."; // Chrome on Android
+    }
   }
 
   #beep() {

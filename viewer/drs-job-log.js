@@ -19,6 +19,7 @@
 import { Poller, readComparison } from "./poll.js";
 import { NO_FILTER, View } from "./view.js";
 
+export { visible } from "./elements.js";
 export { displayName, networksOf, progressOf, statusText } from "./model.js";
 
 /** @import { Answer } from "./model.js" */

@@ -72,6 +72,23 @@ export function setText(element, text) {
   if (element.textContent !== shown) element.textContent = shown;
 }
 
+/** @type {WeakMap<Element, string>} What the children of an element show. */
+const contents = new WeakMap();
+
+/**
+ * Replaces the children of an element only if they show something else, so that the focus and the selection stay.
+ *
+ * @param {Element} element
+ * @param {unknown} content What the children show, as JSON.
+ * @param {() => (string | Node)[]} create
+ */
+export function setChildren(element, content, create) {
+  const text = JSON.stringify(content);
+  if (contents.get(element) === text) return;
+  contents.set(element, text);
+  element.replaceChildren(...create());
+}
+
 /**
  * @param {HTMLTimeElement} element
  * @param {string} timestamp

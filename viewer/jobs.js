@@ -1,6 +1,6 @@
 /** The list of jobs. */
 
-import { consoleLink, h, resourceItem, setText, setTime, startedBy } from "./elements.js";
+import { consoleLink, h, resourceItem, setChildren, setText, setTime, startedBy } from "./elements.js";
 import { jobLabel, statusLabel } from "./model.js";
 import { formatDuration } from "./time.js";
 
@@ -46,15 +46,15 @@ export class JobItem {
     this.#rendered = content;
     this.#status.dataset.state = job.status;
     setText(this.#status, statusLabel(job.status));
-    if (this.#id.textContent !== job.jobId || region) this.#id.replaceChildren(consoleLink("job", job.jobId, region));
+    setChildren(this.#id, [job.jobId, region], () => [consoleLink("job", job.jobId, region)]);
     setText(this.#label, jobLabel(job));
     setTime(this.#start, job.startedAt);
-    this.#requester.replaceChildren(...(job.requestedBy ? [startedBy(job.requestedBy)] : []));
+    setChildren(this.#requester, job.requestedBy ?? "", () => (job.requestedBy ? [startedBy(job.requestedBy)] : []));
     this.#requester.hidden = !job.requestedBy;
     const milliseconds = job.endedAt ? Date.parse(job.endedAt) - Date.parse(job.startedAt) : null;
     setText(this.#duration, milliseconds === null ? "" : `Duration: ${formatDuration(milliseconds)}`);
     this.#duration.hidden = milliseconds === null;
-    this.#resources.replaceChildren(...job.resources.map(resourceItem));
+    setChildren(this.#resources, job.resources, () => job.resources.map(resourceItem));
     this.#resources.hidden = !job.resources.length;
   }
 }

@@ -1,6 +1,6 @@
 /** The list of servers. */
 
-import { consoleLink, errorBox, h, hintList, setText, setTime } from "./elements.js";
+import { consoleLink, errorBox, h, hintList, setChildren, setText, setTime } from "./elements.js";
 import {
   ACTIVE_STATES,
   displayName,
@@ -26,7 +26,8 @@ export function serverHead() {
 /** A row of the server list. It is created once and updated in place. */
 export class ServerCard {
   #rendered = "";
-  #renderedErrors = "";
+  /** @type {Server | undefined} An earlier server in the list with the same error. */
+  #same;
   #state = h("span", { class: "badge" });
   #stateCell = h("span", { class: "state", role: "cell" }, this.#state);
   #name = h("strong", { class: "name" });
@@ -46,6 +47,8 @@ export class ServerCard {
    */
   constructor(server, showInTimeline) {
     this.server = server;
+    /** @type {string | null} The full error. */
+    this.error = null;
     this.element = h(
       "div",
       { class: "server", role: "row" },
@@ -72,10 +75,9 @@ export class ServerCard {
    * @param {Server} server
    * @param {LogEntry[]} events The events of the server.
    * @param {boolean} showsAccount
-   * @param {Server | undefined} same An earlier server in the list with the same error.
    */
-  update(server, events, showsAccount, same) {
-    const content = JSON.stringify([server, events.length, showsAccount, same && displayName(same)]);
+  update(server, events, showsAccount) {
+    const content = JSON.stringify([server, events.length, showsAccount]);
     if (content === this.#rendered) return;
     this.#rendered = content;
     this.server = server;
@@ -84,17 +86,9 @@ export class ServerCard {
     this.element.classList.toggle("stalled", server.stalledAt !== null);
     setText(this.#state, server.stalledAt ? `${toLabel(server.state)}, stalled` : toLabel(server.state));
     setText(this.#name, displayName(server));
-    const account = showsAccount ? events.find((event) => event.account)?.account : null;
-    const region = events.find((event) => event.region)?.region ?? undefined;
-    this.#id.replaceChildren(
-      ...(server.serverName ? [consoleLink("server", server.sourceServerId, region)] : []),
-      ...(account ? [` in ${account}`] : []),
-    );
+    this.#renderIds(server, events, showsAccount);
     setText(this.#timelineSuffix, ` for ${displayName(server)}`);
     setTime(this.#since, server.since);
-    this.#instance.replaceChildren(
-      ...(server.ec2InstanceId ? [consoleLink("instance", server.ec2InstanceId, region)] : []),
-    );
     const jobEvents = events.filter((event) => event.jobId === server.jobId);
     const last = jobEvents.findLast((event) => !NO_STEPS.has(event.eventType));
     setText(this.#step, last ? eventLabel(last) : server.state === "PENDING" ? "Waiting" : "");
@@ -103,7 +97,31 @@ export class ServerCard {
       stage.className = classes[index];
     });
     this.#renderNote(server);
-    this.#renderErrors({ ...server, error: fullError(server, jobEvents) }, same);
+    this.error = fullError(server, jobEvents);
+    this.#renderErrors();
+  }
+
+  /** @param {Server | undefined} same An earlier server in the list with the same error. */
+  refer(same) {
+    this.#same = same;
+    this.#renderErrors();
+  }
+
+  /**
+   * @param {Server} server
+   * @param {LogEntry[]} events
+   * @param {boolean} showsAccount
+   */
+  #renderIds({ serverName, sourceServerId, ec2InstanceId }, events, showsAccount) {
+    const account = showsAccount ? events.find((event) => event.account)?.account : null;
+    const region = events.find((event) => event.region)?.region ?? undefined;
+    setChildren(this.#id, [serverName, account, region], () => [
+      ...(serverName ? [consoleLink("server", sourceServerId, region)] : []),
+      ...(account ? [` in ${account}`] : []),
+    ]);
+    setChildren(this.#instance, [ec2InstanceId, region], () =>
+      ec2InstanceId ? [consoleLink("instance", ec2InstanceId, region)] : [],
+    );
   }
 
   /** @param {Server} server */
@@ -117,26 +135,21 @@ export class ServerCard {
     this.#note.replaceChildren(text, time);
   }
 
-  /**
-   * @param {Server} server
-   * @param {Server | undefined} same An earlier server in the list with the same error.
-   */
-  #renderErrors(server, same) {
-    const { error, hint, failedActions } = server;
-    const content = JSON.stringify([error, hint, failedActions, same && displayName(same)]);
-    // An unchanged error keeps the selection and the focus.
-    if (this.#renderedErrors === content) return;
-    this.#renderedErrors = content;
-    const name = displayName(server);
-    const details = [...(error ? [errorBox(error, name)] : []), ...(hint ? [hintList(hint)] : [])];
-    const summary = same && h("summary", {}, `The same error as ${displayName(same)}`);
-    this.#error.replaceChildren(
-      ...(summary ? [h("details", {}, summary, ...details)] : details),
-      ...failedActions.flatMap((action) => [
-        h("p", { class: "action" }, `Post-launch action failed${action.name ? `: ${action.name}` : ""}`),
-        ...(action.error ? [errorBox(action.error, `${action.name ?? "a post-launch action"} on ${name}`)] : []),
-      ]),
-    );
+  #renderErrors() {
+    const { hint, failedActions } = this.server;
+    const [error, same] = [this.error, this.#same];
+    setChildren(this.#error, [error, hint, failedActions, same && displayName(same)], () => {
+      const name = displayName(this.server);
+      const details = [...(error ? [errorBox(error, name)] : []), ...(hint ? [hintList(hint)] : [])];
+      const summary = same && h("summary", {}, `The same error as ${displayName(same)}`);
+      return [
+        ...(summary ? [h("details", {}, summary, ...details)] : details),
+        ...failedActions.flatMap((action) => [
+          h("p", { class: "action" }, `Post-launch action failed${action.name ? `: ${action.name}` : ""}`),
+          ...(action.error ? [errorBox(action.error, `${action.name ?? "a post-launch action"} on ${name}`)] : []),
+        ]),
+      ];
+    });
   }
 
   /** @param {number} now Milliseconds since the epoch. */

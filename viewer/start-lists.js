@@ -1,6 +1,6 @@
 /** The lists of the start page: what each view has read from the API so far. */
 
-import { apiParameters, keyOf, mergeGroups, runningParameters, separate } from "./start-model.js";
+import { apiParameters, mergeGroups, runningParameters, separate } from "./start-model.js";
 
 /** @import { FailureGroup, Launch, Recovery, Selection } from "./start-model.js" */
 
@@ -108,7 +108,6 @@ export class Recoveries {
   hasEnded;
   #running;
   #listed;
-  #wasRead = false;
 
   /** @param {Selection} selection */
   constructor({ filters }) {
@@ -129,18 +128,13 @@ export class Recoveries {
   }
 
   /**
-   * Reads the recoveries that run. Reads the others only if they can have changed.
+   * Reads both lists. A recovery can start and end between two reads, so that the running ones do not show it.
    *
    * @param {Get} get
    */
   async read(get) {
-    const before = this.#running.entries;
     if (this.hasRunning) await this.#running.readAll(get);
-    const keys = new Set(this.#running.entries.map(keyOf));
-    const hasChanged =
-      before.some((entry) => !keys.has(keyOf(entry))) || this.entries.ended.some(({ settled }) => !settled);
-    if (this.hasEnded && (hasChanged || !this.#wasRead)) await this.#listed.read(get);
-    this.#wasRead = true;
+    if (this.hasEnded) await this.#listed.read(get);
   }
 
   /** @param {Get} get */

@@ -172,13 +172,18 @@ export function apiParameters({ from, to, withServer, ...others }) {
   };
 }
 
+/** @param {string} text */
+export function isDate(text) {
+  return DATE.test(text);
+}
+
 /**
  * @param {string} text A date, or any other text, which the API validates.
  * @param {string} time The time of this day.
  */
 function toTime(text, time) {
   const zone = timeZone() === "UTC" ? "Z" : ""; // Without a zone, JavaScript uses that of the browser.
-  const date = new Date(DATE.test(text) ? `${text}${time}${zone}` : Number.NaN);
+  const date = new Date(isDate(text) ? `${text}${time}${zone}` : Number.NaN);
   return Number.isNaN(date.getTime()) ? text : date.toISOString();
 }
 

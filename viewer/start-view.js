@@ -1,6 +1,6 @@
 /** The elements of the start page. A text of the API becomes a text node, never markup. */
 
-import { h, hintList, setTime, visible } from "./elements.js";
+import { arrange, h, hintList, setTime, visible } from "./elements.js";
 import { formatCount, identityName, toLabel } from "./model.js";
 import {
   durationText,
@@ -60,7 +60,7 @@ function startedBy(identity) {
 }
 
 /**
- * A table. It keeps the rows that did not change, so that the selection and the focus stay.
+ * A table. It keeps the rows that did not change, so that the selection of their text stays.
  *
  * The roles are explicit, because the style sheet shows the rows as cards on a narrow page.
  *
@@ -96,15 +96,10 @@ class Table {
   show(entries) {
     const rows = new Map(entries.map((entry) => [this.#keyOf(entry), this.#row(entry)]));
     this.#rows = rows;
-    const elements = [...rows.values()].map(({ row }) => row);
-    if (elements.every((row, index) => row === this.#body.children[index])) {
-      while (this.#body.children.length > elements.length) this.#body.lastElementChild?.remove();
-      return;
-    }
-    const focused = this.#body.contains(document.activeElement) ? document.activeElement?.getAttribute("href") : null;
-    this.#body.replaceChildren(...elements);
-    const links = [...this.#body.querySelectorAll("a")];
-    links.find((link) => focused && link.getAttribute("href") === focused)?.focus({ preventScroll: true });
+    arrange(
+      this.#body,
+      [...rows.values()].map(({ row }) => row),
+    );
   }
 
   /** @param {T} entry */

@@ -7,9 +7,9 @@ import { showTimes, timeZoneControl, visible } from "./elements.js";
 import { asRequestError, errorOf, RequestError, send } from "./poll.js";
 import { SignIn } from "./sign-in.js";
 import { Failures, Launches, Recoveries } from "./start-lists.js";
-import { FILTERS, logOf, logUrl, readQuery, viewUrl } from "./start-model.js";
+import { FILTERS, isDate, logOf, logUrl, readQuery, viewUrl } from "./start-model.js";
 import { ageText, describeError, FailuresView, RecoveriesView, ServerView } from "./start-view.js";
-import { onTimeZone } from "./time.js";
+import { formatTime, onTimeZone, timeZone } from "./time.js";
 
 /** @import { Fetch } from "./poll.js" */
 /** @import { Get, Page } from "./start-lists.js" */
@@ -37,6 +37,7 @@ const openForm = /** @type {HTMLFormElement} */ (find("#open"));
 const filterForm = /** @type {HTMLFormElement} */ (find("#filters"));
 const banner = /** @type {HTMLElement} */ (find("#banner"));
 const state = find("#state");
+const printed = find("#printed");
 const content = find("#content");
 const moreButton = /** @type {HTMLButtonElement} */ (find("#more"));
 const retryButton = /** @type {HTMLButtonElement} */ (find("#banner button"));
@@ -99,7 +100,10 @@ function showControls({ view, filters }) {
   for (const name of FILTERS) {
     const field = filterForm.elements.namedItem(name);
     if (!(field instanceof HTMLInputElement || field instanceof HTMLSelectElement)) continue;
-    field.value = filters[name] ?? "";
+    const value = filters[name] ?? "";
+    // A field for a date cannot show a time, which a link can contain.
+    if (field instanceof HTMLInputElement) field.type = !value || isDate(value) ? "date" : "text";
+    field.value = value;
     const label = field.closest("label");
     if (label) label.hidden = view === "failures" && field instanceof HTMLSelectElement;
   }
@@ -143,6 +147,7 @@ function showList(shown) {
   signIn.end();
   banner.hidden = true;
   answeredAt = Date.now();
+  const focused = content.contains(document.activeElement) ? document.activeElement?.getAttribute("href") : null;
   try {
     view.show(list);
   } catch (error) {
@@ -151,9 +156,19 @@ function showList(shown) {
   }
   if (!content.hasChildNodes()) content.append(...view.elements);
   for (const link of content.querySelectorAll("a[data-log]")) setTarget(link);
+  // A row that changed or moved to another table is a new element.
+  if (focused && document.activeElement === document.body) linkWith(focused)?.focus({ preventScroll: true });
   moreButton.hidden = list.nextToken === null;
   state.textContent = list.isRefreshed ? `The page refreshes every ${REFRESH_SECONDS} s.` : "";
   showTitle(shown);
+}
+
+/**
+ * @param {string} href
+ * @returns {HTMLAnchorElement | null}
+ */
+function linkWith(href) {
+  return content.querySelector(`a[href="${CSS.escape(href)}"]`);
 }
 
 /**
@@ -238,6 +253,19 @@ async function getPage(path, name, parameters, signal) {
   throw new RequestError("invalid-answer", "the response is no list", response.status);
 }
 
+/** Returns what a printed page says about itself. */
+function printedText() {
+  const fields = [...filterForm.elements].filter((field) => "value" in field && field.value && !filterForm.hidden);
+  const filters = fields.map((field) => {
+    const label = /** @type {HTMLElement} */ (field.closest("label")).firstChild?.textContent?.trim();
+    const { value } = /** @type {HTMLInputElement} */ (field);
+    return `${label} "${field instanceof HTMLSelectElement ? field.selectedOptions[0].text : value}"`;
+  });
+  const texts = [`Printed at ${formatTime(Date.now())}.`, `Times are in the time zone ${timeZone()}.`];
+  if (filters.length) texts.push(`Only what matches these filters: ${filters.join(", ")}.`);
+  return texts.join(" ");
+}
+
 /**
  * Goes to another view without a new page, so that the token stays.
  *
@@ -285,9 +313,21 @@ document.addEventListener("click", (event) => {
 const zone = timeZoneControl();
 find("body > header").append(zone);
 showTimes(document, zone);
-onTimeZone(() => showTimes(document, zone));
+onTimeZone(() => {
+  showTimes(document, zone);
+  const { from, to } = readQuery(location.search).filters;
+  if (from || to)
+    open(); // A date is another period now.
+  else if (!banner.hidden) refresh();
+});
+window.addEventListener("beforeprint", () => {
+  printed.textContent = printedText();
+});
 moreButton.addEventListener("click", loadMore);
-retryButton.addEventListener("click", refresh);
+retryButton.addEventListener("click", () => {
+  heading.focus({ preventScroll: true }); // The button disappears.
+  refresh();
+});
 window.addEventListener("popstate", open);
 window.addEventListener("online", refresh);
 document.addEventListener("visibilitychange", () => {

@@ -6,6 +6,7 @@ import {
   button,
   errorBox,
   h,
+  setChildren,
   setText,
   setTime,
   showTimes,
@@ -25,7 +26,6 @@ import {
   eventLabel,
   failuresOf,
   formatCount,
-  fullError,
   goalOf,
   hasAllServers,
   isBetweenWaves,
@@ -83,8 +83,6 @@ export class View {
   #poller;
   /** The ID of the execution or the job. */
   #id = "";
-  /** @type {Record<string, string>} The last rendered content by part. */
-  #rendered = {};
   /** @type {Set<string>} What failed or stalled and was announced to screen readers. */
   #announced = new Set();
   #announcedAt = 0;
@@ -157,8 +155,8 @@ export class View {
     h("option", { value: "" }, "All states"),
     ...STATES.map((state) => h("option", { value: state }, toLabel(state))),
   );
-  #serverFilter = h("select", { onchange: () => this.#onFilter() }, h("option", { value: "" }, "All servers"));
-  #jobFilter = h("select", { onchange: () => this.#onFilter() }, h("option", { value: "" }, "All jobs"));
+  #serverFilter = h("select", { onchange: () => this.#onFilter() });
+  #jobFilter = h("select", { onchange: () => this.#onFilter() });
   #sortOrder = h("select", { onchange: () => this.render() }, ...SORT_ORDERS.map((order) => h("option", {}, order)));
   #timeZone = timeZoneControl();
   #matches = h("p", { class: "muted" });
@@ -296,12 +294,10 @@ export class View {
     this.#announcedStatus = "";
     this.#cards = new Map();
     this.#jobItems = new Map();
-    this.#rendered = {};
     this.#showsDone = false;
     this.#serverList.replaceChildren();
     this.#jobList.replaceChildren();
-    this.#serverFilter.replaceChildren(h("option", { value: "" }, "All servers"));
-    this.#jobFilter.replaceChildren(h("option", { value: "" }, "All jobs"));
+    for (const select of [this.#serverFilter, this.#jobFilter]) setChildren(select, null, () => []);
     this.filter = NO_FILTER;
     this.#polite.textContent = this.#assertive.textContent = "";
     this.#dialog.close();
@@ -351,8 +347,8 @@ export class View {
     this.#reason.hidden = !answer.statusReason;
     setText(this.#reason, answer.statusReason ?? "");
     this.#requester.hidden = !answer.requestedBy;
-    if (this.#isChanged("requester", answer.requestedBy ?? ""))
-      this.#requester.replaceChildren(...(answer.requestedBy ? [startedBy(answer.requestedBy)] : []));
+    const { requestedBy } = answer;
+    setChildren(this.#requester, requestedBy ?? "", () => (requestedBy ? [startedBy(requestedBy)] : []));
     this.#place.hidden = !this.#poller.log.accounts.size;
     setText(this.#place, placeText(this.#poller.log));
     const jobs = decisiveJobs(answer);
@@ -426,9 +422,8 @@ export class View {
   #renderFailures(answer) {
     const groups = failuresOf(answer);
     this.#failureSection.hidden = !groups.length;
-    if (!this.#isChanged("failures", groups)) return;
-    this.#failures.replaceChildren(
-      ...groups.map(({ error, hint, items }) => {
+    setChildren(this.#failures, groups, () =>
+      groups.map(({ error, hint, items }) => {
         const names = items.slice(0, MAX_NAMES).map(displayName).join(", ");
         const others = items.length > MAX_NAMES ? ` and ${(items.length - MAX_NAMES).toLocaleString()} more` : "";
         return h(
@@ -486,11 +481,10 @@ export class View {
     });
     arrange(this.#jobList, items);
     const names = waveNames(answer);
-    if (this.#isChanged("job options", names)) {
-      const options = names.map(({ jobId, name }) => h("option", { value: jobId }, name));
-      this.#jobFilter.replaceChildren(h("option", { value: "" }, "All jobs"), ...options);
-      this.#showFilter();
-    }
+    setChildren(this.#jobFilter, names, () => [
+      h("option", { value: "" }, "All jobs"),
+      ...names.map(({ jobId, name }) => h("option", { value: jobId }, name)),
+    ]);
   }
 
   /**
@@ -502,34 +496,16 @@ export class View {
     return !truncated || jobs.length >= this.#poller.log.jobIds.size;
   }
 
-  /**
-   * Reports whether the content of a part changed since the last call, so that unchanged parts are not rendered again.
-   *
-   * @param {string} part
-   * @param {unknown} value
-   */
-  #isChanged(part, value) {
-    const content = JSON.stringify(value);
-    if (this.#rendered[part] === content) return false;
-    this.#rendered[part] = content;
-    return true;
-  }
-
   /** @param {Answer} answer */
   #renderServers(answer) {
     this.#serverSection.hidden = !answer.summary.totalServers;
     const servers = sortServers(answer.servers, this.#sortOrder.value);
-    /** @type {Map<string, Server>} Error → the first server that has it. */
-    const firsts = new Map();
     const focused = this.#root.activeElement;
     const cards = servers.map((server) => {
       const known = this.#cards.get(server.sourceServerId);
       const card = known ?? new ServerCard(server, (selected) => this.#showInTimeline(selected));
       const events = this.#poller.log.byServer.get(server.sourceServerId) ?? [];
-      const error = fullError(server, events);
-      const same = error ? firsts.get(error) : undefined;
-      if (error && !same) firsts.set(error, server);
-      card.update(server, events, this.#poller.log.accounts.size > 1, same);
+      card.update(server, events, this.#poller.log.accounts.size > 1);
       return card;
     });
     this.#cards = new Map(cards.map((card) => [card.server.sourceServerId, card]));
@@ -539,29 +515,26 @@ export class View {
     const options = servers
       .map((server) => ({ name: displayName(server), id: server.sourceServerId }))
       .sort((a, b) => compare(a.name, b.name));
-    if (this.#isChanged("options", options)) {
-      /** @type {Map<string, number>} */
-      const names = new Map();
-      for (const { name } of options) names.set(name, (names.get(name) ?? 0) + 1);
-      this.#serverFilter.replaceChildren(
-        h("option", { value: "" }, "All servers"),
-        ...options.map(({ name, id }) => h("option", { value: id }, names.get(name) === 1 ? name : `${name} (${id})`)),
-      );
-      this.#showFilter();
-    }
+    /** @type {Map<string, number>} */
+    const names = new Map();
+    for (const { name } of options) names.set(name, (names.get(name) ?? 0) + 1);
+    setChildren(this.#serverFilter, options, () => [
+      h("option", { value: "" }, "All servers"),
+      ...options.map(({ name, id }) => h("option", { value: id }, names.get(name) === 1 ? name : `${name} (${id})`)),
+    ]);
+    this.#showFilter();
   }
 
   #renderSources() {
     const sources = [...this.#poller.log.sources].sort(([a], [b]) => compare(a, b));
-    if (!this.#isChanged("sources", sources)) return;
-    this.#sources.replaceChildren(
+    setChildren(this.#sources, sources, () => [
       ...(sources.length ? ["Event sources: "] : []),
       ...sources.flatMap(([source, number], index) => [
         index ? ", " : "",
         h("code", {}, source),
         ` (${formatCount(number, "event")})`,
       ]),
-    );
+    ]);
   }
 
   /** Shows the servers and events that match the filters. */
@@ -579,17 +552,25 @@ export class View {
     const isFolded = done > MAX_DONE_SHOWN && !this.#showsDone && !isFiltered && !this.#isPrinting;
     /** @type {Server[]} */
     const servers = [];
-    for (const [id, { element, server }] of this.#cards) {
+    /** @type {Map<string, Server>} Error → the first server on display that has it. */
+    const firsts = new Map();
+    for (const [id, card] of this.#cards) {
+      const { element, server, error } = card;
       const isMatch =
         matchesServer(id) &&
         (!jobId || server.jobId === jobId) &&
         (!text ||
           matchesText(
-            ...[server.serverName, id, server.ec2InstanceId, server.error, toLabel(server.state)],
+            ...[server.serverName, id, server.ec2InstanceId, error, toLabel(server.state)],
             ...server.failedActions.flatMap(({ name, error }) => [name, error]),
           ));
-      element.hidden = !isMatch || (isFolded && isDone(server));
-      if (isMatch) servers.push(server);
+      const isOpen = element.contains(this.#root.activeElement); // A hidden element loses the focus.
+      element.hidden = !isMatch || (isFolded && isDone(server) && !isOpen);
+      if (!isMatch) continue;
+      servers.push(server);
+      if (!error) continue;
+      card.refer(firsts.get(error));
+      if (!firsts.has(error)) firsts.set(error, server);
     }
     /** @param {LogEntry} event */
     const matches = (event) =>

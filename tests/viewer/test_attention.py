@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, urlsplit
@@ -105,6 +106,40 @@ def test_user_can_be_notified_of_failures_and_of_the_end(
     expect(viewer.find(".connection")).to_contain_text("The execution is complete.")
     assert told(viewer) == ["Failed: prod-db-01, exec-1", "Partial, exec-1"]
     assert viewer.page.evaluate("sounds") == 3
+
+
+def test_second_server_with_the_same_name_is_news(
+    recovery: Recovery, open_viewer: Opener, context: BrowserContext
+) -> None:
+    context.add_init_script(RECORDER.replace("PERMISSION", "granted"))
+    both = events_of(
+        scripts.launch(SERVERS, failing=dict.fromkeys(SERVERS[:2], "no rights")), ago=timedelta(minutes=10)
+    )
+    same = [replace(event, source_server_name="web\u202e") for event in both]
+    first, second = [event for event in same if event.error]
+    recovery.happen(*[event for event in same if event.timestamp < first.timestamp])
+    viewer = open_viewer()
+    listen(viewer, "Notification")
+
+    for failure in (first, second):
+        recovery.happen(failure)
+        viewer.poll()
+
+    expect(viewer.find(".counts")).to_contain_text("2 failed")
+    assert told(viewer) == ["Failed: web<U+202E>, exec-1"] * 2
+
+
+def test_browser_that_cannot_notify_is_named(recovery: Recovery, open_viewer: Opener, context: BrowserContext) -> None:
+    recorder = RECORDER.replace("PERMISSION", "granted").replace("window.told.push", "throw new TypeError; push")
+    context.add_init_script(recorder)
+    recovery.happen(*FAILED[:4])
+    viewer = open_viewer()
+    listen(viewer, "Notification")
+
+    recovery.happen(*FAILED)
+    viewer.poll()
+
+    expect(viewer.page.get_by_text("This browser shows no notifications of a page.")).to_be_visible()
 
 
 def test_nobody_is_notified_who_did_not_ask(recovery: Recovery, open_viewer: Opener, context: BrowserContext) -> None:

@@ -106,6 +106,35 @@ def test_server_with_the_error_of_an_earlier_one_says_so(recovery: Recovery, ope
     expect(second.locator("pre")).to_have_text("no rights")
 
 
+def test_only_server_on_display_shows_its_own_error(recovery: Recovery, open_viewer: Opener) -> None:
+    recovery.happen(*events_of_many(dict.fromkeys(MANY[:2], "no rights")))
+
+    viewer = open_viewer(f"executions/exec-1?server={MANY[1]}")
+
+    expect(viewer.find(".server:visible .error pre")).to_have_text("no rights")
+    expect(viewer.find(".server:visible summary")).to_have_count(0)
+    viewer.page.get_by_role("button", name="Clear filters").click()
+    expect(viewer.find(".server:visible summary")).to_have_text(f"The same error as {MANY[0]}")
+
+
+@pytest.mark.parametrize("part", [".jobs a", ".server a"])
+def test_update_keeps_the_focus_of_a_link(recovery: Recovery, open_viewer: Opener, part: str) -> None:
+    *events, end = in_place(events_of(scripts.launch(SERVERS[:1]), ago=HOUR), "us-east-1")
+    *steps, launch = events
+    recovery.happen(*steps)
+    viewer = open_viewer()
+    link = viewer.find(part).first
+    link.focus()
+    focused = link.inner_text()
+
+    for event in (launch, end):
+        recovery.happen(event)
+        viewer.poll()
+
+    expect(viewer.find(".jobs .badge")).to_have_text("Completed")
+    assert viewer.page.evaluate(f"{ELEMENT}.shadowRoot.activeElement?.innerText") == focused
+
+
 def test_first_failure_is_on_the_first_screen_of_a_phone(recovery: Recovery, open_viewer: Opener) -> None:
     recovery.happen(*in_place(events_of_many({MANY[9]: f"{DENIED}{'x' * 900}"}, drill=False), "us-east-1"))
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 from datetime import timedelta
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -218,19 +218,20 @@ def test_running_recoveries_are_refreshed_while_the_page_is_visible(open_start: 
     page.clock.run_for(2_000)
 
     expect(section(page, "Running").locator("tbody tr")).to_have_count(2)
-    assert asked == ["/executions?status=IN_PROGRESS&limit=100"]
+    page.wait_for_timeout(500)
+    assert asked == ["/executions?status=IN_PROGRESS&limit=100", "/executions"]
     page.evaluate("""() => {
       Object.defineProperty(document, "hidden", {configurable: true, get: () => true});
       document.dispatchEvent(new Event("visibilitychange"));
     }""")
     page.clock.run_for(60_000)
-    assert len(asked) == 1
+    assert len(asked) == 2
     page.evaluate("""() => {
       Object.defineProperty(document, "hidden", {configurable: true, get: () => false});
       document.dispatchEvent(new Event("visibilitychange"));
     }""")
     page.wait_for_timeout(500)
-    assert len(asked) == 2
+    assert len(asked) == 4
 
 
 def test_a_recovery_that_ends_moves_to_the_ended_ones(open_start: Open, play: Play) -> None:
@@ -845,3 +846,81 @@ def test_all_controls_work_with_the_keyboard(open_start: Open) -> None:
     page.keyboard.press("Enter")
 
     expect(page.locator("drs-job-log .big")).to_have_text("1 of 2 servers launched")
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Filters, print and focus
+# ---------------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.usefixtures("history")
+def test_time_in_a_link_is_shown_and_kept_by_the_next_search(open_start: Open) -> None:
+    time = (NOW - 2 * HOUR).isoformat().replace("+00:00", "Z")
+    page = open_start(f"?from={time}")
+    expect(page.get_by_label("From")).to_have_value(time)
+
+    page.get_by_label("Kind").select_option("false")
+    page.get_by_role("button", name="Search").click()
+
+    expect(section(page, "Ended").locator("tbody tr")).to_have_count(1)
+    assert ids(page, "Ended") == ["exec-real"]
+    assert parse_qs(urlsplit(page.url).query) == {"from": [time], "isDrill": ["false"]}
+    page.get_by_role("button", name="Clear").click()
+    expect(page.get_by_label("From")).to_have_attribute("type", "date")
+
+
+def test_time_zone_applies_to_the_search_by_date_and_to_the_error(
+    recovery: Recovery, open_start: Open, play: Play
+) -> None:
+    play(GOOD, "drsjob-1", timedelta(hours=13, minutes=30), "exec-1")  # 23:30 UTC, 00:30 in Berlin
+    page = open_start("?from=2026-11-24")
+    assert ids(page, "Ended") == ["exec-1"]
+
+    page.get_by_label("Time zone").select_option("UTC")
+
+    expect(page.get_by_text("No ended recovery matches the filters.")).to_be_visible()
+    page.get_by_role("button", name="Clear").click()
+    expect(section(page, "Ended").locator("tbody tr")).to_have_count(1)
+    recovery.gateway.fault = HTTPStatus.SERVICE_UNAVAILABLE
+    page.evaluate("dispatchEvent(new Event('online'))")
+    expect(page.locator("#banner p")).to_contain_text("The data shown is from ")
+    before = page.locator("#banner p").inner_text()
+    page.get_by_label("Time zone").select_option("Europe/Berlin")
+    expect(page.locator("#banner p")).not_to_have_text(before)
+
+
+@pytest.mark.usefixtures("history")
+def test_print_names_the_filters(open_start: Open) -> None:
+    page = open_start("?status=PARTIAL&from=2026-11-01")
+    page.get_by_label("Time zone").select_option("UTC")
+
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    page.emulate_media(media="print")
+
+    text = 'Times are in the time zone UTC. Only what matches these filters: From "2026-11-01", Status "Partial".'
+    expect(page.locator("#printed")).to_contain_text(text)
+    expect(page.locator("#printed")).to_be_visible()
+    expect(page.locator("button:visible")).to_have_count(0)
+
+
+def test_focus_stays_on_the_link_of_a_recovery_that_ends(open_start: Open, play: Play) -> None:
+    play(STUCK, "drsjob-1", HOUR, "exec-1")
+    page = open_start(is_paused=True)
+    page.get_by_role("link", name="exec-1").focus()
+
+    play(scripts.launch(SERVERS[4:]), "drsjob-1", HOUR, "exec-1")
+    page.clock.run_for(16_000)
+
+    expect(section(page, "Ended").locator("tbody tr")).to_have_count(1)
+    assert page.evaluate("document.activeElement.textContent") == "exec-1"
+
+
+def test_focus_is_not_lost_with_the_button_that_disappears(recovery: Recovery, open_start: Open) -> None:
+    recovery.gateway.fault = HTTPStatus.SERVICE_UNAVAILABLE
+    page = open_start()
+    recovery.gateway.fault = None
+
+    page.get_by_role("button", name="Try again").press("Enter")
+
+    expect(page.locator("#banner")).to_be_hidden()
+    assert page.evaluate("document.activeElement.tagName") == "H1"

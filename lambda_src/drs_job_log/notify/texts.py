@@ -252,8 +252,9 @@ def viewer_path(notice: Notice) -> str | None:
         return None
     is_in_path = _PATH_ID.fullmatch(id_)
     query = [] if is_in_path else [("executionId" if notice.execution_id else "jobId", id_)]
-    if notice.kind in _KINDS_OF_A_SERVER and [server.type for server in notice.servers] == ["Server"]:
-        query.append(("server", notice.servers[0].id or ""))
+    if notice.kind in _KINDS_OF_A_SERVER and len(notice.servers) == 1:
+        (server,) = notice.servers
+        query += [("server", server.id)] if server.type == "Server" and server.id else []
     path = f"/{'executions' if notice.execution_id else 'jobs'}/{id_}" if is_in_path else "/viewer/page"
     return f"{path}?{urlencode(query, quote_via=quote, safe='', errors='backslashreplace')}" if query else path
 

@@ -688,6 +688,13 @@ function setText(element, text) {
   const shown = visible(text);
   if (element.textContent !== shown) element.textContent = shown;
 }
+var contents = /* @__PURE__ */ new WeakMap();
+function setChildren(element, content, create) {
+  const text = JSON.stringify(content);
+  if (contents.get(element) === text) return;
+  contents.set(element, text);
+  element.replaceChildren(...create());
+}
 function setTime(element, timestamp) {
   element.dateTime = timestamp;
   element.title = formatUtc(timestamp);
@@ -1297,15 +1304,15 @@ var JobItem = class {
     this.#rendered = content;
     this.#status.dataset.state = job.status;
     setText(this.#status, statusLabel(job.status));
-    if (this.#id.textContent !== job.jobId || region) this.#id.replaceChildren(consoleLink("job", job.jobId, region));
+    setChildren(this.#id, [job.jobId, region], () => [consoleLink("job", job.jobId, region)]);
     setText(this.#label, jobLabel(job));
     setTime(this.#start, job.startedAt);
-    this.#requester.replaceChildren(...job.requestedBy ? [startedBy(job.requestedBy)] : []);
+    setChildren(this.#requester, job.requestedBy ?? "", () => job.requestedBy ? [startedBy(job.requestedBy)] : []);
     this.#requester.hidden = !job.requestedBy;
     const milliseconds = job.endedAt ? Date.parse(job.endedAt) - Date.parse(job.startedAt) : null;
     setText(this.#duration, milliseconds === null ? "" : `Duration: ${formatDuration(milliseconds)}`);
     this.#duration.hidden = milliseconds === null;
-    this.#resources.replaceChildren(...job.resources.map(resourceItem));
+    setChildren(this.#resources, job.resources, () => job.resources.map(resourceItem));
     this.#resources.hidden = !job.resources.length;
   }
 };
@@ -1317,7 +1324,8 @@ function serverHead() {
 }
 var ServerCard = class {
   #rendered = "";
-  #renderedErrors = "";
+  /** @type {Server | undefined} An earlier server in the list with the same error. */
+  #same;
   #state = h("span", { class: "badge" });
   #stateCell = h("span", { class: "state", role: "cell" }, this.#state);
   #name = h("strong", { class: "name" });
@@ -1336,6 +1344,7 @@ var ServerCard = class {
    */
   constructor(server, showInTimeline) {
     this.server = server;
+    this.error = null;
     this.element = h(
       "div",
       { class: "server", role: "row" },
@@ -1361,10 +1370,9 @@ var ServerCard = class {
    * @param {Server} server
    * @param {LogEntry[]} events The events of the server.
    * @param {boolean} showsAccount
-   * @param {Server | undefined} same An earlier server in the list with the same error.
    */
-  update(server, events, showsAccount, same) {
-    const content = JSON.stringify([server, events.length, showsAccount, same && displayName(same)]);
+  update(server, events, showsAccount) {
+    const content = JSON.stringify([server, events.length, showsAccount]);
     if (content === this.#rendered) return;
     this.#rendered = content;
     this.server = server;
@@ -1373,17 +1381,9 @@ var ServerCard = class {
     this.element.classList.toggle("stalled", server.stalledAt !== null);
     setText(this.#state, server.stalledAt ? `${toLabel(server.state)}, stalled` : toLabel(server.state));
     setText(this.#name, displayName(server));
-    const account = showsAccount ? events.find((event) => event.account)?.account : null;
-    const region = events.find((event) => event.region)?.region ?? void 0;
-    this.#id.replaceChildren(
-      ...server.serverName ? [consoleLink("server", server.sourceServerId, region)] : [],
-      ...account ? [` in ${account}`] : []
-    );
+    this.#renderIds(server, events, showsAccount);
     setText(this.#timelineSuffix, ` for ${displayName(server)}`);
     setTime(this.#since, server.since);
-    this.#instance.replaceChildren(
-      ...server.ec2InstanceId ? [consoleLink("instance", server.ec2InstanceId, region)] : []
-    );
     const jobEvents = events.filter((event) => event.jobId === server.jobId);
     const last = jobEvents.findLast((event) => !NO_STEPS.has(event.eventType));
     setText(this.#step, last ? eventLabel(last) : server.state === "PENDING" ? "Waiting" : "");
@@ -1392,7 +1392,31 @@ var ServerCard = class {
       stage.className = classes[index];
     });
     this.#renderNote(server);
-    this.#renderErrors({ ...server, error: fullError(server, jobEvents) }, same);
+    this.error = fullError(server, jobEvents);
+    this.#renderErrors();
+  }
+  /** @param {Server | undefined} same An earlier server in the list with the same error. */
+  refer(same) {
+    this.#same = same;
+    this.#renderErrors();
+  }
+  /**
+   * @param {Server} server
+   * @param {LogEntry[]} events
+   * @param {boolean} showsAccount
+   */
+  #renderIds({ serverName, sourceServerId, ec2InstanceId }, events, showsAccount) {
+    const account = showsAccount ? events.find((event) => event.account)?.account : null;
+    const region = events.find((event) => event.region)?.region ?? void 0;
+    setChildren(this.#id, [serverName, account, region], () => [
+      ...serverName ? [consoleLink("server", sourceServerId, region)] : [],
+      ...account ? [` in ${account}`] : []
+    ]);
+    setChildren(
+      this.#instance,
+      [ec2InstanceId, region],
+      () => ec2InstanceId ? [consoleLink("instance", ec2InstanceId, region)] : []
+    );
   }
   /** @param {Server} server */
   #renderNote({ stalledAt, terminatedAt, state }) {
@@ -1402,25 +1426,21 @@ var ServerCard = class {
     setTime(time, timestamp);
     this.#note.replaceChildren(text, time);
   }
-  /**
-   * @param {Server} server
-   * @param {Server | undefined} same An earlier server in the list with the same error.
-   */
-  #renderErrors(server, same) {
-    const { error, hint, failedActions } = server;
-    const content = JSON.stringify([error, hint, failedActions, same && displayName(same)]);
-    if (this.#renderedErrors === content) return;
-    this.#renderedErrors = content;
-    const name = displayName(server);
-    const details = [...error ? [errorBox(error, name)] : [], ...hint ? [hintList(hint)] : []];
-    const summary = same && h("summary", {}, `The same error as ${displayName(same)}`);
-    this.#error.replaceChildren(
-      ...summary ? [h("details", {}, summary, ...details)] : details,
-      ...failedActions.flatMap((action) => [
-        h("p", { class: "action" }, `Post-launch action failed${action.name ? `: ${action.name}` : ""}`),
-        ...action.error ? [errorBox(action.error, `${action.name ?? "a post-launch action"} on ${name}`)] : []
-      ])
-    );
+  #renderErrors() {
+    const { hint, failedActions } = this.server;
+    const [error, same] = [this.error, this.#same];
+    setChildren(this.#error, [error, hint, failedActions, same && displayName(same)], () => {
+      const name = displayName(this.server);
+      const details = [...error ? [errorBox(error, name)] : [], ...hint ? [hintList(hint)] : []];
+      const summary = same && h("summary", {}, `The same error as ${displayName(same)}`);
+      return [
+        ...summary ? [h("details", {}, summary, ...details)] : details,
+        ...failedActions.flatMap((action) => [
+          h("p", { class: "action" }, `Post-launch action failed${action.name ? `: ${action.name}` : ""}`),
+          ...action.error ? [errorBox(action.error, `${action.name ?? "a post-launch action"} on ${name}`)] : []
+        ])
+      ];
+    });
   }
   /** @param {number} now Milliseconds since the epoch. */
   tick(now) {
@@ -1593,8 +1613,6 @@ var View = class {
   #poller;
   /** The ID of the execution or the job. */
   #id = "";
-  /** @type {Record<string, string>} The last rendered content by part. */
-  #rendered = {};
   /** @type {Set<string>} What failed or stalled and was announced to screen readers. */
   #announced = /* @__PURE__ */ new Set();
   #announcedAt = 0;
@@ -1667,8 +1685,8 @@ var View = class {
     h("option", { value: "" }, "All states"),
     ...STATES.map((state) => h("option", { value: state }, toLabel(state)))
   );
-  #serverFilter = h("select", { onchange: () => this.#onFilter() }, h("option", { value: "" }, "All servers"));
-  #jobFilter = h("select", { onchange: () => this.#onFilter() }, h("option", { value: "" }, "All jobs"));
+  #serverFilter = h("select", { onchange: () => this.#onFilter() });
+  #jobFilter = h("select", { onchange: () => this.#onFilter() });
   #sortOrder = h("select", { onchange: () => this.render() }, ...SORT_ORDERS.map((order) => h("option", {}, order)));
   #timeZone = timeZoneControl();
   #matches = h("p", { class: "muted" });
@@ -1798,12 +1816,10 @@ var View = class {
     this.#announcedStatus = "";
     this.#cards = /* @__PURE__ */ new Map();
     this.#jobItems = /* @__PURE__ */ new Map();
-    this.#rendered = {};
     this.#showsDone = false;
     this.#serverList.replaceChildren();
     this.#jobList.replaceChildren();
-    this.#serverFilter.replaceChildren(h("option", { value: "" }, "All servers"));
-    this.#jobFilter.replaceChildren(h("option", { value: "" }, "All jobs"));
+    for (const select of [this.#serverFilter, this.#jobFilter]) setChildren(select, null, () => []);
     this.filter = NO_FILTER;
     this.#polite.textContent = this.#assertive.textContent = "";
     this.#dialog.close();
@@ -1849,8 +1865,8 @@ var View = class {
     this.#reason.hidden = !answer.statusReason;
     setText(this.#reason, answer.statusReason ?? "");
     this.#requester.hidden = !answer.requestedBy;
-    if (this.#isChanged("requester", answer.requestedBy ?? ""))
-      this.#requester.replaceChildren(...answer.requestedBy ? [startedBy(answer.requestedBy)] : []);
+    const { requestedBy } = answer;
+    setChildren(this.#requester, requestedBy ?? "", () => requestedBy ? [startedBy(requestedBy)] : []);
     this.#place.hidden = !this.#poller.log.accounts.size;
     setText(this.#place, placeText(this.#poller.log));
     const jobs = decisiveJobs(answer);
@@ -1918,9 +1934,10 @@ var View = class {
   #renderFailures(answer) {
     const groups = failuresOf(answer);
     this.#failureSection.hidden = !groups.length;
-    if (!this.#isChanged("failures", groups)) return;
-    this.#failures.replaceChildren(
-      ...groups.map(({ error, hint, items }) => {
+    setChildren(
+      this.#failures,
+      groups,
+      () => groups.map(({ error, hint, items }) => {
         const names = items.slice(0, MAX_NAMES).map(displayName).join(", ");
         const others = items.length > MAX_NAMES ? ` and ${(items.length - MAX_NAMES).toLocaleString()} more` : "";
         return h(
@@ -1966,11 +1983,10 @@ var View = class {
     });
     arrange(this.#jobList, items);
     const names = waveNames(answer);
-    if (this.#isChanged("job options", names)) {
-      const options = names.map(({ jobId, name }) => h("option", { value: jobId }, name));
-      this.#jobFilter.replaceChildren(h("option", { value: "" }, "All jobs"), ...options);
-      this.#showFilter();
-    }
+    setChildren(this.#jobFilter, names, () => [
+      h("option", { value: "" }, "All jobs"),
+      ...names.map(({ jobId, name }) => h("option", { value: jobId }, name))
+    ]);
   }
   /**
    * Reports whether the answer contains all jobs. The API shortens an answer that is too large.
@@ -1980,59 +1996,40 @@ var View = class {
   #hasAllJobs({ truncated, jobs }) {
     return !truncated || jobs.length >= this.#poller.log.jobIds.size;
   }
-  /**
-   * Reports whether the content of a part changed since the last call, so that unchanged parts are not rendered again.
-   *
-   * @param {string} part
-   * @param {unknown} value
-   */
-  #isChanged(part, value) {
-    const content = JSON.stringify(value);
-    if (this.#rendered[part] === content) return false;
-    this.#rendered[part] = content;
-    return true;
-  }
   /** @param {Answer} answer */
   #renderServers(answer) {
     this.#serverSection.hidden = !answer.summary.totalServers;
     const servers = sortServers(answer.servers, this.#sortOrder.value);
-    const firsts = /* @__PURE__ */ new Map();
     const focused = this.#root.activeElement;
     const cards = servers.map((server) => {
       const known = this.#cards.get(server.sourceServerId);
       const card = known ?? new ServerCard(server, (selected) => this.#showInTimeline(selected));
       const events = this.#poller.log.byServer.get(server.sourceServerId) ?? [];
-      const error = fullError(server, events);
-      const same = error ? firsts.get(error) : void 0;
-      if (error && !same) firsts.set(error, server);
-      card.update(server, events, this.#poller.log.accounts.size > 1, same);
+      card.update(server, events, this.#poller.log.accounts.size > 1);
       return card;
     });
     this.#cards = new Map(cards.map((card) => [card.server.sourceServerId, card]));
     arrange(this.#serverList, [this.#serverHead, ...cards.map((card) => card.element)]);
     if (focused instanceof HTMLElement && focused !== this.#root.activeElement) focused.focus({ preventScroll: true });
     const options = servers.map((server) => ({ name: displayName(server), id: server.sourceServerId })).sort((a, b) => compare(a.name, b.name));
-    if (this.#isChanged("options", options)) {
-      const names = /* @__PURE__ */ new Map();
-      for (const { name } of options) names.set(name, (names.get(name) ?? 0) + 1);
-      this.#serverFilter.replaceChildren(
-        h("option", { value: "" }, "All servers"),
-        ...options.map(({ name, id }) => h("option", { value: id }, names.get(name) === 1 ? name : `${name} (${id})`))
-      );
-      this.#showFilter();
-    }
+    const names = /* @__PURE__ */ new Map();
+    for (const { name } of options) names.set(name, (names.get(name) ?? 0) + 1);
+    setChildren(this.#serverFilter, options, () => [
+      h("option", { value: "" }, "All servers"),
+      ...options.map(({ name, id }) => h("option", { value: id }, names.get(name) === 1 ? name : `${name} (${id})`))
+    ]);
+    this.#showFilter();
   }
   #renderSources() {
     const sources = [...this.#poller.log.sources].sort(([a], [b]) => compare(a, b));
-    if (!this.#isChanged("sources", sources)) return;
-    this.#sources.replaceChildren(
+    setChildren(this.#sources, sources, () => [
       ...sources.length ? ["Event sources: "] : [],
       ...sources.flatMap(([source, number], index) => [
         index ? ", " : "",
         h("code", {}, source),
         ` (${formatCount(number, "event")})`
       ])
-    );
+    ]);
   }
   /** Shows the servers and events that match the filters. */
   #applyFilters() {
@@ -2045,13 +2042,20 @@ var View = class {
     const done = [...this.#cards.values()].filter(({ server }) => isDone(server)).length;
     const isFolded = done > MAX_DONE_SHOWN && !this.#showsDone && !isFiltered && !this.#isPrinting;
     const servers = [];
-    for (const [id, { element, server }] of this.#cards) {
+    const firsts = /* @__PURE__ */ new Map();
+    for (const [id, card] of this.#cards) {
+      const { element, server, error } = card;
       const isMatch = matchesServer(id) && (!jobId || server.jobId === jobId) && (!text || matchesText(
-        ...[server.serverName, id, server.ec2InstanceId, server.error, toLabel(server.state)],
-        ...server.failedActions.flatMap(({ name, error }) => [name, error])
+        ...[server.serverName, id, server.ec2InstanceId, error, toLabel(server.state)],
+        ...server.failedActions.flatMap(({ name, error: error2 }) => [name, error2])
       ));
-      element.hidden = !isMatch || isFolded && isDone(server);
-      if (isMatch) servers.push(server);
+      const isOpen = element.contains(this.#root.activeElement);
+      element.hidden = !isMatch || isFolded && isDone(server) && !isOpen;
+      if (!isMatch) continue;
+      servers.push(server);
+      if (!error) continue;
+      card.refer(firsts.get(error));
+      if (!firsts.has(error)) firsts.set(error, server);
     }
     const matches = (event) => (!isFiltered || matchesServer(event.sourceServerId)) && (!jobId || event.jobId === jobId) && (!text || matchesText(
       event.message,
@@ -2463,5 +2467,6 @@ export {
   displayName,
   networksOf,
   progressOf,
-  statusText
+  statusText,
+  visible
 };

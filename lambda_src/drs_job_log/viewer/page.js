@@ -1,18 +1,19 @@
 // @ts-nocheck: generated from the folder viewer by `make package`. Do not edit.
 
 // viewer/attention.js
-import { displayName, networksOf, progressOf, statusText } from "./drs-job-log.js";
+import { displayName, networksOf, progressOf, statusText, visible } from "./drs-job-log.js";
 var SIGNS = { waiting: "", running: "▶ ", failed: "✕ ", done: "✓ " };
 var BEEP_SECONDS = 0.4;
 function situationOf(answer) {
   const { status, settled } = answer;
   if (status === "NO_EVENTS") return "waiting";
-  if (progressOf(answer).failed || failedNames(answer).length || ["FAILED", "PARTIAL"].includes(status))
-    return "failed";
+  if (progressOf(answer).failed || failedOf(answer).size || ["FAILED", "PARTIAL"].includes(status)) return "failed";
   return settled ? "done" : "running";
 }
-function failedNames(answer) {
-  return [...answer.servers, ...networksOf(answer)].filter(({ state }) => state === "FAILED").map(displayName);
+function failedOf(answer) {
+  const failed = [...answer.servers, ...networksOf(answer)].filter(({ state }) => state === "FAILED");
+  const idOf = (item) => "resourceId" in item ? item.resourceId : item.sourceServerId;
+  return new Map(failed.map((item) => [idOf(item), displayName(item)]));
 }
 var Attention = class {
   #id;
@@ -71,15 +72,20 @@ var Attention = class {
    * @param {Answer} after
    */
   #newsOf(before, after) {
-    const known = new Set(failedNames(before));
-    const failed = failedNames(after).filter((name2) => !known.has(name2));
+    const known = failedOf(before);
+    const failed = [...failedOf(after)].filter(([id2]) => !known.has(id2)).map(([, name2]) => name2);
     if (failed.length) return `Failed: ${failed.slice(0, 3).join(", ")}${failed.length > 3 ? " and others" : ""}`;
     return after.settled && !before.settled ? statusText(after) : "";
   }
   /** @param {string} news */
   #tell(news) {
-    if (this.#notification.checked) new Notification(news, { body: this.#id, tag: this.#id });
     if (this.#sound.checked) this.#beep();
+    if (!this.#notification.checked) return;
+    try {
+      new Notification(visible(news), { body: visible(this.#id) });
+    } catch {
+      this.#state.textContent = "This browser shows no notifications of a page.";
+    }
   }
   #beep() {
     this.#audio ??= new AudioContext();

@@ -133,6 +133,13 @@ function h(tag, attributes = {}, ...children) {
   element.append(...children.map((child) => typeof child === "string" ? visible(child) : child));
   return element;
 }
+function arrange(parent, children) {
+  const wanted = new Set(children);
+  for (const child of [...parent.children]) if (!wanted.has(child)) child.remove();
+  children.forEach((child, index) => {
+    if (parent.children[index] !== child) parent.insertBefore(child, parent.children[index] ?? null);
+  });
+}
 function setText(element, text) {
   const shown2 = visible(text);
   if (element.textContent !== shown2) element.textContent = shown2;
@@ -312,9 +319,12 @@ function apiParameters({ from, to, withServer, ...others }) {
     ...to && { to: toTime(to, "T23:59:59.999") }
   };
 }
+function isDate(text) {
+  return DATE.test(text);
+}
 function toTime(text, time) {
   const zone2 = timeZone() === "UTC" ? "Z" : "";
-  const date = new Date(DATE.test(text) ? `${text}${time}${zone2}` : Number.NaN);
+  const date = new Date(isDate(text) ? `${text}${time}${zone2}` : Number.NaN);
   return Number.isNaN(date.getTime()) ? text : date.toISOString();
 }
 function runningParameters({ from, ...others }, now) {
@@ -458,7 +468,6 @@ var Recoveries = class {
   hasEnded;
   #running;
   #listed;
-  #wasRead = false;
   /** @param {Selection} selection */
   constructor({ filters }) {
     const parameters = apiParameters(filters);
@@ -475,17 +484,13 @@ var Recoveries = class {
     return separate(this.#running.entries, this.#listed.entries);
   }
   /**
-   * Reads the recoveries that run. Reads the others only if they can have changed.
+   * Reads both lists. A recovery can start and end between two reads, so that the running ones do not show it.
    *
    * @param {Get} get
    */
   async read(get) {
-    const before = this.#running.entries;
     if (this.hasRunning) await this.#running.readAll(get);
-    const keys = new Set(this.#running.entries.map(keyOf));
-    const hasChanged = before.some((entry) => !keys.has(keyOf(entry))) || this.entries.ended.some(({ settled }) => !settled);
-    if (this.hasEnded && (hasChanged || !this.#wasRead)) await this.#listed.read(get);
-    this.#wasRead = true;
+    if (this.hasEnded) await this.#listed.read(get);
   }
   /** @param {Get} get */
   more(get) {
@@ -595,15 +600,10 @@ var Table = class {
   show(entries) {
     const rows = new Map(entries.map((entry) => [this.#keyOf(entry), this.#row(entry)]));
     this.#rows = rows;
-    const elements = [...rows.values()].map(({ row }) => row);
-    if (elements.every((row, index) => row === this.#body.children[index])) {
-      while (this.#body.children.length > elements.length) this.#body.lastElementChild?.remove();
-      return;
-    }
-    const focused = this.#body.contains(document.activeElement) ? document.activeElement?.getAttribute("href") : null;
-    this.#body.replaceChildren(...elements);
-    const links = [...this.#body.querySelectorAll("a")];
-    links.find((link) => focused && link.getAttribute("href") === focused)?.focus({ preventScroll: true });
+    arrange(
+      this.#body,
+      [...rows.values()].map(({ row }) => row)
+    );
   }
   /** @param {T} entry */
   #row(entry) {
@@ -830,6 +830,7 @@ var banner = (
   find("#banner")
 );
 var state = find("#state");
+var printed = find("#printed");
 var content = find("#content");
 var moreButton = (
   /** @type {HTMLButtonElement} */
@@ -883,7 +884,9 @@ function showControls({ view, filters }) {
   for (const name of FILTERS) {
     const field = filterForm.elements.namedItem(name);
     if (!(field instanceof HTMLInputElement || field instanceof HTMLSelectElement)) continue;
-    field.value = filters[name] ?? "";
+    const value = filters[name] ?? "";
+    if (field instanceof HTMLInputElement) field.type = !value || isDate(value) ? "date" : "text";
+    field.value = value;
     const label = field.closest("label");
     if (label) label.hidden = view === "failures" && field instanceof HTMLSelectElement;
   }
@@ -915,6 +918,7 @@ function showList(shown2) {
   signIn.end();
   banner.hidden = true;
   answeredAt = Date.now();
+  const focused = content.contains(document.activeElement) ? document.activeElement?.getAttribute("href") : null;
   try {
     view.show(list);
   } catch (error) {
@@ -923,9 +927,13 @@ function showList(shown2) {
   }
   if (!content.hasChildNodes()) content.append(...view.elements);
   for (const link of content.querySelectorAll("a[data-log]")) setTarget(link);
+  if (focused && document.activeElement === document.body) linkWith(focused)?.focus({ preventScroll: true });
   moreButton.hidden = list.nextToken === null;
   state.textContent = list.isRefreshed ? `The page refreshes every ${REFRESH_SECONDS} s.` : "";
   showTitle(shown2);
+}
+function linkWith(href) {
+  return content.querySelector(`a[href="${CSS.escape(href)}"]`);
 }
 function setTarget(link) {
   if (!signIn.hasToken) return;
@@ -974,6 +982,23 @@ async function getPage(path, name, parameters, signal) {
   }
   throw new RequestError("invalid-answer", "the response is no list", response.status);
 }
+function printedText() {
+  const fields = [...filterForm.elements].filter((field) => "value" in field && field.value && !filterForm.hidden);
+  const filters = fields.map((field) => {
+    const label = (
+      /** @type {HTMLElement} */
+      field.closest("label").firstChild?.textContent?.trim()
+    );
+    const { value } = (
+      /** @type {HTMLInputElement} */
+      field
+    );
+    return `${label} "${field instanceof HTMLSelectElement ? field.selectedOptions[0].text : value}"`;
+  });
+  const texts = [`Printed at ${formatTime(Date.now())}.`, `Times are in the time zone ${timeZone()}.`];
+  if (filters.length) texts.push(`Only what matches these filters: ${filters.join(", ")}.`);
+  return texts.join(" ");
+}
 function go(url) {
   history.pushState(null, "", url);
   open();
@@ -1011,9 +1036,21 @@ document.addEventListener("click", (event) => {
 var zone = timeZoneControl();
 find("body > header").append(zone);
 showTimes(document, zone);
-onTimeZone(() => showTimes(document, zone));
+onTimeZone(() => {
+  showTimes(document, zone);
+  const { from, to } = readQuery(location.search).filters;
+  if (from || to)
+    open();
+  else if (!banner.hidden) refresh();
+});
+window.addEventListener("beforeprint", () => {
+  printed.textContent = printedText();
+});
 moreButton.addEventListener("click", loadMore);
-retryButton.addEventListener("click", refresh);
+retryButton.addEventListener("click", () => {
+  heading.focus({ preventScroll: true });
+  refresh();
+});
 window.addEventListener("popstate", open);
 window.addEventListener("online", refresh);
 document.addEventListener("visibilitychange", () => {
