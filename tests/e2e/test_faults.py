@@ -240,10 +240,12 @@ def test_many_failures_of_a_job_are_one_message(deployment: Deployment, subscrib
         return len(set().union(*told)) == len(SERVERS)
 
     eventually(is_complete)
-    assert sorted(server for servers in told for server in servers) == sorted(SERVERS)
+    # An invocation of a slow machine can time out after it sent a list. The next one sends these servers again.
+    lists = {frozenset(servers) for servers in told if not any(servers < other for other in told)}
+    assert sorted(server for servers in lists for server in servers) == sorted(SERVERS)
     # On a slow machine, the failures arrive over more than 15 seconds, so that there are several lists.
     assert [len(servers) for servers in told[:3]] == [1, 1, 1]
-    assert 4 <= len(told) <= 6
+    assert 4 <= len(lists) <= 6
 
 
 def test_a_stalled_server_is_counted(deployment: Deployment) -> None:
@@ -263,16 +265,6 @@ def test_alarms_and_graphs_of_custom_metrics_use_metrics_that_the_functions_send
     The embedded AWS does not turn logs into metrics, and it does not evaluate alarms as AWS does.
     tests/terraform/test_observability.py compares AWS's own metrics with the dimensions that AWS documents.
     """
-    # The log of the embedded AWS does not contain the output of invocations by the schedule.
-    deployment.stack.client("lambda").invoke(FunctionName=deployment.outputs["linker_function_name"], Payload="{}")
-    eventually(lambda: any("OldestUnlinkedEventAge" in line for line in deployment.metrics()))
-    sent = {
-        (directive["Namespace"], metric["Name"], *[(name, line[name]) for name in dimensions])
-        for line in deployment.metrics()
-        for directive in line["_aws"]["CloudWatchMetrics"]
-        for dimensions in directive["Dimensions"]
-        for metric in directive["Metrics"]
-    }
     cloudwatch = deployment.stack.client("cloudwatch")
     alarms = [
         (alarm["Namespace"], alarm["MetricName"], *[(d["Name"], d["Value"]) for d in alarm["Dimensions"]])
@@ -289,7 +281,25 @@ def test_alarms_and_graphs_of_custom_metrics_use_metrics_that_the_functions_send
     ]
 
     assert len(set(alarms)) == 7
-    # The executions table of this deployment is usable, and no data replication stalled.
-    assert {metric for _, metric, *_ in set(alarms) - sent} == {"ExecutionsTableRejected", "ReplicationStalls"}
     assert len(set(lines)) >= 17
-    assert {metric for _, metric, *_ in set(lines) - sent} == {"ReplicationStalls"}
+    never_sent: set[str] = set()
+
+    def are_sent() -> bool:
+        # The log of the embedded AWS does not contain the output of invocations by the schedule, and two functions that
+        # print at the same moment can share a line.
+        deployment.collect()
+        deployment.stack.client("lambda").invoke(FunctionName=deployment.outputs["linker_function_name"], Payload="{}")
+        sent = {
+            (directive["Namespace"], metric["Name"], *[(name, line[name]) for name in dimensions])
+            for line in deployment.metrics()
+            for directive in line["_aws"]["CloudWatchMetrics"]
+            for dimensions in directive["Dimensions"]
+            for metric in directive["Metrics"]
+        }
+        nonlocal never_sent
+        never_sent = {metric for _, metric, *_ in {*alarms, *lines} - sent}
+        # The executions table of this deployment is usable, and no data replication stalled.
+        return never_sent <= {"ExecutionsTableRejected", "ReplicationStalls"}
+
+    eventually(are_sent)
+    assert never_sent == {"ExecutionsTableRejected", "ReplicationStalls"}

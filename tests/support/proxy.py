@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import json
 import random
@@ -66,7 +67,6 @@ class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
     server: _Server
-    upstream: http.client.HTTPConnection | None = None
 
     def do_POST(self) -> None:
         proxy = self.server.proxy
@@ -82,11 +82,11 @@ class _Handler(BaseHTTPRequestHandler):
             case "throttled":
                 self._send(400, {}, json.dumps({"__type": THROTTLED, "message": "as the test wants it"}).encode())
                 return
-        if self.upstream is None:
-            self.upstream = http.client.HTTPConnection(urlsplit(proxy.target).netloc, timeout=60)
-        self.upstream.request("POST", self.path, body, dict(self.headers))
-        answer = self.upstream.getresponse()
-        content = answer.read()
+        # A connection of its own, because the server can close one that is idle at any time.
+        with contextlib.closing(http.client.HTTPConnection(urlsplit(proxy.target).netloc, timeout=60)) as upstream:
+            upstream.request("POST", self.path, body, dict(self.headers))
+            answer = upstream.getresponse()
+            content = answer.read()
         if fault == "lost":
             self._close()
             return
@@ -95,8 +95,6 @@ class _Handler(BaseHTTPRequestHandler):
     def _close(self) -> None:
         """Close the connection without a response."""
         self.close_connection = True
-        if self.upstream:
-            self.upstream.close()
 
     def _send(self, status: int, headers: Mapping[str, str], content: bytes) -> None:
         self.send_response(status)
