@@ -24,6 +24,19 @@ locals {
     "GET /viewer/{file}",
   ] : []
 
+  # The sign-in of the viewer. Its pages may send requests to the identity provider only.
+  sign_in   = try(var.api.jwt.sign_in, null)
+  authority = local.sign_in == null ? null : coalesce(local.sign_in.authority, var.api.jwt.issuer)
+  sign_in_environment = local.sign_in == null ? {} : {
+    SIGN_IN = jsonencode({
+      authority  = local.authority
+      clientId   = local.sign_in.client_id
+      scope      = local.sign_in.scope
+      parameters = local.sign_in.parameters
+      origins    = distinct(concat([regex("^https://[^/]+", local.authority)], local.sign_in.origins))
+    })
+  }
+
   # With this prefix, the log group needs no resource policy. AWS limits the number of these policies per account.
   access_log_group_name = "/aws/vendedlogs/apis/${local.prefix}"
 }
@@ -41,10 +54,16 @@ module "api" {
 
   reserved_concurrency = var.api.reserved_concurrency
 
-  environment = merge(local.shared_environment, local.executions_table_environment, local.objectives_environment, {
-    HISTORY_DAYS          = tostring(var.history_days)
-    STALLED_AFTER_MINUTES = tostring(var.collector.stalled_after_minutes)
-  })
+  environment = merge(
+    local.shared_environment,
+    local.executions_table_environment,
+    local.objectives_environment,
+    local.sign_in_environment,
+    {
+      HISTORY_DAYS          = tostring(var.history_days)
+      STALLED_AFTER_MINUTES = tostring(var.collector.stalled_after_minutes)
+    },
+  )
   policy_document = data.aws_iam_policy_document.api.json
 
   # No alarms of the function: the alarms of the API cover it, and also failed invocations by API Gateway.

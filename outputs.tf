@@ -96,6 +96,11 @@ output "viewer_url" {
   value       = var.api.viewer ? one([for api in aws_apigatewayv2_api.this : "${api.api_endpoint}/executions"]) : null
 }
 
+output "viewer_redirect_uri" {
+  description = "Redirect URI to register at the identity provider for `api.jwt.sign_in`. Null if the viewer is disabled."
+  value       = var.api.viewer ? one([for api in aws_apigatewayv2_api.this : "${api.api_endpoint}/viewer/page"]) : null
+}
+
 output "alarm_arns" {
   description = "Map of alarm name, without the prefix, to ARN. It contains `pipeline-unhealthy` and `recovery-needs-a-person` only if they have actions."
   value = merge(

@@ -776,8 +776,16 @@ variable "api" {
     - `jwt.issuer` (string): exact value of the claim `iss` in the tokens. The issuer must serve `/.well-known/openid-configuration` when you apply.
     - `jwt.audience` (list of string): accepted audiences. A token needs one of them.
     - `jwt.scopes` (list of string, default []): accepted scopes. A token needs one of them. Empty: no scope is required.
+    - `jwt.sign_in` (object, default null): users of the viewer sign in at the identity provider: OpenID Connect, authorization code with PKCE.
+      Register a public client (single-page application) there, with the output `viewer_redirect_uri`. Null: the viewer asks for a token. See docs/viewer.md.
+    - `jwt.sign_in.client_id` (string, required): ID of the client.
+    - `jwt.sign_in.scope` (string, default "openid"): scopes to request, separated by spaces. The access token must have one of `jwt.scopes`.
+    - `jwt.sign_in.authority` (string, default `jwt.issuer`): URL of the identity provider, without `/.well-known/openid-configuration`.
+    - `jwt.sign_in.origins` (list of string, default []): origin of the token endpoint, if it is not that of the authority.
+      Amazon Cognito: "https://DOMAIN.auth.REGION.amazoncognito.com".
+    - `jwt.sign_in.parameters` (map of string, default {}): further parameters of the authorization request, for example `audience` for Auth0.
     - `viewer` (bool, default true): also serve the viewer, web pages for people, at `/`, `/executions/{executionId}` and `/jobs/{jobId}`.
-      The pages contain no data and get it from the API. With "JWT" they are public and ask for a token.
+      The pages contain no data and get it from the API. With "JWT" they are public, and their users sign in or enter a token.
       Otherwise they have the same authorization as the logs.
     - `cors_origins` (list of string, default []): origins of web pages that may call the API, for example "https://recovery.example.com".
     - `throttling_rate_limit` (number, requests per second, default 20): steady-state request limit of each route.
@@ -796,6 +804,13 @@ variable "api" {
       issuer   = string
       audience = list(string)
       scopes   = optional(list(string), [])
+      sign_in = optional(object({
+        client_id  = string
+        scope      = optional(string, "openid")
+        authority  = optional(string)
+        origins    = optional(list(string), [])
+        parameters = optional(map(string), {})
+      }))
     }))
     viewer                        = optional(bool, true)
     cors_origins                  = optional(list(string), [])
@@ -836,6 +851,44 @@ variable "api" {
   validation {
     condition     = alltrue([for scope in try(var.api.jwt.scopes, null) == null ? [] : var.api.jwt.scopes : can(regex("^\\S+$", scope))])
     error_message = "api.jwt.scopes must have one scope per list item, without spaces. Example: [\"logs.read\"]."
+  }
+  validation {
+    condition     = try(var.api.jwt.sign_in, null) == null || var.api.viewer
+    error_message = "api.jwt.sign_in is the sign-in of the viewer. Set api.viewer = true, or remove api.jwt.sign_in."
+  }
+  validation {
+    condition     = try(var.api.jwt.sign_in, null) == null || can(regex("^[[:graph:]]+$", var.api.jwt.sign_in.client_id))
+    error_message = "api.jwt.sign_in.client_id must be the client ID that the identity provider assigned, without spaces."
+  }
+  validation {
+    condition     = try(var.api.jwt.sign_in, null) == null || can(regex("^[[:graph:]]+( [[:graph:]]+)*$", var.api.jwt.sign_in.scope))
+    error_message = "api.jwt.sign_in.scope must be the scopes to request, separated by single spaces. Example: \"openid logs.read\"."
+  }
+  validation {
+    condition = (
+      try(var.api.jwt.sign_in.authority, null) == null
+      || (can(regex("^https://[^\\s/?#]+(/[^\\s?#]*)?$", var.api.jwt.sign_in.authority)) && !can(regex("/\\.well-known/", var.api.jwt.sign_in.authority)))
+    )
+    error_message = <<-EOT
+      api.jwt.sign_in.authority must be a URL that begins with "https://", without "/.well-known/openid-configuration". Example:
+      "https://login.example.com".
+    EOT
+  }
+  validation {
+    condition = alltrue([
+      for origin in try(var.api.jwt.sign_in.origins, null) == null ? [] : var.api.jwt.sign_in.origins :
+      can(regex("^https://[a-z0-9.-]+(:[0-9]{1,5})?$", origin))
+    ])
+    error_message = <<-EOT
+      api.jwt.sign_in.origins must contain origins: "https://", host in lowercase and optional port, without a path or "*". Example:
+      "https://recovery.auth.eu-west-1.amazoncognito.com".
+    EOT
+  }
+  validation {
+    condition = length(setintersection(keys(try(var.api.jwt.sign_in.parameters, null) == null ? {} : var.api.jwt.sign_in.parameters), [
+      "client_id", "code_challenge", "code_challenge_method", "redirect_uri", "response_type", "scope", "state"
+    ])) == 0
+    error_message = "api.jwt.sign_in.parameters must not contain client_id, scope, state, redirect_uri, response_type or code_challenge: the viewer sets them."
   }
   validation {
     condition     = alltrue([for origin in var.api.cors_origins : can(regex("^https?://[a-z0-9.-]+(:[0-9]{1,5})?$", origin))])

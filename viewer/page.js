@@ -64,6 +64,7 @@ viewer.addEventListener("drs-job-log-filter", () => {
   history.replaceState(null, "", url);
 });
 
+await signIn.start();
 if (id) {
   viewer.setAttribute("api-url", `${location.origin}${base}`);
   viewer.setAttribute(name, id);

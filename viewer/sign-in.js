@@ -1,22 +1,80 @@
 /**
- * The sign-in of the pages, for an API that requires a token. The page keeps the token in memory only.
+ * The sign-in of the pages, for an API that requires a token.
  *
- * The user enters the token in the form #sign-in, or the page that opened this page provides it: this page sends the
- * message {type: "drs-job-log:ready"} to its opener. The opener can answer with {type: "drs-job-log:token", token: "…"}
- * any number of times. This page answers the pages that it opens in the same way, if they have its own origin.
+ * With the input `api.jwt.sign_in`, the user signs in at the identity provider, see `Session`. Without it, the user enters
+ * the token in the form #sign-in, or the page that opened this page provides it: this page sends the message
+ * {type: "drs-job-log:ready"} to its opener. The opener can answer with {type: "drs-job-log:token", token: "…"} any number
+ * of times. This page answers the pages that it opens in the same way, if they have its own origin. It keeps such a token
+ * in memory only.
  */
 
+import { visible } from "./elements.js";
+import { Session, SignInError } from "./session.js";
+
 /** @import { Fetch } from "./poll.js" */
+/** @import { Settings } from "./session.js" */
+
+/**
+ * @template {Element} E
+ * @param {string} selector
+ */
+const find = (selector) => /** @type {E} */ (document.querySelector(selector));
 
 export class SignIn {
-  #form = /** @type {HTMLFormElement} */ (document.querySelector("#sign-in"));
-  #field = /** @type {HTMLInputElement} */ (document.querySelector("#token"));
+  #form = /** @type {HTMLFormElement} */ (find("#sign-in"));
+  #field = /** @type {HTMLInputElement} */ (find("#token"));
+  #panel = /** @type {HTMLElement} */ (find("#session"));
   #onToken;
   #token = "";
+  /** @type {Session | null} */
+  #session = null;
 
   /** @param {(fetch: Fetch) => void} onToken Receives a function that sends requests with a new token. */
   constructor(onToken) {
     this.#onToken = onToken;
+  }
+
+  /** Reports whether this page has a token that it must pass to the pages that it opens. */
+  get mustPassToken() {
+    return this.#token !== "" && !this.#session;
+  }
+
+  /** Resolves when the page can send requests. It does not resolve if the sign-in failed, which the page then shows. */
+  async start() {
+    const settings = /** @type {Settings | null} */ (
+      JSON.parse(find("meta[name=sign-in]").getAttribute("content") || "null")
+    );
+    if (!settings) return this.#listen();
+    const use = (/** @type {string} */ token) => this.#use(token);
+    await this.#try(async () => {
+      const session = new Session(await import("./oidc.js"), settings, use);
+      this.#session = session;
+      find("#session button").addEventListener("click", () => this.#try(() => session.signIn()));
+      await session.start();
+    });
+  }
+
+  /** Shows that the API refused a request of the page. */
+  ask() {
+    if (this.#session) {
+      this.#show(
+        "The API does not accept the sign-in. It is expired, or its token does not match the inputs api.jwt.audience and api.jwt.scopes.",
+      );
+    } else if (this.#form.hidden) {
+      this.#form.hidden = false;
+      // Do not take the focus from another input field.
+      if (document.activeElement === document.body) this.#field.focus();
+    }
+  }
+
+  /** Hides what `ask` shows. */
+  end() {
+    this.#form.hidden = true;
+    this.#panel.hidden = true;
+  }
+
+  /** Uses the tokens of the form and of the page that opened this page. */
+  #listen() {
     this.#form.addEventListener("submit", (event) => {
       event.preventDefault();
       // Remove the scheme, spaces and other characters that can be copied with a token.
@@ -27,22 +85,25 @@ export class SignIn {
     window.opener?.postMessage({ type: "drs-job-log:ready" }, "*");
   }
 
-  /** Reports whether this page has a token, which it can pass to the pages that it opens. */
-  get hasToken() {
-    return this.#token !== "";
+  /**
+   * Signs in. Does not resolve if this fails.
+   *
+   * @param {() => Promise<void>} signIn
+   */
+  async #try(signIn) {
+    try {
+      await signIn();
+    } catch (error) {
+      if (!(error instanceof SignInError)) console.error("The sign-in could not start.", error);
+      this.#show(error instanceof SignInError ? error.message : `The sign-in could not start: ${error}`);
+      await new Promise(() => {});
+    }
   }
 
-  /** Shows the form. */
-  ask() {
-    if (!this.#form.hidden) return;
-    this.#form.hidden = false;
-    // Do not take the focus from another input field.
-    if (document.activeElement === document.body) this.#field.focus();
-  }
-
-  /** Hides the form. */
-  end() {
-    this.#form.hidden = true;
+  /** @param {string} text */
+  #show(text) {
+    find("#session p").textContent = visible(text);
+    this.#panel.hidden = false;
   }
 
   /** @param {string} token */

@@ -177,7 +177,7 @@ function linkWith(href) {
  * @param {Element} link
  */
 function setTarget(link) {
-  if (!signIn.hasToken) return;
+  if (!signIn.mustPassToken) return;
   link.setAttribute("target", "_blank");
   link.setAttribute("rel", "opener");
 }
@@ -188,7 +188,7 @@ function setTarget(link) {
  * @param {string} url
  */
 function openLog(url) {
-  if (signIn.hasToken) window.open(url);
+  if (signIn.mustPassToken) window.open(url);
   else location.assign(url);
 }
 
@@ -335,4 +335,5 @@ document.addEventListener("visibilitychange", () => {
   else if (shown?.list.isRefreshed || failures) refresh();
 });
 
+await signIn.start();
 open();

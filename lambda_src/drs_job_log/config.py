@@ -342,6 +342,17 @@ def linker_settings(environment: Mapping[str, str] = os.environ) -> LinkerSettin
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SignInSettings:
+    """The sign-in of the viewer: see the input ``api.jwt.sign_in``.
+
+    ``page`` is the JSON text for the pages. ``origins`` are those of the identity provider.
+    """
+
+    page: str
+    origins: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ApiSettings:
     """Settings of the API."""
 
@@ -350,6 +361,7 @@ class ApiSettings:
     rto_minutes: int | None
     stalled_after: timedelta
     executions_table: ExecutionsTableSettings | None
+    sign_in: SignInSettings | None
 
 
 def api_settings(environment: Mapping[str, str] = os.environ) -> ApiSettings:
@@ -366,7 +378,15 @@ def api_settings(environment: Mapping[str, str] = os.environ) -> ApiSettings:
         rto_minutes=_rto_minutes(environment),
         stalled_after=_stalled_after(environment),
         executions_table=executions_table_settings(environment),
+        sign_in=_sign_in(environment),
     )
+
+
+def _sign_in(environment: Mapping[str, str]) -> SignInSettings | None:
+    if "SIGN_IN" not in environment:
+        return None
+    text = environment["SIGN_IN"]
+    return SignInSettings(page=text, origins=tuple(json.loads(text)["origins"]))
 
 
 def _collector_sources(environment: Mapping[str, str]) -> frozenset[str]:

@@ -17,7 +17,7 @@ from urllib.parse import parse_qsl
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Container, Iterable, Mapping
     from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 LOGS: Final = ("/executions/{executionId}/logs", "/jobs/{jobId}/logs", "/logs")
@@ -38,8 +38,8 @@ class Gateway:
     ----------
     fault
         If set, the status of responses to requests for data.
-    token
-        If set, the bearer token that requests for data must have.
+    tokens
+        If set, requests for data must have one of these bearer tokens.
     asked
         The query parameters of all requests for logs.
     answered
@@ -49,7 +49,7 @@ class Gateway:
     def __init__(self, handler: Callable[[dict[str, Any]], Mapping[str, Any]]) -> None:
         self._handler = handler
         self.fault: HTTPStatus | None = None
-        self.token: str | None = None
+        self.tokens: Container[str] | None = None
         self.asked: list[dict[str, str]] = []
         self.answered: list[HTTPStatus] = []
 
@@ -62,7 +62,7 @@ class Gateway:
             answer: Mapping[str, Any] = error(HTTPStatus.NOT_FOUND)
         elif route not in VIEWER and self.fault:
             answer = error(self.fault)
-        elif route not in VIEWER and self.token and environ.get("HTTP_AUTHORIZATION") != f"Bearer {self.token}":
+        elif route not in VIEWER and self.tokens is not None and _token(environ) not in self.tokens:
             answer = error(HTTPStatus.UNAUTHORIZED)
         else:
             query: dict[str, str] = {}
@@ -117,6 +117,12 @@ def _headers(environ: WSGIEnvironment) -> dict[str, str]:
         for name, value in environ.items()
         if name.startswith("HTTP_")
     }
+
+
+def _token(environ: WSGIEnvironment) -> str:
+    """Return the bearer token of a request, or an empty text."""
+    scheme, _, token = environ.get("HTTP_AUTHORIZATION", "").partition(" ")
+    return token if scheme == "Bearer" else ""
 
 
 def match_route(path: str) -> tuple[str | None, dict[str, str]]:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import boto3
 from axe_playwright_python.sync_playwright import Axe
+from drs_job_log.config import SignInSettings
 from drs_job_log.model.events import format_time, parse
 from drs_job_log.table import JobLogTable
 from moto import mock_aws
@@ -77,6 +78,12 @@ FAULTS: Final = {
     "error": HTTPStatus.INTERNAL_SERVER_ERROR,
 }
 
+# An identity provider that does not answer.
+NO_SIGN_IN: Final = SignInSettings(
+    page='{"authority": "https://127.0.0.1:1", "clientId": "viewer", "scope": "openid", "origins": []}',
+    origins=("https://127.0.0.1:1",),
+)
+
 
 def events(script: Script, job_id: str, ago: timedelta, execution_id: str | None = None) -> list[JobLogEvent]:
     """Return the events of a job that started some time ago, until now, with names, account and Region."""
@@ -129,7 +136,9 @@ def open_page(browser: Browser, url: str, width: int, scheme: Any, height: int =
     )
     page.clock.set_fixed_time(NOW)
     page.goto(url)
-    shown = page.locator("drs-job-log .connection, drs-job-log .banner p, #content table, #content li, #banner p")
+    shown = page.locator(
+        "drs-job-log .connection, drs-job-log .banner p, #content table, #content li, #banner p, #session p"
+    )
     expect(shown.filter(visible=True)).not_to_have_count(0, timeout=30_000)
     return page
 
@@ -172,6 +181,11 @@ def main() -> None:
                 gateway.fault = fault
                 page = open_page(browser, f"{server.address}/{STATES['running']}", width, scheme)
                 found += check(page, f"{name}-{width}-{scheme}")
+            gateway.fault = None
+            api.settings = replace(api.settings, sign_in=NO_SIGN_IN)
+            for path, width, scheme in product(("start", "running"), WIDTHS, SCHEMES):
+                page = open_page(browser, f"{server.address}/{STATES[path]}", width, scheme)
+                found += check(page, f"no-sign-in-{path}-{width}-{scheme}")
         browser.close()
     if found:
         sys.exit("\n".join(found))

@@ -1082,6 +1082,30 @@ def test_the_authorizer_has_the_configured_issuer_and_audience(planned: Callable
     assert "aws_apigatewayv2_authorizer.jwt[0]" not in planned("default")
 
 
+def test_the_viewer_knows_the_sign_in_and_the_origins_of_the_identity_provider(
+    planned: Callable[[str], Planned],
+) -> None:
+    def variables(variation: str) -> dict[str, str]:
+        (environment,) = planned(variation)["module.api[0].aws_lambda_function.this"]["environment"]
+        return dict(environment["variables"])
+
+    assert json.loads(variables("everything")["SIGN_IN"]) == {
+        "authority": "https://sts.example.com/tenant",
+        "clientId": "viewer",
+        "scope": "openid logs.read",
+        "parameters": {"audience": "recovery"},
+        "origins": ["https://sts.example.com", "https://recovery.example.com"],
+    }
+    assert json.loads(variables("sign_in")["SIGN_IN"]) == {
+        "authority": "https://login.example.com/pool",
+        "clientId": "viewer",
+        "scope": "openid",
+        "parameters": {},
+        "origins": ["https://login.example.com"],
+    }
+    assert "SIGN_IN" not in variables("default")
+
+
 def test_cors_allows_the_configured_origins_only(planned: Callable[[str], Planned]) -> None:
     assert planned("default")["aws_apigatewayv2_api.this[0]"]["cors_configuration"] == []
     (cors,) = planned("everything")["aws_apigatewayv2_api.this[0]"]["cors_configuration"]

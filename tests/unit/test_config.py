@@ -16,6 +16,7 @@ from drs_job_log.config import (
     IngestSettings,
     LinkerSettings,
     NotificationSettings,
+    SignInSettings,
     Target,
 )
 from moto import mock_aws
@@ -161,15 +162,18 @@ def test_settings_of_the_linker() -> None:
 def test_settings_of_the_api() -> None:
     environment = {"JOB_LOG_EVENTS_TABLE": "e", "HISTORY_DAYS": "50", "STALLED_AFTER_MINUTES": "20"}
 
-    assert config.api_settings(environment | EXECUTIONS_TABLE | {"RTO_MINUTES": "90"}) == ApiSettings(
+    sign_in = '{"authority": "https://login.example.com/pool", "origins": ["https://login.example.com"]}'
+    optional = EXECUTIONS_TABLE | {"RTO_MINUTES": "90", "SIGN_IN": sign_in}
+    assert config.api_settings(environment | optional) == ApiSettings(
         table_name="e",
         history=timedelta(days=50),
         rto_minutes=90,
         stalled_after=timedelta(minutes=20),
         executions_table=EXECUTIONS_TABLE_SETTINGS,
+        sign_in=SignInSettings(page=sign_in, origins=("https://login.example.com",)),
     )
     settings = config.api_settings(environment)
-    assert (settings.executions_table, settings.rto_minutes) == (None, None)
+    assert (settings.executions_table, settings.rto_minutes, settings.sign_in) == (None, None, None)
 
 
 def test_attributes_of_the_executions_table_have_defaults() -> None:

@@ -86,7 +86,7 @@ def page_errors() -> list[str]:
 @pytest.fixture
 def context(browser: Browser, page_errors: list[str]) -> Iterator[BrowserContext]:
     """A browser context with the time zone of Berlin. An error of the page fails the test."""
-    context = browser.new_context(timezone_id="Europe/Berlin", locale="en-GB")
+    context = browser.new_context(timezone_id="Europe/Berlin", locale="en-GB", ignore_https_errors=True)
     context.on("weberror", lambda error: page_errors.append(str(error.error)))
     context.on(
         "console",

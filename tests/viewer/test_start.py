@@ -663,7 +663,7 @@ def test_request_of_another_view_is_aborted(open_start: Open, context: BrowserCo
 def test_user_enters_a_token_that_the_page_passes_to_the_pages_that_it_opens(
     recovery: Recovery, open_start: Open, context: BrowserContext
 ) -> None:
-    recovery.gateway.token = TOKEN
+    recovery.gateway.tokens = {TOKEN}
     page = open_start()
     expect(page.locator("#banner")).to_contain_text("401")
 
@@ -696,7 +696,7 @@ def front_end(_environ: Any, start_response: Any) -> list[bytes]:
 def test_page_of_another_origin_does_not_get_the_token(
     recovery: Recovery, open_start: Open, context: BrowserContext
 ) -> None:
-    recovery.gateway.token = TOKEN
+    recovery.gateway.tokens = {TOKEN}
     page = open_start()
     page.get_by_label("Access token").fill(TOKEN)
     page.keyboard.press("Enter")

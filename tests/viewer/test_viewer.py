@@ -1355,7 +1355,7 @@ def test_markup_in_log_texts_is_shown_as_text(recovery: Recovery, open_viewer: O
 
 def test_user_enters_a_token(recovery: Recovery, open_viewer: Opener) -> None:
     recovery.happen(*FINISHED)
-    recovery.gateway.token = "of-the-identity-provider"  # noqa: S105
+    recovery.gateway.tokens = {"of-the-identity-provider"}
     viewer = open_viewer()
     expect(viewer.find(".banner")).to_contain_text("401")
 
@@ -1370,7 +1370,7 @@ def test_user_enters_a_token(recovery: Recovery, open_viewer: Opener) -> None:
 
 def test_unchanged_answer_is_not_sent_again_to_a_user_with_a_token(recovery: Recovery, open_viewer: Opener) -> None:
     recovery.happen(*RUNNING[:6])
-    recovery.gateway.token = "of-the-identity-provider"  # noqa: S105
+    recovery.gateway.tokens = {"of-the-identity-provider"}
     viewer = open_viewer()
     viewer.page.get_by_label("Access token").fill("of-the-identity-provider")
     viewer.page.keyboard.press("Enter")
@@ -1389,7 +1389,7 @@ def front_end(_environ: Any, start_response: Any) -> list[bytes]:
 
 def test_opener_provides_a_token(recovery: Recovery, address: str, context: BrowserContext) -> None:
     recovery.happen(*FINISHED)
-    recovery.gateway.token = "of-the-opener"  # noqa: S105
+    recovery.gateway.tokens = {"of-the-opener"}
     with GatewayServer(front_end) as other:
         opener = context.new_page()
         opener.goto(other.address)
@@ -1409,7 +1409,7 @@ def test_opener_provides_a_token(recovery: Recovery, address: str, context: Brow
 
 
 def test_token_from_any_other_window_is_ignored(recovery: Recovery, address: str, context: BrowserContext) -> None:
-    recovery.gateway.token = "of-the-opener"  # noqa: S105
+    recovery.gateway.tokens = {"of-the-opener"}
     with GatewayServer(front_end) as other:
         opener = context.new_page()
         opener.goto(other.address)
@@ -1432,7 +1432,7 @@ def test_token_from_any_other_window_is_ignored(recovery: Recovery, address: str
 def test_component_works_in_another_page_with_a_custom_fetch(recovery: Recovery, open_viewer: Opener) -> None:
     other = events_of(scripts.launch(SERVERS[:1]), ago=timedelta(hours=1), job_id="drsjob-2", execution_id="exec-2")
     recovery.happen(*FINISHED, *other)
-    recovery.gateway.token = "of-the-front-end"  # noqa: S105
+    recovery.gateway.tokens = {"of-the-front-end"}
     page = open_viewer().page
 
     page.evaluate(
@@ -1477,7 +1477,7 @@ def test_event_listener_can_change_the_execution_or_remove_the_element(recovery:
 def test_new_fetch_after_each_rejection_does_not_increase_the_request_rate(
     recovery: Recovery, open_viewer: Opener
 ) -> None:
-    recovery.gateway.token = "another"  # noqa: S105
+    recovery.gateway.tokens = {"another"}
     viewer = open_viewer()
     viewer.page.evaluate(
         f"""{ELEMENT}.addEventListener(

@@ -70,11 +70,11 @@ def lambda_handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, 
     headers, path = event.get("headers") or {}, event.get("pathParameters") or {}
     match event["routeKey"]:
         case "GET /":
-            return _file_response(headers, read_start_page())
+            return _file_response(headers, read_start_page(settings.sign_in))
         case "GET /executions/{executionId}" | "GET /jobs/{jobId}":
-            return _file_response(headers, read_page())
+            return _file_response(headers, read_page(settings.sign_in))
         case "GET /viewer/{file}":
-            return _file_response(headers, read_file(path["file"]))
+            return _file_response(headers, read_file(path["file"], settings.sign_in))
     try:
         answer = _answer_from_history if event["routeKey"] in HISTORY_ROUTES else _answer_from_log
         return answer(event, headers, path, event.get("queryStringParameters") or {})

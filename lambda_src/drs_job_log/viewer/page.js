@@ -96,21 +96,250 @@ var Attention = class {
   }
 };
 
+// viewer/time.js
+var STORAGE_KEY = "drs-job-log-time-zone";
+var LOCAL = new Intl.DateTimeFormat().resolvedOptions().timeZone;
+var TIME_ZONES = [.../* @__PURE__ */ new Set([LOCAL, "UTC"])];
+var format = formatOf(storedZone());
+function formatOf(timeZone2) {
+  return new Intl.DateTimeFormat("sv-SE", { dateStyle: "short", timeStyle: "medium", timeZone: timeZone2 });
+}
+function storedZone() {
+  try {
+    return localStorage.getItem(STORAGE_KEY) === "UTC" ? "UTC" : LOCAL;
+  } catch {
+    return LOCAL;
+  }
+}
+
+// viewer/model.js
+var SAME_FACT_MS = 5 * 6e4;
+var STATES = [
+  "FAILED",
+  "LAUNCHING",
+  "CONVERSION",
+  "SNAPSHOT",
+  "PENDING",
+  "LAUNCHED",
+  "COMPLETED",
+  "SKIPPED",
+  "TERMINATED"
+];
+var ACTIVE_STATES = /* @__PURE__ */ new Set(["LAUNCHING", "CONVERSION", "SNAPSHOT", "PENDING"]);
+var JOB_LABELS = new Map(
+  Object.entries({
+    START_DRILL: "Drill",
+    START_RECOVERY: "Recovery",
+    FAILBACK: "Failback",
+    TERMINATE_RECOVERY_INSTANCES: "Termination",
+    CREATE_NETWORK_RECOVERY: "Network recovery",
+    UPDATE_NETWORK_RECOVERY: "Network update",
+    ASSOCIATE_NETWORK_RECOVERY: "Network association",
+    TERMINATE: "Termination",
+    CREATE_CONVERTED_SNAPSHOT: "Converted snapshot"
+  })
+);
+function displayName2(subject) {
+  return subject.serverName || subject.sourceServerId || subject.resourceId || "";
+}
+var SORT_KEYS = {
+  State: rankOf,
+  Name: displayName2,
+  "Last change": (server) => -Date.parse(server.since),
+  "Longest in its step": (server) => ACTIVE_STATES.has(server.state) ? Date.parse(server.since) : Infinity
+};
+var SORT_ORDERS = Object.keys(SORT_KEYS);
+function rankOf(server) {
+  const rank = STATES.indexOf(server.state);
+  return hasWarning(server) ? Math.min(rank, 0.5) : rank;
+}
+function hasWarning({ stalledAt, failedActions }) {
+  return stalledAt !== null || failedActions.length > 0;
+}
+
+// viewer/elements.js
+function visible2(text) {
+  const code = (control) => `<U+${control.charCodeAt(0).toString(16).toUpperCase().padStart(4, "0")}>`;
+  return text.replace(/[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/g, code);
+}
+
+// viewer/session.js
+var SignInError = class extends Error {
+};
+var redirectUri = () => new URL("../viewer/page", import.meta.url).href;
+var startPage = () => new URL("../", import.meta.url).href;
+var opening = () => new Promise(() => {
+});
+var Session = class {
+  #manager;
+  #authority;
+  #library;
+  #onToken;
+  #origins;
+  /** The page to show after the sign-in. Empty: the page on display. */
+  #page = "";
+  /**
+   * @param {typeof import("./oidc.js")} library
+   * @param {Settings} settings
+   * @param {(token: string) => void} onToken Receives each new token.
+   */
+  constructor(library, { authority, clientId, scope, parameters, origins }, onToken) {
+    const store = new library.WebStorageStateStore({ store: sessionStorage });
+    this.#library = library;
+    this.#authority = authority;
+    this.#origins = origins;
+    this.#onToken = onToken;
+    this.#manager = new library.UserManager({
+      authority,
+      client_id: clientId,
+      redirect_uri: redirectUri(),
+      scope,
+      extraQueryParams: parameters,
+      userStore: store,
+      stateStore: store,
+      redirectMethod: "replace",
+      requestTimeoutInSeconds: 10,
+      automaticSilentRenew: false
+      // Without a refresh token, it needs a frame, which the policy of the page forbids.
+    });
+    this.#manager.events.addUserLoaded((user) => this.#onToken(user.access_token));
+    this.#manager.events.addAccessTokenExpiring(async () => {
+      await this.#renew();
+    });
+  }
+  /**
+   * Provides a token: the one of this tab, or one from a sign-in. Resolves when `onToken` received it.
+   *
+   * @throws {SignInError}
+   */
+  async start() {
+    const { origin, pathname, search } = location;
+    const answer = new URLSearchParams(search);
+    if (`${origin}${pathname}` === redirectUri() && answer.has("state")) return this.#complete();
+    const user = await this.#manager.getUser();
+    if (user && !user.expired) return this.#onToken(user.access_token);
+    if (user && await this.#renew()) return;
+    return this.signIn();
+  }
+  /**
+   * Goes to the identity provider. Does not resolve.
+   *
+   * @throws {SignInError}
+   */
+  async signIn() {
+    try {
+      const { origin } = new URL(await this.#manager.metadataService.getTokenEndpoint() ?? "");
+      if (!this.#origins.includes(origin))
+        throw new SignInError(
+          `The page may not send requests to ${origin}, the origin of the token endpoint. Add it to the input api.jwt.sign_in.origins.`
+        );
+      await this.#manager.signinRedirect({ state: this.#page || location.href });
+    } catch (error) {
+      throw this.#explain(error);
+    }
+    await opening();
+  }
+  /** Opens the page from which the user went to the identity provider. */
+  async #complete() {
+    this.#page = startPage();
+    try {
+      const { state } = await this.#manager.signinRedirectCallback();
+      this.#page = String(state);
+    } catch (error) {
+      if (error instanceof this.#library.ErrorResponse) this.#page = String(error.state ?? this.#page);
+      throw this.#explain(error);
+    }
+    location.replace(this.#page);
+    await opening();
+  }
+  /** Gets a new token with the refresh token. Reports whether there is one. */
+  async #renew() {
+    const user = await this.#manager.getUser();
+    if (!user?.refresh_token) return false;
+    try {
+      return Boolean(await this.#manager.signinSilent());
+    } catch (error) {
+      console.warn("The sign-in was not renewed.", error);
+      return false;
+    }
+  }
+  /** @param {unknown} error */
+  #explain(error) {
+    if (error instanceof SignInError) return error;
+    console.error("The sign-in failed.", error);
+    if (error instanceof this.#library.ErrorResponse)
+      return new SignInError(`The identity provider refused the sign-in: ${error.error_description ?? error.error}`);
+    if (error instanceof TypeError)
+      return new SignInError(`The identity provider ${this.#authority} does not respond.`);
+    const text = error instanceof Error ? error.message : String(error);
+    if (/state/.test(text)) return new SignInError("This sign-in did not begin in this tab, or it is too old.");
+    return new SignInError(`The sign-in at ${this.#authority} failed: ${text}`);
+  }
+};
+
 // viewer/sign-in.js
+var find = (selector) => (
+  /** @type {E} */
+  document.querySelector(selector)
+);
 var SignIn = class {
   #form = (
     /** @type {HTMLFormElement} */
-    document.querySelector("#sign-in")
+    find("#sign-in")
   );
   #field = (
     /** @type {HTMLInputElement} */
-    document.querySelector("#token")
+    find("#token")
+  );
+  #panel = (
+    /** @type {HTMLElement} */
+    find("#session")
   );
   #onToken;
   #token = "";
+  /** @type {Session | null} */
+  #session = null;
   /** @param {(fetch: Fetch) => void} onToken Receives a function that sends requests with a new token. */
   constructor(onToken) {
     this.#onToken = onToken;
+  }
+  /** Reports whether this page has a token that it must pass to the pages that it opens. */
+  get mustPassToken() {
+    return this.#token !== "" && !this.#session;
+  }
+  /** Resolves when the page can send requests. It does not resolve if the sign-in failed, which the page then shows. */
+  async start() {
+    const settings = (
+      /** @type {Settings | null} */
+      JSON.parse(find("meta[name=sign-in]").getAttribute("content") || "null")
+    );
+    if (!settings) return this.#listen();
+    const use = (token) => this.#use(token);
+    await this.#try(async () => {
+      const session = new Session(await import("./oidc.js"), settings, use);
+      this.#session = session;
+      find("#session button").addEventListener("click", () => this.#try(() => session.signIn()));
+      await session.start();
+    });
+  }
+  /** Shows that the API refused a request of the page. */
+  ask() {
+    if (this.#session) {
+      this.#show(
+        "The API does not accept the sign-in. It is expired, or its token does not match the inputs api.jwt.audience and api.jwt.scopes."
+      );
+    } else if (this.#form.hidden) {
+      this.#form.hidden = false;
+      if (document.activeElement === document.body) this.#field.focus();
+    }
+  }
+  /** Hides what `ask` shows. */
+  end() {
+    this.#form.hidden = true;
+    this.#panel.hidden = true;
+  }
+  /** Uses the tokens of the form and of the page that opened this page. */
+  #listen() {
     this.#form.addEventListener("submit", (event) => {
       event.preventDefault();
       this.#use(this.#field.value.replace(/^\s*Bearer\s/i, "").replace(/[^\x21-\x7e]/g, ""));
@@ -119,19 +348,25 @@ var SignIn = class {
     window.addEventListener("message", (event) => this.#onMessage(event));
     window.opener?.postMessage({ type: "drs-job-log:ready" }, "*");
   }
-  /** Reports whether this page has a token, which it can pass to the pages that it opens. */
-  get hasToken() {
-    return this.#token !== "";
+  /**
+   * Signs in. Does not resolve if this fails.
+   *
+   * @param {() => Promise<void>} signIn
+   */
+  async #try(signIn2) {
+    try {
+      await signIn2();
+    } catch (error) {
+      if (!(error instanceof SignInError)) console.error("The sign-in could not start.", error);
+      this.#show(error instanceof SignInError ? error.message : `The sign-in could not start: ${error}`);
+      await new Promise(() => {
+      });
+    }
   }
-  /** Shows the form. */
-  ask() {
-    if (!this.#form.hidden) return;
-    this.#form.hidden = false;
-    if (document.activeElement === document.body) this.#field.focus();
-  }
-  /** Hides the form. */
-  end() {
-    this.#form.hidden = true;
+  /** @param {string} text */
+  #show(text) {
+    find("#session p").textContent = visible2(text);
+    this.#panel.hidden = false;
   }
   /** @param {string} token */
   #use(token) {
@@ -195,6 +430,7 @@ viewer.addEventListener("drs-job-log-filter", () => {
   }
   history.replaceState(null, "", url);
 });
+await signIn.start();
 if (id) {
   viewer.setAttribute("api-url", `${location.origin}${base}`);
   viewer.setAttribute(name, id);

@@ -484,6 +484,70 @@ module "api_jwt_issuer_its_configuration" {
   api = { authorization = "JWT", jwt = { issuer = "https://login.example.com/.well-known/openid-configuration", audience = ["recovery"] } }
 }
 
+module "api_sign_in_without_a_viewer" {
+  source = "../../.."
+
+  api = {
+    authorization = "JWT"
+    viewer        = false
+    jwt           = { issuer = "https://login.example.com", audience = ["recovery"], sign_in = { client_id = "viewer" } }
+  }
+}
+
+module "api_sign_in_client_empty" {
+  source = "../../.."
+
+  api = {
+    authorization = "JWT"
+    jwt           = { issuer = "https://login.example.com", audience = ["recovery"], sign_in = { client_id = "" } }
+  }
+}
+
+module "api_sign_in_scope_a_list" {
+  source = "../../.."
+
+  api = {
+    authorization = "JWT"
+    jwt           = { issuer = "https://login.example.com", audience = ["recovery"], sign_in = { client_id = "viewer", scope = "openid, logs.read " } }
+  }
+}
+
+module "api_sign_in_authority_a_name" {
+  source = "../../.."
+
+  api = {
+    authorization = "JWT"
+    jwt           = { issuer = "https://login.example.com", audience = ["recovery"], sign_in = { client_id = "viewer", authority = "login.example.com" } }
+  }
+}
+
+module "api_sign_in_origin_with_a_path" {
+  source = "../../.."
+
+  api = {
+    authorization = "JWT"
+    jwt           = { issuer = "https://login.example.com", audience = ["recovery"], sign_in = { client_id = "viewer", origins = ["https://login.example.com/token"] } }
+  }
+}
+
+module "api_sign_in_origin_any" {
+  source = "../../.."
+
+  api = {
+    authorization = "JWT"
+    jwt           = { issuer = "https://login.example.com", audience = ["recovery"], sign_in = { client_id = "viewer", origins = ["*"] } }
+  }
+}
+
+module "api_sign_in_parameter_of_the_viewer" {
+  source = "../../.."
+
+  api = {
+    authorization = "JWT"
+    jwt           = { issuer = "https://login.example.com", audience = ["recovery"], sign_in = { client_id = "viewer", parameters = { redirect_uri = "https://recovery.example.com" } } }
+  }
+}
+
 module "api_jwt_audience_empty" {
   source = "../../.."
 

@@ -96,8 +96,19 @@ module "everything" {
   }
 
   api = {
-    authorization                 = "JWT"
-    jwt                           = { issuer = "https://login.example.com", audience = ["recovery"], scopes = ["logs.read"] }
+    authorization = "JWT"
+    jwt = {
+      issuer   = "https://login.example.com"
+      audience = ["recovery"]
+      scopes   = ["logs.read"]
+      sign_in = {
+        client_id  = "viewer"
+        scope      = "openid logs.read"
+        authority  = "https://sts.example.com/tenant"
+        origins    = ["https://recovery.example.com"]
+        parameters = { audience = "recovery" }
+      }
+    }
     cors_origins                  = ["https://recovery.example.com"]
     throttling_rate_limit         = 5
     throttling_burst_limit        = 10
@@ -218,6 +229,15 @@ module "open_api" {
 
   name = "open-api"
   api  = { authorization = "NONE", viewer = false }
+}
+
+module "sign_in" {
+  source = "../../.."
+
+  api = {
+    authorization = "JWT"
+    jwt           = { issuer = "https://login.example.com/pool", audience = ["viewer"], sign_in = { client_id = "viewer" } }
+  }
 }
 
 module "without_api" {

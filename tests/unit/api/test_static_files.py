@@ -5,13 +5,22 @@ from __future__ import annotations
 import base64
 import gzip
 import hashlib
-from typing import Any
+import html
+import re
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from drs_job_log.api import handler as api
 from drs_job_log.api import static_files
+from drs_job_log.config import SignInSettings
 
 from tests.support.recovery import CONTEXT
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from drs_job_log.api.static_files import File
 
 FILES = [file.name for file in static_files._FOLDER.iterdir() if file.suffix != ".html"]
 
@@ -79,3 +88,47 @@ def test_a_client_with_another_version_gets_the_content(header: str) -> None:
     full = get("page")
 
     assert get("page", **{"if-none-match": header.format(bare=full["headers"]["ETag"].strip('W/"'))}) == full
+
+
+SIGN_IN = SignInSettings(
+    page='{"authority": "https://login.example.com", "scope": "\\"><script>"}',
+    origins=("https://login.example.com", "https://sts.example.com"),
+)
+
+
+@pytest.mark.parametrize("read", [static_files.read_page, static_files.read_start_page])
+def test_a_page_has_the_settings_of_the_sign_in_as_text(read: Callable[[SignInSettings | None], File]) -> None:
+    _, text = read(SIGN_IN)
+    _, without = read(None)
+
+    (content,) = re.findall(r'<meta name="sign-in" content="([^"]*)" />', text)
+    assert html.unescape(content) == SIGN_IN.page
+    assert "<script>" not in text
+    assert text.replace(content, "") == without
+    assert '<meta name="sign-in" content="" />' in without
+
+
+def test_the_policy_of_a_page_allows_requests_to_the_identity_provider() -> None:
+    def policy(sign_in: SignInSettings | None) -> list[str]:
+        return static_files.read_page(sign_in).headers["Content-Security-Policy"].split("; ")
+
+    with_sign_in, without = policy(SIGN_IN), policy(None)
+
+    allowed = "connect-src 'self' https://login.example.com https://sts.example.com"
+    assert [one for one in with_sign_in if one not in without] == [allowed]
+    assert [one for one in without if one not in with_sign_in] == ["connect-src 'self'"]
+
+
+@pytest.mark.parametrize(
+    ("route", "path"),
+    [("GET /", {}), ("GET /jobs/{jobId}", {"jobId": "x"}), ("GET /viewer/{file}", {"file": "page"})],
+)
+def test_all_pages_have_the_configured_sign_in(
+    route: str, path: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(api, "settings", replace(api.settings, sign_in=SIGN_IN))
+
+    answer = api.lambda_handler({"routeKey": route, "pathParameters": path, "headers": {}}, CONTEXT)
+
+    assert "https://login.example.com" in answer["body"]
+    assert "https://sts.example.com" in answer["headers"]["Content-Security-Policy"]
