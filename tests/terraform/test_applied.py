@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 import os
 import re
@@ -249,6 +250,24 @@ def test_the_viewer_is_public_and_logs_require_a_token(applied: TerraformTestApi
     for path in ("", "jobs/drsjob-1", "executions/exec-1", "viewer/drs-job-log.js"):
         assert requests.get(f"{url}/{path}", timeout=30).status_code == 200
     assert requests.get(f"{url}/executions/exec-1/logs", timeout=30).status_code == 401
+
+
+def test_the_pages_sign_in_at_the_issuer(applied: TerraformTestApi, stack: MiniStack, issuer: Issuer) -> None:
+    outputs = applied.outputs["module"]["value"]
+    url = stack.url(outputs["api_endpoint"])
+
+    for path in ("", "jobs/drsjob-1", "executions/exec-1", "viewer/page"):
+        page = requests.get(f"{url}/{path}", timeout=30)
+        (settings,) = re.findall('<meta name="sign-in" content="(.*)" />', page.text)
+        assert json.loads(html.unescape(settings)) == {
+            "authority": issuer.address,
+            "clientId": "viewer",
+            "scope": "openid logs.read",
+            "parameters": {},
+            "origins": [issuer.address],
+        }
+        assert f"connect-src 'self' {issuer.address};" in page.headers["Content-Security-Policy"]
+    assert outputs["viewer_redirect_uri"] == f"{outputs['api_endpoint']}/viewer/page"
 
 
 def test_missing_and_forged_tokens_are_rejected(applied: TerraformTestApi, stack: MiniStack, issuer: Issuer) -> None:

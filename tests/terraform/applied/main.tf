@@ -94,7 +94,12 @@ module "drs_job_log" {
 
   api = {
     authorization = "JWT"
-    jwt           = { issuer = var.issuer, audience = ["recovery"], scopes = ["logs.read"] }
+    jwt = {
+      issuer   = var.issuer
+      audience = ["recovery"]
+      scopes   = ["logs.read"]
+      sign_in  = { client_id = "viewer", scope = "openid logs.read" }
+    }
   }
 
   execution_history = {
