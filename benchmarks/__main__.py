@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, Final
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import cost, counts, curve, deployed, estimate, local, pages, quota
+from benchmarks import cost, counts, curve, deployed, estimate, local, pages, quota, viewing
 from benchmarks.harness import OTHERS, ROOT, TIMES, Figure, Stage, embedded_aws
 from tests.support.terraform import CACHE
 
@@ -42,7 +42,7 @@ LOCAL: Final = {
         local.growth,
     )
 }
-NAMES: Final = ("deployed", "estimate", "counts", *LOCAL)
+NAMES: Final = ("deployed", "estimate", "viewing", "counts", *LOCAL)
 
 console: Final = Console()
 if not console.is_terminal:
@@ -86,7 +86,9 @@ def run(names: Sequence[str], *, short: bool) -> dict[str, Any]:
             figures["deployed"] = shown(deployed.figures(groups, short=short))
         if "estimate" in names:
             figures["estimate"] = shown(estimate.estimate(short=short))
-        if set(names) - {"deployed", "estimate"}:
+        if "viewing" in names:
+            figures["viewing"] = shown(viewing.viewing(short=short))
+        if set(names) - {"deployed", "estimate", "viewing"}:
             with embedded_aws() as stack:
                 if "counts" in names:
                     counted = counts.counted(Stage.make(stack, groups), short=short)

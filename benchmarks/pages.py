@@ -6,7 +6,7 @@ import json
 import re
 from typing import TYPE_CHECKING, Any, Final
 
-from benchmarks import curve, estimate
+from benchmarks import curve, estimate, viewing
 from benchmarks.defaults import MEMORY_MB
 from benchmarks.harness import OTHERS, ROOT, TIMES, Figure
 
@@ -29,7 +29,7 @@ def rendered(page: str, measured: Mapping[str, Any], prices: Mapping[str, float]
     text = ", ".join((processors, f"{machine['memoryGiB']} GiB", machine["system"], python))
     memory = ", ".join(f"{name} {size} MB" for name, size in MEMORY_MB.items())
     figures = {name: [Figure(**record) for record in records] for name, records in measured["figures"].items()}
-    own_tables = {curve.curve.__name__, estimate.estimate.__name__}
+    own_tables = {curve.curve.__name__, estimate.estimate.__name__, viewing.viewing.__name__}
     others = [figure for name, of_one in figures.items() if name not in own_tables for figure in of_one]
     return filled(
         page,
@@ -41,6 +41,7 @@ def rendered(page: str, measured: Mapping[str, Any], prices: Mapping[str, float]
             "ESTIMATE": table(
                 estimate.HEADINGS, estimate.rows(figures.get(estimate.estimate.__name__, [])), numbers=True
             ),
+            "VIEWING": table(viewing.HEADINGS, viewing.rows(figures.get(viewing.viewing.__name__, []))),
         },
     )
 

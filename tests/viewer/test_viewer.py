@@ -1852,7 +1852,7 @@ def test_progress_is_announced_to_screen_readers(recovery: Recovery, open_viewer
 
 
 def test_content_security_policy_allows_only_the_own_origin() -> None:
-    headers, text = static_files.read_page()
+    headers, text = static_files.read_page(None)
 
     policy = dict(part.split(" ", 1) for part in headers["Content-Security-Policy"].split("; "))
     assert {name: policy[name] for name in ("default-src", "script-src", "connect-src", "frame-ancestors")} == {
@@ -1880,6 +1880,6 @@ def test_page_sends_requests_only_to_its_own_origin(
 
 
 def test_only_viewer_files_are_served() -> None:
-    assert static_files.read_file("drs-job-log.js")
+    assert static_files.read_file("drs-job-log.js", None)
     for name in ("config.py", "../config.py", "../api/handler.py", "page.html", "", ".", ".."):
-        assert static_files.read_file(name) is None
+        assert static_files.read_file(name, None) is None
