@@ -24,7 +24,7 @@ locals {
     "GET /viewer/{file}",
   ] : []
 
-  # The sign-in of the viewer. Its pages may send requests to the identity provider only.
+  # The sign-in of the viewer. Its pages may send requests to the API and to these origins only.
   sign_in   = try(var.api.jwt.sign_in, null)
   authority = local.sign_in == null ? null : coalesce(local.sign_in.authority, var.api.jwt.issuer)
   sign_in_environment = local.sign_in == null ? {} : {

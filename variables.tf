@@ -865,13 +865,14 @@ variable "api" {
     error_message = "api.jwt.sign_in.scope must be the scopes to request, separated by single spaces. Example: \"openid logs.read\"."
   }
   validation {
-    condition = (
-      try(var.api.jwt.sign_in.authority, null) == null
-      || (can(regex("^https://[^\\s/?#]+(/[^\\s?#]*)?$", var.api.jwt.sign_in.authority)) && !can(regex("/\\.well-known/", var.api.jwt.sign_in.authority)))
+    # The Content-Security-Policy of the pages contains its origin.
+    condition = try(var.api.jwt.sign_in, null) == null || (
+      can(regex("^https://[a-z0-9.-]+(:[0-9]{1,5})?(/[^\\s?#]*)?$", coalesce(var.api.jwt.sign_in.authority, var.api.jwt.issuer)))
+      && !can(regex("/\\.well-known/", coalesce(var.api.jwt.sign_in.authority, var.api.jwt.issuer)))
     )
     error_message = <<-EOT
-      api.jwt.sign_in.authority must be a URL that begins with "https://", without "/.well-known/openid-configuration". Example:
-      "https://login.example.com".
+      api.jwt.sign_in.authority, by default api.jwt.issuer, must be a URL that begins with "https://" and a host in lowercase, without
+      "/.well-known/openid-configuration". Example: "https://login.example.com".
     EOT
   }
   validation {
@@ -886,9 +887,9 @@ variable "api" {
   }
   validation {
     condition = length(setintersection(keys(try(var.api.jwt.sign_in.parameters, null) == null ? {} : var.api.jwt.sign_in.parameters), [
-      "client_id", "code_challenge", "code_challenge_method", "redirect_uri", "response_type", "scope", "state"
+      "client_id", "code_challenge", "code_challenge_method", "redirect_uri", "response_mode", "response_type", "scope", "state"
     ])) == 0
-    error_message = "api.jwt.sign_in.parameters must not contain client_id, scope, state, redirect_uri, response_type or code_challenge: the viewer sets them."
+    error_message = "api.jwt.sign_in.parameters must not contain client_id, scope, state, redirect_uri, response_type, response_mode, code_challenge or code_challenge_method: the viewer sets them."
   }
   validation {
     condition     = alltrue([for origin in var.api.cors_origins : can(regex("^https?://[a-z0-9.-]+(:[0-9]{1,5})?$", origin))])

@@ -41,7 +41,7 @@ def rendered(page: str, measured: Mapping[str, Any], prices: Mapping[str, float]
             "ESTIMATE": table(
                 estimate.HEADINGS, estimate.rows(figures.get(estimate.estimate.__name__, [])), numbers=True
             ),
-            "VIEWING": table(viewing.HEADINGS, viewing.rows(figures.get(viewing.viewing.__name__, []))),
+            "VIEWING": table(OTHERS, viewing.rows(figures.get(viewing.viewing.__name__, []))),
         },
     )
 

@@ -14,8 +14,6 @@ from tests.support import browser
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-HEADINGS: Final = ("what", "median", "range", "target", "measured on")
-
 _VIEWER: Final = Path(__file__).parents[1] / "lambda_src/drs_job_log/viewer/drs-job-log.js"
 _SCRIPT: Final = Path(__file__).with_suffix(".js")
 _ADDRESS: Final = "http://localhost"  # of no server: the browser answers the requests

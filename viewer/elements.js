@@ -5,6 +5,14 @@ import { formatTime, formatUtc, selectTimeZone, TIME_ZONES, timeZone } from "./t
 
 /** @import { Hint, Resource } from "./model.js" */
 
+/**
+ * Returns an element that the page contains.
+ *
+ * @template {Element} E
+ * @param {string} selector
+ */
+export const find = (selector) => /** @type {E} */ (document.querySelector(selector));
+
 /** @typedef {Record<string, string | boolean | null | ((event: Event) => void)>} Attributes */
 
 /**

@@ -10,9 +10,6 @@ const signIn = new SignIn((fetch) => {
   viewer.fetch = fetch;
 });
 
-const { base, name, id } = readUrl(location);
-const attention = new Attention(id);
-
 /**
  * Reads the execution or the job that the URL names. The API serves this page only under `/executions/{executionId}`,
  * `/jobs/{jobId}` and `/viewer/page?executionId=…` or `?jobId=…`.
@@ -64,7 +61,9 @@ viewer.addEventListener("drs-job-log-filter", () => {
   history.replaceState(null, "", url);
 });
 
-await signIn.start();
+await signIn.start(); // It can change the URL.
+const { base, name, id } = readUrl(location);
+const attention = new Attention(id);
 if (id) {
   viewer.setAttribute("api-url", `${location.origin}${base}`);
   viewer.setAttribute(name, id);

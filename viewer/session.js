@@ -5,7 +5,7 @@
  * The tokens are in the session storage, which only this tab and the tabs that it opens can read.
  */
 
-/** @import { User, UserManager } from "oidc-client-ts" */
+import { ErrorResponse, UserManager, WebStorageStateStore } from "oidc-client-ts";
 
 /**
  * The input `api.jwt.sign_in`.
@@ -18,37 +18,31 @@
  * @property {string[]} origins The policy of the page allows requests to them.
  */
 
-/** An error that ends the sign-in. Its message is for the user. */
-export class SignInError extends Error {}
-
 const redirectUri = () => new URL("../viewer/page", import.meta.url).href;
 const startPage = () => new URL("../", import.meta.url).href;
 
 /** Does not resolve, because the browser opens another page. */
 const opening = () => new Promise(() => {});
 
+/** Signs the user in. The messages of all errors are for the user. */
 export class Session {
   #manager;
   #authority;
-  #library;
   #onToken;
   #origins;
   /** The page to show after the sign-in. Empty: the page on display. */
   #page = "";
 
   /**
-   * @param {typeof import("./oidc.js")} library
    * @param {Settings} settings
    * @param {(token: string) => void} onToken Receives each new token.
    */
-  constructor(library, { authority, clientId, scope, parameters, origins }, onToken) {
-    const store = new library.WebStorageStateStore({ store: sessionStorage });
-    this.#library = library;
+  constructor({ authority, clientId, scope, parameters, origins }, onToken) {
+    const store = new WebStorageStateStore({ store: sessionStorage });
     this.#authority = authority;
     this.#origins = origins;
     this.#onToken = onToken;
-    /** @type {UserManager} */
-    this.#manager = new library.UserManager({
+    this.#manager = new UserManager({
       authority,
       client_id: clientId,
       redirect_uri: redirectUri(),
@@ -66,52 +60,40 @@ export class Session {
     });
   }
 
-  /**
-   * Provides a token: the one of this tab, or one from a sign-in. Resolves when `onToken` received it.
-   *
-   * @throws {SignInError}
-   */
+  /** Provides a token: the one of this tab, or one from a sign-in. Resolves when `onToken` received it. */
   async start() {
     const { origin, pathname, search } = location;
-    const answer = new URLSearchParams(search);
-    if (`${origin}${pathname}` === redirectUri() && answer.has("state")) return this.#complete();
+    if (`${origin}${pathname}` === redirectUri() && new URLSearchParams(search).has("state")) return this.#complete();
     const user = await this.#manager.getUser();
     if (user && !user.expired) return this.#onToken(user.access_token);
     if (user && (await this.#renew())) return;
     return this.signIn();
   }
 
-  /**
-   * Goes to the identity provider. Does not resolve.
-   *
-   * @throws {SignInError}
-   */
+  /** Goes to the identity provider. Does not resolve. */
   async signIn() {
-    try {
-      const { origin } = new URL((await this.#manager.metadataService.getTokenEndpoint()) ?? "");
-      if (!this.#origins.includes(origin))
-        throw new SignInError(
-          `The page may not send requests to ${origin}, the origin of the token endpoint. Add it to the input api.jwt.sign_in.origins.`,
-        );
-      await this.#manager.signinRedirect({ state: this.#page || location.href });
-    } catch (error) {
-      throw this.#explain(error);
-    }
+    const endpoint = await this.#explained(() => this.#manager.metadataService.getTokenEndpoint());
+    const { origin } = new URL(endpoint ?? "");
+    if (!this.#origins.includes(origin))
+      throw new Error(
+        `The page may not send requests to ${origin}, the origin of the token endpoint. Add it to the input api.jwt.sign_in.origins.`,
+      );
+    await this.#explained(() => this.#manager.signinRedirect({ state: this.#page || location.href }));
     await opening();
   }
 
-  /** Opens the page from which the user went to the identity provider. */
+  /** Shows the page from which the user went to the identity provider. */
   async #complete() {
     this.#page = startPage();
-    try {
-      const { state } = await this.#manager.signinRedirectCallback();
-      this.#page = String(state);
-    } catch (error) {
-      if (error instanceof this.#library.ErrorResponse) this.#page = String(error.state ?? this.#page);
-      throw this.#explain(error);
+    const { state } = await this.#explained(() => this.#manager.signinRedirectCallback());
+    const page = new URL(String(state));
+    if (`${page.origin}${page.pathname}` === startPage()) {
+      location.replace(page);
+      await opening();
     }
-    location.replace(this.#page);
-    await opening();
+    // Each other page is this document. To load it again costs requests of the API's burst limit.
+    history.replaceState(null, "", page);
+    this.#page = "";
   }
 
   /** Gets a new token with the refresh token. Reports whether there is one. */
@@ -126,16 +108,32 @@ export class Session {
     }
   }
 
-  /** @param {unknown} error */
-  #explain(error) {
-    if (error instanceof SignInError) return error;
-    console.error("The sign-in failed.", error);
-    if (error instanceof this.#library.ErrorResponse)
-      return new SignInError(`The identity provider refused the sign-in: ${error.error_description ?? error.error}`);
-    if (error instanceof TypeError)
-      return new SignInError(`The identity provider ${this.#authority} does not respond.`);
-    const text = error instanceof Error ? error.message : String(error);
-    if (/state/.test(text)) return new SignInError("This sign-in did not begin in this tab, or it is too old.");
-    return new SignInError(`The sign-in at ${this.#authority} failed: ${text}`);
+  /**
+   * Runs a request to the identity provider. Throws an error with an explanation.
+   *
+   * @template T
+   * @param {() => Promise<T>} request
+   */
+  async #explained(request) {
+    try {
+      return await request();
+    } catch (error) {
+      if (error instanceof ErrorResponse) this.#page = String(error.state ?? this.#page);
+      throw new Error(explain(error, this.#authority), { cause: error });
+    }
   }
+}
+
+/**
+ * @param {unknown} error
+ * @param {string} authority
+ */
+function explain(error, authority) {
+  if (error instanceof ErrorResponse)
+    return `The identity provider refused the sign-in: ${error.error_description ?? error.error}`;
+  if (error instanceof TypeError) return `The identity provider ${authority} does not respond.`;
+  const text = error instanceof Error ? error.message : String(error);
+  // The text of the library if the session storage does not have the "state" of the callback.
+  if (text === "No matching state found in storage") return "This sign-in did not begin in this tab, or it is too old.";
+  return `The sign-in at ${authority} failed: ${text}`;
 }

@@ -8,17 +8,10 @@
  * in memory only.
  */
 
-import { visible } from "./elements.js";
-import { Session, SignInError } from "./session.js";
+import { find, visible } from "./elements.js";
 
 /** @import { Fetch } from "./poll.js" */
-/** @import { Settings } from "./session.js" */
-
-/**
- * @template {Element} E
- * @param {string} selector
- */
-const find = (selector) => /** @type {E} */ (document.querySelector(selector));
+/** @import { Session, Settings } from "./session.js" */
 
 export class SignIn {
   #form = /** @type {HTMLFormElement} */ (find("#sign-in"));
@@ -47,7 +40,8 @@ export class SignIn {
     if (!settings) return this.#listen();
     const use = (/** @type {string} */ token) => this.#use(token);
     await this.#try(async () => {
-      const session = new Session(await import("./oidc.js"), settings, use);
+      const { Session } = await import("./session.js");
+      const session = new Session(settings, use);
       this.#session = session;
       find("#session button").addEventListener("click", () => this.#try(() => session.signIn()));
       await session.start();
@@ -94,8 +88,8 @@ export class SignIn {
     try {
       await signIn();
     } catch (error) {
-      if (!(error instanceof SignInError)) console.error("The sign-in could not start.", error);
-      this.#show(error instanceof SignInError ? error.message : `The sign-in could not start: ${error}`);
+      console.error("The sign-in failed.", error);
+      this.#show(error instanceof Error ? error.message : String(error));
       await new Promise(() => {});
     }
   }

@@ -3,7 +3,7 @@
  * view and the filters, see `readQuery`. All URLs are relative, because the path of the API can have a prefix.
  */
 
-import { showTimes, timeZoneControl, visible } from "./elements.js";
+import { find, showTimes, timeZoneControl, visible } from "./elements.js";
 import { asRequestError, errorOf, RequestError, send } from "./poll.js";
 import { SignIn } from "./sign-in.js";
 import { Failures, Launches, Recoveries } from "./start-lists.js";
@@ -27,11 +27,6 @@ import { formatTime, onTimeZone, timeZone } from "./time.js";
 const REFRESH_SECONDS = 15;
 const MAX_REFRESH_SECONDS = 120;
 
-/**
- * @template {Element} E
- * @param {string} selector
- */
-const find = (selector) => /** @type {E} */ (document.querySelector(selector));
 const heading = /** @type {HTMLElement} */ (find("h1"));
 const openForm = /** @type {HTMLFormElement} */ (find("#open"));
 const filterForm = /** @type {HTMLFormElement} */ (find("#filters"));

@@ -27,15 +27,6 @@ _CONTENT_TYPES: Final = {
     ".svg": "image/svg+xml",
 }
 
-# Only scripts, styles and requests of the same origin; nothing inline; no frames.
-_CONTENT_SECURITY_POLICY: Final = (
-    "default-src 'none'",
-    *(f"{kind}-src 'self'" for kind in ("script", "style", "img", "connect")),
-    *(f"{directive} 'none'" for directive in ("base-uri", "form-action", "frame-ancestors")),
-    "require-trusted-types-for 'script'",
-    "trusted-types 'none'",
-)
-
 # The element of a page that contains the settings of the sign-in.
 _SIGN_IN_ELEMENT: Final = '<meta name="sign-in" content="{}" />'
 
@@ -83,6 +74,17 @@ def _read(name: str, sign_in: SignInSettings | None) -> File:
 
 
 def _policy(origins: Sequence[str]) -> str:
-    """Return the Content-Security-Policy. ``origins`` are other origins to which a page may send requests."""
-    policy = "; ".join(_CONTENT_SECURITY_POLICY)
-    return policy.replace("connect-src 'self'", " ".join(["connect-src 'self'", *origins]))
+    """Return the Content-Security-Policy: scripts, styles and requests of the same origin; nothing inline; no frames.
+
+    ``origins`` are other origins to which a page may send requests.
+    """
+    return "; ".join(
+        [
+            "default-src 'none'",
+            *(f"{kind}-src 'self'" for kind in ("script", "style", "img")),
+            " ".join(["connect-src 'self'", *origins]),
+            *(f"{directive} 'none'" for directive in ("base-uri", "form-action", "frame-ancestors")),
+            "require-trusted-types-for 'script'",
+            "trusted-types 'none'",
+        ]
+    )

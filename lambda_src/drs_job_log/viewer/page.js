@@ -158,130 +158,16 @@ function hasWarning({ stalledAt, failedActions }) {
 }
 
 // viewer/elements.js
+var find = (selector) => (
+  /** @type {E} */
+  document.querySelector(selector)
+);
 function visible2(text) {
   const code = (control) => `<U+${control.charCodeAt(0).toString(16).toUpperCase().padStart(4, "0")}>`;
   return text.replace(/[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/g, code);
 }
 
-// viewer/session.js
-var SignInError = class extends Error {
-};
-var redirectUri = () => new URL("../viewer/page", import.meta.url).href;
-var startPage = () => new URL("../", import.meta.url).href;
-var opening = () => new Promise(() => {
-});
-var Session = class {
-  #manager;
-  #authority;
-  #library;
-  #onToken;
-  #origins;
-  /** The page to show after the sign-in. Empty: the page on display. */
-  #page = "";
-  /**
-   * @param {typeof import("./oidc.js")} library
-   * @param {Settings} settings
-   * @param {(token: string) => void} onToken Receives each new token.
-   */
-  constructor(library, { authority, clientId, scope, parameters, origins }, onToken) {
-    const store = new library.WebStorageStateStore({ store: sessionStorage });
-    this.#library = library;
-    this.#authority = authority;
-    this.#origins = origins;
-    this.#onToken = onToken;
-    this.#manager = new library.UserManager({
-      authority,
-      client_id: clientId,
-      redirect_uri: redirectUri(),
-      scope,
-      extraQueryParams: parameters,
-      userStore: store,
-      stateStore: store,
-      redirectMethod: "replace",
-      requestTimeoutInSeconds: 10,
-      automaticSilentRenew: false
-      // Without a refresh token, it needs a frame, which the policy of the page forbids.
-    });
-    this.#manager.events.addUserLoaded((user) => this.#onToken(user.access_token));
-    this.#manager.events.addAccessTokenExpiring(async () => {
-      await this.#renew();
-    });
-  }
-  /**
-   * Provides a token: the one of this tab, or one from a sign-in. Resolves when `onToken` received it.
-   *
-   * @throws {SignInError}
-   */
-  async start() {
-    const { origin, pathname, search } = location;
-    const answer = new URLSearchParams(search);
-    if (`${origin}${pathname}` === redirectUri() && answer.has("state")) return this.#complete();
-    const user = await this.#manager.getUser();
-    if (user && !user.expired) return this.#onToken(user.access_token);
-    if (user && await this.#renew()) return;
-    return this.signIn();
-  }
-  /**
-   * Goes to the identity provider. Does not resolve.
-   *
-   * @throws {SignInError}
-   */
-  async signIn() {
-    try {
-      const { origin } = new URL(await this.#manager.metadataService.getTokenEndpoint() ?? "");
-      if (!this.#origins.includes(origin))
-        throw new SignInError(
-          `The page may not send requests to ${origin}, the origin of the token endpoint. Add it to the input api.jwt.sign_in.origins.`
-        );
-      await this.#manager.signinRedirect({ state: this.#page || location.href });
-    } catch (error) {
-      throw this.#explain(error);
-    }
-    await opening();
-  }
-  /** Opens the page from which the user went to the identity provider. */
-  async #complete() {
-    this.#page = startPage();
-    try {
-      const { state } = await this.#manager.signinRedirectCallback();
-      this.#page = String(state);
-    } catch (error) {
-      if (error instanceof this.#library.ErrorResponse) this.#page = String(error.state ?? this.#page);
-      throw this.#explain(error);
-    }
-    location.replace(this.#page);
-    await opening();
-  }
-  /** Gets a new token with the refresh token. Reports whether there is one. */
-  async #renew() {
-    const user = await this.#manager.getUser();
-    if (!user?.refresh_token) return false;
-    try {
-      return Boolean(await this.#manager.signinSilent());
-    } catch (error) {
-      console.warn("The sign-in was not renewed.", error);
-      return false;
-    }
-  }
-  /** @param {unknown} error */
-  #explain(error) {
-    if (error instanceof SignInError) return error;
-    console.error("The sign-in failed.", error);
-    if (error instanceof this.#library.ErrorResponse)
-      return new SignInError(`The identity provider refused the sign-in: ${error.error_description ?? error.error}`);
-    if (error instanceof TypeError)
-      return new SignInError(`The identity provider ${this.#authority} does not respond.`);
-    const text = error instanceof Error ? error.message : String(error);
-    if (/state/.test(text)) return new SignInError("This sign-in did not begin in this tab, or it is too old.");
-    return new SignInError(`The sign-in at ${this.#authority} failed: ${text}`);
-  }
-};
-
 // viewer/sign-in.js
-var find = (selector) => (
-  /** @type {E} */
-  document.querySelector(selector)
-);
 var SignIn = class {
   #form = (
     /** @type {HTMLFormElement} */
@@ -316,7 +202,8 @@ var SignIn = class {
     if (!settings) return this.#listen();
     const use = (token) => this.#use(token);
     await this.#try(async () => {
-      const session = new Session(await import("./oidc.js"), settings, use);
+      const { Session } = await import("./session.js");
+      const session = new Session(settings, use);
       this.#session = session;
       find("#session button").addEventListener("click", () => this.#try(() => session.signIn()));
       await session.start();
@@ -357,8 +244,8 @@ var SignIn = class {
     try {
       await signIn2();
     } catch (error) {
-      if (!(error instanceof SignInError)) console.error("The sign-in could not start.", error);
-      this.#show(error instanceof SignInError ? error.message : `The sign-in could not start: ${error}`);
+      console.error("The sign-in failed.", error);
+      this.#show(error instanceof Error ? error.message : String(error));
       await new Promise(() => {
       });
     }
@@ -393,8 +280,6 @@ var viewer = (
 var signIn = new SignIn((fetch2) => {
   viewer.fetch = fetch2;
 });
-var { base, name, id } = readUrl(location);
-var attention = new Attention(id);
 function readUrl({ pathname, search }) {
   const [, base2, kind, encodedId] = pathname.match(/^(.*)\/(executions|jobs)\/([^/]+)\/?$/) ?? [];
   if (kind) return { base: base2, name: kind === "jobs" ? "job-id" : "execution-id", id: decode(encodedId) };
@@ -431,6 +316,8 @@ viewer.addEventListener("drs-job-log-filter", () => {
   history.replaceState(null, "", url);
 });
 await signIn.start();
+var { base, name, id } = readUrl(location);
+var attention = new Attention(id);
 if (id) {
   viewer.setAttribute("api-url", `${location.origin}${base}`);
   viewer.setAttribute(name, id);

@@ -521,6 +521,15 @@ module "api_sign_in_authority_a_name" {
   }
 }
 
+module "api_sign_in_issuer_in_capitals" {
+  source = "../../.."
+
+  api = {
+    authorization = "JWT"
+    jwt           = { issuer = "https://Login.example.com", audience = ["recovery"], sign_in = { client_id = "viewer" } }
+  }
+}
+
 module "api_sign_in_origin_with_a_path" {
   source = "../../.."
 

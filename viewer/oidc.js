@@ -1,2 +1,0 @@
-/** The library for the sign-in. A page loads this script only if the input `api.jwt.sign_in` is set. */
-export { ErrorResponse, UserManager, WebStorageStateStore } from "oidc-client-ts";
