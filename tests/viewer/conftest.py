@@ -103,6 +103,15 @@ def context(browser: Browser, page_errors: list[str]) -> Iterator[BrowserContext
     assert page_errors == []
 
 
+def wait_until(page: Page, check: Callable[[], bool]) -> None:
+    """Wait until ``check`` is true, also on a slow machine. Unlike a sleep, this handles the events of the page."""
+    for _ in range(600):
+        if check():
+            return
+        page.wait_for_timeout(50)
+    raise AssertionError("not within 30 s")
+
+
 def change_answers(context: BrowserContext, change: Callable[[dict[str, Any], str], dict[str, Any]]) -> None:
     """Change each answer of the API on its way to the page. ``change`` receives the answer and the URL."""
 

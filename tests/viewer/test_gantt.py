@@ -16,7 +16,17 @@ from playwright.sync_api import expect
 
 from tests.support import played, scripts
 from tests.unit.conftest import RETENTION, dynamodb, table  # noqa: F401 (fixtures)
-from tests.viewer.conftest import COMPARISON, NAMES, NOW, SERVERS, change_answers, derived, events_of, steps
+from tests.viewer.conftest import (
+    COMPARISON,
+    NAMES,
+    NOW,
+    SERVERS,
+    change_answers,
+    derived,
+    events_of,
+    steps,
+    wait_until,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -526,9 +536,9 @@ def test_the_comparison_is_read_again_when_the_execution_has_settled(recovery: R
     expect(viewer.find(".compared")).to_contain_text("exec-0")
     polls = recovery.polls
     viewer.find(".refresh").click()
+    wait_until(viewer.page, lambda: recovery.polls > polls)
     viewer.page.wait_for_timeout(200)
 
-    assert recovery.polls > polls
     assert recovery.compared == ["exec-1"] * 2
 
 

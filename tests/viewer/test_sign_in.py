@@ -15,7 +15,7 @@ from playwright.sync_api import expect
 
 from tests.support import scripts
 from tests.support.issuer import Issuer
-from tests.viewer.conftest import NOW, SERVERS, Opener, Viewer, events_of
+from tests.viewer.conftest import NOW, SERVERS, Opener, events_of, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -203,21 +203,18 @@ def test_refresh_token_renews_the_access_token(recovery: Recovery, issuer: Issue
     viewer.move_on(230)
     assert issuer.happened["refresh_token"] == 0
     viewer.move_on(15)
-    wait_for(viewer, lambda: issuer.happened["refresh_token"] == 1)
+    wait_until(viewer.page, lambda: issuer.happened["refresh_token"] == 1)
+    new = issuer.access_tokens[1]
+    wait_until(
+        viewer.page, lambda: viewer.page.evaluate("token => JSON.stringify(sessionStorage).includes(token)", new)
+    )
+    viewer.page.wait_for_load_state("networkidle")
     recovery.gateway.tokens = issuer.access_tokens[1:]
     viewer.poll(2)
 
     assert not {401, 403} & set(recovery.gateway.answered)
     assert len(issuer.asked) == 1
     expect(viewer.find("#session")).to_be_hidden()
-
-
-def wait_for(viewer: Viewer, check: Callable[[], bool]) -> None:
-    for _ in range(100):
-        if check():
-            return
-        viewer.page.wait_for_timeout(50)
-    raise AssertionError("not within 5 s")
 
 
 @pytest.mark.parametrize("has_refresh_token", [True, False])

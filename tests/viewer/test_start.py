@@ -25,7 +25,7 @@ from tests.support import played, scripts
 from tests.support.envelopes import dumps, request
 from tests.support.gateway import GatewayServer
 from tests.unit.conftest import RETENTION, TABLE, dynamodb, table
-from tests.viewer.conftest import NOW
+from tests.viewer.conftest import NOW, wait_until
 
 if TYPE_CHECKING:
     from drs_job_log.table import JobLogTable
@@ -218,7 +218,8 @@ def test_running_recoveries_are_refreshed_while_the_page_is_visible(open_start: 
     page.clock.run_for(2_000)
 
     expect(section(page, "Running").locator("tbody tr")).to_have_count(2)
-    page.wait_for_timeout(500)
+    wait_until(page, lambda: len(asked) >= 2)
+    page.wait_for_timeout(200)
     assert asked == ["/executions?status=IN_PROGRESS&limit=100", "/executions"]
     page.evaluate("""() => {
       Object.defineProperty(document, "hidden", {configurable: true, get: () => true});
@@ -230,8 +231,7 @@ def test_running_recoveries_are_refreshed_while_the_page_is_visible(open_start: 
       Object.defineProperty(document, "hidden", {configurable: true, get: () => false});
       document.dispatchEvent(new Event("visibilitychange"));
     }""")
-    page.wait_for_timeout(500)
-    assert len(asked) == 4
+    wait_until(page, lambda: len(asked) == 4)
 
 
 def test_a_recovery_that_ends_moves_to_the_ended_ones(open_start: Open, play: Play) -> None:
@@ -257,7 +257,8 @@ def test_a_recovery_between_two_waves_is_refreshed(open_start: Open, play: Play)
     asked = requests_of(page)
 
     page.clock.run_for(16_000)
-    page.wait_for_timeout(500)
+    wait_until(page, lambda: len(asked) >= 2)
+    page.wait_for_timeout(200)
 
     assert asked == ["/executions?status=IN_PROGRESS&limit=100", "/executions"]
 
@@ -571,15 +572,18 @@ def test_error_keeps_the_data_and_is_retried_later_and_later(recovery: Recovery,
     assert ids(page, "Running") == ["exec-1"]
     page.wait_for_timeout(200)
     asked = requests_of(page)
+    answered: list[object] = []
+    page.on("requestfinished", lambda request: answered.append(request))  # noqa: PLW0108
     waits = []
-    for _ in range(3):
-        before = len(asked)
+    for number in range(1, 4):
         for seconds in range(200):
-            if len(asked) > before:
+            if len(asked) == number:
                 waits.append(seconds)
                 break
             page.clock.run_for(1000)
             page.wait_for_timeout(20)
+        # The page schedules the next request when it has the answer. The clock must not advance before.
+        wait_until(page, lambda number=number: len(answered) == number)
         page.wait_for_timeout(200)
     assert [round(wait / 15) for wait in waits] == [1, 2, 4]
     recovery.gateway.fault = None

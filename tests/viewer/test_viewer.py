@@ -1473,7 +1473,7 @@ def test_event_listener_can_change_the_execution_or_remove_the_element(recovery:
 
     viewer.page.evaluate(f"{ELEMENT}.addEventListener('drs-job-log-update', ({{target}}) => target.remove())")
     viewer.poll()
-    viewer.page.wait_for_timeout(100)
+    expect(viewer.find("drs-job-log")).to_have_count(0)
     polls = recovery.polls
     viewer.move_on(60)
     assert recovery.polls == polls
