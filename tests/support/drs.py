@@ -98,6 +98,8 @@ class Simulator:
         Further attributes of source servers, by their IDs.
     script_of
         Returns the script of a job that StartRecovery starts, from its server IDs and whether it is a drill.
+    jobs
+        The jobs by their IDs. A job of a plan is added when a request or a method reads the state of the execution.
     """
 
     speed: float = 1
@@ -150,7 +152,7 @@ class Simulator:
         return played.described_steps(self._state(played), self._dates(played))
 
     def retry(self, arn: str, step: int) -> None:
-        """Retry a FAILED server step of an execution, as a person does. Steps are numbered from 1.
+        """Retry a FAILED step of an execution, as a person does. Steps are numbered from 1.
 
         Raises
         ------
@@ -159,8 +161,6 @@ class Simulator:
         """
         played = self.executions[arn]
         state = self._state(played)
-        if isinstance(played.plan.steps[step - 1], plans.WaitStep):
-            raise ApiError("ValidationException", "a WAIT step cannot be retried")
         if (state.status, state.steps[step - 1].status) != ("FAILED", "FAILED"):
             raise _conflict(f"step {step} is {state.steps[step - 1].status}, and the execution is {state.status}")
         self._reject_second_execution(played)
@@ -229,7 +229,7 @@ class Simulator:
             check(operation.input_shape, request)
         except ValueError as error:
             raise ApiError("ValidationException", str(error)) from error
-        for played in self.executions.values():
+        for played in list(self.executions.values()):  # a test can add one at the same time
             self._state(played)
         if "Plan" in operation.name:
             answer = self._planned(operation.name, request, region)
@@ -323,7 +323,7 @@ class Simulator:
                 raise _conflict(f"Another execution is already active for plan {played.plan_arn}")
 
     def _described(self, filters: Mapping[str, Any], region: str) -> list[dict[str, Any]]:
-        jobs = [job for job in self.jobs.values() if job.region == region and not self._is_deleted(job)]
+        jobs = [job for job in list(self.jobs.values()) if job.region == region and not self._is_deleted(job)]
         if ids := filters.get("jobIDs"):
             jobs = [job for job in jobs if job.id in ids]
         if start := filters.get("fromDate"):

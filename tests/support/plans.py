@@ -23,6 +23,12 @@ Assumptions of this simulator, which no source states:
 - A WAIT step that runs when the execution is cancelled continues until its end, as a server step does.
 - A step that starts after the limit of the execution, for example in a late retry, has no limit.
 - The format of all IDs, and the ARN of a step.
+- A TIMED_OUT step cannot be skipped. The page about skips says that it can, the page about executions that it cannot.
+
+The status TIMED_OUT of an execution is in the user guide, but not in the model of botocore 1.43.106.
+
+Not simulated: StartRecoveryPlanExecution with its recovery points, other changes of a step than a skip, and the
+conflict of two plans with the same server.
 """
 
 from __future__ import annotations

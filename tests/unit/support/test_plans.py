@@ -298,13 +298,15 @@ def test_the_state_depends_only_on_the_plan_the_actions_and_the_clock(world: Wor
 
 def test_a_faster_simulator_plays_a_plan_faster(world: World) -> None:
     world.simulator.speed = 60
-    arn = world.start(Plan(name="p", steps=[WaitStep(name="w", minutes=10)]))
-    world.wait(seconds=11)
+    arn = world.start(Plan(name="p", steps=[WaitStep(name="w", minutes=10), TWO_STEPS.steps[0]]))
+    world.wait(seconds=10.04)  # the validation takes 2 s
+    assert world.statuses() == ["COMPLETED", "EXECUTING"]
+    world.wait(hours=1)
+    assert world.status() == "COMPLETED"
 
-    assert (world.status(), world.simulator.execution(arn)["completedAt"]) == (
-        "COMPLETED",
-        (START + timedelta(seconds=602 / 60)).isoformat(),
-    )
+    (job,) = world.simulator.jobs.values()
+    assert job.began == START + timedelta(minutes=10, seconds=3) / 60
+    assert world.simulator.execution(arn)["completedAt"] == (job.began + job.script.end / 60).isoformat()
 
 
 # ---------------------------------------------------------------------------------------------------------------------
