@@ -13,10 +13,14 @@ import re
 import threading
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 import boto3
+import botocore.session
 from botocore.config import Config
+from botocore.loaders import Loader
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -29,8 +33,11 @@ for _library in ("boto3", "botocore", "urllib3"):
 # https://docs.aws.amazon.com/systems-manager/latest/APIReference/API_GetParameters.html
 _MAX_PARAMETERS: Final = 10
 
-# boto3's default session is not thread-safe while it creates a client.
+# A session is not thread-safe while it creates a client.
 _creating_client: Final = threading.Lock()
+
+# The folder of the DRS model of this package, in the layout of botocore's loader.
+_MODELS: Final = str(Path(__file__).with_name("botocore_data"))
 
 
 def client(
@@ -45,7 +52,8 @@ def client(
 ) -> Any:
     """Create a boto3 client. Timeouts are in seconds, and ``max_attempts`` includes the first request.
 
-    ``arguments`` are further arguments of ``boto3.client``. Thread-safe.
+    ``arguments`` are further arguments of ``boto3.client``. Thread-safe. A client of DRS has the operations of recovery
+    plans, also if the botocore of the runtime is older.
     """
     settings = Config(
         connect_timeout=connect_timeout,
@@ -56,7 +64,29 @@ def client(
         user_agent="drs-job-log",
     )
     with _creating_client:
-        return boto3.client(service, config=settings, **arguments)
+        if service == "drs":
+            _find_recovery_plans()
+        return _boto3_session().client(service, config=settings, **arguments)
+
+
+@cache
+def _botocore_session() -> botocore.session.Session:
+    return botocore.session.get_session()
+
+
+@cache
+def _boto3_session() -> boto3.Session:
+    """Return the session of all clients. A second session would load the data of endpoints again."""
+    return boto3.Session(botocore_session=_botocore_session())
+
+
+@cache
+def _find_recovery_plans() -> None:
+    """Let botocore find the DRS model of this package if its own model is older than recovery plans."""
+    loader = Loader()  # not that of the session, because a loader caches the model that it finds first
+    model = loader.load_data(f"drs/{loader.determine_latest_version('drs', 'service-2')}/service-2")
+    if "ListRecoveryPlanExecutions" not in model["operations"]:
+        _botocore_session().get_component("data_loader").search_paths.insert(0, _MODELS)
 
 
 # ---------------------------------------------------------------------------------------------------------------------
