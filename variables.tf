@@ -369,7 +369,9 @@ variable "collector" {
     - `targets[*].region` (string, default null): Region of the target. Null: this Region.
     - `targets[*].role_arn` (string, default null): IAM role to assume. Null: this account. The module `modules/member-role` creates such a role.
     - `targets[*].external_id` (string, default null): external ID for the role.
-    - `only_tagged` (map of string, default {}): read only jobs that have all these tags.
+    - `recovery_plans` (bool, default true): also read the executions of DRS recovery plans, link the jobs of their steps to them, and publish their steps.
+      A tag of a job takes precedence.
+    - `only_tagged` (map of string, default {}): read only jobs, and executions of recovery plans, that have all these tags.
       Use it if several copies of the module read the same account and Region.
       The module then reads a cleanup job (type TERMINATE), which has no tags, if a job that launched one of its servers has the tags.
       The module does not store the launch results of DRS, which contain no tags. Empty: read all jobs.
@@ -386,7 +388,8 @@ variable "collector" {
       role_arn    = optional(string)
       external_id = optional(string)
     })), [])
-    only_tagged = optional(map(string), {})
+    recovery_plans = optional(bool, true)
+    only_tagged    = optional(map(string), {})
   })
   default  = {}
   nullable = false
@@ -930,12 +933,13 @@ variable "notifications" {
     describes them. The first three messages of a job about its servers are sent at once. Later ones, and messages about events of more than an hour ago, are
     collected in one message.
     - `enabled` (bool, default true): false sends no notifications. The module still counts failures, and the alarm `server-failed` still fires.
-    - `kinds` (list of string, default ["started", "failed", "resolved", "stalled", "at_risk", "settled"]): what to notify.
+    - `kinds` (list of string, default ["started", "failed", "resolved", "stalled", "at_risk", "settled", "plan_failed"]): what to notify.
       - "started": an execution started. "job_ended": a job (a wave) ended. "settled": an execution ended, and nothing more is expected.
       - "failed": a server or a network failed, its failure is final, or its error became known. "resolved": it launched after a failure.
       - "stalled": a server has no new log item for `collector.stalled_after_minutes`. "slow": a server takes longer than in its earlier launches.
       - "at_risk": a running execution exceeds its recovery time objective, or is expected to.
       - "action_failed": a post-launch action failed.
+      - "plan_failed": a step of a recovery plan failed or timed out, or the plan failed before its first step. The plan waits for a person.
       The input `readiness` selects the notifications about data replication and missing drills.
     - `create_topic` (bool, default true): create the topic `NAME-failures`. Subscribe to the output `failure_topic_arn`.
     - `topic_arn` (string, default null): ARN of your own topic, with `create_topic = false`. Its policy must allow this account to publish.
@@ -948,7 +952,7 @@ variable "notifications" {
   EOT
   type = object({
     enabled      = optional(bool, true)
-    kinds        = optional(list(string), ["started", "failed", "resolved", "stalled", "at_risk", "settled"])
+    kinds        = optional(list(string), ["started", "failed", "resolved", "stalled", "at_risk", "settled", "plan_failed"])
     create_topic = optional(bool, true)
     topic_arn    = optional(string)
     kms_key_arn  = optional(string)

@@ -175,6 +175,8 @@ class CollectorSettings:
         The recovery time objective of a job without a tag. None if there is none.
     max_days_without_drill
         A server must have had a successful drill in this number of days. None: no check.
+    reads_plans
+        Whether to read recovery plans.
     """
 
     table_name: str
@@ -191,6 +193,7 @@ class CollectorSettings:
     rto_minutes: int | None
     max_days_without_drill: int | None
     targets: tuple[Target, ...]
+    reads_plans: bool = True
 
 
 def collector_settings(environment: Mapping[str, str] = os.environ) -> CollectorSettings:
@@ -220,6 +223,7 @@ def collector_settings(environment: Mapping[str, str] = os.environ) -> Collector
             int(environment["MAX_DAYS_WITHOUT_DRILL"]) if "MAX_DAYS_WITHOUT_DRILL" in environment else None
         ),
         targets=_targets(_targets_text(environment)),
+        reads_plans=environment.get("RECOVERY_PLANS", "true") == "true",
     )
 
 

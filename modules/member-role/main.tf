@@ -61,4 +61,15 @@ data "aws_iam_policy_document" "this" {
     actions   = ["drs:DescribeJobLogItems"]
     resources = ["arn:${local.partition}:drs:*:${local.account_id}:job/*"]
   }
+  statement {
+    sid = "ReadRecoveryPlans"
+    actions = [
+      "drs:GetRecoveryPlan",
+      "drs:GetRecoveryPlanExecution",
+      "drs:GetRecoveryPlanExecutionStep",
+      "drs:ListRecoveryPlanExecutionSteps",
+      "drs:ListRecoveryPlanExecutions",
+    ]
+    resources = ["*"] # the documentation of these actions does not say whether they support resource-level permissions
+  }
 }

@@ -111,6 +111,8 @@ _KINDS: Final[dict[str, dict[str, Any]]] = {
         "rto": Rto(target_minutes=60, actual_seconds=None, result="AT_RISK"),
     },
     "action_failed": _EVENT | {"label": "post-launch action failed", "error": "service not found"},
+    "plan_failed": _EXECUTION
+    | {"label": "recovery plan step failed", "job_ids": (), "event_type": "PLAN_STEP_FAILED", "error": "no capacity"},
     "replication_stalled": {
         "label": "replication stalled",
         "account": "111122223333",

@@ -32,7 +32,12 @@ def seconds_between(start: datetime | None, end: datetime | None) -> float | Non
 
 
 def started_at(progress: Progress) -> datetime | None:
-    """Return when the first job was created. TERMINATE jobs count only if there is no other job."""
+    """Return when the recovery plan started, or when the first job was created.
+
+    TERMINATE jobs count only if there is no other job.
+    """
+    if progress.plan:
+        return progress.plan.started_at
     deciding = [job for job in progress.jobs if job.job_type != "TERMINATE"] or progress.jobs
     return min((job.created_at or job.started_at for job in deciding), default=None)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
 from drs_job_log.api.entries import seconds_between, started_at
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
 # boto3's clients have 10 connections.
 _THREADS: Final = 10
 
+# DRS ends the execution of a recovery plan after 24 hours. A retry can add the time of one step.
+_MAX_PLAN_AGE: Final = timedelta(days=2)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recovery:
@@ -36,7 +40,9 @@ class Recovery:
     execution_id
         None for a job without an execution.
     jobs
-        Its jobs in the order of their creation, at least one.
+        Its jobs in the order of their creation, at least one without a plan.
+    plan
+        The execution of the recovery plan that starts the jobs.
     counts
         The number of servers by state.
     ended_at
@@ -50,21 +56,26 @@ class Recovery:
     started_at: datetime
     ended_at: datetime | None
     rto: Rto | None
+    plan: JobSummary | None = None
+
+    @property
+    def _parts(self) -> Sequence[JobSummary]:
+        return [*self.jobs, *([self.plan] if self.plan else [])]
 
     @property
     def is_drill(self) -> bool | None:
         """Whether it is a drill. None if it is not known."""
-        return next((job.is_drill for job in self.jobs if job.is_drill is not None), None)
+        return next((job.is_drill for job in self._parts if job.is_drill is not None), None)
 
     @property
     def accounts(self) -> list[str]:
         """The accounts of its jobs."""
-        return sorted({job.account for job in self.jobs if job.account})
+        return sorted({job.account for job in self._parts if job.account})
 
     @property
     def regions(self) -> list[str]:
         """The Regions of its jobs."""
-        return sorted({job.region for job in self.jobs if job.region})
+        return sorted({job.region for job in self._parts if job.region})
 
     def seconds(self, now: datetime) -> float | None:
         """Return its duration in seconds until now or until its end."""
@@ -180,32 +191,42 @@ class History:
         states, _, _ = self._fold(job)
         return job.job_id in states and server_id in states[job.job_id].servers
 
-    def _recovery(self, execution_id: str | None, jobs: Sequence[JobSummary]) -> Recovery:
+    def _recovery(self, execution_id: str | None, parts: Sequence[JobSummary]) -> Recovery:
+        """``parts``: the jobs, and the execution of the recovery plan that starts them."""
         answer = self._answers.get(execution_id or "", TableAnswer())
         is_read = True
-        progress = progress_of_jobs(jobs)
-        if without_outcome := [job for job in jobs if job.end_key is None]:
+        of_log: Progress | None = None
+        if undecided := [part for part in parts if part.end_key is None or self._can_continue(part)]:
             # The log of the execution decides, as it does for its own route.
-            states, of_log, is_read = self._fold(without_outcome[0])
-            jobs = [_live(job, states) for job in jobs]
-            progress = of_log if of_log.jobs else progress
+            states, of_log, is_read = self._fold(undecided[0])
+            parts = [_live(part, states) for part in parts]
+        jobs = [part for part in parts if not part.is_plan]
+        plan = next((part for part in parts if part.is_plan), None)
+        counts = self._counts(deciding_jobs(jobs))
+        progress = of_log if of_log and (of_log.jobs or of_log.plan) else progress_of_jobs(parts, counts)
         status = status_of(progress, answer, self.now)
         if execution_id is None:  # no further wave concerns a job
             status = status._replace(settled=progress.is_complete(self.now) or progress.is_idle(self.now))
         is_running = status.word == "IN_PROGRESS"
-        counts = self._counts(deciding_jobs(jobs))
         return Recovery(
             execution_id=execution_id,
             jobs=jobs,
             status=status._replace(settled=status.settled and is_read),
             counts=counts,
-            started_at=started_at(progress_of_jobs(jobs)) or jobs[0].created_at,
+            started_at=started_at(progress_of_jobs(parts)) or parts[0].created_at,
             ended_at=None if is_running else progress.decided_at,
             rto=rto_of(jobs, self._rto_minutes, self.now, is_running=is_running, counts=counts),
+            plan=plan,
         )
+
+    def _can_continue(self, part: JobSummary) -> bool:
+        """Whether this is a recovery plan that failed a short time ago. A person can retry or skip the failed step."""
+        return part.is_plan and part.status == "FAILED" and self.now - part.created_at < _MAX_PLAN_AGE
 
     def _counts(self, jobs: Sequence[JobSummary]) -> Mapping[str, int]:
         """Return the number of servers by state. A server in several jobs counts once."""
+        if not jobs:
+            return {}
         if len(jobs) > 1:
             return counts_of(newest_servers(jobs, self.servers(jobs)).values())
         (job,) = jobs

@@ -82,7 +82,7 @@ def jobs_view(history: History, query: ListQuery) -> dict[str, Any]:
 
     def entry(job: JobSummary) -> dict[str, Any] | None:
         is_listed = of_server is None or (of_server.may_match(job) and of_server.matches(history, [job]))
-        return _job_entry(history, job) if is_listed else None
+        return _job_entry(history, job) if is_listed and not job.is_plan else None
 
     return _page("jobs", history, query, ((job, entry(job)) for job in jobs_on_page(history, query)))
 

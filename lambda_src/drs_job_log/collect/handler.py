@@ -16,6 +16,7 @@ from drs_job_log.collect.collector import Collector, PassRequest, PassResult
 from drs_job_log.collect.drill_check import DrillCheck, DrillCheckError, Place
 from drs_job_log.collect.drs_client import DrsClient
 from drs_job_log.collect.event_bus import EventBus
+from drs_job_log.collect.plans import EventTimes
 from drs_job_log.collect.poll_lock import PollLock
 from drs_job_log.ledger import Ledger
 from drs_job_log.model.events import parse_time
@@ -46,7 +47,8 @@ table = JobLogTable(dynamodb, settings.table_name)
 events = config.client("events", parameter_validation=False)
 bus = EventBus(events, settings.event_bus_name, settings.event_source)
 targets = [(target, DrsClient(target)) for target in settings.targets]
-collector = Collector([drs for _, drs in targets], table, bus, settings)
+times = EventTimes(dynamodb, settings.notices_table_name) if settings.reads_plans else None
+collector = Collector([drs for _, drs in targets], table, bus, settings, times)
 
 
 class CollectionError(RuntimeError):
@@ -56,7 +58,7 @@ class CollectionError(RuntimeError):
 @logger.inject_lambda_context
 @metrics.log_metrics
 def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, int]:
-    """Make one pass, and one more every poll interval while a job is active and time is left.
+    """Make one pass, and one more every poll interval while a job or a recovery plan is active and time is left.
 
     An EventBridge event wakes the collector. One invocation at a time makes further passes: a woken invocation ends if
     another one does, and the scheduled invocation takes over from any other. The smoke test makes one pass, and then
@@ -89,7 +91,7 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, i
             started = time.monotonic()
             passes.append(collector.collect(request, datetime.now(UTC), lambda: seconds_left(context)))
             duration = time.monotonic() - started
-            if request.is_manual or not passes[-1].active_jobs:
+            if request.is_manual or not (passes[-1].active_jobs or passes[-1].active_plans):
                 break
             if not has_lock:
                 poll_lock.take_over(invocation, datetime.now(UTC), seconds_left(context))
@@ -199,6 +201,8 @@ def add_metrics(passes: list[PassResult], *, is_manual: bool) -> None:
         metrics.add_metric("RunningJobs", MetricUnit.Count, jobs)
         executions = max(result.running_executions for result in passes)
         metrics.add_metric("RunningExecutions", MetricUnit.Count, executions)
+    if unread := max((result.unread_plans for result in passes), default=0):
+        metrics.add_metric("RecoveryPlanReadFailures", MetricUnit.Count, unread)
     if exceeded := max((result.executions_over_rto for result in passes), default=0):
         metrics.add_metric("ExecutionsOverRto", MetricUnit.Count, exceeded)
     if invalid := max((result.invalid_rto_tags for result in passes), default=0):

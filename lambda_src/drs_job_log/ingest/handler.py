@@ -134,6 +134,7 @@ notifier = FailureNotifier(
     table=table,
     count_failure=partial(count, "ServerFailures"),
     count_stall=partial(count, "ServersStalled"),
+    count_plan_failure=partial(count, "PlanFailures"),
     schedule=send_later,
 )
 checks = ExecutionChecks(

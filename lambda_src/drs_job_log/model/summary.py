@@ -19,6 +19,7 @@ from drs_job_log.model.events import (
     requested_by,
     revision_of,
 )
+from drs_job_log.model.plans import PLAN_ENDS, PLAN_STARTED, PLAN_TYPE
 from drs_job_log.model.progress import OUTCOMES, SUMMARY_KEYS
 from drs_job_log.model.steps import FINAL_SERVER_EVENTS, STEPS, step_seconds
 
@@ -28,8 +29,8 @@ if TYPE_CHECKING:
 
     from drs_job_log.model.progress import JobState, Participant
 
-# Event types of a job that have a part of its summary.
-SUMMARY_EVENTS: Final = ENDINGS | {"JOB_STARTED", "SERVERS_ADDED"}
+# Event types of a job, or of a recovery plan, that have a part of its summary.
+SUMMARY_EVENTS: Final = ENDINGS | {"JOB_STARTED", "SERVERS_ADDED", PLAN_STARTED} | PLAN_ENDS
 
 _MAX_ERROR_BYTES: Final = 1024
 
@@ -121,6 +122,11 @@ class JobSummary:
     def is_running(self) -> bool:
         """Whether the job has not ended."""
         return self.status == "IN_PROGRESS"
+
+    @property
+    def is_plan(self) -> bool:
+        """Whether this is the execution of a recovery plan, which starts jobs and is none."""
+        return self.job_type == PLAN_TYPE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -229,7 +235,7 @@ def job_summary(rows: Iterable[SummaryRow]) -> JobSummary:
         server_count += int(row.part.get("serverCount", 0))
         if row.event_type == "JOB_TERMINATED":
             cancelled_at = cancelled_at or row.time
-        if is_job_end(row.event_type, row.part):
+        if is_job_end(row.event_type, row.part) or row.event_type in PLAN_ENDS:
             end = row
     result = end.part if end else {}  # not of an earlier end, which can state more
     counts = {str(key): int(count) for key, count in result.get("counts", {}).items()}

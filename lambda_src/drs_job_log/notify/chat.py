@@ -157,7 +157,7 @@ def escaped(text: str, max_length: int) -> str:
 def severity_of(notice: Notice) -> str:
     """Return "Failure", "Warning" or "Information"."""
     has_failed = (
-        notice.kind in {"failed", "action_failed"}
+        notice.kind in {"failed", "action_failed", "plan_failed"}
         or (notice.kind in {"job_ended", "settled"} and notice.outcome in {"FAILED", "PARTIAL"})
         or (notice.kind == "at_risk" and notice.outcome == "MISSED")
     )

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from drs_job_log.model.events import revision_of
 from drs_job_log.model.json_text import to_json
+from drs_job_log.model.plans import plan_of
 from drs_job_log.model.progress import job_state_of
 from drs_job_log.notify.notice import Notice, NoticeServer
 from drs_job_log.notify.texts import counts_words
@@ -43,6 +44,17 @@ def notice_of_report(event: JobLogEvent, label: Label) -> Notice:
         error=None if label in _WITHOUT_ERROR else event.error,
         is_error_expected=label not in _WITHOUT_ERROR,
         servers=[server],
+    )
+
+
+def notice_of_plan(event: JobLogEvent) -> Notice:
+    """Return the notice of a recovery plan that failed, or of one of its steps. It is about no job."""
+    labels = {"PLAN_STEP_FAILED": "recovery plan step failed", "PLAN_STEP_TIMED_OUT": "recovery plan step timed out"}
+    label = labels.get(event.event_type, "recovery plan failed")
+    plan = plan_of([event])
+    of_plan = f"Recovery plan {plan.name}: " if plan and plan.name and event.event_type in labels else ""
+    return replace(
+        _notice(event, "plan_failed", label, f"{of_plan}{event.message or label}"), job_id=None, error=event.error
     )
 
 

@@ -24,6 +24,7 @@ Kind = Literal[
     "slow",
     "at_risk",
     "action_failed",
+    "plan_failed",
     "replication_stalled",
     "not_drilled",
 ]

@@ -42,6 +42,7 @@ _RUNBOOKS: Final[Mapping[Kind, str]] = {
     "stalled": "server-stalled.md",
     "slow": "server-stalled.md",
     "at_risk": "rto-exceeded.md",
+    "plan_failed": "plan-step-failed.md",
     "replication_stalled": "replication-stalled.md",
 }
 _WITHOUT_RUNBOOK: Final[frozenset[Kind]] = frozenset({"started", "resolved", "not_drilled"})
