@@ -405,9 +405,9 @@ def step_message(step: Step) -> str:
         case "WAITING" if minutes is not None:
             return f"{name} waits for {_count(minutes, 'minute')}{attempt}"
         case "FAILED":
-            return f"{name} failed{attempt}. The recovery plan waits for a person, who can retry or skip the step"
+            return f"{name} failed{attempt}. A person must retry or skip it"
         case "TIMED_OUT":
-            return f"{name} timed out{attempt}. The recovery plan ended"
+            return f"{name} timed out{attempt}"
         case status:
             texts = {"EXECUTING": "started", "WAITING": "waits", "COMPLETED": "completed", "SKIPPED": "was skipped"}
             return f"{name} {texts.get(status, status.lower())}{attempt}"

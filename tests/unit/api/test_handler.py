@@ -102,6 +102,7 @@ def test_the_log_of_an_execution_has_all_attributes() -> None:
         "rto",
         "logs",
         "summary",
+        "recoveryPlan",
         "plannedWaves",
         "waves",
         "servers",
@@ -180,6 +181,7 @@ def test_the_log_of_an_execution_has_its_waves_and_its_duration(monkeypatch: pyt
         {
             "number": 1,
             "jobId": "drsjob-1",
+            "jobIds": ["drsjob-1"],
             "status": "COMPLETED",
             "requestedBy": None,
             "startedAt": first["startedAt"],
@@ -189,6 +191,7 @@ def test_the_log_of_an_execution_has_its_waves_and_its_duration(monkeypatch: pyt
         {
             "number": 2,
             "jobId": "drsjob-2",
+            "jobIds": ["drsjob-2"],
             "status": "PARTIAL",
             "requestedBy": None,
             "startedAt": second["startedAt"],
