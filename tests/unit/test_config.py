@@ -78,6 +78,7 @@ def test_settings_of_the_collector() -> None:
         "STALLED_AFTER_MINUTES": "20",
         "RTO_MINUTES": "90",
         "MAX_DAYS_WITHOUT_DRILL": "180",
+        "RECOVERY_PLANS": "false",
         "DRS_TARGETS": json.dumps([{"region": "eu-west-1", "roleArn": ROLE, "externalId": "x"}, {}]),
     }
 
@@ -96,7 +97,9 @@ def test_settings_of_the_collector() -> None:
         rto_minutes=90,
         max_days_without_drill=180,
         targets=(Target("eu-west-1", ROLE, "x"), Target()),
+        reads_plans=False,
     )
+    assert config.collector_settings(environment | {"RECOVERY_PLANS": "true"}).reads_plans
 
 
 def test_settings_of_ingest() -> None:

@@ -938,7 +938,7 @@ def test_items_that_appear_after_the_job_ended_are_stored(pipeline: Pipeline) ->
 
     pipeline.simulator.calls.clear()
     pipeline.play(5 * MINUTE)
-    assert set(pipeline.simulator.calls) == {"DescribeJobs"}  # the log is not read again
+    assert set(pipeline.simulator.calls) == {"DescribeJobs", "ListRecoveryPlanExecutions"}  # the log is not read again
 
 
 def test_servers_that_drs_names_late_are_counted_and_named(make_pipeline: Callable[..., Pipeline]) -> None:

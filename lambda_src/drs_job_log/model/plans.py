@@ -122,6 +122,11 @@ class PlanProgress:
         return self.ended_at is None
 
     @property
+    def servers(self) -> set[str]:
+        """The IDs of the servers of all steps."""
+        return {server.source_server_id for step in self.steps for server in step.servers}
+
+    @property
     def is_final(self) -> bool:
         """Whether it can never continue. A failed one can, after a retry or a skip of a step."""
         return self.status in {"COMPLETED", "CANCELLED"}

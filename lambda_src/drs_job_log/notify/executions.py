@@ -89,6 +89,9 @@ class Recovery:
     @property
     def name(self) -> str:
         """Its name at the start of a sentence."""
+        plan = self.progress.plan
+        if plan and plan.name:
+            return f"Recovery plan {plan.name} ({self.execution_id})"
         return f"Execution {self.execution_id}" if self.execution_id else f"Job {self.jobs[0].job_id}"
 
     @property
@@ -276,7 +279,8 @@ def _settlement(recovery: Recovery, ends: Sequence[Mapping[str, Any]], *, is_new
 
 def started_notice(recovery: Recovery) -> Notice:
     """Return the notice that an execution started."""
-    count = len(recovery.servers)
+    plan = recovery.progress.plan
+    count = len(plan.servers) if plan else len(recovery.servers)
     servers = "1 server" if count == 1 else f"{count} servers"
     what = f"{recovery.name} started" + (f" with {servers}" if count else "")
     return _notice(recovery, "started", "started", what, recovery.started_at, None)
