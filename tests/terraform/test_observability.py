@@ -549,7 +549,7 @@ def test_the_dashboard_shows_recoveries_first_and_the_pipeline_below(planned: Ca
     assert titles == [
         "# without: recoveries with AWS Elastic Disaster Recovery",
         "Does a recovery need a person?",
-        *("Running executions and jobs", "Servers of running jobs", "Failed and stalled servers"),
+        *("Running executions and jobs", "Servers of running jobs", "Failed and stalled servers, failed plan steps"),
         *("Duration of server steps", "Duration of DRS jobs"),
         "## Readiness: servers in this account and Region",
         *("Stalled data replication", "Replication lag: age of the latest snapshot", "Replication backlog"),
