@@ -293,7 +293,7 @@ locals {
     local.reads_plans ? {
       plan-step-failed = {
         description = join(" ", [
-          "A step of a recovery plan failed or timed out, or a plan failed before its first step. The plan waits for a person.",
+          "A step of a recovery plan failed or timed out, or a plan failed before its first step. After a failed step, the plan waits for a person.",
           "This alarm returns to OK after a minute, although the plan still waits.",
         ])
         runbook            = "plan-step-failed"

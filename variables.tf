@@ -939,7 +939,7 @@ variable "notifications" {
       - "stalled": a server has no new log item for `collector.stalled_after_minutes`. "slow": a server takes longer than in its earlier launches.
       - "at_risk": a running execution exceeds its recovery time objective, or is expected to.
       - "action_failed": a post-launch action failed.
-      - "plan_failed": a step of a recovery plan failed or timed out, or the plan failed before its first step. The plan waits for a person.
+      - "plan_failed": a step of a recovery plan failed or timed out, or the plan failed before its first step. After a failed step, the plan waits for a person.
       The input `readiness` selects the notifications about data replication and missing drills.
     - `create_topic` (bool, default true): create the topic `NAME-failures`. Subscribe to the output `failure_topic_arn`.
     - `topic_arn` (string, default null): ARN of your own topic, with `create_topic = false`. Its policy must allow this account to publish.

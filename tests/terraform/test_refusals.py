@@ -110,7 +110,10 @@ REJECTED = {
     "notifications_without_a_topic": "notifications must have either create_topic = true",
     "notifications_with_two_topics": "notifications must have either create_topic = true",
     "notifications_of_an_unknown_kind": "notifications.kinds has the unknown kinds finished. Use at least one of",
-    "notifications_of_no_kind": "notifications.kinds has no kind. Use at least one of started,",
+    "notifications_of_no_kind": (
+        "notifications.kinds has no kind. Use at least one of started, job_ended, settled, failed, resolved, stalled, "
+        "slow, at_risk, action_failed, plan_failed. To send no notifications, set enabled = false."
+    ),
     "notifications_fifo": "notifications.topic_arn must be the ARN of a standard SNS topic",
     "notifications_key_an_alias": "notifications.kms_key_arn must be the ARN of the key that encrypts your topic",
     "notifications_key_of_the_modules_topic": "notifications.kms_key_arn is for your own topic",

@@ -253,6 +253,8 @@ module "without_drs" {
 
   name      = "without-drs"
   api       = { enabled = false }
+  alarms    = { recovery_actions = local.on_call }
+  collector = { recovery_plans = false }
   readiness = { replication_stalled = false }
 }
 
