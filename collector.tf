@@ -58,7 +58,7 @@ module "collector" {
     local.shared_environment,
     local.collector_sources_environment,
     local.targets_environment,
-    local.objectives_environment,
+    local.rto_environment,
     {
       EVENT_BUS_NAME        = var.event_bus_name
       EXECUTION_ID_TAG      = var.execution_id_tag
@@ -86,7 +86,7 @@ data "aws_iam_policy_document" "collector" {
 
     content {
       sid       = "ReadJobs"
-      actions   = ["drs:DescribeJobs", "drs:DescribeSourceServers"]
+      actions   = ["drs:DescribeJobs", "drs:DescribeRecoveryInstances", "drs:DescribeSourceServers"]
       resources = ["*"] # these actions do not support resource-level permissions
     }
   }

@@ -644,9 +644,12 @@ variable "objectives" {
     - `rto_minutes` (number, default null: none): the recovery time objective, from the creation of the first job of an execution until all its servers are launched.
       The tag `RtoMinutes` of a DRS job overrides it. The API reports whether an execution met it. The alarm `NAME-rto-exceeded`, which exists only with this input,
       fires while a running execution exceeds it.
+    - `rpo_minutes` (number, default null: none): the recovery point objective, from the recovery point of a server until the creation of its job.
+      The API and the notice of the end report the achieved recovery point objective, also without this input.
   EOT
   type = object({
     rto_minutes = optional(number)
+    rpo_minutes = optional(number)
   })
   default  = {}
   nullable = false
@@ -656,6 +659,12 @@ variable "objectives" {
       var.objectives.rto_minutes >= 1 && var.objectives.rto_minutes <= 43200 && floor(var.objectives.rto_minutes) == var.objectives.rto_minutes
     )
     error_message = "objectives.rto_minutes must be a whole number of minutes from 1 to 43200 (30 days), or null for no objective."
+  }
+  validation {
+    condition = var.objectives.rpo_minutes == null ? true : (
+      var.objectives.rpo_minutes >= 1 && var.objectives.rpo_minutes <= 43200 && floor(var.objectives.rpo_minutes) == var.objectives.rpo_minutes
+    )
+    error_message = "objectives.rpo_minutes must be a whole number of minutes from 1 to 43200 (30 days), or null for no objective."
   }
 }
 

@@ -215,7 +215,7 @@ def collector_settings(environment: Mapping[str, str] = os.environ) -> Collector
         retention=_retention(environment),
         poll_interval=timedelta(seconds=float(environment["POLL_INTERVAL_SECONDS"])),
         stalled_after=_stalled_after(environment),
-        rto_minutes=_rto_minutes(environment),
+        rto_minutes=_minutes(environment, "RTO_MINUTES"),
         max_days_without_drill=(
             int(environment["MAX_DAYS_WITHOUT_DRILL"]) if "MAX_DAYS_WITHOUT_DRILL" in environment else None
         ),
@@ -312,6 +312,7 @@ class IngestSettings:
     retention: timedelta
     history: timedelta
     rto_minutes: int | None
+    rpo_minutes: int | None
     stalled_after: timedelta
     notifications: NotificationSettings
     executions_table: ExecutionsTableSettings | None
@@ -330,7 +331,8 @@ def ingest_settings(environment: Mapping[str, str] = os.environ) -> IngestSettin
         collector_sources=_collector_sources(environment),
         retention=_retention(environment),
         history=_history(environment),
-        rto_minutes=_rto_minutes(environment),
+        rto_minutes=_minutes(environment, "RTO_MINUTES"),
+        rpo_minutes=_minutes(environment, "RPO_MINUTES"),
         stalled_after=_stalled_after(environment),
         notifications=NotificationSettings(
             name=environment["POWERTOOLS_SERVICE_NAME"],
@@ -389,6 +391,7 @@ class ApiSettings:
     table_name: str
     history: timedelta
     rto_minutes: int | None
+    rpo_minutes: int | None
     stalled_after: timedelta
     executions_table: ExecutionsTableSettings | None
     sign_in: SignInSettings | None
@@ -405,7 +408,8 @@ def api_settings(environment: Mapping[str, str] = os.environ) -> ApiSettings:
     return ApiSettings(
         table_name=environment["JOB_LOG_EVENTS_TABLE"],
         history=_history(environment),
-        rto_minutes=_rto_minutes(environment),
+        rto_minutes=_minutes(environment, "RTO_MINUTES"),
+        rpo_minutes=_minutes(environment, "RPO_MINUTES"),
         stalled_after=_stalled_after(environment),
         executions_table=executions_table_settings(environment),
         sign_in=_sign_in(environment),
@@ -428,8 +432,8 @@ def _history(environment: Mapping[str, str]) -> timedelta:
     return timedelta(days=int(environment["HISTORY_DAYS"]))
 
 
-def _rto_minutes(environment: Mapping[str, str]) -> int | None:
-    return int(environment["RTO_MINUTES"]) if "RTO_MINUTES" in environment else None
+def _minutes(environment: Mapping[str, str], name: str) -> int | None:
+    return int(environment[name]) if name in environment else None
 
 
 def _stalled_after(environment: Mapping[str, str]) -> timedelta:

@@ -90,7 +90,7 @@ def test_the_role_trusts_the_collector_and_reads_jobs_only(planned: Callable[[st
         {
             "Sid": "ReadJobs",
             "Effect": "Allow",
-            "Action": ["drs:DescribeJobs", "drs:DescribeSourceServers"],
+            "Action": ["drs:DescribeJobs", "drs:DescribeRecoveryInstances", "drs:DescribeSourceServers"],
             "Resource": "*",
         },
         {

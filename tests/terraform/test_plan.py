@@ -400,6 +400,7 @@ def test_ingest_with_options(planned: Callable[[str], Planned]) -> None:
     assert function["environment"][0]["variables"]["TEAM"] == "platform"
     variables = function["environment"][0]["variables"]
     assert (variables["RETENTION_DAYS"], variables["HISTORY_DAYS"]) == ("7", "800")
+    assert (variables["RTO_MINUTES"], variables["RPO_MINUTES"]) == ("240", "30")
     assert function["logging_config"][0]["application_log_level"] == "DEBUG"
     assert function["tracing_config"] == [{"mode": "Active"}]
     assert function["layers"] == [f"arn:aws:lambda:us-east-1:{ACCOUNT}:layer:powertools:1"]
@@ -679,7 +680,7 @@ def test_the_collector_role_has_only_the_necessary_permissions(planned: Callable
     assert role_policy(planned("default"), "collector[0]") == {
         "ReadJobs": {
             "Effect": "Allow",
-            "Action": ["drs:DescribeJobs", "drs:DescribeSourceServers"],
+            "Action": ["drs:DescribeJobs", "drs:DescribeRecoveryInstances", "drs:DescribeSourceServers"],
             "Resource": "*",
         },
         "ReadJobLogs": {

@@ -10,6 +10,7 @@ from drs_job_log.model.events import format_time
 from drs_job_log.model.json_text import to_json
 from drs_job_log.model.known_errors import UNKNOWN_CAUSE, UNKNOWN_FIRST_STEP, WITHOUT_ERROR, hint_of
 from drs_job_log.model.progress import ACTIVE_STATES
+from drs_job_log.model.rpo import rpo_of_server
 from drs_job_log.model.truncate import truncate_texts, truncate_to_fit
 
 if TYPE_CHECKING:
@@ -126,6 +127,8 @@ def _server_entry(server: ServerProgress, estimates: Mapping[str, ServerEstimate
         "slow": of_server is not None and of_server.is_slow,
         "stalledAt": _format_optional(server.stalled_at),
         "terminatedAt": _format_optional(server.terminated_at),
+        "pointInTime": _format_optional(server.point_in_time),
+        "rpoSeconds": rpo_of_server(server),
         "failedActions": [{"name": action.name, "error": action.error} for action in server.failed_actions],
     }
 

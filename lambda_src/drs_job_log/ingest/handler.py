@@ -144,6 +144,7 @@ checks = ExecutionChecks(
     progress=CheckProgress(dynamodb, settings.notifications.table_name, claims.lifetime),
     schedule=send_later,
     rto_minutes=settings.rto_minutes,
+    rpo_minutes=settings.rpo_minutes,
 )
 readiness = Readiness(
     notifier,

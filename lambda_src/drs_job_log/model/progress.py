@@ -154,6 +154,10 @@ class ServerProgress:
         When a TERMINATE job terminated the launched instance. None if none did.
     step_seconds
         The duration of each step that has ended (``STEPS``), in seconds.
+    point_in_time
+        The recovery point of a launched server: the time of its data. None if it is not known.
+    job_created_at
+        When its job was created, or else the time of the first event of the job.
     """
 
     source_server_id: str
@@ -167,6 +171,8 @@ class ServerProgress:
     terminated_at: datetime | None
     failed_actions: Sequence[FailedAction]
     step_seconds: Mapping[str, float] = field(default_factory=dict)
+    point_in_time: datetime | None = None
+    job_created_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -366,6 +372,8 @@ def combine(job_states: Iterable[JobState]) -> Progress:
             terminated_at=terminated_at if terminated_at and terminated_at >= server.since else None,
             failed_actions=list(server.failed_actions.values()),
             step_seconds=step_seconds(server.step_times),
+            point_in_time=server.point_in_time,
+            job_created_at=server.job.created_at or server.job.started_at,
         )
 
     return Progress(
@@ -410,6 +418,8 @@ class Participant:
         job has the time of the end, and is not among them.
     launch_status
         The ``launchStatus`` at the end of the job.
+    point_in_time
+        Its recovery point, as the end of the job states it.
     is_certain
         Whether DRS lists it in the job, or an event changes its state. An event may also only mention it.
     """
@@ -424,6 +434,7 @@ class Participant:
     name: str | None = None
     ec2_instance_id: str | None = None
     launch_status: str | None = None
+    point_in_time: datetime | None = None
     is_certain: bool = False
     stalled_at: datetime | None = None
     failed_actions: dict[str, FailedAction] = field(default_factory=dict)
@@ -596,6 +607,7 @@ class JobState:
                 participant = self._participant(participants, id_, end)
                 participant.is_certain = True
                 participant.launch_status = status
+                participant.point_in_time = _time(listed, "pointInTime")
                 participant.name = _text(listed, "sourceServerName") or participant.name
                 participant.ec2_instance_id = participant.ec2_instance_id or _text(listed, "recoveryInstanceID")
                 state = _text(listed, "state")

@@ -61,6 +61,7 @@ _FIELDS: Final = (
     "Servers",
     "Duration",
     "RTO",
+    "RPO",
     "Expected",
     "Time",
     "Account",
