@@ -100,6 +100,7 @@ def test_the_log_of_an_execution_has_all_attributes() -> None:
         "slow",
         "estimate",
         "rto",
+        "rpo",
         "logs",
         "summary",
         "plannedWaves",
