@@ -70,6 +70,7 @@ module "collector" {
       STALLED_AFTER_MINUTES = tostring(var.collector.stalled_after_minutes)
     },
     local.checks_drills ? { MAX_DAYS_WITHOUT_DRILL = tostring(var.readiness.max_days_without_drill) } : {},
+    local.checks_instances ? { DRILL_INSTANCES_HOURS = tostring(var.readiness.drill_instances_hours) } : {},
   )
   policy_document = data.aws_iam_policy_document.collector.json
 
@@ -159,7 +160,7 @@ data "aws_iam_policy_document" "collector" {
     condition {
       test     = "ForAllValues:StringEquals"
       variable = "dynamodb:LeadingKeys"
-      values   = concat(["collector"], local.checks_drills ? ["drill-check"] : [])
+      values   = concat(["collector"], local.has_daily_check ? ["drill-check"] : [])
     }
     condition {
       test     = "Null"

@@ -144,7 +144,10 @@ import { toIsoTime } from "./time.js";
  * @property {string | null} endedAt Null while the job runs.
  * @property {Resource[]} resources
  * @property {string | null} [requestedBy] Who started the job, for example an ARN. Null or absent if it is not known.
+ * @property {DrillInstances | null} [drillInstances] Null or absent if no check found any.
  */
+
+/** @typedef {{ count: number, instanceIds: string[], checkedAt: string }} DrillInstances Not terminated at a check. */
 
 /**
  * The number of servers by state.

@@ -175,6 +175,8 @@ class CollectorSettings:
         The recovery time objective of a job without a tag. None if there is none.
     max_days_without_drill
         A server must have had a successful drill in this number of days. None: no check.
+    drill_instances_hours
+        The instances of a drill must be terminated within this number of hours. None: no check.
     """
 
     table_name: str
@@ -190,6 +192,7 @@ class CollectorSettings:
     stalled_after: timedelta
     rto_minutes: int | None
     max_days_without_drill: int | None
+    drill_instances_hours: int | None
     targets: tuple[Target, ...]
 
 
@@ -215,10 +218,9 @@ def collector_settings(environment: Mapping[str, str] = os.environ) -> Collector
         retention=_retention(environment),
         poll_interval=timedelta(seconds=float(environment["POLL_INTERVAL_SECONDS"])),
         stalled_after=_stalled_after(environment),
-        rto_minutes=_minutes(environment, "RTO_MINUTES"),
-        max_days_without_drill=(
-            int(environment["MAX_DAYS_WITHOUT_DRILL"]) if "MAX_DAYS_WITHOUT_DRILL" in environment else None
-        ),
+        rto_minutes=_number(environment, "RTO_MINUTES"),
+        max_days_without_drill=_number(environment, "MAX_DAYS_WITHOUT_DRILL"),
+        drill_instances_hours=_number(environment, "DRILL_INSTANCES_HOURS"),
         targets=_targets(_targets_text(environment)),
     )
 
@@ -331,8 +333,8 @@ def ingest_settings(environment: Mapping[str, str] = os.environ) -> IngestSettin
         collector_sources=_collector_sources(environment),
         retention=_retention(environment),
         history=_history(environment),
-        rto_minutes=_minutes(environment, "RTO_MINUTES"),
-        rpo_minutes=_minutes(environment, "RPO_MINUTES"),
+        rto_minutes=_number(environment, "RTO_MINUTES"),
+        rpo_minutes=_number(environment, "RPO_MINUTES"),
         stalled_after=_stalled_after(environment),
         notifications=NotificationSettings(
             name=environment["POWERTOOLS_SERVICE_NAME"],
@@ -408,8 +410,8 @@ def api_settings(environment: Mapping[str, str] = os.environ) -> ApiSettings:
     return ApiSettings(
         table_name=environment["JOB_LOG_EVENTS_TABLE"],
         history=_history(environment),
-        rto_minutes=_minutes(environment, "RTO_MINUTES"),
-        rpo_minutes=_minutes(environment, "RPO_MINUTES"),
+        rto_minutes=_number(environment, "RTO_MINUTES"),
+        rpo_minutes=_number(environment, "RPO_MINUTES"),
         stalled_after=_stalled_after(environment),
         executions_table=executions_table_settings(environment),
         sign_in=_sign_in(environment),
@@ -432,7 +434,7 @@ def _history(environment: Mapping[str, str]) -> timedelta:
     return timedelta(days=int(environment["HISTORY_DAYS"]))
 
 
-def _minutes(environment: Mapping[str, str], name: str) -> int | None:
+def _number(environment: Mapping[str, str], name: str) -> int | None:
     return int(environment[name]) if name in environment else None
 
 

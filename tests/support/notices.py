@@ -118,6 +118,7 @@ _KINDS: Final[dict[str, dict[str, Any]]] = {
         "rto": Rto(target_minutes=60, actual_seconds=None, result="AT_RISK"),
     },
     "action_failed": _EVENT | {"label": "post-launch action failed", "error": "service not found"},
+    "drill_instances": _EVENT | {"label": "drill instances left", "event_type": "DRILL_INSTANCES_LEFT"},
     "replication_stalled": {
         "label": "replication stalled",
         "account": "111122223333",

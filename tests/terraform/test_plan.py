@@ -364,7 +364,7 @@ def test_ingest_with_defaults(planned: Callable[[str], Planned]) -> None:
                 "EVENT_SOURCE": "drs.job-log",
                 "FAILURE_TOPIC_ARN": f"arn:aws:sns:us-east-1:{ACCOUNT}:drs-job-log-failures",
                 "JOB_LOG_EVENTS_TABLE": "drs-job-log-events",
-                "NOTICE_KINDS": "started,failed,resolved,stalled,at_risk,settled,replication_stalled",
+                "NOTICE_KINDS": "started,failed,resolved,stalled,at_risk,settled,drill_instances,replication_stalled",
                 "NOTICES_TABLE": "drs-job-log-notices",
                 "PREVIOUS_EVENT_SOURCES": "",
                 "STALLED_AFTER_MINUTES": "45",
@@ -612,6 +612,7 @@ def test_the_collector_with_defaults(planned: Callable[[str], Planned]) -> None:
     assert function["timeout"] == 63
     assert function["reserved_concurrent_executions"] == -1  # no reserved concurrency
     assert function["environment"][0]["variables"] == {
+        "DRILL_INSTANCES_HOURS": "24",
         "DRS_TARGETS": "[{}]",
         "EVENT_BUS_NAME": "default",
         "EVENT_SOURCE": "drs.job-log",
@@ -649,6 +650,7 @@ def test_the_collector_with_options(planned: Callable[[str], Planned]) -> None:
         "ONLY_TAGGED": '{"environment":"production"}',
         "PREVIOUS_EVENT_SOURCES": "drs.job-log,example.old",
         "JOB_LOG_EVENTS_TABLE": "other-events",
+        "DRILL_INSTANCES_HOURS": "48",
         "LOOKBACK_HOURS": "48",
         "MAX_DAYS_WITHOUT_DRILL": "365",
         "POLL_INTERVAL_SECONDS": "10",
@@ -699,7 +701,7 @@ def test_the_collector_role_has_only_the_necessary_permissions(planned: Callable
             "Action": ["dynamodb:DeleteItem", "dynamodb:GetItem", "dynamodb:PutItem"],
             "Resource": f"arn:aws:dynamodb:us-east-1:{ACCOUNT}:table/drs-job-log-notices",
             "Condition": {
-                "ForAllValues:StringEquals": {"dynamodb:LeadingKeys": "collector"},
+                "ForAllValues:StringEquals": {"dynamodb:LeadingKeys": ["collector", "drill-check"]},
                 "Null": {"dynamodb:LeadingKeys": "false"},
             },
         },
@@ -825,12 +827,21 @@ def test_the_check_of_drills_may_read_the_launches_of_servers(planned: Callable[
     }
 
 
-def test_by_default_drills_are_not_checked(planned: Callable[[str], Planned]) -> None:
+def test_by_default_only_drill_instances_are_checked(planned: Callable[[str], Planned]) -> None:
     resources = planned("default")
 
-    assert [address for address in resources if "drill" in address] == []
+    assert [address for address in resources if "drill" in address] == ["aws_scheduler_schedule.drill_check[0]"]
     assert "Drill" not in json.dumps(role_policy(resources, "collector[0]"))
     assert "DRS Drill Check" not in resources['aws_cloudwatch_event_rule.this["job-log"]']["event_pattern"]
+
+
+def test_without_a_daily_check_there_is_no_schedule(planned: Callable[[str], Planned]) -> None:
+    for copy_name in ("without_drs", "without_collector"):
+        resources = planned(copy_name)
+        assert [address for address in resources if "drill" in address] == []
+        for address, values in resources.items():
+            if address.startswith("module.collector") and "environment" in values:
+                assert "DRILL_INSTANCES_HOURS" not in values["environment"][0]["variables"]
 
 
 @pytest.mark.parametrize(

@@ -78,6 +78,7 @@ def test_settings_of_the_collector() -> None:
         "STALLED_AFTER_MINUTES": "20",
         "RTO_MINUTES": "90",
         "MAX_DAYS_WITHOUT_DRILL": "180",
+        "DRILL_INSTANCES_HOURS": "24",
         "DRS_TARGETS": json.dumps([{"region": "eu-west-1", "roleArn": ROLE, "externalId": "x"}, {}]),
     }
 
@@ -95,6 +96,7 @@ def test_settings_of_the_collector() -> None:
         stalled_after=timedelta(minutes=20),
         rto_minutes=90,
         max_days_without_drill=180,
+        drill_instances_hours=24,
         targets=(Target("eu-west-1", ROLE, "x"), Target()),
     )
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from drs_job_log.model.estimate import ServerEstimate
-    from drs_job_log.model.progress import JobProgress, Progress, ServerProgress
+    from drs_job_log.model.progress import DrillInstances, JobProgress, Progress, ServerProgress
 
 # The limits in a server or a job if its answer does not have all servers and jobs: of each text, and of each list.
 _SHORT_TEXT_BYTES: Final = 512
@@ -143,6 +143,7 @@ def _job_entry(job: JobProgress) -> dict[str, Any]:
         "isDrill": job.is_drill,
         "startedAt": format_time(job.started_at),
         "endedAt": _format_optional(job.ended_at),
+        "drillInstances": _drill_instances_entry(job.drill_instances),
         "resources": [
             {
                 "resourceId": resource.resource_id,
@@ -153,6 +154,17 @@ def _job_entry(job: JobProgress) -> dict[str, Any]:
             }
             for resource in job.resources
         ],
+    }
+
+
+def _drill_instances_entry(left: DrillInstances | None) -> dict[str, Any] | None:
+    """Return which drill instances were not terminated at the time of the newest check, or None."""
+    if left is None:
+        return None
+    return {
+        "count": len(left.instance_ids),
+        "instanceIds": list(left.instance_ids[:_SHORT_LIST]),
+        "checkedAt": format_time(left.checked_at),
     }
 
 

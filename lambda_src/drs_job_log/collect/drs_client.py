@@ -127,11 +127,13 @@ class DrsClient:
         """Return all source servers. An account in which DRS was never initialized has none."""
         return self._items_of_account("describe_source_servers")
 
-    def recovery_instances(self, server_ids: Sequence[str]) -> list[RecoveryInstanceTypeDef]:
-        """Return the recovery instances of servers. A server has those that DRS has not deleted.
+    def recovery_instances(self, server_ids: Sequence[str] | None = None) -> list[RecoveryInstanceTypeDef]:
+        """Return the recovery instances of servers, by default of all. DRS lists those that it has not deleted.
 
         https://docs.aws.amazon.com/drs/latest/APIReference/API_DescribeRecoveryInstances.html
         """
+        if server_ids is None:
+            return self._items_of_account("describe_recovery_instances")
         chunks = (server_ids[start : start + _MAX_SERVER_IDS] for start in range(0, len(server_ids), _MAX_SERVER_IDS))
         return [
             instance

@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 # How long the end of a job waits for a failing DescribeRecoveryInstances.
 _MAX_WAIT: Final = timedelta(minutes=1)
 
-_DENIED: Final = frozenset({"AccessDeniedException", "AccessDenied"})
+# Errors of a request without the permission.
+DENIED: Final = frozenset({"AccessDeniedException", "AccessDenied"})
 
 logger = Logger(child=True)
 
@@ -66,7 +67,7 @@ class RecoveryPoints:
             servers = sorted({server for end in ends for server in launched_in(end)})
             points |= points_of(drs.recovery_instances(servers), job["jobID"])
         except (BotoCoreError, ClientError, ThrottledError) as error:
-            is_denied = isinstance(error, ClientError) and error.response["Error"]["Code"] in _DENIED
+            is_denied = isinstance(error, ClientError) and error.response["Error"]["Code"] in DENIED
             if can_wait and not is_denied and now - tracker.end_seen_at < _MAX_WAIT:
                 keys = {end.key for end in ends}
                 return [item for item in items if item.key not in keys]

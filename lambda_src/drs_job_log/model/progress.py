@@ -14,6 +14,7 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from drs_job_log.model.events import (
+    DRILL_INSTANCES_LEFT,
     RESOURCE_FAILURES,
     SERVER_FAILURES,
     InvalidEventError,
@@ -186,6 +187,14 @@ class ResourceProgress:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DrillInstances:
+    """The instances of a drill that were not terminated at the time of a check. They can be terminated since then."""
+
+    instance_ids: Sequence[str]
+    checked_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class JobProgress:
     """A job.
 
@@ -202,6 +211,8 @@ class JobProgress:
         When the job was created. None if no event states it.
     requested_by
         Who requested the job, for example an ARN. None if AWS does not report it.
+    drill_instances
+        What the newest check of its drill instances found. None if none found any.
     """
 
     job_id: str
@@ -217,6 +228,7 @@ class JobProgress:
     account: str | None = None
     region: str | None = None
     requested_by: str | None = None
+    drill_instances: DrillInstances | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -506,6 +518,7 @@ class JobState:
     region: str | None = None
     rto_minutes: int | None = None
     requested_by: str | None = None
+    drill_instances: DrillInstances | None = None
     cancelled_at: datetime | None = None
     ended_at: datetime | None = None
     servers: dict[str, Participant] = field(default_factory=dict)
@@ -539,8 +552,8 @@ class JobState:
         self.region = _text(detail, "region") or self.region
         if _is_request(event):  # of several requests, the first one counts
             self.requested_by = self.requested_by or _text(detail, "requestedBy")
-        if event.is_from_collector and "createdAt" in detail:
-            self._apply_creation(detail)
+        if event.is_from_collector:
+            self._apply_collected(event)
 
         state = _STATE_AFTER_EVENT.get(event.event_type)
         if event.event_type == "CLEANUP_FAIL" and self.type == "TERMINATE":
@@ -558,6 +571,15 @@ class JobState:
                 self.cancelled_at = event.timestamp
         if is_job_end(event.event_type, detail):
             self._apply_end(event)
+
+    def _apply_collected(self, event: ProgressEvent) -> None:
+        """Apply what only events of the collector state: the creation of the job, and its drill instances."""
+        if "createdAt" in event.detail:
+            self._apply_creation(event.detail)
+        if event.event_type == DRILL_INSTANCES_LEFT:
+            ids = [id_ for id_ in _list(event.detail, "instanceIDs") if isinstance(id_, str)]
+            checked_at = _time(event.detail, "checkedAt") or event.timestamp
+            self.drill_instances = DrillInstances(instance_ids=ids, checked_at=checked_at)
 
     def _apply_creation(self, detail: Mapping[str, Any]) -> None:
         """Apply what the events about the whole job state: when it was created, and its recovery time objective."""
@@ -726,6 +748,7 @@ class JobState:
             account=self.account,
             region=self.region,
             requested_by=self.requested_by,
+            drill_instances=self.drill_instances,
             resources=[
                 ResourceProgress(resource_id=one.id, state=one.state, since=one.since, error=one.error)
                 for one in sorted(self.resources.values(), key=lambda one: one.id)

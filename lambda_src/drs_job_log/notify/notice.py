@@ -25,6 +25,7 @@ Kind = Literal[
     "slow",
     "at_risk",
     "action_failed",
+    "drill_instances",
     "replication_stalled",
     "not_drilled",
 ]

@@ -45,7 +45,7 @@ _RUNBOOKS: Final[Mapping[Kind, str]] = {
     "at_risk": "rto-exceeded.md",
     "replication_stalled": "replication-stalled.md",
 }
-_WITHOUT_RUNBOOK: Final[frozenset[Kind]] = frozenset({"started", "resolved", "not_drilled"})
+_WITHOUT_RUNBOOK: Final[frozenset[Kind]] = frozenset({"started", "resolved", "not_drilled", "drill_instances"})
 
 # Labels that need no action.
 INFORMATION: Final = frozenset({"replication resumed", "continued"})

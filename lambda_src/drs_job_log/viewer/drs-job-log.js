@@ -1299,6 +1299,7 @@ var JobItem = class {
   #start = h("time");
   #requester = h("span");
   #duration = h("span");
+  #instances = h("span", { class: "note drill-instances" });
   #resources = h("ul", { class: "resources" });
   #id = h("span", { class: "muted id" });
   element = h(
@@ -1312,6 +1313,7 @@ var JobItem = class {
     h("span", {}, "Started: ", this.#start),
     this.#requester,
     this.#duration,
+    this.#instances,
     this.#resources
   );
   /**
@@ -1335,10 +1337,21 @@ var JobItem = class {
     const milliseconds = job.endedAt ? Date.parse(job.endedAt) - Date.parse(job.startedAt) : null;
     setText(this.#duration, milliseconds === null ? "" : `Duration: ${formatDuration(milliseconds)}`);
     this.#duration.hidden = milliseconds === null;
+    setChildren(this.#instances, [job.drillInstances, region], () => instancesLeft(job.drillInstances, region));
+    this.#instances.hidden = !job.drillInstances;
     setChildren(this.#resources, job.resources, () => job.resources.map(resourceItem));
     this.#resources.hidden = !job.resources.length;
   }
 };
+function instancesLeft(left, region) {
+  if (!left) return [];
+  const time = h("time");
+  setTime(time, left.checkedAt);
+  const links = left.instanceIds.flatMap((id, index) => [index ? ", " : "", consoleLink("instance", id, region)]);
+  const more = left.count > left.instanceIds.length ? `, and ${left.count - left.instanceIds.length} more` : "";
+  const what = left.count === 1 ? "1 drill instance was" : `${left.count} drill instances were`;
+  return [`${what} not terminated at `, time, ": ", ...links, more];
+}
 
 // viewer/servers.js
 var COLUMNS = ["State", "Server", "Step", "Last change", "Instance", "Events", "Error"];

@@ -110,6 +110,24 @@ module "rpo_too_long" {
   objectives = { rpo_minutes = 43201 }
 }
 
+module "drill_instances_negative" {
+  source = "../../.."
+
+  readiness = { drill_instances_hours = -1 }
+}
+
+module "drill_instances_a_fraction" {
+  source = "../../.."
+
+  readiness = { drill_instances_hours = 1.5 }
+}
+
+module "drill_instances_too_long" {
+  source = "../../.."
+
+  readiness = { drill_instances_hours = 8761 }
+}
+
 module "drill_check_zero" {
   source = "../../.."
 

@@ -205,7 +205,7 @@ def test_a_manual_pass_does_not_hold_the_end(make_pipeline: Callable[..., Pipeli
 def test_a_corrected_end_keeps_the_points_of_instances_that_are_gone(make_pipeline: Callable[..., Pipeline]) -> None:
     pipeline = make_pipeline()
     assert SCRIPT.end
-    late = replace(SCRIPT, late_statuses=[(SCRIPT.end + 5 * MINUTE, THREE, "LAUNCHED")])
+    late = replace(SCRIPT, late_statuses=[(SCRIPT.end + 20 * MINUTE, THREE, "LAUNCHED")])
     job_id = play_until_end(pipeline, replace(late, recovery_points={**SCRIPT.recovery_points, THREE: -MINUTE}))
     pipeline.collect()
     created = pipeline.simulator.jobs[job_id].began
@@ -236,7 +236,7 @@ def test_a_job_without_launched_servers_needs_no_request(make_pipeline: Callable
 
 
 def test_the_end_of_a_large_job_has_all_points(make_pipeline: Callable[..., Pipeline]) -> None:
-    servers = [server_id(number) for number in range(201)]
+    servers = [server_id(number) for number in range(206)]
     failing = dict.fromkeys(servers[:5], "x" * 60000)
     pipeline = make_pipeline()
     pipeline.start(scripts.launch(servers, failing=failing))
@@ -246,4 +246,4 @@ def test_the_end_of_a_large_job_has_all_points(make_pipeline: Callable[..., Pipe
 
     (end,) = ends(pipeline)
     assert set(points(end)) == set(servers[5:])
-    assert pipeline.simulator.calls[CALL] == 2  # 200 servers in a request
+    assert pipeline.simulator.calls[CALL] == 3  # 200 servers in a request, and 100 instances in a page
