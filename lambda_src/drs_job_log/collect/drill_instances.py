@@ -83,15 +83,13 @@ class DrillInstanceCheck:
         return sum(map(len, overdue.values()))
 
     def _is_overdue(self, job: JobTypeDef, now: datetime) -> bool:
-        """Whether a job is selected, is older than the hours, and has ended according to the events table.
+        """Whether a job is older than the hours, and has ended according to the events table.
 
-        The event of a job that the events table does not have would look like a job that runs.
+        The table has the selected jobs. The event of another job would look like a job that runs.
         """
         created = creation_time_of(job)
-        return (
-            self._settings.only_tagged.items() <= job.get("tags", {}).items()
-            and (created is None or now - created >= timedelta(hours=self._hours))
-            and bool(published_ends(self._table.stored(job["jobID"], self._settings.collector_sources)))
+        return (created is None or now - created >= timedelta(hours=self._hours)) and bool(
+            published_ends(self._table.stored(job["jobID"], self._settings.collector_sources))
         )
 
 
