@@ -60,7 +60,7 @@ module "collector" {
     local.shared_environment,
     local.collector_sources_environment,
     local.targets_environment,
-    local.objectives_environment,
+    local.rto_environment,
     {
       EVENT_BUS_NAME        = var.event_bus_name
       EXECUTION_ID_TAG      = var.execution_id_tag
@@ -73,6 +73,7 @@ module "collector" {
       STALLED_AFTER_MINUTES = tostring(var.collector.stalled_after_minutes)
     },
     local.checks_drills ? { MAX_DAYS_WITHOUT_DRILL = tostring(var.readiness.max_days_without_drill) } : {},
+    local.checks_instances ? { DRILL_INSTANCES_HOURS = tostring(var.readiness.drill_instances_hours) } : {},
   )
   policy_document = data.aws_iam_policy_document.collector.json
 
@@ -89,7 +90,7 @@ data "aws_iam_policy_document" "collector" {
 
     content {
       sid       = "ReadJobs"
-      actions   = ["drs:DescribeJobs", "drs:DescribeSourceServers"]
+      actions   = ["drs:DescribeJobs", "drs:DescribeRecoveryInstances", "drs:DescribeSourceServers"]
       resources = ["*"] # these actions do not support resource-level permissions
     }
   }
@@ -178,7 +179,7 @@ data "aws_iam_policy_document" "collector" {
     condition {
       test     = "ForAllValues:StringLike"
       variable = "dynamodb:LeadingKeys"
-      values   = concat(["collector"], local.checks_drills ? ["drill-check"] : [], local.reads_plans ? ["plan-event#*"] : [])
+      values   = concat(["collector"], local.has_daily_check ? ["drill-check"] : [], local.reads_plans ? ["plan-event#*"] : [])
     }
     condition {
       test     = "Null"

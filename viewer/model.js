@@ -66,6 +66,8 @@ import { toIsoTime } from "./time.js";
  *   API return none of the last three.
  * @property {Estimate | null} [estimate]
  * @property {boolean} [slow] True if its step takes longer than in nine of its last ten launches.
+ * @property {string | null} [pointInTime] The recovery point of a launched server. Null or absent if it is not known.
+ * @property {number | null} [rpoSeconds] From the recovery point until the creation of the job, at least 0.
  */
 
 /** @typedef {"snapshot" | "wait" | "conversion" | "launch"} Step The steps of a launch, in their order. */
@@ -87,6 +89,16 @@ import { toIsoTime } from "./time.js";
  * @property {number} targetMinutes
  * @property {number | null} actualSeconds From the first LAUNCH job until the last launch. Null before a launch.
  * @property {"MET" | "MISSED" | "AT_RISK" | null} result Null if nothing is known against it, or no server is launched.
+ */
+
+/**
+ * The recovery point objective.
+ *
+ * @typedef {object} Rpo
+ * @property {number | null} targetMinutes Null without an objective.
+ * @property {number | null} seconds The largest `rpoSeconds` of the launched servers. Null if none is known.
+ * @property {"MET" | "MISSED" | null} result
+ * @property {number | null} serversOver
  */
 
 /**
@@ -132,7 +144,10 @@ import { toIsoTime } from "./time.js";
  * @property {string | null} endedAt Null while the job runs.
  * @property {Resource[]} resources
  * @property {string | null} [requestedBy] Who started the job, for example an ARN. Null or absent if it is not known.
+ * @property {DrillInstances | null} [drillInstances] Null or absent if no check found any.
  */
+
+/** @typedef {{ count: number, instanceIds: string[], checkedAt: string }} DrillInstances Not terminated at a check. */
 
 /**
  * The number of servers by state.
@@ -173,6 +188,7 @@ import { toIsoTime } from "./time.js";
  *   Earlier versions of the API return none of these three.
  * @property {Estimate | null} [estimate]
  * @property {Rto | null} [rto]
+ * @property {Rpo | null} [rpo]
  * @property {boolean} [truncated] True if the API shortened `servers` or `jobs`, because the answer was too large.
  */
 

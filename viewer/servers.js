@@ -37,6 +37,7 @@ export class ServerCard {
   #since = h("time");
   #age = h("span", { class: "muted" });
   #note = h("span", { class: "note" });
+  #point = h("span", { class: "muted" });
   #instance = h("span", { class: "instance", role: "cell" });
   #error = h("div", { class: "errors", role: "cell" });
   #timelineSuffix = h("span", { class: "hidden" });
@@ -55,7 +56,7 @@ export class ServerCard {
       this.#stateCell,
       h("span", { class: "who", role: "cell" }, this.#name, this.#id),
       h("span", { class: "where", role: "cell" }, this.#stages, this.#step),
-      h("span", { class: "when", role: "cell" }, this.#since, this.#age, this.#note),
+      h("span", { class: "when", role: "cell" }, this.#since, this.#age, this.#note, this.#point),
       this.#instance,
       h(
         "span",
@@ -97,6 +98,7 @@ export class ServerCard {
       stage.className = classes[index];
     });
     this.#renderNote(server);
+    this.#renderPoint(server);
     this.error = fullError(server, jobEvents);
     this.#renderErrors();
   }
@@ -133,6 +135,17 @@ export class ServerCard {
     const time = h("time");
     setTime(time, timestamp);
     this.#note.replaceChildren(text, time);
+  }
+
+  /** @param {Server} server */
+  #renderPoint({ pointInTime, rpoSeconds }) {
+    setChildren(this.#point, [pointInTime, rpoSeconds], () => {
+      if (!pointInTime) return [];
+      const time = h("time");
+      setTime(time, pointInTime);
+      const age = rpoSeconds ? `, ${formatDuration(rpoSeconds * 1000)} before the job` : "";
+      return ["Recovery point ", time, age];
+    });
   }
 
   #renderErrors() {

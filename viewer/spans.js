@@ -3,7 +3,7 @@
 import { ACTIVE_STATES, decisiveJobs, goalOf, isBetweenWaves, toLabel, wavesOf } from "./model.js";
 import { formatDuration, formatTime } from "./time.js";
 
-/** @import { Answer, Comparison, Job, LogEntry, Server, State, Step } from "./model.js" */
+/** @import { Answer, Comparison, Job, LogEntry, Rpo, Server, State, Step } from "./model.js" */
 
 // All times are milliseconds since the epoch.
 
@@ -309,6 +309,18 @@ export function rtoText(answer, now) {
         .join(": ");
   }
   return status === "IN_PROGRESS" && left > 0 ? `${formatDuration(left)} left` : "";
+}
+
+/**
+ * Says how old the data of an execution was: "missed: 22 min 0 s, 1 server over". Empty if nothing is known.
+ *
+ * @param {Rpo} rpo
+ */
+export function rpoText({ seconds, result, serversOver }) {
+  if (seconds === null) return "";
+  const age = formatDuration(seconds * 1000);
+  if (result === "MET") return `met: ${age}`;
+  return result ? `missed: ${age}, ${serversOver} server${serversOver === 1 ? "" : "s"} over` : age;
 }
 
 /**

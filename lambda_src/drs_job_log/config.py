@@ -177,6 +177,8 @@ class CollectorSettings:
         A server must have had a successful drill in this number of days. None: no check.
     reads_plans
         Whether to read recovery plans.
+    drill_instances_hours
+        The instances of a drill must be terminated within this number of hours. None: no check.
     """
 
     table_name: str
@@ -192,6 +194,7 @@ class CollectorSettings:
     stalled_after: timedelta
     rto_minutes: int | None
     max_days_without_drill: int | None
+    drill_instances_hours: int | None
     targets: tuple[Target, ...]
     reads_plans: bool = True
 
@@ -218,10 +221,9 @@ def collector_settings(environment: Mapping[str, str] = os.environ) -> Collector
         retention=_retention(environment),
         poll_interval=timedelta(seconds=float(environment["POLL_INTERVAL_SECONDS"])),
         stalled_after=_stalled_after(environment),
-        rto_minutes=_rto_minutes(environment),
-        max_days_without_drill=(
-            int(environment["MAX_DAYS_WITHOUT_DRILL"]) if "MAX_DAYS_WITHOUT_DRILL" in environment else None
-        ),
+        rto_minutes=_number(environment, "RTO_MINUTES"),
+        max_days_without_drill=_number(environment, "MAX_DAYS_WITHOUT_DRILL"),
+        drill_instances_hours=_number(environment, "DRILL_INSTANCES_HOURS"),
         targets=_targets(_targets_text(environment)),
         reads_plans=environment.get("RECOVERY_PLANS", "true") == "true",
     )
@@ -316,6 +318,7 @@ class IngestSettings:
     retention: timedelta
     history: timedelta
     rto_minutes: int | None
+    rpo_minutes: int | None
     stalled_after: timedelta
     notifications: NotificationSettings
     executions_table: ExecutionsTableSettings | None
@@ -334,7 +337,8 @@ def ingest_settings(environment: Mapping[str, str] = os.environ) -> IngestSettin
         collector_sources=_collector_sources(environment),
         retention=_retention(environment),
         history=_history(environment),
-        rto_minutes=_rto_minutes(environment),
+        rto_minutes=_number(environment, "RTO_MINUTES"),
+        rpo_minutes=_number(environment, "RPO_MINUTES"),
         stalled_after=_stalled_after(environment),
         notifications=NotificationSettings(
             name=environment["POWERTOOLS_SERVICE_NAME"],
@@ -393,6 +397,7 @@ class ApiSettings:
     table_name: str
     history: timedelta
     rto_minutes: int | None
+    rpo_minutes: int | None
     stalled_after: timedelta
     executions_table: ExecutionsTableSettings | None
     sign_in: SignInSettings | None
@@ -409,7 +414,8 @@ def api_settings(environment: Mapping[str, str] = os.environ) -> ApiSettings:
     return ApiSettings(
         table_name=environment["JOB_LOG_EVENTS_TABLE"],
         history=_history(environment),
-        rto_minutes=_rto_minutes(environment),
+        rto_minutes=_number(environment, "RTO_MINUTES"),
+        rpo_minutes=_number(environment, "RPO_MINUTES"),
         stalled_after=_stalled_after(environment),
         executions_table=executions_table_settings(environment),
         sign_in=_sign_in(environment),
@@ -432,8 +438,8 @@ def _history(environment: Mapping[str, str]) -> timedelta:
     return timedelta(days=int(environment["HISTORY_DAYS"]))
 
 
-def _rto_minutes(environment: Mapping[str, str]) -> int | None:
-    return int(environment["RTO_MINUTES"]) if "RTO_MINUTES" in environment else None
+def _number(environment: Mapping[str, str], name: str) -> int | None:
+    return int(environment[name]) if name in environment else None
 
 
 def _stalled_after(environment: Mapping[str, str]) -> timedelta:

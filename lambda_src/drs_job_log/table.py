@@ -51,6 +51,7 @@ _PROGRESS_KEYS: Final = (
     *("jobType", "initiatedBy", "isDrill", "sourceServerIDs", "resourceIDs", "resourceID", "actionName"),
     *("participatingServers", "participatingResources", "outcome", "revision"),
     *("account", "region", "createdAt", "rtoMinutes", "state", "requestedBy", "recoveryPlan", "recoveryPlanStep"),
+    *("instanceIDs", "checkedAt"),
 )
 
 # The part of EventData that the collector compares with the job.

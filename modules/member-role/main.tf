@@ -53,7 +53,7 @@ resource "aws_iam_role_policy" "this" {
 data "aws_iam_policy_document" "this" {
   statement {
     sid       = "ReadJobs"
-    actions   = ["drs:DescribeJobs", "drs:DescribeSourceServers"]
+    actions   = ["drs:DescribeJobs", "drs:DescribeRecoveryInstances", "drs:DescribeSourceServers"]
     resources = ["*"] # these actions do not support resource-level permissions
   }
   statement {

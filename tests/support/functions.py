@@ -19,7 +19,8 @@ ENVIRONMENT: Final = {
     "QUEUE_URL": "https://sqs.us-east-1.amazonaws.com/123456789012/drs-job-log-ingest",
     "HISTORY_DAYS": "400",
     "NOTICE_KINDS": (
-        "started,settled,failed,resolved,stalled,at_risk,action_failed,plan_failed,replication_stalled,not_drilled"
+        "started,settled,failed,resolved,stalled,at_risk,action_failed,plan_failed,replication_stalled,not_drilled,"
+        "drill_instances"
     ),
     "RETENTION_DAYS": "3650",  # tests use events of real drills, which are years old
     "RUNBOOKS": "docs/runbooks",

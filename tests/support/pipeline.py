@@ -45,6 +45,7 @@ SETTINGS: Final = CollectorSettings(
     stalled_after=timedelta(minutes=45),
     rto_minutes=None,
     max_days_without_drill=None,
+    drill_instances_hours=None,
     execution_id_tag="ExecutionId",
 )
 

@@ -92,7 +92,7 @@ def test_the_role_trusts_the_collector_and_reads_jobs_and_recovery_plans_only(
         {
             "Sid": "ReadJobs",
             "Effect": "Allow",
-            "Action": ["drs:DescribeJobs", "drs:DescribeSourceServers"],
+            "Action": ["drs:DescribeJobs", "drs:DescribeRecoveryInstances", "drs:DescribeSourceServers"],
             "Resource": "*",
         },
         {

@@ -364,7 +364,9 @@ def test_ingest_with_defaults(planned: Callable[[str], Planned]) -> None:
                 "EVENT_SOURCE": "drs.job-log",
                 "FAILURE_TOPIC_ARN": f"arn:aws:sns:us-east-1:{ACCOUNT}:drs-job-log-failures",
                 "JOB_LOG_EVENTS_TABLE": "drs-job-log-events",
-                "NOTICE_KINDS": "started,failed,resolved,stalled,at_risk,settled,plan_failed,replication_stalled",
+                "NOTICE_KINDS": (
+                    "started,failed,resolved,stalled,at_risk,settled,plan_failed,drill_instances,replication_stalled"
+                ),
                 "NOTICES_TABLE": "drs-job-log-notices",
                 "PREVIOUS_EVENT_SOURCES": "",
                 "STALLED_AFTER_MINUTES": "45",
@@ -400,6 +402,7 @@ def test_ingest_with_options(planned: Callable[[str], Planned]) -> None:
     assert function["environment"][0]["variables"]["TEAM"] == "platform"
     variables = function["environment"][0]["variables"]
     assert (variables["RETENTION_DAYS"], variables["HISTORY_DAYS"]) == ("7", "800")
+    assert (variables["RTO_MINUTES"], variables["RPO_MINUTES"]) == ("240", "30")
     assert function["logging_config"][0]["application_log_level"] == "DEBUG"
     assert function["tracing_config"] == [{"mode": "Active"}]
     assert function["layers"] == [f"arn:aws:lambda:us-east-1:{ACCOUNT}:layer:powertools:1"]
@@ -611,6 +614,7 @@ def test_the_collector_with_defaults(planned: Callable[[str], Planned]) -> None:
     assert function["timeout"] == 63
     assert function["reserved_concurrent_executions"] == -1  # no reserved concurrency
     assert function["environment"][0]["variables"] == {
+        "DRILL_INSTANCES_HOURS": "24",
         "DRS_TARGETS": "[{}]",
         "EVENT_BUS_NAME": "default",
         "EVENT_SOURCE": "drs.job-log",
@@ -649,6 +653,7 @@ def test_the_collector_with_options(planned: Callable[[str], Planned]) -> None:
         "ONLY_TAGGED": '{"environment":"production"}',
         "PREVIOUS_EVENT_SOURCES": "drs.job-log,example.old",
         "JOB_LOG_EVENTS_TABLE": "other-events",
+        "DRILL_INSTANCES_HOURS": "48",
         "LOOKBACK_HOURS": "48",
         "MAX_DAYS_WITHOUT_DRILL": "365",
         "POLL_INTERVAL_SECONDS": "10",
@@ -694,7 +699,7 @@ def test_the_collector_role_has_only_the_necessary_permissions(planned: Callable
     assert role_policy(planned("default"), "collector[0]") == {
         "ReadJobs": {
             "Effect": "Allow",
-            "Action": ["drs:DescribeJobs", "drs:DescribeSourceServers"],
+            "Action": ["drs:DescribeJobs", "drs:DescribeRecoveryInstances", "drs:DescribeSourceServers"],
             "Resource": "*",
         },
         "ReadJobLogs": {
@@ -714,7 +719,7 @@ def test_the_collector_role_has_only_the_necessary_permissions(planned: Callable
             "Action": ["dynamodb:DeleteItem", "dynamodb:GetItem", "dynamodb:PutItem"],
             "Resource": f"arn:aws:dynamodb:us-east-1:{ACCOUNT}:table/drs-job-log-notices",
             "Condition": {
-                "ForAllValues:StringLike": {"dynamodb:LeadingKeys": ["collector", "plan-event#*"]},
+                "ForAllValues:StringLike": {"dynamodb:LeadingKeys": ["collector", "drill-check", "plan-event#*"]},
                 "Null": {"dynamodb:LeadingKeys": "false"},
             },
         },
@@ -842,12 +847,21 @@ def test_the_check_of_drills_may_read_the_launches_of_servers(planned: Callable[
     }
 
 
-def test_by_default_drills_are_not_checked(planned: Callable[[str], Planned]) -> None:
+def test_by_default_only_drill_instances_are_checked(planned: Callable[[str], Planned]) -> None:
     resources = planned("default")
 
-    assert [address for address in resources if "drill" in address] == []
+    assert [address for address in resources if "drill" in address] == ["aws_scheduler_schedule.drill_check[0]"]
     assert "Drill" not in json.dumps(role_policy(resources, "collector[0]"))
     assert "DRS Drill Check" not in resources['aws_cloudwatch_event_rule.this["job-log"]']["event_pattern"]
+
+
+def test_without_a_daily_check_there_is_no_schedule(planned: Callable[[str], Planned]) -> None:
+    for copy_name in ("without_drs", "without_collector"):
+        resources = planned(copy_name)
+        assert [address for address in resources if "drill" in address] == []
+        for address, values in resources.items():
+            if address.startswith("module.collector") and "environment" in values:
+                assert "DRILL_INSTANCES_HOURS" not in values["environment"][0]["variables"]
 
 
 @pytest.mark.parametrize(

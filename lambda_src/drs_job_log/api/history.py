@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Final
 from drs_job_log.api.entries import seconds_between, started_at
 from drs_job_log.link.status import Status, TableAnswer, ask, is_recent, progress_of_jobs, status_of
 from drs_job_log.model.comparison import counts_of, deciding_jobs, newest_servers
-from drs_job_log.model.rto import rto_of
+from drs_job_log.model.rpo import is_over, rpo_of, rpo_seconds
+from drs_job_log.model.rto import is_launch, rto_of
 from drs_job_log.model.summary import server_summaries_of, summary_of
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from drs_job_log.ledger import Ledger, ServerLaunch
     from drs_job_log.link.executions_table import ExecutionsTable
     from drs_job_log.model.progress import JobState, Progress
+    from drs_job_log.model.rpo import Rpo
     from drs_job_log.model.rto import Rto
     from drs_job_log.model.summary import JobSummary, ServerSummary
 
@@ -56,6 +58,7 @@ class Recovery:
     started_at: datetime
     ended_at: datetime | None
     rto: Rto | None
+    rpo: Rpo | None
     plan: JobSummary | None = None
 
     @property
@@ -89,16 +92,17 @@ class History:
 
     Parameters
     ----------
-    rto_minutes
-        The recovery time objective of the module in minutes, or None.
+    rto_minutes, rpo_minutes
+        The recovery time and the recovery point objective of the module in minutes, or None.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0917
         self,
         ledger: Ledger,
         logs: EventLogCache,
         executions_table: ExecutionsTable | None,
         rto_minutes: int | None,
+        rpo_minutes: int | None,
         now: datetime,
     ) -> None:
         self.ledger = ledger
@@ -106,9 +110,11 @@ class History:
         self._logs = logs
         self._executions_table = executions_table
         self._rto_minutes = rto_minutes
+        self._rpo_minutes = rpo_minutes
         self._jobs: dict[str, list[JobSummary]] = {}  # by execution ID, as the ledger has them
         self._answers: dict[str, TableAnswer] = {}
         self._recoveries: dict[str, Recovery] = {}
+        self._servers: dict[str, list[ServerSummary]] = {}  # by job ID
         self._folded: dict[tuple[str, str], tuple[Mapping[str, JobState], Progress, bool]] = {}
 
     def read(self, execution_ids: Iterable[str]) -> None:
@@ -177,12 +183,39 @@ class History:
     def servers(self, jobs: Iterable[JobSummary]) -> dict[str, list[ServerSummary]]:
         """Return the servers of each job by job ID: from its end, or from its events if its end states no outcome."""
         jobs = list(jobs)
-        servers = self.ledger.servers_of(jobs)
-        for job in jobs:
+        new = [job for job in jobs if job.job_id not in self._servers]
+        servers = self.ledger.servers_of(new)
+        for job in new:
             if job.job_id not in servers:
                 states, _, _ = self._fold(job)
                 servers[job.job_id] = server_summaries_of(states[job.job_id]) if job.job_id in states else []
-        return servers
+        self._servers |= servers
+        return {job.job_id: self._servers[job.job_id] for job in jobs}
+
+    def rpo(self, jobs: Iterable[JobSummary], *, is_running: bool) -> Rpo | None:
+        """Return the recovery point objective of an execution or a job. None without a LAUNCH job. See ``rpo_of``.
+
+        The servers of one job are read only if one of them is over the objective.
+        """
+        launches = sorted((job for job in jobs if is_launch(job)), key=lambda job: job.position)
+        if not launches:
+            return None
+        achieved: list[float | None]
+        if len(launches) == 1 and not is_over(launches[0].rpo_seconds, self._rpo_minutes):
+            (job,) = launches
+            achieved = [None] * (job.counts.get("launched", 0) - job.points)
+            achieved += [] if job.rpo_seconds is None else [job.rpo_seconds]
+        else:
+            servers = self.servers(launches)
+            newest = {
+                server.source_server_id: (job.created_at, server) for job in launches for server in servers[job.job_id]
+            }
+            achieved = [
+                rpo_seconds(created_at, server.point_in_time)
+                for created_at, server in newest.values()
+                if server.state == "LAUNCHED"
+            ]
+        return rpo_of(achieved, self._rpo_minutes, is_running=is_running)
 
     def names_server(self, job: JobSummary, server_id: str) -> bool:
         """Whether the events of a job name a server. False if its end states the outcome: the ledger knows more."""
@@ -217,6 +250,7 @@ class History:
             ended_at=None if is_running else progress.decided_at,
             rto=rto_of(jobs, self._rto_minutes, self.now, is_running=is_running, counts=counts),
             plan=plan,
+            rpo=self.rpo(jobs, is_running=is_running),
         )
 
     def _can_continue(self, part: JobSummary) -> bool:

@@ -11,6 +11,7 @@ from drs_job_log.api.entries import (
     format_optional,
     full_counts,
     requested_by,
+    rpo_entry,
     rto_entry,
     seconds_between,
     started_at,
@@ -21,6 +22,7 @@ from drs_job_log.api.progress_entries import progress_entries
 from drs_job_log.model.estimate import ExecutionEstimate
 from drs_job_log.model.events import format_time, revision_of
 from drs_job_log.model.json_text import to_json
+from drs_job_log.model.rpo import rpo_of_progress
 from drs_job_log.model.rto import is_launch, rto_of_progress
 from drs_job_log.model.summary import summary_of
 
@@ -47,10 +49,11 @@ _MAX_WAVES: Final = 200
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ViewOptions:
-    """What the log does not contain: the time, the recovery time objective of the module in minutes, the estimate."""
+    """What the log does not contain: the time, the objectives of the module in minutes, the estimate."""
 
     now: datetime
     rto_minutes: int | None = None
+    rpo_minutes: int | None = None
     estimate: ExecutionEstimate = field(default_factory=ExecutionEstimate)
 
 
@@ -134,7 +137,7 @@ def _view(  # noqa: PLR0917
 
 
 def _facts(progress: Progress, jobs: Sequence[JobSummary], status: str, options: ViewOptions) -> dict[str, Any]:
-    """Return who requested the execution or job, its duration, its stalled and slow servers, estimate and objective."""
+    """Return who requested the execution or job, its duration, stalled and slow servers, estimate and objectives."""
     is_running = status == "IN_PROGRESS"
     start = started_at(progress)
     end = options.now if is_running else progress.decided_at
@@ -148,6 +151,7 @@ def _facts(progress: Progress, jobs: Sequence[JobSummary], status: str, options:
         "slow": sum(server.is_slow for server in options.estimate.servers.values()),
         "estimate": estimate_entry(options.estimate),
         "rto": rto_entry(rto),
+        "rpo": rpo_entry(rpo_of_progress(progress, jobs, options.rpo_minutes, is_running=is_running)),
     }
 
 

@@ -29,6 +29,7 @@ from drs_job_log.collect.job_log import (
     to_detail,
 )
 from drs_job_log.collect.plans import EventTimes, PlanReader
+from drs_job_log.collect.recovery_points import RecoveryPoints
 from drs_job_log.collect.tracker import RESEND_AFTER, JobTracker
 from drs_job_log.errors import collect_errors, reason_of
 from drs_job_log.model.events import format_time
@@ -145,7 +146,7 @@ class TrackedJob:
     """A job, its target and its tracker.
 
     ``launches``: the jobs that launched what a TERMINATE job terminates. ``is_listed``: whether this pass listed the
-    job. Otherwise, ``job`` is from an earlier pass.
+    job. Otherwise, ``job`` is from an earlier pass. ``is_read_again``: whether the next pass reads the job.
     """
 
     drs: DrsClient
@@ -153,6 +154,7 @@ class TrackedJob:
     tracker: JobTracker
     launches: Sequence[JobTypeDef] = ()
     is_listed: bool = True
+    is_read_again: bool = True
 
     def __str__(self) -> str:
         return f"{self.job['jobID']} in {self.drs}"
@@ -200,6 +202,7 @@ class Collector:
         self._was_cut_off = False
         # Targets that could not be read in the last pass. They are read last, so that they do not delay the others.
         self._failed_targets: set[DrsClient] = set()
+        self._points = RecoveryPoints()
         self._readers = ThreadPoolExecutor(_READERS)
         self._writers = ThreadPoolExecutor(_WRITERS)
 
@@ -298,7 +301,10 @@ class Collector:
             requested = [
                 job for job in drs.jobs(ids=request.job_ids, since=request.since) if self._is_selected(drs, job)
             ]
-            return [TrackedJob(drs, job, JobTracker(), self._launches_of(drs, job)) for job in requested]
+            return [
+                TrackedJob(drs, job, JobTracker(), self._launches_of(drs, job), is_read_again=False)
+                for job in requested
+            ]
 
         listed_at = self._listed_at.get(drs)
         if listed_at is None or abs(now - listed_at) >= _WHOLE_LISTING_INTERVAL:  # the clock can be set back
@@ -484,11 +490,13 @@ class Collector:
                     f"{len(not_stored)} events were put on the bus twice, {RESEND_AFTER.seconds // 60} minutes apart, "
                     "and are not in the table: check the rule, the queue and ingest. The collector sends them again"
                 )
-        tracker.resent = not_stored | {key for key in new if key in tracker.emitted}
+        items = self._points.add(
+            tracked.drs, job, [by_key[key] for key in new], tracker, now, can_wait=tracked.is_read_again
+        )
+        tracker.resent = not_stored | {item.key for item in items if item.key in tracker.emitted}
         tracker.job, tracker.listed, tracker.read_at, tracker.settled = job, job, now, None
         tracker.keys, tracker.is_running = frozenset(by_key), not log.is_complete
         tracker.settle()
-        items = [by_key[key] for key in new]
         return self._entries(tracked, items, timings(job, log, items), failures)
 
     def _list_and_read(self, tracked: TrackedJob, now: datetime, failures: dict[str, str]) -> list[BusEntry]:

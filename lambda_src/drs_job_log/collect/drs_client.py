@@ -22,6 +22,7 @@ if TYPE_CHECKING:
         DescribeJobsRequestFiltersTypeDef,
         JobLogTypeDef,
         JobTypeDef,
+        RecoveryInstanceTypeDef,
         SourceServerTypeDef,
     )
     from mypy_boto3_sts import STSClient
@@ -34,6 +35,7 @@ _MAX_ATTEMPTS: Final = 3
 _LOG_PAGE_SIZE: Final = 100
 
 # https://docs.aws.amazon.com/drs/latest/APIReference/API_DescribeSourceServersRequestFilters.html
+# DescribeRecoveryInstances documents no maximum.
 _MAX_SERVER_IDS: Final = 200
 
 # A longer Retry-After is shortened to this time, so that a wrong header cannot disable a target.
@@ -125,6 +127,20 @@ class DrsClient:
     def source_servers(self) -> list[SourceServerTypeDef]:
         """Return all source servers. An account in which DRS was never initialized has none."""
         return self._items_of_account("describe_source_servers")
+
+    def recovery_instances(self, server_ids: Sequence[str] | None = None) -> list[RecoveryInstanceTypeDef]:
+        """Return the recovery instances of servers, by default of all. DRS lists those that it has not deleted.
+
+        https://docs.aws.amazon.com/drs/latest/APIReference/API_DescribeRecoveryInstances.html
+        """
+        if server_ids is None:
+            return self._items_of_account("describe_recovery_instances")
+        chunks = (server_ids[start : start + _MAX_SERVER_IDS] for start in range(0, len(server_ids), _MAX_SERVER_IDS))
+        return [
+            instance
+            for chunk in chunks
+            for instance in self._items_of_account("describe_recovery_instances", filters={"sourceServerIDs": chunk})
+        ]
 
     def log_pages(self, job_id: str, token: str | None = None) -> Iterator[LogPage]:
         """Yield the pages of a job's log from the page of a token, by default from the first page."""

@@ -14,6 +14,7 @@ from drs_job_log import config
 from drs_job_log.collect import smoke_test
 from drs_job_log.collect.collector import Collector, PassRequest, PassResult
 from drs_job_log.collect.drill_check import DrillCheck, DrillCheckError, Place
+from drs_job_log.collect.drill_instances import DrillInstanceCheck
 from drs_job_log.collect.drs_client import DrsClient
 from drs_job_log.collect.event_bus import EventBus
 from drs_job_log.collect.plans import EventTimes
@@ -123,14 +124,18 @@ def check_drills(context: LambdaContext) -> dict[str, int]:
     Raises
     ------
     ValueError
-        If ``readiness.max_days_without_drill`` is not set.
+        If neither ``readiness.max_days_without_drill`` nor ``readiness.drill_instances_hours`` is set.
     DrillCheckError
         If a target failed, so that Lambda's Errors metric counts it.
     botocore.exceptions.BotoCoreError, botocore.exceptions.ClientError
         If the notifications table cannot be reached or refuses a request.
     """
-    if settings.max_days_without_drill is None:
-        raise ValueError("drillCheck needs the input readiness.max_days_without_drill. Set it, and apply")
+    hours = settings.drill_instances_hours
+    if settings.max_days_without_drill is None and hours is None:
+        raise ValueError(
+            "drillCheck needs the input readiness.max_days_without_drill or readiness.drill_instances_hours. "
+            "Set one of them, and apply"
+        )
     check = DrillCheck(
         targets,
         ledger=Ledger(dynamodb, settings.table_name),
@@ -138,6 +143,7 @@ def check_drills(context: LambdaContext) -> dict[str, int]:
         dynamodb=dynamodb,
         notices_table_name=settings.notices_table_name,
         max_days=settings.max_days_without_drill,
+        instances=None if hours is None else DrillInstanceCheck(table, bus, settings, hours),
     )
     # arn:PARTITION:lambda:REGION:ACCOUNT:function:NAME
     region, account = context.invoked_function_arn.split(":")[3:5]
@@ -145,7 +151,12 @@ def check_drills(context: LambdaContext) -> dict[str, int]:
     if result.failures:
         metrics.add_metric("CollectorFailures", MetricUnit.Count, len(result.failures))
         raise DrillCheckError("; ".join(f"{place}: {reason}" for place, reason in result.failures.items()))
-    return {"targets": result.targets, "servers": result.servers, "notDrilled": result.overdue}
+    return {
+        "targets": result.targets,
+        "servers": result.servers,
+        "notDrilled": result.overdue,
+        "drillInstances": result.instances,
+    }
 
 
 def parse_event(event: Mapping[str, Any]) -> PassRequest:

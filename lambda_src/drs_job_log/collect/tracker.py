@@ -78,6 +78,8 @@ class JobTracker:
         events. The tracker then keeps no keys, and ``job`` without its servers. None for another job.
     missing_since
         When DRS first did not list the job any more. None if DRS lists it.
+    end_seen_at
+        When the end of the job was first ready to send. None if it was sent, or is not ready.
     deletion
         The item of the job's deletion, once DRS has not listed the running job for ``_DELETED_AFTER``.
     """
@@ -100,6 +102,7 @@ class JobTracker:
     failures: dict[str, str] = field(default_factory=dict)
     settled: int | None = None
     missing_since: datetime | None = None
+    end_seen_at: datetime | None = None
     deletion: JobLogItem | None = None
     _reader: LogReader = field(default_factory=LogReader)
 

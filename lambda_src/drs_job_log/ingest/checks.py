@@ -23,6 +23,7 @@ from drs_job_log.model.events import is_job_end
 from drs_job_log.model.json_text import to_json
 from drs_job_log.model.plans import PLAN_ENDS, PLAN_TYPE
 from drs_job_log.model.progress import combine, job_state_of
+from drs_job_log.model.rpo import rpo_of_progress
 from drs_job_log.model.rto import rto_of_progress
 from drs_job_log.model.summary import summary_of
 from drs_job_log.notify.executions import Recovery
@@ -112,6 +113,7 @@ class ExecutionChecks:
         progress: CheckProgress,
         schedule: Schedule,
         rto_minutes: int | None,
+        rpo_minutes: int | None,
     ) -> None:
         self._table = table
         self._executions_table = executions_table
@@ -121,6 +123,7 @@ class ExecutionChecks:
         self._progress = progress
         self._schedule = schedule
         self._rto_minutes = rto_minutes
+        self._rpo_minutes = rpo_minutes
 
     def begin(self, event: JobLogEvent) -> None:
         """Begin a series of checks if an event starts or ends a LAUNCH job, changes its end, or ends a recovery plan.
@@ -253,6 +256,7 @@ class ExecutionChecks:
         with self._estimating:
             estimate = self._estimator.estimate(execution_id or jobs[0].job_id, states, now, planned)
         summaries = [summary_of(states[job.job_id], execution_id) for job in jobs]
+        is_running = status == "IN_PROGRESS"
         return Recovery(
             execution_id=execution_id,
             progress=progress,
@@ -262,8 +266,9 @@ class ExecutionChecks:
             is_settled=is_settled,
             estimate=estimate,
             rto=rto_of_progress(
-                progress, summaries, self._rto_minutes, now, estimate.latest_end, is_running=status == "IN_PROGRESS"
+                progress, summaries, self._rto_minutes, now, estimate.latest_end, is_running=is_running
             ),
+            rpo=rpo_of_progress(progress, summaries, self._rpo_minutes, is_running=is_running),
             now=now,
         )
 

@@ -26,6 +26,7 @@ from drs_job_log.link.execution_status import StatusUpdate, update_status
 from drs_job_log.link.executions_table import ExecutionsTable
 from drs_job_log.link.resolver import RECORD_GRACE, ExecutionResolver
 from drs_job_log.model.events import (
+    DRILL_INSTANCES_LEFT,
     SMOKE_TEST,
     InvalidEventError,
     JobLogEvent,
@@ -145,6 +146,7 @@ checks = ExecutionChecks(
     progress=CheckProgress(dynamodb, settings.notifications.table_name, claims.lifetime),
     schedule=send_later,
     rto_minutes=settings.rto_minutes,
+    rpo_minutes=settings.rpo_minutes,
 )
 readiness = Readiness(
     notifier,
@@ -338,7 +340,10 @@ def add_metrics(results: list[IngestResult]) -> None:
     if unlinked := sum(result.event.execution_id is None for result in new):
         metrics.add_metric("EventsUnlinked", MetricUnit.Count, unlinked)
     for result in new:
-        if not is_request(result.event.event_type, result.event.source):  # CloudTrail can be minutes late
+        # CloudTrail can be minutes late, and the event of a check has the time of the first check of the day.
+        if not (
+            is_request(result.event.event_type, result.event.source) or result.event.event_type == DRILL_INSTANCES_LEFT
+        ):
             metrics.add_metric("EventLag", MetricUnit.Milliseconds, max(0.0, result.lag / timedelta(milliseconds=1)))
         if (seconds := _duration(result.event)) is not None:
             metrics.add_metric(_DURATION_METRICS[result.event.event_type], MetricUnit.Seconds, seconds)

@@ -14,6 +14,7 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from drs_job_log.model.events import (
+    DRILL_INSTANCES_LEFT,
     RESOURCE_FAILURES,
     SERVER_FAILURES,
     InvalidEventError,
@@ -156,6 +157,10 @@ class ServerProgress:
         When a TERMINATE job terminated the launched instance. None if none did.
     step_seconds
         The duration of each step that has ended (``STEPS``), in seconds.
+    point_in_time
+        The recovery point of a launched server: the time of its data. None if it is not known.
+    job_created_at
+        When its job was created, or else the time of the first event of the job.
     """
 
     source_server_id: str
@@ -169,6 +174,8 @@ class ServerProgress:
     terminated_at: datetime | None
     failed_actions: Sequence[FailedAction]
     step_seconds: Mapping[str, float] = field(default_factory=dict)
+    point_in_time: datetime | None = None
+    job_created_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -179,6 +186,14 @@ class ResourceProgress:
     state: str
     since: datetime
     error: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DrillInstances:
+    """The instances of a drill that were not terminated at the time of a check. They can be terminated since then."""
+
+    instance_ids: Sequence[str]
+    checked_at: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -200,6 +215,8 @@ class JobProgress:
         Who requested the job, for example an ARN. None if AWS does not report it.
     plan_step
         The step of the recovery plan that started the job, from 1. None for another job.
+    drill_instances
+        What the newest check of its drill instances found. None if none found any.
     """
 
     job_id: str
@@ -216,6 +233,7 @@ class JobProgress:
     region: str | None = None
     requested_by: str | None = None
     plan_step: int | None = None
+    drill_instances: DrillInstances | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -405,6 +423,8 @@ def combine(job_states: Iterable[JobState]) -> Progress:
             terminated_at=terminated_at if terminated_at and terminated_at >= server.since else None,
             failed_actions=list(server.failed_actions.values()),
             step_seconds=step_seconds(server.step_times),
+            point_in_time=server.point_in_time,
+            job_created_at=server.job.created_at or server.job.started_at,
         )
 
     return Progress(
@@ -451,6 +471,8 @@ class Participant:
         job has the time of the end, and is not among them.
     launch_status
         The ``launchStatus`` at the end of the job.
+    point_in_time
+        Its recovery point, as the end of the job states it.
     is_certain
         Whether DRS lists it in the job, or an event changes its state. An event may also only mention it.
     """
@@ -465,6 +487,7 @@ class Participant:
     name: str | None = None
     ec2_instance_id: str | None = None
     launch_status: str | None = None
+    point_in_time: datetime | None = None
     is_certain: bool = False
     stalled_at: datetime | None = None
     failed_actions: dict[str, FailedAction] = field(default_factory=dict)
@@ -536,6 +559,7 @@ class JobState:
     region: str | None = None
     rto_minutes: int | None = None
     requested_by: str | None = None
+    drill_instances: DrillInstances | None = None
     cancelled_at: datetime | None = None
     ended_at: datetime | None = None
     servers: dict[str, Participant] = field(default_factory=dict)
@@ -562,8 +586,8 @@ class JobState:
         self._apply_facts(detail)
         if _is_request(event):  # of several requests, the first one counts
             self.requested_by = self.requested_by or _text(detail, "requestedBy")
-        if event.is_from_collector and "createdAt" in detail:
-            self._apply_creation(detail)
+        if event.is_from_collector:
+            self._apply_collected(event)
 
         state = _STATE_AFTER_EVENT.get(event.event_type)
         if event.event_type == "CLEANUP_FAIL" and self.type == "TERMINATE":
@@ -598,6 +622,15 @@ class JobState:
                 self.plan_step = int(step)
         self.account = _text(detail, "account") or self.account
         self.region = _text(detail, "region") or self.region
+
+    def _apply_collected(self, event: ProgressEvent) -> None:
+        """Apply what only events of the collector state: the creation of the job, and its drill instances."""
+        if "createdAt" in event.detail:
+            self._apply_creation(event.detail)
+        if event.event_type == DRILL_INSTANCES_LEFT:
+            ids = [id_ for id_ in _list(event.detail, "instanceIDs") if isinstance(id_, str)]
+            checked_at = _time(event.detail, "checkedAt") or event.timestamp
+            self.drill_instances = DrillInstances(instance_ids=ids, checked_at=checked_at)
 
     def _apply_creation(self, detail: Mapping[str, Any]) -> None:
         """Apply what the events about the whole job state: when it was created, and its recovery time objective."""
@@ -647,6 +680,7 @@ class JobState:
                 participant = self._participant(participants, id_, end)
                 participant.is_certain = True
                 participant.launch_status = status
+                participant.point_in_time = _time(listed, "pointInTime")
                 participant.name = _text(listed, "sourceServerName") or participant.name
                 participant.ec2_instance_id = participant.ec2_instance_id or _text(listed, "recoveryInstanceID")
                 state = _text(listed, "state")
@@ -766,6 +800,7 @@ class JobState:
             region=self.region,
             requested_by=self.requested_by,
             plan_step=self.plan_step,
+            drill_instances=self.drill_instances,
             resources=[
                 ResourceProgress(resource_id=one.id, state=one.state, since=one.since, error=one.error)
                 for one in sorted(self.resources.values(), key=lambda one: one.id)

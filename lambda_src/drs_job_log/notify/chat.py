@@ -61,6 +61,7 @@ _FIELDS: Final = (
     "Servers",
     "Duration",
     "RTO",
+    "RPO",
     "Expected",
     "Time",
     "Account",
@@ -69,7 +70,9 @@ _FIELDS: Final = (
     "Cause",
 )
 
-_WARNINGS: Final[frozenset[Kind]] = frozenset({"stalled", "slow", "at_risk", "replication_stalled", "not_drilled"})
+_WARNINGS: Final[frozenset[Kind]] = frozenset(
+    {"stalled", "slow", "at_risk", "replication_stalled", "not_drilled", "drill_instances"}
+)
 
 # Slack has no escape character: & < > become entities, the characters of its formats become similar ones.
 # https://docs.slack.dev/messaging/formatting-message-text

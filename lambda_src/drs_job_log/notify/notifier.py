@@ -14,7 +14,7 @@ from aws_lambda_powertools.utilities.idempotency.exceptions import (
 )
 from botocore.exceptions import BotoCoreError, ClientError
 
-from drs_job_log.model.events import AWS_SOURCE, FAILURES, JobLogEvent, is_job_end, revision_of
+from drs_job_log.model.events import AWS_SOURCE, DRILL_INSTANCES_LEFT, FAILURES, JobLogEvent, is_job_end, revision_of
 from drs_job_log.model.json_text import to_json
 from drs_job_log.model.plans import FAILED_STEPS, STEP_FAILURES, plan_of
 from drs_job_log.notify.claims import Claim
@@ -33,7 +33,13 @@ from drs_job_log.notify.decision import (
     relevant,
     turn,
 )
-from drs_job_log.notify.event_notices import KINDS_OF_LABELS, notice_of_end, notice_of_plan, notice_of_report
+from drs_job_log.notify.event_notices import (
+    KINDS_OF_LABELS,
+    notice_of_end,
+    notice_of_instances,
+    notice_of_plan,
+    notice_of_report,
+)
 from drs_job_log.notify.notice import notice_from, values_of
 from drs_job_log.notify.outbox import Outbox
 from drs_job_log.table import storable
@@ -65,7 +71,7 @@ _ERROR_WAIT: Final = 0.5
 _MAX_NEWS_AGE: Final = timedelta(hours=1)
 
 _OF_PLANS: Final = STEP_FAILURES | {"PLAN_FAILED"}
-_HANDLED: Final = FAILURES | LAUNCHES | {"SERVER_STALLED", "LAUNCH_ACTION_FAILED"} | _OF_PLANS
+_HANDLED: Final = FAILURES | LAUNCHES | {"SERVER_STALLED", "LAUNCH_ACTION_FAILED", DRILL_INSTANCES_LEFT} | _OF_PLANS
 
 # Label → the part of the claim of its notification. A stall has a claim of its own for its count.
 _CLAIMS: Final[Mapping[str, str]] = {"post-launch action failed": "action", "stalled": "stalled notice"}
@@ -164,7 +170,7 @@ class FailureNotifier:
             case launch if launch in LAUNCHES:
                 return self._notify_launch(event)
             case _:
-                return self._notify_end(event)
+                return self._notify_instances(event) or self._notify_end(event)
 
     def _notify_plan(self, event: JobLogEvent) -> bool:
         """Count and notify a failed step of a recovery plan, or a plan that failed without a failed step."""
@@ -273,7 +279,8 @@ class FailureNotifier:
 
     def _notify_end(self, event: JobLogEvent) -> bool:
         """Notify of the end of a LAUNCH job."""
-        is_wanted = event.is_from_collector and event.detail.get("jobType") == "LAUNCH"
+        is_end = is_job_end(event.event_type, event.detail)
+        is_wanted = is_end and event.is_from_collector and event.detail.get("jobType") == "LAUNCH"
         # A job that was deleted ends at its last event, and a corrected end has the time of the end.
         is_news = _age(event) <= _MAX_NEWS_AGE or event.event_type == "JOB_DELETED" or revision_of(event.detail) > 0
         if not is_wanted or not is_news or not self._publisher.selects("job_ended"):
@@ -283,6 +290,17 @@ class FailureNotifier:
             [event.job_id, "ended", event.key], lambda: self._publisher.publish([notice_of_end(event)])
         )
         return not isinstance(result, Claim)
+
+    def _notify_instances(self, event: JobLogEvent) -> bool:
+        """Notify of the drill instances that are left. ``event_id`` is the same for all checks of a job and day."""
+        is_wanted = event.event_type == DRILL_INSTANCES_LEFT and event.is_from_collector
+        if not is_wanted or not self._publisher.selects("drill_instances"):
+            return False
+        self._require_time()
+        claim = [event.job_id, "drill instances", event.event_id]
+        return not isinstance(
+            self._claims.once(claim, lambda: self._publisher.publish([notice_of_instances(event)])), Claim
+        )
 
     def notify_fact(self, notice: Notice) -> None:
         """Send a notice about no job, unless it was sent before or its kind is not selected.

@@ -770,7 +770,7 @@ function resourceItem({ resourceId, state, error, hint }) {
 }
 
 // viewer/gantt.css
-var gantt_default = '@layer base {\n  .outlook {\n    margin-top: 8px;\n    font-variant-numeric: tabular-nums;\n  }\n  .outlook .muted {\n    font-size: 0.8125rem;\n  }\n  .rto[data-result="MET"] strong {\n    color: var(--green);\n  }\n  .rto[data-result="MISSED"] strong {\n    color: var(--red);\n  }\n  .rto[data-result="AT_RISK"] strong {\n    color: var(--amber);\n  }\n  .compared {\n    font-size: 0.8125rem;\n    margin: -6px 0 8px;\n    overflow-wrap: anywhere;\n  }\n  .compared:empty {\n    display: none;\n  }\n  .legend {\n    display: flex;\n    flex-wrap: wrap;\n    gap: 2px 16px;\n    margin-bottom: 8px;\n    font-size: 0.8125rem;\n    color: var(--muted);\n  }\n  .legend li {\n    display: flex;\n    gap: 6px;\n    align-items: center;\n  }\n  .schedule:not(.has-earlier) .of-earlier {\n    display: none;\n  }\n  .gantt {\n    --gantt-row: 1.75rem;\n    --gantt-name: 12rem;\n    max-height: 24rem;\n    overflow: auto;\n    overflow-anchor: none;\n    border: 1px solid var(--line);\n    border-radius: 6px;\n  }\n  .chart {\n    position: relative;\n    padding: 0 8px;\n    overflow: clip;\n  }\n  .axis {\n    position: sticky;\n    z-index: 2;\n    top: 0;\n    margin: 0 -8px;\n    padding: 2px 8px 2px calc(var(--gantt-name) + 8px);\n    background: var(--page);\n    border-bottom: 1px solid var(--line);\n    font-size: 0.75rem;\n    line-height: 1.35;\n    font-variant-numeric: tabular-nums;\n    color: var(--muted);\n  }\n  .flags,\n  .ticks {\n    position: relative;\n    height: 1.05rem;\n  }\n  .ticks {\n    height: 2.1rem;\n  }\n  .tick,\n  .flag {\n    position: absolute;\n    display: flex;\n    flex-direction: column;\n    padding: 0 3px;\n    white-space: nowrap;\n  }\n  .flag {\n    font-weight: 600;\n    color: var(--page);\n    background: var(--muted);\n    border-radius: 0 3px 3px 0;\n  }\n  .flag.is-late {\n    transform: translateX(-100%);\n    border-radius: 3px 0 0 3px;\n  }\n  .flag.of-now {\n    background: var(--blue);\n  }\n  .flag.of-rto {\n    background: var(--red);\n  }\n  .lines {\n    position: absolute;\n    inset: 0 8px 0 calc(var(--gantt-name) + 8px);\n    pointer-events: none;\n  }\n  .line {\n    position: absolute;\n    top: 0;\n    bottom: 0;\n    border-left: 1px solid var(--line);\n  }\n  .line.of-now {\n    border-left: 2px solid var(--blue);\n  }\n  .line.of-rto {\n    border-left: 2px dashed var(--red);\n  }\n  .line.of-wave {\n    border-left: 2px dotted var(--muted);\n  }\n  .gantt-rows {\n    position: relative;\n  }\n  .gantt-row {\n    position: absolute;\n    left: 0;\n    right: 0;\n    height: var(--gantt-row);\n    display: grid;\n    grid-template-columns: var(--gantt-name) minmax(0, 1fr);\n    align-items: center;\n  }\n  .gantt-name {\n    padding-right: 8px;\n    font-size: 0.8125rem;\n    overflow: hidden;\n    text-overflow: ellipsis;\n    white-space: nowrap;\n  }\n  .track {\n    position: relative;\n    height: 1rem;\n  }\n  .schedule i {\n    position: absolute;\n    top: 0.125rem;\n    height: 0.75rem;\n    min-width: 2px;\n    border-radius: 2px;\n    font-style: normal;\n  }\n  .bar-snapshot {\n    background: var(--violet);\n  }\n  .bar-conversion {\n    background: color-mix(in srgb, var(--blue) 55%, var(--page));\n  }\n  .bar-launch {\n    background: var(--blue);\n  }\n  .schedule .bar-wait {\n    top: 0.375rem;\n    height: 0.25rem;\n    min-width: 0;\n    background: var(--line);\n  }\n  .schedule .is-failed {\n    background: var(--red);\n  }\n  .bar-expected {\n    border: 1px dashed var(--muted);\n    background: repeating-linear-gradient(45deg, var(--line) 0 3px, transparent 3px 6px);\n  }\n  .schedule .bar-earlier {\n    top: 1rem;\n    height: 0.1875rem;\n    background: var(--muted);\n  }\n  .schedule [class^="mark"] {\n    top: 0;\n    width: 1rem;\n    height: 1rem;\n    transform: translateX(-50%);\n    border-radius: 50%;\n    font-size: 0.6875rem;\n    font-weight: 700;\n    line-height: 1rem;\n    text-align: center;\n    color: var(--page);\n  }\n  .schedule .legend i {\n    position: static;\n    flex: none;\n    width: 1.25rem;\n    transform: none;\n  }\n  .schedule .legend i[class^="mark"] {\n    width: 1rem;\n  }\n  .schedule .mark-failed {\n    background: var(--red);\n  }\n  .schedule .mark-stalled {\n    background: var(--amber);\n  }\n}\n\n@layer narrow {\n  @container (max-width: 37.5rem) {\n    .gantt {\n      --gantt-row: 2.75rem;\n      --gantt-name: 0rem;\n    }\n    .gantt-row {\n      grid-template-columns: minmax(0, 1fr);\n      align-content: center;\n    }\n    .gantt-name {\n      line-height: 1.25rem;\n    }\n  }\n}\n\n@media (forced-colors: active) {\n  .schedule i,\n  .flag {\n    forced-color-adjust: none;\n  }\n}\n@media print {\n  .gantt {\n    max-height: none;\n    overflow: visible;\n    border: 0;\n  }\n  .axis {\n    position: static;\n  }\n  .gantt-row {\n    position: static;\n    break-inside: avoid;\n  }\n  .schedule i,\n  .flag {\n    print-color-adjust: exact;\n  }\n}\n';
+var gantt_default = '@layer base {\n  .outlook {\n    margin-top: 8px;\n    font-variant-numeric: tabular-nums;\n  }\n  .outlook .muted {\n    font-size: 0.8125rem;\n  }\n  :is(.rto, .rpo)[data-result="MET"] strong {\n    color: var(--green);\n  }\n  :is(.rto, .rpo)[data-result="MISSED"] strong {\n    color: var(--red);\n  }\n  .rto[data-result="AT_RISK"] strong {\n    color: var(--amber);\n  }\n  .compared {\n    font-size: 0.8125rem;\n    margin: -6px 0 8px;\n    overflow-wrap: anywhere;\n  }\n  .compared:empty {\n    display: none;\n  }\n  .legend {\n    display: flex;\n    flex-wrap: wrap;\n    gap: 2px 16px;\n    margin-bottom: 8px;\n    font-size: 0.8125rem;\n    color: var(--muted);\n  }\n  .legend li {\n    display: flex;\n    gap: 6px;\n    align-items: center;\n  }\n  .schedule:not(.has-earlier) .of-earlier {\n    display: none;\n  }\n  .gantt {\n    --gantt-row: 1.75rem;\n    --gantt-name: 12rem;\n    max-height: 24rem;\n    overflow: auto;\n    overflow-anchor: none;\n    border: 1px solid var(--line);\n    border-radius: 6px;\n  }\n  .chart {\n    position: relative;\n    padding: 0 8px;\n    overflow: clip;\n  }\n  .axis {\n    position: sticky;\n    z-index: 2;\n    top: 0;\n    margin: 0 -8px;\n    padding: 2px 8px 2px calc(var(--gantt-name) + 8px);\n    background: var(--page);\n    border-bottom: 1px solid var(--line);\n    font-size: 0.75rem;\n    line-height: 1.35;\n    font-variant-numeric: tabular-nums;\n    color: var(--muted);\n  }\n  .flags,\n  .ticks {\n    position: relative;\n    height: 1.05rem;\n  }\n  .ticks {\n    height: 2.1rem;\n  }\n  .tick,\n  .flag {\n    position: absolute;\n    display: flex;\n    flex-direction: column;\n    padding: 0 3px;\n    white-space: nowrap;\n  }\n  .flag {\n    font-weight: 600;\n    color: var(--page);\n    background: var(--muted);\n    border-radius: 0 3px 3px 0;\n  }\n  .flag.is-late {\n    transform: translateX(-100%);\n    border-radius: 3px 0 0 3px;\n  }\n  .flag.of-now {\n    background: var(--blue);\n  }\n  .flag.of-rto {\n    background: var(--red);\n  }\n  .lines {\n    position: absolute;\n    inset: 0 8px 0 calc(var(--gantt-name) + 8px);\n    pointer-events: none;\n  }\n  .line {\n    position: absolute;\n    top: 0;\n    bottom: 0;\n    border-left: 1px solid var(--line);\n  }\n  .line.of-now {\n    border-left: 2px solid var(--blue);\n  }\n  .line.of-rto {\n    border-left: 2px dashed var(--red);\n  }\n  .line.of-wave {\n    border-left: 2px dotted var(--muted);\n  }\n  .gantt-rows {\n    position: relative;\n  }\n  .gantt-row {\n    position: absolute;\n    left: 0;\n    right: 0;\n    height: var(--gantt-row);\n    display: grid;\n    grid-template-columns: var(--gantt-name) minmax(0, 1fr);\n    align-items: center;\n  }\n  .gantt-name {\n    padding-right: 8px;\n    font-size: 0.8125rem;\n    overflow: hidden;\n    text-overflow: ellipsis;\n    white-space: nowrap;\n  }\n  .track {\n    position: relative;\n    height: 1rem;\n  }\n  .schedule i {\n    position: absolute;\n    top: 0.125rem;\n    height: 0.75rem;\n    min-width: 2px;\n    border-radius: 2px;\n    font-style: normal;\n  }\n  .bar-snapshot {\n    background: var(--violet);\n  }\n  .bar-conversion {\n    background: color-mix(in srgb, var(--blue) 55%, var(--page));\n  }\n  .bar-launch {\n    background: var(--blue);\n  }\n  .schedule .bar-wait {\n    top: 0.375rem;\n    height: 0.25rem;\n    min-width: 0;\n    background: var(--line);\n  }\n  .schedule .is-failed {\n    background: var(--red);\n  }\n  .bar-expected {\n    border: 1px dashed var(--muted);\n    background: repeating-linear-gradient(45deg, var(--line) 0 3px, transparent 3px 6px);\n  }\n  .schedule .bar-earlier {\n    top: 1rem;\n    height: 0.1875rem;\n    background: var(--muted);\n  }\n  .schedule [class^="mark"] {\n    top: 0;\n    width: 1rem;\n    height: 1rem;\n    transform: translateX(-50%);\n    border-radius: 50%;\n    font-size: 0.6875rem;\n    font-weight: 700;\n    line-height: 1rem;\n    text-align: center;\n    color: var(--page);\n  }\n  .schedule .legend i {\n    position: static;\n    flex: none;\n    width: 1.25rem;\n    transform: none;\n  }\n  .schedule .legend i[class^="mark"] {\n    width: 1rem;\n  }\n  .schedule .mark-failed {\n    background: var(--red);\n  }\n  .schedule .mark-stalled {\n    background: var(--amber);\n  }\n}\n\n@layer narrow {\n  @container (max-width: 37.5rem) {\n    .gantt {\n      --gantt-row: 2.75rem;\n      --gantt-name: 0rem;\n    }\n    .gantt-row {\n      grid-template-columns: minmax(0, 1fr);\n      align-content: center;\n    }\n    .gantt-name {\n      line-height: 1.25rem;\n    }\n  }\n}\n\n@media (forced-colors: active) {\n  .schedule i,\n  .flag {\n    forced-color-adjust: none;\n  }\n}\n@media print {\n  .gantt {\n    max-height: none;\n    overflow: visible;\n    border: 0;\n  }\n  .axis {\n    position: static;\n  }\n  .gantt-row {\n    position: static;\n    break-inside: avoid;\n  }\n  .schedule i,\n  .flag {\n    print-color-adjust: exact;\n  }\n}\n';
 
 // viewer/spans.js
 var NEXT_STEPS = /* @__PURE__ */ new Map([
@@ -935,6 +935,12 @@ function rtoText(answer, now) {
   }
   return status === "IN_PROGRESS" && left > 0 ? `${formatDuration(left)} left` : "";
 }
+function rpoText({ seconds, result, serversOver }) {
+  if (seconds === null) return "";
+  const age = formatDuration(seconds * 1e3);
+  if (result === "MET") return `met: ${age}`;
+  return result ? `missed: ${age}, ${serversOver} server${serversOver === 1 ? "" : "s"} over` : age;
+}
 function descriptionOf(rows, { start, end }) {
   const counts = /* @__PURE__ */ new Map();
   for (const { server } of rows) counts.set(server.state, (counts.get(server.state) ?? 0) + 1);
@@ -1003,13 +1009,16 @@ var Outlook = class {
     this.#remaining
   );
   #rto = h("p", { class: "rto" }, this.#targetText, this.#comma, this.#result);
+  #rpoTarget = h("span");
+  #rpoResult = h("strong");
+  #rpo = h("p", { class: "rpo" }, this.#rpoTarget, this.#rpoResult);
   element = h("div", { class: "outlook" });
   /**
    * @param {Answer} answer
    * @param {number} now
    */
   update(answer, now) {
-    const { estimate, rto } = answer;
+    const { estimate, rto, rpo } = answer;
     if (estimate) {
       setTime(this.#expectedEnd, estimate.expectedEnd);
       setTime(this.#earliestEnd, estimate.earliestEnd);
@@ -1019,7 +1028,13 @@ var Outlook = class {
     const basis = basisText(answer);
     setText(this.#basis, basis);
     if (rto) this.#updateRto(rto, targetOf(answer), rtoText(answer, now));
-    const parts = [...estimate ? [this.#estimate] : [], ...basis ? [this.#basis] : [], ...rto ? [this.#rto] : []];
+    if (rpo) this.#updateRpo(rpo);
+    const parts = [
+      ...estimate ? [this.#estimate] : [],
+      ...basis ? [this.#basis] : [],
+      ...rto ? [this.#rto] : [],
+      ...rpo ? [this.#rpo] : []
+    ];
     if (parts.length !== this.element.children.length || parts.some((part) => !part.parentNode))
       this.element.replaceChildren(...parts);
   }
@@ -1038,6 +1053,14 @@ var Outlook = class {
     this.#comma.hidden = !result;
     setText(this.#result, result);
     this.#rto.dataset.result = kind ?? "";
+  }
+  /** @param {Rpo} rpo */
+  #updateRpo(rpo) {
+    const target = rpo.targetMinutes === null ? "no objective" : `${rpo.targetMinutes} min`;
+    const result = rpoText(rpo);
+    setText(this.#rpoTarget, `RPO: ${target}${result && ", "}`);
+    setText(this.#rpoResult, result);
+    this.#rpo.dataset.result = rpo.result ?? "";
   }
 };
 var GanttRow = class {
@@ -1069,7 +1092,7 @@ var GanttRow = class {
 };
 var Gantt = class {
   #outlook = new Outlook();
-  /** The expected end and the recovery time objective. */
+  /** The expected end and the objectives. */
   outlook = this.#outlook.element;
   /** @type {Row[]} */
   #rows = [];
@@ -1276,6 +1299,7 @@ var JobItem = class {
   #start = h("time");
   #requester = h("span");
   #duration = h("span");
+  #instances = h("span", { class: "note drill-instances" });
   #resources = h("ul", { class: "resources" });
   #id = h("span", { class: "muted id" });
   element = h(
@@ -1289,6 +1313,7 @@ var JobItem = class {
     h("span", {}, "Started: ", this.#start),
     this.#requester,
     this.#duration,
+    this.#instances,
     this.#resources
   );
   /**
@@ -1312,10 +1337,21 @@ var JobItem = class {
     const milliseconds = job.endedAt ? Date.parse(job.endedAt) - Date.parse(job.startedAt) : null;
     setText(this.#duration, milliseconds === null ? "" : `Duration: ${formatDuration(milliseconds)}`);
     this.#duration.hidden = milliseconds === null;
+    setChildren(this.#instances, [job.drillInstances, region], () => instancesLeft(job.drillInstances, region));
+    this.#instances.hidden = !job.drillInstances;
     setChildren(this.#resources, job.resources, () => job.resources.map(resourceItem));
     this.#resources.hidden = !job.resources.length;
   }
 };
+function instancesLeft(left, region) {
+  if (!left) return [];
+  const time = h("time");
+  setTime(time, left.checkedAt);
+  const links = left.instanceIds.flatMap((id, index) => [index ? ", " : "", consoleLink("instance", id, region)]);
+  const more = left.count > left.instanceIds.length ? `, and ${left.count - left.instanceIds.length} more` : "";
+  const what = left.count === 1 ? "1 drill instance was" : `${left.count} drill instances were`;
+  return [`${what} not terminated at `, time, ": ", ...links, more];
+}
 
 // viewer/servers.js
 var COLUMNS = ["State", "Server", "Step", "Last change", "Instance", "Events", "Error"];
@@ -1335,6 +1371,7 @@ var ServerCard = class {
   #since = h("time");
   #age = h("span", { class: "muted" });
   #note = h("span", { class: "note" });
+  #point = h("span", { class: "muted" });
   #instance = h("span", { class: "instance", role: "cell" });
   #error = h("div", { class: "errors", role: "cell" });
   #timelineSuffix = h("span", { class: "hidden" });
@@ -1351,7 +1388,7 @@ var ServerCard = class {
       this.#stateCell,
       h("span", { class: "who", role: "cell" }, this.#name, this.#id),
       h("span", { class: "where", role: "cell" }, this.#stages, this.#step),
-      h("span", { class: "when", role: "cell" }, this.#since, this.#age, this.#note),
+      h("span", { class: "when", role: "cell" }, this.#since, this.#age, this.#note, this.#point),
       this.#instance,
       h(
         "span",
@@ -1392,6 +1429,7 @@ var ServerCard = class {
       stage.className = classes[index];
     });
     this.#renderNote(server);
+    this.#renderPoint(server);
     this.error = fullError(server, jobEvents);
     this.#renderErrors();
   }
@@ -1425,6 +1463,16 @@ var ServerCard = class {
     const time = h("time");
     setTime(time, timestamp);
     this.#note.replaceChildren(text, time);
+  }
+  /** @param {Server} server */
+  #renderPoint({ pointInTime, rpoSeconds }) {
+    setChildren(this.#point, [pointInTime, rpoSeconds], () => {
+      if (!pointInTime) return [];
+      const time = h("time");
+      setTime(time, pointInTime);
+      const age = rpoSeconds ? `, ${formatDuration(rpoSeconds * 1e3)} before the job` : "";
+      return ["Recovery point ", time, age];
+    });
   }
   #renderErrors() {
     const { hint, failedActions } = this.server;

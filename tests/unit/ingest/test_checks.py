@@ -118,6 +118,27 @@ def test_an_execution_is_reported_at_its_start_and_when_it_settled(
     assert [event["detail"] for event in on_bus] == [started, settled]
 
 
+def test_the_end_names_the_servers_over_the_recovery_point_objective(
+    checked: Callable[..., CheckedIngest], start: datetime
+) -> None:
+    world = checked(RPO_MINUTES="15")
+    script = replace(
+        scripts.launch([ONE, TWO, THREE], failing={THREE: "no rights"}),
+        recovery_points={ONE: -7 * MINUTE, TWO: -22 * MINUTE},
+    )
+    world.play(played.events(script, "drsjob-1", created=start, execution_id="exec-1"))
+
+    world.run()
+
+    started, settled = world.notices()
+    assert started["rpo"] is None
+    assert settled["rpo"] == {"targetMinutes": 15, "seconds": 1320.0, "result": "MISSED", "serversOver": 1}
+    assert {(server["id"], server["state"], server["detail"]) for server in settled["servers"]} == {
+        (TWO, "RPO_MISSED", "recovery point 22 min before the job"),
+        (THREE, "FAILED", None),
+    }
+
+
 def test_without_an_executions_table_an_end_is_checked_every_three_minutes_and_when_it_settles(
     checked: Callable[..., CheckedIngest], start: datetime
 ) -> None:
