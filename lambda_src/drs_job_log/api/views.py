@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
 # A Lambda response has at most 6 MB. Lambda encodes the body as a JSON string, which can double its size.
 # https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
-_MAX_BODY_BYTES: Final = 2816 * 1024
+_MAX_BODY_BYTES: Final = 2880 * 1024
 _MAX_LOGS_BYTES: Final = 1536 * 1024
 
 # The supported number of jobs in an execution is 20. Other senders can report any number.
