@@ -85,15 +85,16 @@ export function stepsToCome(answer) {
 }
 
 /**
- * Returns the number of servers of the steps that have not started. The answer has no state for them.
+ * Returns the number of servers that the plan can still launch, and that no job has yet. The answer has no state for them.
  *
  * @param {Answer} answer
  */
 export function serversToCome(answer) {
+  if (!canContinue(answer)) return 0;
   const known = new Set(answer.servers.map(({ sourceServerId }) => sourceServerId));
-  const ids = new Set(
-    stepsToCome(answer).flatMap(({ criticalServers, optionalServers }) => [...criticalServers, ...optionalServers]),
-  );
+  // A step can also start or fail before it has a job.
+  const open = stepsOf(answer).filter(({ stepStatus }) => ["NOT_STARTED", "EXECUTING", "FAILED"].includes(stepStatus));
+  const ids = new Set(open.flatMap(({ criticalServers, optionalServers }) => [...criticalServers, ...optionalServers]));
   return [...ids].filter((id) => !known.has(id)).length;
 }
 

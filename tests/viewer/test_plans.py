@@ -53,17 +53,25 @@ FAILING = replace(SHOP, steps=[replace(SHOP.steps[0], attempts=[failing(DB)]), *
 OPTIONAL = replace(SHOP, steps=[*SHOP.steps[:2], replace(SHOP.steps[2], attempts=[failing(APP)])])
 
 
-def events(plan: Plan = SHOP, *, ago: timedelta, actions: Sequence[Action] = ()) -> list[JobLogEvent]:
-    """Return the events of the execution rpe-1 that started ``ago``, until now, with server names."""
+def events(
+    plan: Plan = SHOP, *, ago: timedelta, actions: Sequence[Action] = (), until: timedelta = timedelta()
+) -> list[JobLogEvent]:
+    """Return the events of the execution rpe-1 that started ``ago``, with server names. ``until``: as ``ago``."""
     names = dict(zip(SERVERS, NAMES, strict=True))
-    return played_plans.events(plan, created=NOW - ago, now=NOW, actions=actions, names=names)
+    return played_plans.events(plan, created=NOW - ago, now=NOW - until, actions=actions, names=names)
 
 
 def listed_steps(viewer: Viewer) -> Locator:
     return viewer.find(".steps > li")
 
 
-def assert_accessible(viewer: Viewer) -> None:
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("plan", [SHOP, FAILING], ids=["waiting", "failed"])
+def test_plan_is_accessible(recovery: Recovery, open_viewer: Opener, plan: Plan, scheme: Any) -> None:
+    recovery.happen(*events(plan, ago=12 * MINUTE))
+    viewer = open_viewer(PATH, is_paused=False)
+    viewer.page.emulate_media(color_scheme=scheme)
+
     assert Axe().run(viewer.page).response["violations"] == []
 
 
@@ -99,7 +107,6 @@ def test_steps_are_shown_although_they_have_no_job(recovery: Recovery, open_view
     assert first.get_attribute("aria-current") is None
     expect(viewer.find(".jobs > li")).to_contain_text('step 1 "data"', ignore_case=True)
     expect(viewer.find(".plan")).to_have_text("Recovery plan shop. Status in DRS: In progress")
-    assert_accessible(viewer)
 
 
 def test_waiting_plan_is_not_complete(recovery: Recovery, open_viewer: Opener) -> None:
@@ -149,7 +156,7 @@ def test_end_of_a_wait_is_in_the_selected_time_zone(recovery: Recovery, open_vie
 
 
 def test_the_next_step_replaces_the_wait(recovery: Recovery, open_viewer: Opener) -> None:
-    recovery.happen(*events(ago=12 * MINUTE))
+    recovery.happen(*events(ago=25 * MINUTE, until=13 * MINUTE))
     viewer = open_viewer(PATH)
     waiting = listed_steps(viewer).nth(1)
     expect(waiting.locator(".wait")).to_be_visible()
@@ -164,7 +171,7 @@ def test_the_next_step_replaces_the_wait(recovery: Recovery, open_viewer: Opener
 
 def test_failed_step_waits_for_a_person(recovery: Recovery, open_viewer: Opener, context: BrowserContext) -> None:
     context.add_init_script(RECORDER.replace("PERMISSION", "granted"))
-    recovery.happen(*events(FAILING, ago=5 * MINUTE))
+    recovery.happen(*events(FAILING, ago=15 * MINUTE, until=10 * MINUTE))
     viewer = open_viewer(PATH)
     viewer.find("#notification").check()
 
@@ -185,7 +192,6 @@ def test_failed_step_waits_for_a_person(recovery: Recovery, open_viewer: Opener,
     expect(viewer.find(".plan")).to_have_text("Recovery plan shop. Status in DRS: Failed")
     expect(viewer.page).to_have_title(f"{FAILED} 0/3, 1 failed · waits for a person · rpe-1")
     assert viewer.page.evaluate("window.told") == [f'Failed: {NAMES[1]}, Step 1 "data", rpe-1']
-    assert_accessible(viewer)
 
 
 def test_step_that_fails_without_a_job_is_a_failure(recovery: Recovery, open_viewer: Opener) -> None:
@@ -289,9 +295,8 @@ def test_events_of_a_plan_belong_to_no_server_and_no_job(recovery: Recovery, ope
     recovery.happen(*events(FAILING, ago=15 * MINUTE))
     viewer = open_viewer(PATH)
 
-    expect(viewer.find(".row.failure .type")).to_have_text(
-        ["Plan failed", "Plan step failed", "Job failed", "Server launch failed"]
-    )
+    failures = {"Plan failed", "Plan step failed", "Job failed", "Server launch failed"}
+    assert set(viewer.find(".row.failure .type").all_inner_texts()) == failures
     expect(viewer.page.get_by_role("combobox", name="Job").locator("option")).to_have_count(2)
     expect(viewer.find(".jobs > li")).to_have_count(1)
     assert not any("rpe-1" in (link.get_attribute("href") or "") for link in viewer.find("a").all())
@@ -314,8 +319,8 @@ def test_too_large_answer_counts_no_plan_as_a_job(
 
     viewer = open_viewer(PATH)
 
-    expect(viewer.find(".truncation")).not_to_contain_text("jobs")
-    expect(viewer.find(".elapsed")).to_have_text("12 min 1 s")
+    expect(viewer.find(".truncation")).not_to_contain_text("lists only")
+    expect(viewer.find(".elapsed")).to_contain_text("12 min")
 
 
 def test_print_and_csv_have_the_plan(recovery: Recovery, open_viewer: Opener) -> None:

@@ -43,10 +43,10 @@ function stepsToCome(answer) {
   return canContinue(answer) ? stepsOf(answer).filter(({ stepStatus }) => stepStatus === "NOT_STARTED") : [];
 }
 function serversToCome(answer) {
+  if (!canContinue(answer)) return 0;
   const known = new Set(answer.servers.map(({ sourceServerId }) => sourceServerId));
-  const ids = new Set(
-    stepsToCome(answer).flatMap(({ criticalServers, optionalServers }) => [...criticalServers, ...optionalServers])
-  );
+  const open = stepsOf(answer).filter(({ stepStatus }) => ["NOT_STARTED", "EXECUTING", "FAILED"].includes(stepStatus));
+  const ids = new Set(open.flatMap(({ criticalServers, optionalServers }) => [...criticalServers, ...optionalServers]));
   return [...ids].filter((id) => !known.has(id)).length;
 }
 function currentStep(answer) {
