@@ -214,7 +214,7 @@ def test_retried_step_has_its_attempt_and_both_jobs(recovery: Recovery, open_vie
 
     first = listed_steps(viewer).first
     expect(first.locator(".badge")).to_have_text("Completed")
-    expect(first.locator(".mark")).to_have_text("Attempt 2")
+    expect(first.locator(".mark").filter(visible=True)).to_have_text("Attempt 2")
     expect(first).to_contain_text("1 critical server: 1 launched")
     expect(first).to_contain_text("Job 1, Job 2")
     expect(listed_steps(viewer).nth(1).locator(".mark")).to_be_hidden()
@@ -236,7 +236,7 @@ def test_optional_server_is_marked_and_the_plan_is_partial(recovery: Recovery, o
         "DRS reports the recovery plan as completed. It has servers that are not launched: 1."
     )
     expect(viewer.find(".plan")).to_have_text("Recovery plan shop. Status in DRS: Completed")
-    expect(viewer.find(f".server:has-text('{NAMES[2]}') .mark")).to_have_text("Optional")
+    expect(viewer.find(f".server:has-text('{NAMES[2]}') .mark").filter(visible=True)).to_have_text("Optional")
     expect(viewer.find(f".server:has-text('{NAMES[0]}') .mark")).to_be_hidden()
     expect(listed_steps(viewer).nth(2)).to_contain_text("1 critical server, 1 optional server: 1 launched, 1 failed")
     expect(listed_steps(viewer).nth(2).locator(".badge")).to_have_text("Completed")
