@@ -32,6 +32,7 @@ export class ServerCard {
   #stateCell = h("span", { class: "state", role: "cell" }, this.#state);
   #name = h("strong", { class: "name" });
   #id = h("span", { class: "muted id" });
+  #optional = h("span", { class: "mark", hidden: true }, "Optional");
   #stages = h("span", { class: "stages", "aria-hidden": "true" }, ...STAGES.map(() => h("i")));
   #step = h("span", { class: "step" });
   #since = h("time");
@@ -54,7 +55,7 @@ export class ServerCard {
       "div",
       { class: "server", role: "row" },
       this.#stateCell,
-      h("span", { class: "who", role: "cell" }, this.#name, this.#id),
+      h("span", { class: "who", role: "cell" }, this.#name, this.#id, this.#optional),
       h("span", { class: "where", role: "cell" }, this.#stages, this.#step),
       h("span", { class: "when", role: "cell" }, this.#since, this.#age, this.#note, this.#point),
       this.#instance,
@@ -75,10 +76,10 @@ export class ServerCard {
   /**
    * @param {Server} server
    * @param {LogEntry[]} events The events of the server.
-   * @param {boolean} showsAccount
+   * @param {{ account: boolean, optional: boolean }} shows `optional`: its failure does not fail its step of the plan.
    */
-  update(server, events, showsAccount) {
-    const content = JSON.stringify([server, events.length, showsAccount]);
+  update(server, events, shows) {
+    const content = JSON.stringify([server, events.length, shows]);
     if (content === this.#rendered) return;
     this.#rendered = content;
     this.server = server;
@@ -87,7 +88,8 @@ export class ServerCard {
     this.element.classList.toggle("stalled", server.stalledAt !== null);
     setText(this.#state, server.stalledAt ? `${toLabel(server.state)}, stalled` : toLabel(server.state));
     setText(this.#name, displayName(server));
-    this.#renderIds(server, events, showsAccount);
+    this.#renderIds(server, events, shows.account);
+    this.#optional.hidden = !shows.optional;
     setText(this.#timelineSuffix, ` for ${displayName(server)}`);
     setTime(this.#since, server.since);
     const jobEvents = events.filter((event) => event.jobId === server.jobId);
