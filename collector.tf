@@ -281,7 +281,7 @@ resource "aws_cloudwatch_event_rule" "wake" {
       eventSource = ["drs.amazonaws.com"]
       eventName = concat(
         ["StartRecovery", "TerminateRecoveryInstances", "StartFailbackLaunch"],
-        local.reads_plans ? ["StartRecoveryPlanExecution", "RetryRecoveryPlanExecutionStep"] : [],
+        local.reads_plans ? ["StartRecoveryPlanExecution", "RetryRecoveryPlanExecutionStep", "UpdateRecoveryPlanExecutionStep", "CancelRecoveryPlanExecution"] : [],
       )
       errorCode = [{ exists = false }]
     }

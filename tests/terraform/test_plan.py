@@ -905,6 +905,10 @@ def test_the_scheduler_role_trusts_the_schedules_of_this_module_only(planned: Ca
 
 
 STARTS_OF_JOBS = ["StartRecovery", "TerminateRecoveryInstances", "StartFailbackLaunch"]
+ACTIONS_ON_PLANS = (
+    *("StartRecoveryPlanExecution", "RetryRecoveryPlanExecutionStep"),
+    *("UpdateRecoveryPlanExecutionStep", "CancelRecoveryPlanExecution"),
+)
 
 
 @pytest.mark.parametrize(("copy_name", "prefix"), [("default", "drs-job-log"), ("everything", "other")])
@@ -921,7 +925,7 @@ def test_started_jobs_and_recovery_plans_invoke_the_collector(
         "detail-type": ["AWS API Call via CloudTrail"],
         "detail": {
             "eventSource": ["drs.amazonaws.com"],
-            "eventName": [*STARTS_OF_JOBS, "StartRecoveryPlanExecution", "RetryRecoveryPlanExecutionStep"],
+            "eventName": [*STARTS_OF_JOBS, *ACTIONS_ON_PLANS],
             "errorCode": [{"exists": False}],
         },
     }
@@ -938,6 +942,8 @@ def test_started_jobs_and_recovery_plans_invoke_the_collector(
     [
         ("StartRecoveryPlanExecution", None, True),
         ("RetryRecoveryPlanExecutionStep", None, True),
+        ("UpdateRecoveryPlanExecutionStep", None, True),
+        ("CancelRecoveryPlanExecution", None, True),
         ("RetryRecoveryPlanExecutionStep", "ConflictException", False),
         ("GetRecoveryPlanExecution", None, False),
     ],

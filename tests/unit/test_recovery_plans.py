@@ -14,7 +14,7 @@ from drs_job_log.collect.collector import PassRequest
 from drs_job_log.collect.plans import execution_id_of
 from drs_job_log.model.events import parse_time
 
-from tests.support import scripts
+from tests.support import executions, scripts
 from tests.support.drs import ApiError, throttling
 from tests.support.functions import LambdaContext
 from tests.support.pipeline import SETTINGS
@@ -24,6 +24,8 @@ from tests.support.tables import rows as rows_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from mypy_boto3_dynamodb import DynamoDBClient
 
     from tests.support.pipeline import Pipeline
     from tests.unit.conftest import Subscriber
@@ -299,21 +301,37 @@ def test_log_of_a_job_is_complete_without_the_operations_of_plans(
     assert caplog.text.count("Recovery plans not read") == 1
 
 
-def test_plan_that_could_not_be_read_is_linked_later(pipeline: Pipeline) -> None:
+@pytest.mark.parametrize("minutes", [3, 40])
+def test_plan_that_could_not_be_read_is_linked_later(minutes: int, pipeline: Pipeline) -> None:
+    """Its first job runs, or has ended long ago."""
     _, execution_id = start(pipeline)
-    pipeline.simulator.fail("ListRecoveryPlanExecutions", *[throttling()] * 30)
-    pipeline.play(3 * MINUTE)
+    pipeline.simulator.fail("ListRecoveryPlanExecutions", *[DENIED] * minutes)
+    pipeline.play(minutes * MINUTE, MINUTE)
     pipeline.simulator.clear_faults()
-    pipeline.play(60 * MINUTE)
+    pipeline.play(50 * MINUTE)
     jobs = sorted({row["JobId"] for row in rows(pipeline) if "ExecutionId" not in row})
     pipeline.linker.lambda_handler({"jobIds": jobs}, LambdaContext())
 
     answer = pipeline.execution(execution_id)
 
     assert jobs
-    assert plan_types(answer)[0] == "PLAN_STARTED"
-    assert plan_types(answer)[-1] == "PLAN_COMPLETED"
+    assert (plan_types(answer)[0], plan_types(answer)[-1]) == ("PLAN_STARTED", "PLAN_COMPLETED")
     assert {row.get("ExecutionId") for row in rows(pipeline)} == {execution_id}
+    assert [len(wave["jobIds"]) for wave in answer["waves"]] == [1, 0, 1]
+    assert (answer["status"], answer["summary"]["launched"]) == ("COMPLETED", 3)
+
+
+def test_plan_changes_nothing_in_an_executions_table(
+    make_pipeline: Callable[..., Pipeline], dynamodb: DynamoDBClient
+) -> None:
+    pipeline = make_pipeline(allowScan=True)
+    executions.write(dynamodb, ExecutionId="exec-1", Status="RUNNING", Waves=[])
+    before = executions.records(dynamodb)
+    _, execution_id = start(pipeline)
+    pipeline.play(60 * MINUTE)
+
+    assert pipeline.execution(execution_id)["status"] == "COMPLETED"
+    assert executions.records(dynamodb) == before
 
 
 def test_other_instances_store_nothing_twice(pipeline: Pipeline) -> None:

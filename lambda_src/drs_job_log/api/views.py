@@ -217,6 +217,7 @@ def _plan_entry(plan: PlanProgress) -> dict[str, Any]:
         "arn": plan.plan_arn,
         "executionArn": plan.arn,
         "status": plan.status,
+        "isDrill": plan.is_drill,
         "startedAt": format_time(plan.started_at),
         "endedAt": format_optional(plan.ended_at),
         "error": plan.error,

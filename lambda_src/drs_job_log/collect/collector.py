@@ -20,6 +20,7 @@ from drs_job_log.collect.job_log import (
     ended_before,
     execution_of,
     has_invalid_rto,
+    linked_items,
     named_servers,
     published_ends,
     rto_minutes_of,
@@ -326,8 +327,12 @@ class Collector:
         )
         self._plan_events += reader.read(now, has_new_job=has_new_job)
         for tracked in untagged:
-            if link := reader.links.get(tracked.job["jobID"]):
-                tracked.tracker.execution_id = link.execution_id
+            tracker, link = tracked.tracker, reader.links.get(tracked.job["jobID"])
+            if link and tracker.plan_link != link:
+                # Its log is read again, also if the job has ended.
+                tracker.plan_link, tracker.read_at = link, None
+            if tracker.plan_link:
+                tracker.execution_id = tracker.plan_link.execution_id
 
     def _plan_entries(self) -> Iterator[BusEntry]:
         """Yield the events of recovery plans that this pass read."""
@@ -469,7 +474,10 @@ class Collector:
                 raise
             return self._list_and_read(tracked, now, failures)
         oldest_kept = format_time(now - self._settings.retention)  # older events would expire immediately
-        derived = stalled_items(job, log, self._settings.stalled_after, now)
+        derived = [
+            *stalled_items(job, log, self._settings.stalled_after, now),
+            *linked_items(job, log, tracker.plan_link),
+        ]
         if not tracked.is_listed and (tracker.is_ending or tracker.unsent([item.key for item in derived], now)):
             return self._list_and_read(tracked, now, failures)
         by_key = {item.key: item for item in (*log.items, *derived) if item.time >= oldest_kept}

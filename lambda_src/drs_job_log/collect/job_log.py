@@ -257,6 +257,17 @@ def stalled_items(job: JobTypeDef, log: JobLog, stalled_after: timedelta, now: d
     ]
 
 
+def linked_items(job: JobTypeDef, log: JobLog, link: PlanLink | None) -> list[JobLogItem]:
+    """Return a derived item that states which step of a recovery plan started the job.
+
+    With its event, the linker links the events of the job that were sent before the link was known.
+    """
+    start = next((item for item in log.items if item.event_type == "JOB_STARTED"), None)
+    if start is None or link is None:
+        return []
+    return [_item(job, start.timestamp, "JOB_LINKED", {"stepIndex": link.step_index}, is_derived=True)]
+
+
 def corrections(job: JobTypeDef, log: JobLog, published: Mapping[str, Mapping[str, Any]]) -> list[JobLogItem]:
     """Return derived items for facts that changed after the collector published them.
 

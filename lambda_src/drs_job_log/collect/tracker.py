@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from drs_job_log.collect.drs_client import DrsClient
     from drs_job_log.collect.job_log import JobLog, JobLogItem
+    from drs_job_log.collect.plans import PlanLink
 
 # If the table does not contain an event this long after it was put on the bus, the event is sent again.
 RESEND_AFTER: Final = timedelta(minutes=5)
@@ -50,7 +51,9 @@ class JobTracker:
     created_at
         When the job was created. None if DRS does not state it.
     execution_id
-        The execution ID in the job's tag. Without the tag, the job ID.
+        The execution ID in the job's tag, or of its recovery plan. Without them, the job ID.
+    plan_link
+        The step of a recovery plan that started the job. None for another job, and if a tag states its execution.
     rto_minutes
         The recovery time objective in the job's tag. None without the tag, and if it is invalid.
     has_invalid_rto
@@ -89,6 +92,7 @@ class JobTracker:
     listed: JobTypeDef | None = None
     created_at: datetime | None = None
     execution_id: str = ""
+    plan_link: PlanLink | None = None
     rto_minutes: int | None = None
     has_invalid_rto: bool = False
     log: JobLog | None = None

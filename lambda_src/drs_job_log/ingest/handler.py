@@ -314,11 +314,14 @@ def retention_of(event: JobLogEvent) -> timedelta:
 def update_execution(event: JobLogEvent, now: datetime) -> StatusUpdate | None:
     """Update the status of the execution of a job that the event ends, if ``update_status`` is enabled.
 
-    A TERMINATE job cleans up, and does not change the status of an execution.
+    A TERMINATE job cleans up, and does not change the status of an execution. The executions table does not have the
+    executions of recovery plans.
     """
     if not executions_table or not executions_table.settings.update_status or not event.execution_id:
         return None
     if not is_job_end(event.event_type, event.detail) or event.detail.get("jobType") == "TERMINATE":
+        return None
+    if "recoveryPlanStep" in event.detail:
         return None
     update = update_status(executions_table, table, event.execution_id, event.job_id)
     if update == "MISSING" and now - event.timestamp < RECORD_GRACE:
