@@ -2,7 +2,7 @@
 # `make test` before you commit.
 
 .DEFAULT_GOAL := help
-.PHONY: help package demo check test bench lint types javascript browser unit terraform faults viewer e2e docs provider-schema screenshots format lock clean
+.PHONY: help package demo demo-plan check test bench lint types javascript browser unit terraform faults viewer e2e docs provider-schema screenshots format lock clean
 
 VENV := .venv
 RUN := $(VENV)/bin/python
@@ -25,6 +25,10 @@ package: $(NODE_READY) ## build the viewer and the deployment package. Commit bo
 demo: $(READY) ## apply the local example on an AWS emulator (MiniStack), replay two waves and show them (KEEP=1 keeps it running)
 	@$(RUN) -m tests.support.package >/dev/null
 	PYTHONPATH=lambda_src $(RUN) -m tests.support.demo
+
+demo-plan: $(READY) ## as demo, with a recovery plan of DRS: a retried step, a wait, an optional failure and a skipped step
+	@$(RUN) -m tests.support.package >/dev/null
+	PYTHONPATH=lambda_src $(RUN) -m tests.support.demo_plan
 
 check: package lint types javascript ## fast checks: format, lint, types, unit tests with few examples, one plan of the defaults
 	TEST_PROFILE=check $(RUN) -m pytest -q -n 2 -m "not slow" $(WITHOUT_SCHEMATHESIS) tests/terraform/test_defaults.py tests/unit

@@ -290,6 +290,22 @@ locals {
         treat_missing_data = "notBreaching"
       }
     } : {},
+    local.reads_plans ? {
+      plan-step-failed = {
+        description = join(" ", [
+          "A step of a recovery plan failed or timed out, or a plan failed before its first step. After a failed step, the plan waits for a person.",
+          "This alarm returns to OK after a minute, although the plan still waits.",
+        ])
+        runbook            = "plan-step-failed"
+        namespace          = local.module_metrics.namespace
+        metric_name        = "PlanFailures"
+        dimensions         = local.module_metrics.dimensions
+        statistic          = "Sum"
+        threshold          = 1
+        periods            = 1
+        treat_missing_data = "notBreaching"
+      }
+    } : {},
     var.readiness.replication_stalled ? {
       replication-stalled = {
         description = join(" ", [
@@ -330,7 +346,7 @@ locals {
 
   one_time_metrics = [
     "FailedInvocations", "InvocationsFailedToBeSentToDlq", "NumberOfNotificationsFailed",
-    "ServerFailures", "ServersStalled", "ReplicationStalls", "ExecutionsMissing",
+    "ServerFailures", "ServersStalled", "PlanFailures", "ReplicationStalls", "ExecutionsMissing",
   ]
 
   minute_of_heartbeat = join(" + ", [

@@ -13,6 +13,8 @@ locals {
   # this have SSM parameters and managed policies. By number, because a count cannot depend on a role of the same apply.
   has_many_targets = var.collector.enabled && length(var.collector.targets) > 10
 
+  reads_plans = var.collector.enabled && var.collector.recovery_plans
+
   target_roles = distinct([for target in local.targets : target.role_arn if target.role_arn != null])
   target_job_arns = distinct([
     for target in local.targets : "arn:${local.partition}:drs:${coalesce(target.region, local.region)}:${local.account_id}:job/*" if target.role_arn == null
@@ -58,7 +60,7 @@ module "collector" {
     local.shared_environment,
     local.collector_sources_environment,
     local.targets_environment,
-    local.objectives_environment,
+    local.rto_environment,
     {
       EVENT_BUS_NAME        = var.event_bus_name
       EXECUTION_ID_TAG      = var.execution_id_tag
@@ -66,10 +68,12 @@ module "collector" {
       NOTICES_TABLE         = local.notifications_table_name
       ONLY_TAGGED           = jsonencode(var.collector.only_tagged)
       POLL_INTERVAL_SECONDS = tostring(var.collector.poll_interval_seconds)
+      RECOVERY_PLANS        = tostring(var.collector.recovery_plans)
       RETENTION_DAYS        = tostring(var.retention_days)
       STALLED_AFTER_MINUTES = tostring(var.collector.stalled_after_minutes)
     },
     local.checks_drills ? { MAX_DAYS_WITHOUT_DRILL = tostring(var.readiness.max_days_without_drill) } : {},
+    local.checks_instances ? { DRILL_INSTANCES_HOURS = tostring(var.readiness.drill_instances_hours) } : {},
   )
   policy_document = data.aws_iam_policy_document.collector.json
 
@@ -86,7 +90,7 @@ data "aws_iam_policy_document" "collector" {
 
     content {
       sid       = "ReadJobs"
-      actions   = ["drs:DescribeJobs", "drs:DescribeSourceServers"]
+      actions   = ["drs:DescribeJobs", "drs:DescribeRecoveryInstances", "drs:DescribeSourceServers"]
       resources = ["*"] # these actions do not support resource-level permissions
     }
   }
@@ -97,6 +101,21 @@ data "aws_iam_policy_document" "collector" {
       sid       = "ReadJobLogs"
       actions   = ["drs:DescribeJobLogItems"]
       resources = local.target_job_arns
+    }
+  }
+  dynamic "statement" {
+    for_each = local.reads_plans && length(local.target_job_arns) > 0 ? [1] : []
+
+    content {
+      sid = "ReadRecoveryPlans"
+      actions = [
+        "drs:GetRecoveryPlan",
+        "drs:GetRecoveryPlanExecution",
+        "drs:GetRecoveryPlanExecutionStep",
+        "drs:ListRecoveryPlanExecutionSteps",
+        "drs:ListRecoveryPlanExecutions",
+      ]
+      resources = ["*"] # the documentation of these actions does not say whether they support resource-level permissions
     }
   }
   dynamic "statement" {
@@ -150,6 +169,7 @@ data "aws_iam_policy_document" "collector" {
     resources = concat([local.events_table_arn], local.checks_drills ? ["${local.events_table_arn}/index/ServerLedgerIndex"] : [])
   }
   # One item of the table, with which a single invocation at a time polls, and one with the targets that were checked today.
+  # Items with the time of each event of a recovery plan.
   statement {
     sid       = "LockPolling"
     actions   = ["dynamodb:DeleteItem", "dynamodb:GetItem", "dynamodb:PutItem"]
@@ -157,9 +177,9 @@ data "aws_iam_policy_document" "collector" {
 
     # ForAllValues checks every key of the request. Null denies requests without a key.
     condition {
-      test     = "ForAllValues:StringEquals"
+      test     = "ForAllValues:StringLike"
       variable = "dynamodb:LeadingKeys"
-      values   = concat(["collector"], local.checks_drills ? ["drill-check"] : [])
+      values   = concat(["collector"], local.has_daily_check ? ["drill-check"] : [], local.reads_plans ? ["plan-event#*"] : [])
     }
     condition {
       test     = "Null"
@@ -259,8 +279,11 @@ resource "aws_cloudwatch_event_rule" "wake" {
     detail-type = ["AWS API Call via CloudTrail"]
     detail = {
       eventSource = ["drs.amazonaws.com"]
-      eventName   = ["StartRecovery", "TerminateRecoveryInstances", "StartFailbackLaunch"]
-      errorCode   = [{ exists = false }]
+      eventName = concat(
+        ["StartRecovery", "TerminateRecoveryInstances", "StartFailbackLaunch"],
+        local.reads_plans ? ["StartRecoveryPlanExecution", "RetryRecoveryPlanExecutionStep", "UpdateRecoveryPlanExecutionStep", "CancelRecoveryPlanExecution"] : [],
+      )
+      errorCode = [{ exists = false }]
     }
   })
 }

@@ -37,10 +37,11 @@ locals {
       ]
     },
     {
-      enabled = true, width = 6, view = "timeSeries", title = "Failed and stalled servers", unit = "servers"
+      enabled = true, width = 6, view = "timeSeries", title = "Failed and stalled servers, failed plan steps", unit = "failures and stalls"
       lines = [
         [local.module_metrics, "ServerFailures", "Sum", "failed", "#d62728"],
         [local.module_metrics, "ServersStalled", "Sum", "stalled", "#9467bd"],
+        [local.module_metrics, "PlanFailures", "Sum", "failed plan steps", "#ff7f0e"],
       ]
     },
     {

@@ -61,7 +61,9 @@ locals {
   ]
   aws_patterns = [for event in local.aws_events : event.pattern]
 
-  checks_drills = var.collector.enabled && var.readiness.max_days_without_drill != null
+  checks_drills    = var.collector.enabled && var.readiness.max_days_without_drill != null
+  checks_instances = var.collector.enabled && var.readiness.drill_instances_hours > 0
+  has_daily_check  = local.checks_drills || local.checks_instances
   drill_check_patterns = local.checks_drills ? [{
     source      = [local.event_source]
     detail-type = ["DRS Drill Check"]

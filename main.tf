@@ -63,7 +63,11 @@ locals {
     POWERTOOLS_METRICS_NAMESPACE = "DRSJobLog"
     POWERTOOLS_SERVICE_NAME      = var.name # the only dimension of the metrics: it separates copies of the module
   }
-  objectives_environment = var.objectives.rto_minutes == null ? {} : { RTO_MINUTES = tostring(var.objectives.rto_minutes) }
+  rto_environment = var.objectives.rto_minutes == null ? {} : { RTO_MINUTES = tostring(var.objectives.rto_minutes) }
+  objectives_environment = merge(
+    local.rto_environment,
+    var.objectives.rpo_minutes == null ? {} : { RPO_MINUTES = tostring(var.objectives.rpo_minutes) },
+  )
 
   # Keys: ingest, linker, collector, api.
   functions = merge(

@@ -11,7 +11,10 @@ locals {
   # With AWS_IAM, a browser cannot open the viewer at the URL of the API. Then only viewer_url gives a working link.
   link_to_viewer = var.notifications.viewer_url != null || (var.api.enabled && var.api.viewer && var.api.authorization != "AWS_IAM")
 
-  notice_kinds = ["started", "job_ended", "settled", "failed", "resolved", "stalled", "slow", "at_risk", "action_failed"]
+  notice_kinds = [
+    "started", "job_ended", "settled", "failed", "resolved", "stalled", "slow", "at_risk", "action_failed", "plan_failed",
+    "drill_instances",
+  ]
   readiness_kinds = concat(
     var.readiness.replication_stalled ? ["replication_stalled"] : [],
     local.checks_drills ? ["not_drilled"] : [],

@@ -6,7 +6,7 @@
 
 locals {
   source_dir   = "${path.module}/lambda_src"
-  source_files = fileset(local.source_dir, "drs_job_log/**/*.{py,html,css,js,svg,txt}")
+  source_files = fileset(local.source_dir, "drs_job_log/**/*.{py,html,css,js,svg,gz,txt}")
 
   # Identifies the sources. The name of the package contains it, so that no package of other sources can be deployed.
   source_hash = substr(sha256(join("", [for file in local.source_files : "${filesha256("${local.source_dir}/${file}")}  ${file}\n"])), 0, 16)

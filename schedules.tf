@@ -1,4 +1,4 @@
-# Schedules that invoke the collector and the linker every minute, and the collector for the check of drills.
+# Schedules that invoke the collector and the linker every minute, and the collector for the daily check of drills.
 
 locals {
   schedule_group_arn  = "arn:${local.partition}:scheduler:${local.region}:${local.account_id}:schedule-group/${local.prefix}"
@@ -60,7 +60,7 @@ resource "aws_scheduler_schedule" "this" {
 # minute later. If three runs fail, the alarm collector-errors fires. The runs at 12:00 and 18:00 are for longer outages.
 resource "aws_scheduler_schedule" "drill_check" {
   #checkov:skip=CKV_AWS_297:The schedule stores only the input {"drillCheck": true}
-  count = local.checks_drills ? 1 : 0
+  count = local.has_daily_check ? 1 : 0
 
   name                = "${local.prefix}-drill-check"
   description         = "Invokes ${local.prefix}-collector for the check of drills"

@@ -369,7 +369,9 @@ variable "collector" {
     - `targets[*].region` (string, default null): Region of the target. Null: this Region.
     - `targets[*].role_arn` (string, default null): IAM role to assume. Null: this account. The module `modules/member-role` creates such a role.
     - `targets[*].external_id` (string, default null): external ID for the role.
-    - `only_tagged` (map of string, default {}): read only jobs that have all these tags.
+    - `recovery_plans` (bool, default true): also read the executions of DRS recovery plans, link the jobs of their steps to them, and publish their steps.
+      A tag of a job takes precedence.
+    - `only_tagged` (map of string, default {}): read only jobs, and executions of recovery plans, that have all these tags.
       Use it if several copies of the module read the same account and Region.
       The module then reads a cleanup job (type TERMINATE), which has no tags, if a job that launched one of its servers has the tags.
       The module does not store the launch results of DRS, which contain no tags. Empty: read all jobs.
@@ -386,7 +388,8 @@ variable "collector" {
       role_arn    = optional(string)
       external_id = optional(string)
     })), [])
-    only_tagged = optional(map(string), {})
+    recovery_plans = optional(bool, true)
+    only_tagged    = optional(map(string), {})
   })
   default  = {}
   nullable = false
@@ -644,9 +647,12 @@ variable "objectives" {
     - `rto_minutes` (number, default null: none): the recovery time objective, from the creation of the first job of an execution until all its servers are launched.
       The tag `RtoMinutes` of a DRS job overrides it. The API reports whether an execution met it. The alarm `NAME-rto-exceeded`, which exists only with this input,
       fires while a running execution exceeds it.
+    - `rpo_minutes` (number, default null: none): the recovery point objective, from the recovery point of a server until the creation of its job.
+      The API and the notice of the end report the achieved recovery point objective, also without this input.
   EOT
   type = object({
     rto_minutes = optional(number)
+    rpo_minutes = optional(number)
   })
   default  = {}
   nullable = false
@@ -656,6 +662,12 @@ variable "objectives" {
       var.objectives.rto_minutes >= 1 && var.objectives.rto_minutes <= 43200 && floor(var.objectives.rto_minutes) == var.objectives.rto_minutes
     )
     error_message = "objectives.rto_minutes must be a whole number of minutes from 1 to 43200 (30 days), or null for no objective."
+  }
+  validation {
+    condition = var.objectives.rpo_minutes == null ? true : (
+      var.objectives.rpo_minutes >= 1 && var.objectives.rpo_minutes <= 43200 && floor(var.objectives.rpo_minutes) == var.objectives.rpo_minutes
+    )
+    error_message = "objectives.rpo_minutes must be a whole number of minutes from 1 to 43200 (30 days), or null for no objective."
   }
 }
 
@@ -671,10 +683,13 @@ variable "readiness" {
     - `max_days_without_drill` (number, days, default null: no check): check each day whether each server of each target had a successful drill in this number of days.
       The result is a "DRS Drill Check" event and a notice. A server that was added to DRS less than this number of days ago is not reported.
       From 1 to 400, and at most `history_days`. It needs the collector.
+    - `drill_instances_hours` (number, hours, default 24): check each day whether instances of a drill of each target are not terminated this number of hours after
+      the creation of their job. The result is an event `DRILL_INSTANCES_LEFT` of the job, and a notice of the kind "drill_instances". From 1 to 8760. 0: no check.
   EOT
   type = object({
     replication_stalled    = optional(bool, true)
     max_days_without_drill = optional(number)
+    drill_instances_hours  = optional(number, 24)
   })
   default  = {}
   nullable = false
@@ -686,6 +701,15 @@ variable "readiness" {
       && floor(var.readiness.max_days_without_drill) == var.readiness.max_days_without_drill
     )
     error_message = "readiness.max_days_without_drill must be a whole number of days from 1 to 400, or null for no check."
+  }
+  validation {
+    # Not null for no check: Terraform replaces null by the default.
+    condition = (
+      var.readiness.drill_instances_hours >= 0
+      && var.readiness.drill_instances_hours <= 8760
+      && floor(var.readiness.drill_instances_hours) == var.readiness.drill_instances_hours
+    )
+    error_message = "readiness.drill_instances_hours must be a whole number of hours from 1 to 8760, or 0 for no check."
   }
   validation {
     condition     = var.readiness.max_days_without_drill == null ? true : var.readiness.max_days_without_drill <= var.history_days
@@ -931,12 +955,14 @@ variable "notifications" {
     describes them. The first three messages of a job about its servers are sent at once. Later ones, and messages about events of more than an hour ago, are
     collected in one message.
     - `enabled` (bool, default true): false sends no notifications. The module still counts failures, and the alarm `server-failed` still fires.
-    - `kinds` (list of string, default ["started", "failed", "resolved", "stalled", "at_risk", "settled"]): what to notify.
+    - `kinds` (list of string, default ["started", "failed", "resolved", "stalled", "at_risk", "settled", "plan_failed", "drill_instances"]): what to notify.
       - "started": an execution started. "job_ended": a job (a wave) ended. "settled": an execution ended, and nothing more is expected.
       - "failed": a server or a network failed, its failure is final, or its error became known. "resolved": it launched after a failure.
       - "stalled": a server has no new log item for `collector.stalled_after_minutes`. "slow": a server takes longer than in its earlier launches.
       - "at_risk": a running execution exceeds its recovery time objective, or is expected to.
       - "action_failed": a post-launch action failed.
+      - "plan_failed": a step of a recovery plan failed or timed out, or the plan failed before its first step. After a failed step, the plan waits for a person.
+      - "drill_instances": instances of a drill are not terminated `readiness.drill_instances_hours` after it. Once a day and job.
       The input `readiness` selects the notifications about data replication and missing drills.
     - `create_topic` (bool, default true): create the topic `NAME-failures`. Subscribe to the output `failure_topic_arn`.
     - `topic_arn` (string, default null): ARN of your own topic, with `create_topic = false`. Its policy must allow this account to publish.
@@ -949,7 +975,7 @@ variable "notifications" {
   EOT
   type = object({
     enabled      = optional(bool, true)
-    kinds        = optional(list(string), ["started", "failed", "resolved", "stalled", "at_risk", "settled"])
+    kinds        = optional(list(string), ["started", "failed", "resolved", "stalled", "at_risk", "settled", "plan_failed", "drill_instances"])
     create_topic = optional(bool, true)
     topic_arn    = optional(string)
     kms_key_arn  = optional(string)

@@ -33,7 +33,7 @@ TOTAL_LIMIT: Final = 10.0
 
 # Defaults of the module. tests/unit/test_cost.py compares them with the Terraform code.
 SCHEDULES: Final = 2  # collector and linker, once a minute each
-ALARM_METRICS: Final = 30  # 28 alarms; CloudWatch bills each metric of an alarm
+ALARM_METRICS: Final = 31  # 29 alarms; CloudWatch bills each metric of an alarm
 COMPOSITE_ALARMS: Final = 2  # optional
 RETENTION_DAYS: Final = 30
 HISTORY_DAYS: Final = 400

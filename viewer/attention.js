@@ -2,7 +2,7 @@
  * Tells the user about an execution or a job while another window or tab is in front: the title and the icon of the page,
  * and, if the user wants them, a notification of the browser and a sound.
  */
-import { displayName, networksOf, progressOf, statusText, visible } from "./drs-job-log.js";
+import { displayName, failedStepsOf, networksOf, progressOf, statusText, visible, waitingText } from "./drs-job-log.js";
 
 /** @import { Answer, Resource, Server } from "./model.js" */
 
@@ -25,7 +25,7 @@ function situationOf(answer) {
 }
 
 /**
- * Returns the failed servers and networks by ID, because names can be equal.
+ * Returns the failed servers, networks and steps of the recovery plan by ID, because names can be equal.
  *
  * @param {Answer} answer
  */
@@ -33,7 +33,10 @@ function failedOf(answer) {
   const failed = [...answer.servers, ...networksOf(answer)].filter(({ state }) => state === "FAILED");
   const idOf = (/** @type {Server | Resource} */ item) =>
     "resourceId" in item ? item.resourceId : item.sourceServerId;
-  return new Map(failed.map((item) => [idOf(item), displayName(item)]));
+  return new Map([
+    ...failed.map((item) => /** @type {const} */ ([idOf(item), displayName(item)])),
+    ...failedStepsOf(answer),
+  ]);
 }
 
 export class Attention {
@@ -71,7 +74,7 @@ export class Attention {
     const situation = situationOf(answer);
     const { total, done, failed } = progressOf(answer);
     const counts = total ? [`${done}/${total}`, ...(failed ? [`${failed} failed`] : [])].join(", ") : "";
-    document.title = SIGNS[situation] + [counts, this.#id].filter(Boolean).join(" · ");
+    document.title = SIGNS[situation] + [counts, waitingText(answer), this.#id].filter(Boolean).join(" · ");
     const icon = new URL(`icon-${situation}.svg`, this.#icon.href).href;
     if (this.#icon.href !== icon) this.#icon.href = icon;
     const news = this.#last && this.#newsOf(this.#last, answer);

@@ -20,7 +20,8 @@ import { Poller, readComparison } from "./poll.js";
 import { NO_FILTER, View } from "./view.js";
 
 export { visible } from "./elements.js";
-export { displayName, networksOf, progressOf, statusText } from "./model.js";
+export { displayName, failedStepsOf, networksOf, progressOf, statusText } from "./model.js";
+export { waitingText } from "./plans.js";
 
 /** @import { Answer } from "./model.js" */
 /** @import { Fetch, RequestError } from "./poll.js" */

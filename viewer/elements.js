@@ -181,7 +181,7 @@ function linkTo(url, text) {
 /**
  * Creates an ID that is a link to its page in the AWS console, or only the ID if its Region is not known.
  *
- * @param {"instance" | "server" | "job"} kind
+ * @param {"instance" | "server" | "job" | "drs"} kind
  * @param {string} id
  * @param {string | undefined} region
  */

@@ -12,13 +12,14 @@ import {
   rangeOf,
   remainingText,
   rowOf,
+  rpoText,
   rtoText,
   targetOf,
   ticksOf,
 } from "./spans.js";
 import { formatDuration, formatTime, timeZone } from "./time.js";
 
-/** @import { Answer, Comparison, Rto, Server } from "./model.js" */
+/** @import { Answer, Comparison, Rpo, Rto, Server } from "./model.js" */
 /** @import { Poller } from "./poll.js" */
 /** @import { Earlier, Range, Row } from "./spans.js" */
 
@@ -92,7 +93,7 @@ function place(element, range, start, end = start) {
   element.style.width = end > start ? `${Math.max(0, Math.min(100, percent(end)) - left).toFixed(3)}%` : "";
 }
 
-/** The expected end and the recovery time objective. */
+/** The expected end and the objectives. */
 class Outlook {
   #expectedEnd = h("time");
   #earliestEnd = h("time");
@@ -110,6 +111,9 @@ class Outlook {
     this.#remaining,
   );
   #rto = h("p", { class: "rto" }, this.#targetText, this.#comma, this.#result);
+  #rpoTarget = h("span");
+  #rpoResult = h("strong");
+  #rpo = h("p", { class: "rpo" }, this.#rpoTarget, this.#rpoResult);
   element = h("div", { class: "outlook" });
 
   /**
@@ -117,7 +121,7 @@ class Outlook {
    * @param {number} now
    */
   update(answer, now) {
-    const { estimate, rto } = answer;
+    const { estimate, rto, rpo } = answer;
     if (estimate) {
       setTime(this.#expectedEnd, estimate.expectedEnd);
       setTime(this.#earliestEnd, estimate.earliestEnd);
@@ -127,8 +131,14 @@ class Outlook {
     const basis = basisText(answer);
     setText(this.#basis, basis);
     if (rto) this.#updateRto(rto, targetOf(answer), rtoText(answer, now));
+    if (rpo) this.#updateRpo(rpo);
     // A part without a time is not in the page.
-    const parts = [...(estimate ? [this.#estimate] : []), ...(basis ? [this.#basis] : []), ...(rto ? [this.#rto] : [])];
+    const parts = [
+      ...(estimate ? [this.#estimate] : []),
+      ...(basis ? [this.#basis] : []),
+      ...(rto ? [this.#rto] : []),
+      ...(rpo ? [this.#rpo] : []),
+    ];
     if (parts.length !== this.element.children.length || parts.some((part) => !part.parentNode))
       this.element.replaceChildren(...parts);
   }
@@ -148,6 +158,15 @@ class Outlook {
     this.#comma.hidden = !result;
     setText(this.#result, result);
     this.#rto.dataset.result = kind ?? "";
+  }
+
+  /** @param {Rpo} rpo */
+  #updateRpo(rpo) {
+    const target = rpo.targetMinutes === null ? "no objective" : `${rpo.targetMinutes} min`;
+    const result = rpoText(rpo);
+    setText(this.#rpoTarget, `RPO: ${target}${result && ", "}`);
+    setText(this.#rpoResult, result);
+    this.#rpo.dataset.result = rpo.result ?? "";
   }
 }
 
@@ -181,7 +200,7 @@ class GanttRow {
 /** A virtual list of servers with their steps over time. All rows have the height that the style sheet sets. */
 export class Gantt {
   #outlook = new Outlook();
-  /** The expected end and the recovery time objective. */
+  /** The expected end and the objectives. */
   outlook = this.#outlook.element;
   /** @type {Row[]} */
   #rows = [];

@@ -4,7 +4,7 @@ import { consoleLink, h, resourceItem, setChildren, setText, setTime, startedBy 
 import { jobLabel, statusLabel } from "./model.js";
 import { formatDuration } from "./time.js";
 
-/** @import { Job } from "./model.js" */
+/** @import { DrillInstances, Job } from "./model.js" */
 
 /** An item of the list of jobs. It is created once and updated in place, so that the selection of its text remains. */
 export class JobItem {
@@ -16,6 +16,7 @@ export class JobItem {
   #start = h("time");
   #requester = h("span");
   #duration = h("span");
+  #instances = h("span", { class: "note drill-instances" });
   #resources = h("ul", { class: "resources" });
   #id = h("span", { class: "muted id" });
 
@@ -30,6 +31,7 @@ export class JobItem {
     h("span", {}, "Started: ", this.#start),
     this.#requester,
     this.#duration,
+    this.#instances,
     this.#resources,
   );
 
@@ -54,7 +56,25 @@ export class JobItem {
     const milliseconds = job.endedAt ? Date.parse(job.endedAt) - Date.parse(job.startedAt) : null;
     setText(this.#duration, milliseconds === null ? "" : `Duration: ${formatDuration(milliseconds)}`);
     this.#duration.hidden = milliseconds === null;
+    setChildren(this.#instances, [job.drillInstances, region], () => instancesLeft(job.drillInstances, region));
+    this.#instances.hidden = !job.drillInstances;
     setChildren(this.#resources, job.resources, () => job.resources.map(resourceItem));
     this.#resources.hidden = !job.resources.length;
   }
+}
+
+/**
+ * Says which drill instances were not terminated at the newest check. They can be terminated since then.
+ *
+ * @param {DrillInstances | null | undefined} left
+ * @param {string | undefined} region
+ */
+function instancesLeft(left, region) {
+  if (!left) return [];
+  const time = h("time");
+  setTime(time, left.checkedAt);
+  const links = left.instanceIds.flatMap((id, index) => [index ? ", " : "", consoleLink("instance", id, region)]);
+  const more = left.count > left.instanceIds.length ? `, and ${left.count - left.instanceIds.length} more` : "";
+  const what = left.count === 1 ? "1 drill instance was" : `${left.count} drill instances were`;
+  return [`${what} not terminated at `, time, ": ", ...links, more];
 }

@@ -3,6 +3,17 @@
  * sends a request.
  */
 
+import {
+  canContinue,
+  isFailedStep,
+  placeInPlan,
+  planLabel,
+  serversToCome,
+  stepName,
+  stepsByJob,
+  stepsOf,
+  stepsToCome,
+} from "./plans.js";
 import { toIsoTime } from "./time.js";
 
 // ---------------------------------------------------------------------------------------------------------------------
@@ -66,6 +77,8 @@ import { toIsoTime } from "./time.js";
  *   API return none of the last three.
  * @property {Estimate | null} [estimate]
  * @property {boolean} [slow] True if its step takes longer than in nine of its last ten launches.
+ * @property {string | null} [pointInTime] The recovery point of a launched server. Null or absent if it is not known.
+ * @property {number | null} [rpoSeconds] From the recovery point until the creation of the job, at least 0.
  */
 
 /** @typedef {"snapshot" | "wait" | "conversion" | "launch"} Step The steps of a launch, in their order. */
@@ -87,6 +100,16 @@ import { toIsoTime } from "./time.js";
  * @property {number} targetMinutes
  * @property {number | null} actualSeconds From the first LAUNCH job until the last launch. Null before a launch.
  * @property {"MET" | "MISSED" | "AT_RISK" | null} result Null if nothing is known against it, or no server is launched.
+ */
+
+/**
+ * The recovery point objective.
+ *
+ * @typedef {object} Rpo
+ * @property {number | null} targetMinutes Null without an objective.
+ * @property {number | null} seconds The largest `rpoSeconds` of the launched servers. Null if none is known.
+ * @property {"MET" | "MISSED" | null} result
+ * @property {number | null} serversOver
  */
 
 /**
@@ -132,6 +155,42 @@ import { toIsoTime } from "./time.js";
  * @property {string | null} endedAt Null while the job runs.
  * @property {Resource[]} resources
  * @property {string | null} [requestedBy] Who started the job, for example an ARN. Null or absent if it is not known.
+ * @property {DrillInstances | null} [drillInstances] Null or absent if no check found any.
+ */
+
+/** @typedef {{ count: number, instanceIds: string[], checkedAt: string }} DrillInstances Not terminated at a check. */
+
+/**
+ * A LAUNCH job, or a step of a recovery plan, which can have no job or several. Only a step has the properties from
+ * `name` on. Earlier versions of the API return neither them nor `jobIds`.
+ *
+ * @typedef {object} Wave
+ * @property {number} number
+ * @property {string | null} [jobId] The newest job. Null for a step without a job.
+ * @property {string[]} [jobIds]
+ * @property {string | null} [startedAt] Null for a step without a job.
+ * @property {string | null} endedAt
+ * @property {string | null} [name]
+ * @property {"SERVERS" | "WAIT"} [kind]
+ * @property {"NOT_STARTED" | "EXECUTING" | "WAITING" | "COMPLETED" | "FAILED" | "TIMED_OUT" | "SKIPPED"} [stepStatus]
+ * @property {number | null} [attempt]
+ * @property {number | null} [waitMinutes]
+ * @property {string | null} [waitingUntil] Set only while the step waits.
+ * @property {string[]} [criticalServers] The failure of one of these servers fails the step.
+ * @property {string[]} [optionalServers]
+ * @property {string | null} [error]
+ */
+
+/**
+ * The execution of a recovery plan of DRS.
+ *
+ * @typedef {object} RecoveryPlan
+ * @property {string | null} name
+ * @property {string} status For example `IN_PROGRESS`. DRS can add some.
+ * @property {string} startedAt
+ * @property {string | null} endedAt Null while it runs. It is set while it waits for a person.
+ * @property {string | null} error
+ * @property {string | null} [executionArn]
  */
 
 /**
@@ -163,8 +222,9 @@ import { toIsoTime } from "./time.js";
  * @property {Summary} summary
  * @property {Server[]} servers
  * @property {Job[]} jobs
- * @property {{ number: number, startedAt?: string, endedAt: string | null }[]} [waves] The LAUNCH jobs, the oldest
- *   first. Earlier versions of the API return neither waves nor their planned number.
+ * @property {Wave[]} [waves] The LAUNCH jobs, the oldest first, or the steps of the recovery plan. Earlier versions of
+ *   the API return neither waves nor their planned number.
+ * @property {RecoveryPlan | null} [recoveryPlan] Null without one. Earlier versions do not return it.
  * @property {number | null} [plannedWaves] Null if it is not known.
  * @property {string | null} nextToken Null on the last page.
  * @property {string} [readAt] When the API read the log. Earlier versions of the API return neither this nor `now`.
@@ -173,6 +233,7 @@ import { toIsoTime } from "./time.js";
  *   Earlier versions of the API return none of these three.
  * @property {Estimate | null} [estimate]
  * @property {Rto | null} [rto]
+ * @property {Rpo | null} [rpo]
  * @property {boolean} [truncated] True if the API shortened `servers` or `jobs`, because the answer was too large.
  */
 
@@ -223,7 +284,7 @@ export class EventLog {
       if (this.#keys.has(key)) continue;
       this.#keys.add(key);
       added.push(entry);
-      this.jobIds.add(entry.jobId);
+      if (!isPlanEvent(entry)) this.jobIds.add(entry.jobId);
       if (entry.account) this.accounts.add(entry.account);
       if (entry.region) {
         this.regions.add(entry.region);
@@ -280,6 +341,15 @@ export class EventLog {
     if (!newest) return null;
     return new Date(Math.min(Date.parse(newest), Date.parse(readAt ?? newest)) - OVERLAP_MS).toISOString();
   }
+}
+
+/**
+ * Reports whether an event is about a recovery plan. Its job ID is then that of the execution of the plan.
+ *
+ * @param {LogEntry} event
+ */
+export function isPlanEvent({ eventType }) {
+  return eventType.startsWith("PLAN_");
 }
 
 /**
@@ -416,6 +486,11 @@ export function eventLabel({ eventType, resourceId, revision }) {
   return revision ? `${label} (correction ${revision})` : label;
 }
 
+/** @param {LogEntry} event */
+export function isFailure({ eventType }) {
+  return /FAIL|^PLAN_STEP_TIMED_OUT$/.test(eventType);
+}
+
 /** Event types that need attention but are not failures. */
 export const WARNINGS = new Set(["SERVER_STALLED", "JOB_DELETED"]);
 
@@ -499,12 +574,14 @@ const CONSOLE_PATHS = {
   instance: (id, region) => `ec2/home?region=${region}#InstanceDetails:instanceId=${id}`,
   server: (id, region) => `drs/home?region=${region}#/sourceServers/${id}`,
   job: (id, region) => `drs/home?region=${region}#/launchHistory/${id}`,
+  // The address of the page of a recovery plan is not documented.
+  drs: (_, region) => `drs/home?region=${region}`,
 };
 
 /**
  * Returns the URL of a page of the AWS console. Null if the Region is not known or no Region, since senders state it.
  *
- * @param {"instance" | "server" | "job"} kind
+ * @param {"instance" | "server" | "job" | "drs"} kind
  * @param {string} id
  * @param {string | undefined} region
  */
@@ -687,8 +764,10 @@ export function networksText(networks, isTruncated) {
 export function progressOf(answer) {
   const jobs = decisiveJobs(answer);
   const goals = new Set(jobs.map(goalOf));
-  const goal = goals.has("LAUNCHED") ? "LAUNCHED" : goals.has("COMPLETED") ? "COMPLETED" : "TERMINATED";
-  const { totalServers } = answer.summary;
+  // A plan launches servers, also before its first job.
+  const goal =
+    answer.recoveryPlan || goals.has("LAUNCHED") ? "LAUNCHED" : goals.has("COMPLETED") ? "COMPLETED" : "TERMINATED";
+  const totalServers = answer.summary.totalServers + serversToCome(answer);
   const serverCounts = hasAllServers(answer) ? countsOf(answer.servers) : countsOfSummary(answer.summary);
   const networks = networksOf(answer);
   const counts = totalServers ? serverCounts : countsOf(networks);
@@ -726,30 +805,48 @@ export function stagesOf({ state, stalledAt }, events) {
 }
 
 /**
- * Returns what is known about the waves of an execution.
+ * Returns what is known about the waves of an execution, or about the steps of a recovery plan.
  *
  * @param {Answer} answer
- * @returns {{ text: string, toCome: number, share: number }} `text`: for example "Wave 1 of 2". Empty for one wave, if no
- *   number is planned. `toCome`: the number of planned waves that have not started. `share`: their part of all waves.
+ * @returns {{ text: string, noun: string, toCome: number, servers: number }} `text`: for example "Wave 1 of 2" or "Step 2
+ *   of 3 waits". Empty for one wave, if no number is planned. `toCome`: the number of planned waves that have not
+ *   started. `servers`: the number of their servers. Without a plan, they are not known: each wave then has as many as
+ *   the waves before on average.
  */
-export function wavesOf({ waves = [], plannedWaves }) {
+export function wavesOf(answer) {
+  const { waves = [], plannedWaves, summary, recoveryPlan } = answer;
+  if (recoveryPlan)
+    return {
+      text: placeInPlan(answer),
+      noun: "step",
+      toCome: stepsToCome(answer).length,
+      servers: serversToCome(answer),
+    };
   const toCome = Math.max(0, (plannedWaves ?? 0) - waves.length);
   const all = waves.length + toCome;
   const text = plannedWaves ? `Wave ${waves.length} of ${all}` : `Wave ${waves.length}`;
-  return { text: all > 1 && waves.length ? text : "", toCome, share: waves.length ? toCome / all : 0 };
+  return {
+    text: all > 1 && waves.length ? text : "",
+    noun: "wave",
+    toCome,
+    servers: waves.length ? (summary.totalServers * toCome) / waves.length : 0,
+  };
 }
 
 /**
- * Returns the names of the jobs. A LAUNCH job is a wave.
+ * Returns the names of the jobs. A LAUNCH job is a wave, or belongs to a step of a recovery plan.
  *
  * @param {Answer} answer
  * @returns {{ jobId: string, name: string }[]}
  */
-export function waveNames({ jobs }) {
+export function waveNames(answer) {
   let wave = 0;
-  return jobs.map((job, index) => {
-    if (goalOf(job) === "LAUNCHED") wave += 1;
-    const kind = goalOf(job) === "LAUNCHED" ? `wave ${wave}` : jobLabel(job).toLowerCase();
+  const steps = stepsByJob(answer);
+  return answer.jobs.map((job, index) => {
+    const step = steps.get(job.jobId);
+    const isWave = goalOf(job) === "LAUNCHED" && !answer.recoveryPlan;
+    if (isWave) wave += 1;
+    const kind = step ? `step ${step.number}` : isWave ? `wave ${wave}` : jobLabel(job).toLowerCase();
     return { jobId: job.jobId, name: `Job ${index + 1}${kind ? ` (${kind})` : ""}` };
   });
 }
@@ -769,8 +866,31 @@ export function statusText(answer) {
  *
  * @param {Answer} answer
  */
-export function isBetweenWaves({ jobId, jobs, settled }) {
-  return !jobId && !settled && jobs.length > 0 && jobs.every((job) => job.endedAt !== null);
+export function isBetweenWaves(answer) {
+  const { jobId, jobs, settled, recoveryPlan } = answer;
+  const canFollow = recoveryPlan ? canContinue(answer) : jobs.length > 0;
+  return !jobId && !settled && canFollow && jobs.every((job) => job.endedAt !== null);
+}
+
+/**
+ * Names a plan and its status in DRS, which can differ from that of the execution. Empty without a plan.
+ *
+ * @param {Answer} answer
+ */
+export function planText({ recoveryPlan }) {
+  if (!recoveryPlan) return "";
+  return `Recovery plan${recoveryPlan.name ? ` ${recoveryPlan.name}` : ""}. Status in DRS: ${planLabel(recoveryPlan.status)}`;
+}
+
+/**
+ * Returns the failed steps of the plan by step and attempt.
+ *
+ * @param {Answer} answer
+ * @returns {Map<string, string>} The names of the steps.
+ */
+export function failedStepsOf(answer) {
+  const failed = stepsOf(answer).filter(isFailedStep);
+  return new Map(failed.map((step) => [`step ${step.number}, attempt ${step.attempt}`, stepName(step)]));
 }
 
 /** @param {Server} server */

@@ -1,6 +1,7 @@
 /** Requests the log: one answer from all pages, the time of the next request, and the kinds of errors. */
 
 import { EventLog } from "./model.js";
+import { needsPerson } from "./plans.js";
 
 /** @import { Answer, Comparison } from "./model.js" */
 
@@ -69,7 +70,7 @@ export class RequestError extends Error {
  */
 export function secondsToNext(answer, failures, isHidden) {
   if (failures) return Math.min(POLL_SECONDS * 2 ** (failures - 1), MAX_RETRY_SECONDS);
-  if (answer?.settled) return POLL_SECONDS_SETTLED;
+  if (answer?.settled && !needsPerson(answer)) return POLL_SECONDS_SETTLED;
   const isBetweenWaves = answer && !["IN_PROGRESS", "NO_EVENTS"].includes(answer.status);
   const seconds = isBetweenWaves ? POLL_SECONDS_BETWEEN_WAVES : POLL_SECONDS;
   return isHidden ? Math.max(seconds, POLL_SECONDS_HIDDEN) : seconds;

@@ -32,11 +32,13 @@ export class ServerCard {
   #stateCell = h("span", { class: "state", role: "cell" }, this.#state);
   #name = h("strong", { class: "name" });
   #id = h("span", { class: "muted id" });
+  #optional = h("span", { class: "mark", hidden: true }, "Optional");
   #stages = h("span", { class: "stages", "aria-hidden": "true" }, ...STAGES.map(() => h("i")));
   #step = h("span", { class: "step" });
   #since = h("time");
   #age = h("span", { class: "muted" });
   #note = h("span", { class: "note" });
+  #point = h("span", { class: "muted" });
   #instance = h("span", { class: "instance", role: "cell" });
   #error = h("div", { class: "errors", role: "cell" });
   #timelineSuffix = h("span", { class: "hidden" });
@@ -53,9 +55,9 @@ export class ServerCard {
       "div",
       { class: "server", role: "row" },
       this.#stateCell,
-      h("span", { class: "who", role: "cell" }, this.#name, this.#id),
+      h("span", { class: "who", role: "cell" }, this.#name, this.#id, this.#optional),
       h("span", { class: "where", role: "cell" }, this.#stages, this.#step),
-      h("span", { class: "when", role: "cell" }, this.#since, this.#age, this.#note),
+      h("span", { class: "when", role: "cell" }, this.#since, this.#age, this.#note, this.#point),
       this.#instance,
       h(
         "span",
@@ -74,10 +76,10 @@ export class ServerCard {
   /**
    * @param {Server} server
    * @param {LogEntry[]} events The events of the server.
-   * @param {boolean} showsAccount
+   * @param {{ account: boolean, optional: boolean }} shows `optional`: its failure does not fail its step of the plan.
    */
-  update(server, events, showsAccount) {
-    const content = JSON.stringify([server, events.length, showsAccount]);
+  update(server, events, shows) {
+    const content = JSON.stringify([server, events.length, shows]);
     if (content === this.#rendered) return;
     this.#rendered = content;
     this.server = server;
@@ -86,7 +88,8 @@ export class ServerCard {
     this.element.classList.toggle("stalled", server.stalledAt !== null);
     setText(this.#state, server.stalledAt ? `${toLabel(server.state)}, stalled` : toLabel(server.state));
     setText(this.#name, displayName(server));
-    this.#renderIds(server, events, showsAccount);
+    this.#renderIds(server, events, shows.account);
+    this.#optional.hidden = !shows.optional;
     setText(this.#timelineSuffix, ` for ${displayName(server)}`);
     setTime(this.#since, server.since);
     const jobEvents = events.filter((event) => event.jobId === server.jobId);
@@ -97,6 +100,7 @@ export class ServerCard {
       stage.className = classes[index];
     });
     this.#renderNote(server);
+    this.#renderPoint(server);
     this.error = fullError(server, jobEvents);
     this.#renderErrors();
   }
@@ -133,6 +137,17 @@ export class ServerCard {
     const time = h("time");
     setTime(time, timestamp);
     this.#note.replaceChildren(text, time);
+  }
+
+  /** @param {Server} server */
+  #renderPoint({ pointInTime, rpoSeconds }) {
+    setChildren(this.#point, [pointInTime, rpoSeconds], () => {
+      if (!pointInTime) return [];
+      const time = h("time");
+      setTime(time, pointInTime);
+      const age = rpoSeconds ? `, ${formatDuration(rpoSeconds * 1000)} before the job` : "";
+      return ["Recovery point ", time, age];
+    });
   }
 
   #renderErrors() {

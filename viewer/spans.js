@@ -1,9 +1,9 @@
 /** When each step of a server ran, and when the recovery ends. No function depends on the page. */
 
-import { ACTIVE_STATES, decisiveJobs, goalOf, isBetweenWaves, toLabel, wavesOf } from "./model.js";
+import { ACTIVE_STATES, decisiveJobs, formatCount, goalOf, isBetweenWaves, toLabel, wavesOf } from "./model.js";
 import { formatDuration, formatTime } from "./time.js";
 
-/** @import { Answer, Comparison, Job, LogEntry, Server, State, Step } from "./model.js" */
+/** @import { Answer, Comparison, Job, LogEntry, Rpo, Server, State, Step } from "./model.js" */
 
 // All times are milliseconds since the epoch.
 
@@ -211,7 +211,9 @@ export function linesOf({ start, end }, answer, now) {
   const target = targetOf(answer);
   /** @type {Line[]} */
   const lines = waves.flatMap(({ number, startedAt }) =>
-    startedAt ? [{ kind: "wave", at: Date.parse(startedAt), label: `Wave ${number}` }] : [],
+    startedAt
+      ? [{ kind: "wave", at: Date.parse(startedAt), label: `${answer.recoveryPlan ? "Step" : "Wave"} ${number}` }]
+      : [],
   );
   if (target !== null) lines.push({ kind: "rto", at: target, label: "RTO" });
   if (isRunning(answer)) lines.push({ kind: "now", at: now, label: "Now" });
@@ -238,13 +240,16 @@ export function targetOf(answer) {
  * @param {Answer} answer
  */
 function creationOf(answer) {
-  const { waves = [], durationSeconds, status, now, truncated } = answer;
+  const { waves = [], durationSeconds, status, now, truncated, recoveryPlan } = answer;
+  const first = waves.find(({ startedAt }) => startedAt)?.startedAt;
+  // The duration of a recovery plan begins before its first job.
+  if (recoveryPlan) return first ? Date.parse(first) : null;
   const ends = status === "IN_PROGRESS" ? [now] : waves.map(({ endedAt }) => endedAt);
   // The duration begins with the first job of any type.
   const hasOthers = truncated || decisiveJobs(answer).some((job) => goalOf(job) !== "LAUNCHED");
   if (durationSeconds != null && !hasOthers && ends.length && ends.every(Boolean))
     return Math.round(Math.max(...ends.map((end) => Date.parse(end ?? ""))) / 1000 - durationSeconds) * 1000;
-  return waves[0]?.startedAt ? Date.parse(waves[0].startedAt) : null;
+  return first ? Date.parse(first) : null;
 }
 
 const BASES = {
@@ -262,10 +267,17 @@ export function basisText(answer) {
   const { estimate, servers } = answer;
   if (estimate) {
     const basis = BASES[estimate.basis];
-    return basis && `${basis} The end is in this range in 80 % of the cases.`;
+    const { toCome } = wavesOf(answer);
+    // The API estimates the servers of the jobs.
+    const rest = answer.recoveryPlan && toCome ? ` Without the ${formatCount(toCome, "step")} to come.` : "";
+    return basis && `${basis} The end is in this range in 80 % of the cases.${rest}`;
   }
   // The API estimates the servers of the current waves nevertheless.
-  const isPlanMissing = estimate === null && wavesOf(answer).toCome > 0 && servers.some((server) => server.estimate);
+  const isPlanMissing =
+    estimate === null &&
+    !answer.recoveryPlan &&
+    wavesOf(answer).toCome > 0 &&
+    servers.some((server) => server.estimate);
   return isPlanMissing ? "No expected end: the servers of a later wave are not known." : "";
 }
 
@@ -309,6 +321,18 @@ export function rtoText(answer, now) {
         .join(": ");
   }
   return status === "IN_PROGRESS" && left > 0 ? `${formatDuration(left)} left` : "";
+}
+
+/**
+ * Says how old the data of an execution was: "missed: 22 min 0 s, 1 server over". Empty if nothing is known.
+ *
+ * @param {Rpo} rpo
+ */
+export function rpoText({ seconds, result, serversOver }) {
+  if (seconds === null) return "";
+  const age = formatDuration(seconds * 1000);
+  if (result === "MET") return `met: ${age}`;
+  return result ? `missed: ${age}, ${serversOver} server${serversOver === 1 ? "" : "s"} over` : age;
 }
 
 /**

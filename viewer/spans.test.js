@@ -3,9 +3,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 process.env.TZ = "Europe/Berlin";
-const { basisText, earlierLaunches, linesOf, rangeOf, remainingText, rowOf, rtoText, targetOf, ticksOf } = await import(
-  "./spans.js"
-);
+const { basisText, earlierLaunches, linesOf, rangeOf, remainingText, rowOf, rpoText, rtoText, targetOf, ticksOf } =
+  await import("./spans.js");
 
 const MINUTE = 60_000;
 const CREATED = Date.parse("2026-11-24T12:00:00Z");
@@ -253,4 +252,14 @@ test("the basis of an estimate is explained, and only a known reason for its abs
 test("the time until the expected end is never negative", () => {
   assert.equal(remainingText(time(32.05), NOW), "in 12 min 3 s");
   assert.equal(remainingText(time(19), NOW), "now");
+});
+
+test("the recovery point objective is shown with its result", () => {
+  const text = (values) => rpoText({ targetMinutes: 15, seconds: 420, result: null, serversOver: 0, ...values });
+
+  assert.equal(text({ seconds: null }), "");
+  assert.equal(text({}), "7 min 0 s");
+  assert.equal(text({ seconds: 0, result: "MET" }), "met: 0 s");
+  assert.equal(text({ seconds: 1320, result: "MISSED", serversOver: 1 }), "missed: 22 min 0 s, 1 server over");
+  assert.equal(text({ seconds: 4000, result: "MISSED", serversOver: 2 }), "missed: 1 h 6 min, 2 servers over");
 });

@@ -1,7 +1,7 @@
 /** The timeline of the events. */
 
 import { h, setTime } from "./elements.js";
-import { displayName, eventLabel, WARNINGS } from "./model.js";
+import { displayName, eventLabel, isFailure, WARNINGS } from "./model.js";
 
 /** @import { LogEntry } from "./model.js" */
 
@@ -110,7 +110,7 @@ export class Timeline {
   #createRow(event) {
     const time = h("time");
     setTime(time, event.timestamp);
-    const mark = /FAIL/.test(event.eventType) ? " failure" : WARNINGS.has(event.eventType) ? " warning" : "";
+    const mark = isFailure(event) ? " failure" : WARNINGS.has(event.eventType) ? " warning" : "";
     return h(
       "div",
       { class: `row${mark}`, role: "row" },

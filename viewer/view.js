@@ -24,15 +24,18 @@ import {
   decisiveJobs,
   displayName,
   eventLabel,
+  failedStepsOf,
   failuresOf,
   formatCount,
   goalOf,
   hasAllServers,
   isBetweenWaves,
+  isPlanEvent,
   jobLabel,
   networksOf,
   networksText,
   placeText,
+  planText,
   progressOf,
   SORT_ORDERS,
   STATES,
@@ -43,7 +46,19 @@ import {
   waveNames,
   wavesOf,
 } from "./model.js";
+import {
+  currentStep,
+  isFailedStep,
+  needsPerson,
+  optionalServersOf,
+  PERSON_NEEDED,
+  placeInPlan,
+  stepName,
+  stepsByJob,
+  stepsOf,
+} from "./plans.js";
 import { ServerCard, serverHead } from "./servers.js";
+import { StepItem } from "./steps.js";
 import { formatDuration, formatTime, formatUtc, onTimeZone, timeZone } from "./time.js";
 import { MAX_PRINTED, Timeline } from "./timeline.js";
 
@@ -91,6 +106,8 @@ export class View {
   #cards = new Map();
   /** @type {Map<string, JobItem>} By job ID. */
   #jobItems = new Map();
+  /** @type {Map<number, StepItem>} By the number of the step. */
+  #stepItems = new Map();
   /** @type {Map<string, { item: HTMLElement, number: HTMLElement, label: HTMLElement }>} By what is counted. */
   #countItems = new Map();
   /** @type {Filter} */
@@ -102,6 +119,7 @@ export class View {
   #status = h("span", { class: "badge" });
   #requester = h("p", { class: "muted" });
   #place = h("p", { class: "place muted" });
+  #plan = h("p", { class: "plan muted" });
   #reason = h("p", { class: "reason muted" });
   #connection = h("p", { class: "connection muted" });
   #errorText = h("p");
@@ -129,6 +147,15 @@ export class View {
   #failureSection = h("section", { "aria-label": "Failures" }, this.#failures);
   #printed = h("p", { class: "printed" });
   #empty = h("p", { class: "empty" });
+  #stepList = h("ol", { class: "steps" });
+  #planError = h("div", { class: "plan-error" });
+  #planSection = h(
+    "section",
+    { class: "recovery-plan", "aria-label": "Recovery plan" },
+    h("h3", {}, "Recovery plan"),
+    this.#planError,
+    this.#stepList,
+  );
   #jobList = h("ul", { class: "jobs" });
   #serversTitle = h("h3");
   #serverHead = serverHead();
@@ -174,6 +201,7 @@ export class View {
   #content = h(
     "div",
     { class: "content" },
+    this.#planSection,
     h("section", { "aria-label": "Jobs" }, h("h3", {}, "Jobs"), this.#jobList),
     h(
       "form",
@@ -229,6 +257,7 @@ export class View {
           ),
           this.#requester,
           this.#place,
+          this.#plan,
           this.#connection,
           button("Refresh", () => this.#poller.poll(), { class: "small quiet refresh" }),
           this.#timeZone,
@@ -294,9 +323,11 @@ export class View {
     this.#announcedStatus = "";
     this.#cards = new Map();
     this.#jobItems = new Map();
+    this.#stepItems = new Map();
     this.#showsDone = false;
     this.#serverList.replaceChildren();
     this.#jobList.replaceChildren();
+    this.#stepList.replaceChildren();
     for (const select of [this.#serverFilter, this.#jobFilter]) setChildren(select, null, () => []);
     this.filter = NO_FILTER;
     this.#polite.textContent = this.#assertive.textContent = "";
@@ -320,11 +351,13 @@ export class View {
     this.#progress.hidden = this.#summary.hidden = this.#content.hidden = isEmpty;
     if (isEmpty) {
       setText(this.#empty, this.#emptyText());
-      for (const part of [this.#status, this.#kind, this.#requester, this.#place, this.#reason]) part.hidden = true;
+      for (const part of [this.#status, this.#kind, this.#requester, this.#place, this.#plan, this.#reason])
+        part.hidden = true;
       return;
     }
     this.#renderSummary(answer);
     this.#renderFailures(answer);
+    this.#renderSteps(answer);
     this.#renderJobs(answer);
     this.#renderServers(answer);
     this.#renderSources();
@@ -351,6 +384,8 @@ export class View {
     setChildren(this.#requester, requestedBy ?? "", () => (requestedBy ? [startedBy(requestedBy)] : []));
     this.#place.hidden = !this.#poller.log.accounts.size;
     setText(this.#place, placeText(this.#poller.log));
+    this.#plan.hidden = !answer.recoveryPlan;
+    setText(this.#plan, planText(answer));
     const jobs = decisiveJobs(answer);
     const [kind, ...kinds] = new Set(jobs.map(jobLabel).filter(Boolean));
     this.#kind.hidden = !kind;
@@ -362,14 +397,16 @@ export class View {
     const isComplete = hasAllServers(answer);
     setText(this.#headline, text);
     const waves = wavesOf(answer);
-    const toCome = waves.toCome ? `${formatCount(waves.toCome, "wave")} to come` : "";
-    // The servers of later waves are not known. Their part of the bar is that of their number.
-    const all = total / (1 - waves.share);
+    const { toCome, noun } = waves;
+    const place = answer.recoveryPlan ? waves.text : "";
+    const valueText = [text, place, toCome ? `${formatCount(toCome, noun)} to come` : ""].filter(Boolean).join(", ");
+    // The servers of the steps of a plan are known, and a part of the total.
+    const all = answer.recoveryPlan ? total : total + waves.servers;
     setText(this.#wave, waves.text);
     this.#bar.setAttribute("aria-valuemax", String(Math.max(Math.round(all), 1)));
     this.#bar.setAttribute("aria-valuenow", String(done));
-    this.#bar.setAttribute("aria-valuetext", toCome ? `${text}, ${toCome}` : text);
-    this.#wavesToCome.style.flexGrow = String(all - total);
+    this.#bar.setAttribute("aria-valuetext", valueText);
+    this.#wavesToCome.style.flexGrow = String(waves.servers);
     for (const [state, segment] of this.#segments) segment.style.flexGrow = String(counts.get(state) ?? 0);
     const stalled = answer.servers.filter((server) => server.stalledAt).length;
     const withFailedAction = answer.servers.filter((server) => server.failedActions.length).length;
@@ -387,7 +424,7 @@ export class View {
           number: withFailedAction,
           text: `${isComplete ? "" : "listed "}with a failed post-launch action`,
         },
-        { key: "to come", number: waves.toCome, text: waves.toCome === 1 ? "wave to come" : "waves to come" },
+        { key: "to come", number: toCome, text: `${noun}${toCome === 1 ? "" : "s"} to come` },
       ]
         .filter(({ number }) => number)
         .map(({ key, number, text }) => this.#countItem(key, number, text)),
@@ -421,9 +458,19 @@ export class View {
    */
   #renderFailures(answer) {
     const groups = failuresOf(answer);
-    this.#failureSection.hidden = !groups.length;
-    setChildren(this.#failures, groups, () =>
-      groups.map(({ error, hint, items }) => {
+    const steps = stepsOf(answer).filter(isFailedStep);
+    const waits = needsPerson(answer);
+    this.#failureSection.hidden = !groups.length && !steps.length;
+    setChildren(this.#failures, [steps, waits, groups], () => [
+      ...steps.map((step) =>
+        h(
+          "li",
+          {},
+          h("strong", {}, `Failed: ${stepName(step)}`),
+          h("span", { class: "excerpt" }, waits && step.stepStatus === "FAILED" ? PERSON_NEEDED : (step.error ?? "")),
+        ),
+      ),
+      ...groups.map(({ error, hint, items }) => {
         const names = items.slice(0, MAX_NAMES).map(displayName).join(", ");
         const others = items.length > MAX_NAMES ? ` and ${(items.length - MAX_NAMES).toLocaleString()} more` : "";
         return h(
@@ -433,7 +480,7 @@ export class View {
           h("span", { class: "excerpt" }, error || hint?.cause || "DRS states no error."),
         );
       }),
-    );
+    ]);
   }
 
   /** @param {Answer} answer */
@@ -449,6 +496,32 @@ export class View {
     return `The API shortened its answer, because it was too large. ${lists}Error texts of servers and jobs can be shortened.`;
   }
 
+  /**
+   * Shows the steps of the recovery plan. A step can have no job.
+   *
+   * @param {Answer} answer
+   */
+  #renderSteps(answer) {
+    const steps = stepsOf(answer);
+    this.#planSection.hidden = !answer.recoveryPlan;
+    const error = answer.recoveryPlan?.error ?? null;
+    const isOfStep = steps.some((step) => step.error === error);
+    setChildren(this.#planError, isOfStep ? null : error, () =>
+      error && !isOfStep ? [h("p", { class: "message" }, error)] : [],
+    );
+    const names = new Map(answer.jobs.map((job, index) => [job.jobId, `Job ${index + 1}`]));
+    // All jobs of a plan are in the Region of the plan.
+    const [region] = this.#poller.log.regions;
+    const items = steps.map((step) => {
+      const item = this.#stepItems.get(step.number) ?? new StepItem();
+      this.#stepItems.set(step.number, item);
+      const jobs = step.jobIds.map((jobId) => names.get(jobId) ?? jobId);
+      item.update(step, { servers: answer.servers, jobs, needsPerson: needsPerson(answer), region });
+      return item.element;
+    });
+    arrange(this.#stepList, items);
+  }
+
   /** @param {Answer} answer */
   #renderJobs(answer) {
     const ofListed = this.#hasAllJobs(answer) ? "" : ` of ${answer.jobs.length} listed`;
@@ -459,6 +532,7 @@ export class View {
         .filter((event) => event.sourceServerId && latestJobs.get(event.sourceServerId) !== event.jobId)
         .map((event) => event.jobId),
     );
+    const steps = stepsByJob(answer);
     const items = answer.jobs.map((job, index) => {
       const servers = answer.servers.filter((server) => server.jobId === job.jobId);
       const goal = goalOf(job);
@@ -467,7 +541,9 @@ export class View {
       const counts = [goal, ...others.filter((state) => state !== goal && countOf(servers, state))]
         .map((state) => `${countOf(servers, state)} ${state.toLowerCase()}`)
         .join(", ");
+      const step = steps.get(job.jobId);
       const texts = [
+        ...(step ? [stepName(step)] : []),
         ...(servers.length && hasAllServers(answer) && !superseded.has(job.jobId)
           ? [`${formatCount(servers.length, "server")}: ${counts}`]
           : []),
@@ -501,11 +577,15 @@ export class View {
     this.#serverSection.hidden = !answer.summary.totalServers;
     const servers = sortServers(answer.servers, this.#sortOrder.value);
     const focused = this.#root.activeElement;
+    const optional = optionalServersOf(answer);
     const cards = servers.map((server) => {
       const known = this.#cards.get(server.sourceServerId);
       const card = known ?? new ServerCard(server, (selected) => this.#showInTimeline(selected));
       const events = this.#poller.log.byServer.get(server.sourceServerId) ?? [];
-      card.update(server, events, this.#poller.log.accounts.size > 1);
+      card.update(server, events, {
+        account: this.#poller.log.accounts.size > 1,
+        optional: optional.has(server.sourceServerId),
+      });
       return card;
     });
     this.#cards = new Map(cards.map((card) => [card.server.sourceServerId, card]));
@@ -705,7 +785,7 @@ export class View {
       Server: [event.serverName, event.sourceServerId].filter(Boolean).join(", "),
       Network: event.resourceId,
       "Instance ID": event.ec2InstanceId,
-      "Job ID": event.jobId,
+      [isPlanEvent(event) ? "Plan execution" : "Job ID"]: event.jobId,
       Source: [event.source, this.#poller.log.results.get(event)?.source].filter(Boolean).join(", "),
       Account: event.account,
       Region: event.region,
@@ -719,7 +799,9 @@ export class View {
         {},
         ...Object.entries(rows).flatMap(([name, value]) => (value ? [h("dt", {}, name), h("dd", {}, value)] : [])),
       ),
-      ...(event.error ? [errorBox(event.error, displayName(event))] : []),
+      ...(event.error
+        ? [errorBox(event.error, displayName(event) || (isPlanEvent(event) ? "the recovery plan" : ""))]
+        : []),
       h("details", {}, h("summary", {}, "JSON"), h("pre", { tabindex: "0" }, JSON.stringify(event, null, 2))),
       h("form", { method: "dialog" }, h("button", {}, "Close")),
     );
@@ -729,15 +811,17 @@ export class View {
   /** Updates the durations. Runs once per second. */
   tick() {
     this.renderConnection();
-    if (!this.#poller.answer?.jobs.length || document.hidden) return;
+    const { recoveryPlan, jobs: known = [] } = this.#poller.answer ?? {};
+    if (!this.#poller.answer || !(recoveryPlan || known.length) || document.hidden) return;
     const { now } = this.#poller;
-    const jobs = decisiveJobs(this.#poller.answer);
-    const starts = jobs.map((job) => Date.parse(job.startedAt));
+    const parts = recoveryPlan ? [recoveryPlan] : decisiveJobs(this.#poller.answer);
+    const starts = parts.map(({ startedAt }) => Date.parse(startedAt));
     const isOver = !isBetweenWaves(this.#poller.answer);
-    const ends = jobs.map((job) => (job.endedAt && isOver ? Date.parse(job.endedAt) : now));
+    const ends = parts.map(({ endedAt }) => (endedAt && isOver ? Date.parse(endedAt) : now));
     const elapsed = formatDuration(Math.max(...ends) - Math.min(...starts));
     setText(this.#elapsed, this.#hasAllJobs(this.#poller.answer) ? elapsed : "");
     for (const card of this.#cards.values()) card.tick(now);
+    for (const item of this.#stepItems.values()) item.tick(now);
     this.#gantt.tick(this.#poller);
   }
 
@@ -766,13 +850,25 @@ export class View {
       return setText(this.#connection, this.#poller.isInvalidRequest ? "" : retry);
     }
     if (!this.#poller.answer) return setText(this.#connection, "");
-    const { status, jobId, settled } = this.#poller.answer;
+    const { status, jobId, settled, recoveryPlan } = this.#poller.answer;
     let text;
-    if (settled) text = jobId ? "The job is complete." : "The execution is complete.";
+    // DRS reports the plan as failed meanwhile.
+    if (needsPerson(this.#poller.answer)) text = PERSON_NEEDED;
+    else if (settled) text = jobId ? "The job is complete." : "The execution is complete.";
+    else if (recoveryPlan && isBetweenWaves(this.#poller.answer)) text = this.#planConnection(this.#poller.answer);
     else if (isBetweenWaves(this.#poller.answer)) text = "All known jobs have ended. Another wave can follow.";
     else if (["IN_PROGRESS", "NO_EVENTS"].includes(status)) text = "Live.";
     else text = "The job has ended. Late events are possible.";
     setText(this.#connection, `${text} Last updated at ${formatTime(this.#poller.answeredAt)}.`);
+  }
+
+  /**
+   * Says why a plan without a running job continues.
+   *
+   * @param {Answer} answer
+   */
+  #planConnection(answer) {
+    return currentStep(answer)?.stepStatus === "WAITING" ? `Live. ${placeInPlan(answer)}.` : "Live.";
   }
 
   /** @param {RequestError} error */
@@ -821,12 +917,19 @@ export class View {
       const others = added.length > 3 ? ` and ${added.length - 3} more` : "";
       return [`${toLabel(verb)}: ${added.slice(0, 3).join(", ")}${others}.`];
     });
+    const failedSteps = failedStepsOf(answer);
+    const addedSteps = [...failedSteps].filter(([key]) => !this.#announced.has(key)).map(([, name]) => name);
+    if (addedSteps.length)
+      texts.push(`Failed: ${addedSteps.join(", ")}.${needsPerson(answer) ? ` ${PERSON_NEEDED}` : ""}`);
     if (texts.length) this.#assertive.textContent = visible(texts.join(" "));
-    this.#announced = new Set(groups.flatMap(({ verb, items }) => items.map((item) => keyOf(verb, item))));
+    this.#announced = new Set([
+      ...groups.flatMap(({ verb, items }) => items.map((item) => keyOf(verb, item))),
+      ...failedSteps.keys(),
+    ]);
     const { total, failed, text } = progressOf(answer);
     // The API can omit failed servers, so that their names are not announced.
     const failures = hasAllServers(answer) ? "" : `, ${failed.toLocaleString()} failed`;
-    const status = statusText(answer);
+    const status = [placeInPlan(answer), statusText(answer)].filter(Boolean).join(". ");
     const isDue = status !== this.#announcedStatus || this.#poller.now >= this.#announcedAt + MIN_ANNOUNCEMENT_MS;
     if (!total || !isDue) return;
     this.#announcedStatus = status;

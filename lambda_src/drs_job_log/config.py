@@ -13,10 +13,14 @@ import re
 import threading
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 import boto3
+import botocore.session
 from botocore.config import Config
+from botocore.loaders import Loader
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -29,8 +33,11 @@ for _library in ("boto3", "botocore", "urllib3"):
 # https://docs.aws.amazon.com/systems-manager/latest/APIReference/API_GetParameters.html
 _MAX_PARAMETERS: Final = 10
 
-# boto3's default session is not thread-safe while it creates a client.
+# A session is not thread-safe while it creates a client.
 _creating_client: Final = threading.Lock()
+
+# The folder of the DRS model of this package, in the layout of botocore's loader.
+_MODELS: Final = str(Path(__file__).with_name("botocore_data"))
 
 
 def client(
@@ -45,7 +52,8 @@ def client(
 ) -> Any:
     """Create a boto3 client. Timeouts are in seconds, and ``max_attempts`` includes the first request.
 
-    ``arguments`` are further arguments of ``boto3.client``. Thread-safe.
+    ``arguments`` are further arguments of ``boto3.client``. Thread-safe. A client of DRS has the operations of recovery
+    plans, also if the botocore of the runtime is older.
     """
     settings = Config(
         connect_timeout=connect_timeout,
@@ -56,7 +64,29 @@ def client(
         user_agent="drs-job-log",
     )
     with _creating_client:
-        return boto3.client(service, config=settings, **arguments)
+        if service == "drs":
+            _find_recovery_plans()
+        return _boto3_session().client(service, config=settings, **arguments)
+
+
+@cache
+def _botocore_session() -> botocore.session.Session:
+    return botocore.session.get_session()
+
+
+@cache
+def _boto3_session() -> boto3.Session:
+    """Return the session of all clients. A second session would load the data of endpoints again."""
+    return boto3.Session(botocore_session=_botocore_session())
+
+
+@cache
+def _find_recovery_plans() -> None:
+    """Let botocore find the DRS model of this package if its own model is older than recovery plans."""
+    loader = Loader()  # not that of the session, because a loader caches the model that it finds first
+    model = loader.load_data(f"drs/{loader.determine_latest_version('drs', 'service-2')}/service-2")
+    if "ListRecoveryPlanExecutions" not in model["operations"]:
+        _botocore_session().get_component("data_loader").search_paths.insert(0, _MODELS)
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -145,6 +175,10 @@ class CollectorSettings:
         The recovery time objective of a job without a tag. None if there is none.
     max_days_without_drill
         A server must have had a successful drill in this number of days. None: no check.
+    reads_plans
+        Whether to read recovery plans.
+    drill_instances_hours
+        The instances of a drill must be terminated within this number of hours. None: no check.
     """
 
     table_name: str
@@ -160,7 +194,9 @@ class CollectorSettings:
     stalled_after: timedelta
     rto_minutes: int | None
     max_days_without_drill: int | None
+    drill_instances_hours: int | None
     targets: tuple[Target, ...]
+    reads_plans: bool = True
 
 
 def collector_settings(environment: Mapping[str, str] = os.environ) -> CollectorSettings:
@@ -185,11 +221,11 @@ def collector_settings(environment: Mapping[str, str] = os.environ) -> Collector
         retention=_retention(environment),
         poll_interval=timedelta(seconds=float(environment["POLL_INTERVAL_SECONDS"])),
         stalled_after=_stalled_after(environment),
-        rto_minutes=_rto_minutes(environment),
-        max_days_without_drill=(
-            int(environment["MAX_DAYS_WITHOUT_DRILL"]) if "MAX_DAYS_WITHOUT_DRILL" in environment else None
-        ),
+        rto_minutes=_number(environment, "RTO_MINUTES"),
+        max_days_without_drill=_number(environment, "MAX_DAYS_WITHOUT_DRILL"),
+        drill_instances_hours=_number(environment, "DRILL_INSTANCES_HOURS"),
         targets=_targets(_targets_text(environment)),
+        reads_plans=environment.get("RECOVERY_PLANS", "true") == "true",
     )
 
 
@@ -282,6 +318,7 @@ class IngestSettings:
     retention: timedelta
     history: timedelta
     rto_minutes: int | None
+    rpo_minutes: int | None
     stalled_after: timedelta
     notifications: NotificationSettings
     executions_table: ExecutionsTableSettings | None
@@ -300,7 +337,8 @@ def ingest_settings(environment: Mapping[str, str] = os.environ) -> IngestSettin
         collector_sources=_collector_sources(environment),
         retention=_retention(environment),
         history=_history(environment),
-        rto_minutes=_rto_minutes(environment),
+        rto_minutes=_number(environment, "RTO_MINUTES"),
+        rpo_minutes=_number(environment, "RPO_MINUTES"),
         stalled_after=_stalled_after(environment),
         notifications=NotificationSettings(
             name=environment["POWERTOOLS_SERVICE_NAME"],
@@ -359,6 +397,7 @@ class ApiSettings:
     table_name: str
     history: timedelta
     rto_minutes: int | None
+    rpo_minutes: int | None
     stalled_after: timedelta
     executions_table: ExecutionsTableSettings | None
     sign_in: SignInSettings | None
@@ -375,7 +414,8 @@ def api_settings(environment: Mapping[str, str] = os.environ) -> ApiSettings:
     return ApiSettings(
         table_name=environment["JOB_LOG_EVENTS_TABLE"],
         history=_history(environment),
-        rto_minutes=_rto_minutes(environment),
+        rto_minutes=_number(environment, "RTO_MINUTES"),
+        rpo_minutes=_number(environment, "RPO_MINUTES"),
         stalled_after=_stalled_after(environment),
         executions_table=executions_table_settings(environment),
         sign_in=_sign_in(environment),
@@ -398,8 +438,8 @@ def _history(environment: Mapping[str, str]) -> timedelta:
     return timedelta(days=int(environment["HISTORY_DAYS"]))
 
 
-def _rto_minutes(environment: Mapping[str, str]) -> int | None:
-    return int(environment["RTO_MINUTES"]) if "RTO_MINUTES" in environment else None
+def _number(environment: Mapping[str, str], name: str) -> int | None:
+    return int(environment[name]) if name in environment else None
 
 
 def _stalled_after(environment: Mapping[str, str]) -> timedelta:

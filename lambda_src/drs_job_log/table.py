@@ -50,7 +50,8 @@ _TRUNCATABLE: Final = frozenset({"Message", "Error", "EventData"})
 _PROGRESS_KEYS: Final = (
     *("jobType", "initiatedBy", "isDrill", "sourceServerIDs", "resourceIDs", "resourceID", "actionName"),
     *("participatingServers", "participatingResources", "outcome", "revision"),
-    *("account", "region", "createdAt", "rtoMinutes", "state", "requestedBy"),
+    *("account", "region", "createdAt", "rtoMinutes", "state", "requestedBy", "recoveryPlan", "recoveryPlanStep"),
+    *("instanceIDs", "checkedAt"),
 )
 
 # The part of EventData that the collector compares with the job.

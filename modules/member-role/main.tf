@@ -53,12 +53,23 @@ resource "aws_iam_role_policy" "this" {
 data "aws_iam_policy_document" "this" {
   statement {
     sid       = "ReadJobs"
-    actions   = ["drs:DescribeJobs", "drs:DescribeSourceServers"]
+    actions   = ["drs:DescribeJobs", "drs:DescribeRecoveryInstances", "drs:DescribeSourceServers"]
     resources = ["*"] # these actions do not support resource-level permissions
   }
   statement {
     sid       = "ReadJobLogs"
     actions   = ["drs:DescribeJobLogItems"]
     resources = ["arn:${local.partition}:drs:*:${local.account_id}:job/*"]
+  }
+  statement {
+    sid = "ReadRecoveryPlans"
+    actions = [
+      "drs:GetRecoveryPlan",
+      "drs:GetRecoveryPlanExecution",
+      "drs:GetRecoveryPlanExecutionStep",
+      "drs:ListRecoveryPlanExecutionSteps",
+      "drs:ListRecoveryPlanExecutions",
+    ]
+    resources = ["*"] # the documentation of these actions does not say whether they support resource-level permissions
   }
 }

@@ -205,6 +205,19 @@ class Deployment:
                     bodies.append(message["Body"])
         return bodies
 
+    def subscribe(self) -> str:
+        """Subscribe a new queue to the notifications. Return its URL. A message is the document of its notices."""
+        sqs = self.stack.client("sqs")
+        url = sqs.create_queue(QueueName=f"notices-{time.monotonic_ns()}")["QueueUrl"]
+        arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+        self.stack.client("sns").subscribe(
+            TopicArn=self.outputs["failure_topic_arn"],
+            Protocol="sqs",
+            Endpoint=arn,
+            Attributes={"RawMessageDelivery": "true"},
+        )
+        return str(url)
+
     def metrics(self) -> list[dict[str, Any]]:
         """The metrics that the functions logged, in the embedded metric format."""
         found = []

@@ -18,7 +18,10 @@ ENVIRONMENT: Final = {
     "NOTICES_TABLE": "drs-job-log-notices",
     "QUEUE_URL": "https://sqs.us-east-1.amazonaws.com/123456789012/drs-job-log-ingest",
     "HISTORY_DAYS": "400",
-    "NOTICE_KINDS": "started,settled,failed,resolved,stalled,at_risk,action_failed,replication_stalled,not_drilled",
+    "NOTICE_KINDS": (
+        "started,settled,failed,resolved,stalled,at_risk,action_failed,plan_failed,replication_stalled,not_drilled,"
+        "drill_instances"
+    ),
     "RETENTION_DAYS": "3650",  # tests use events of real drills, which are years old
     "RUNBOOKS": "docs/runbooks",
     "DRS_TARGETS": "[{}]",

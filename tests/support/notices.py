@@ -15,6 +15,7 @@ from drs_job_log.config import NotificationSettings
 from drs_job_log.model.estimate import ExecutionEstimate
 from drs_job_log.model.events import JOB_ENDS, parse
 from drs_job_log.model.progress import job_state_of, progress_of
+from drs_job_log.model.rpo import Rpo, rpo_of_progress
 from drs_job_log.model.rto import Rto, rto_of_progress
 from drs_job_log.model.summary import summary_of
 from drs_job_log.notify.event_notices import notice_of_end, notice_of_report
@@ -57,6 +58,9 @@ _REQUESTED_BY: Final = "arn:aws:sts::111122223333:assumed-role/RecoveryOperator/
 # Wave 2 starts after the orchestrator has started wave 1.
 _WAVE_DELAY: Final = timedelta(seconds=5)
 
+# Of the two servers of each wave, after the creation of the job. The objective is 15 minutes.
+_RECOVERY_POINTS: Final = (timedelta(minutes=-7), timedelta(minutes=-22))
+
 _SERVERS: Final = (
     NoticeServer(id="s-1111111111111111a", name="prod-web-01", state="FAILED", error="InsufficientInstanceCapacity"),
     NoticeServer(id="s-2222222222222222b", name="prod-web-02", state="FAILED", error="InsufficientInstanceCapacity"),
@@ -92,12 +96,15 @@ _ENDED: Final[dict[str, Any]] = {
     "duration_seconds": 2600.0,
 }
 _RTO: Final = Rto(target_minutes=60, actual_seconds=2580.5, result="MET")
+_RPO: Final = Rpo(target_minutes=15, seconds=1320.5, result="MISSED", servers_over=2)
 
 # A notice of each kind with the values that the kind has.
 _KINDS: Final[dict[str, dict[str, Any]]] = {
     "started": _EXECUTION | {"label": "started", "counts": {"totalServers": 20, "pending": 20}, "started_at": TIME},
     "job_ended": _EVENT | _ENDED | {"label": "job ended", "event_type": "JOB_COMPLETED"},
-    "settled": _EXECUTION | _ENDED | {"label": "settled", "rto": _RTO, "previous_outcome": "COMPLETED", "revision": 1},
+    "settled": _EXECUTION
+    | _ENDED
+    | {"label": "settled", "rto": _RTO, "rpo": _RPO, "previous_outcome": "COMPLETED", "revision": 1},
     "failed": _EVENT | {"label": "failed (final)", "error": "first line\nsecond line", "is_error_expected": True},
     "resolved": _EVENT | {"label": "resolved", "event_type": "SERVER_LAUNCHED"},
     "stalled": _EVENT | {"label": "stalled", "event_type": "SERVER_STALLED"},
@@ -111,6 +118,9 @@ _KINDS: Final[dict[str, dict[str, Any]]] = {
         "rto": Rto(target_minutes=60, actual_seconds=None, result="AT_RISK"),
     },
     "action_failed": _EVENT | {"label": "post-launch action failed", "error": "service not found"},
+    "plan_failed": _EXECUTION
+    | {"label": "recovery plan step failed", "job_ids": (), "event_type": "PLAN_STEP_FAILED", "error": "no capacity"},
+    "drill_instances": _EVENT | {"label": "drill instances left", "event_type": "DRILL_INSTANCES_LEFT"},
     "replication_stalled": {
         "label": "replication stalled",
         "account": "111122223333",
@@ -192,7 +202,14 @@ def part(message: dict[str, Any], protocol: str) -> Any:
 def demo_notices() -> list[Notice]:
     """Return the notices of the demo's two waves, in the order in which they become true."""
     waves = [
-        _named(played.events(script, job_id, created=played.START + place * _WAVE_DELAY, execution_id=EXECUTION))
+        _named(
+            played.events(
+                replace(script, recovery_points=dict(zip(script.servers, _RECOVERY_POINTS, strict=True))),
+                job_id,
+                created=played.START + place * _WAVE_DELAY,
+                execution_id=EXECUTION,
+            )
+        )
         for place, (script, job_id) in enumerate(zip(SCRIPTS, _JOBS, strict=True))
     ]
     everything = [event for wave in waves for event in wave]
@@ -239,6 +256,7 @@ def _recovery(events: Sequence[JobLogEvent]) -> Recovery:
         is_settled=not is_running,
         estimate=ExecutionEstimate(),
         rto=rto_of_progress(progress, summaries, 60, now, None, is_running=is_running),
+        rpo=rpo_of_progress(progress, summaries, 15, is_running=is_running),
         now=now,
     )
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 FOLDER: Final = ROOT / "lambda_package"
 _SOURCES: Final = ROOT / "lambda_src"
 # The same as in package.tf.
-_SUFFIXES: Final = frozenset({".py", ".html", ".css", ".js", ".svg", ".txt"})
+_SUFFIXES: Final = frozenset({".py", ".html", ".css", ".js", ".svg", ".gz", ".txt"})
 
 
 def sources() -> list[str]:

@@ -6,6 +6,7 @@ The time is simulated for DRS and the collector. The other functions use the rea
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
@@ -14,6 +15,7 @@ from urllib.parse import quote
 from aws_lambda_powertools.utilities.batch.exceptions import BatchProcessingError
 from drs_job_log.collect.collector import Collector, PassRequest, PassResult
 from drs_job_log.collect.event_bus import EventBus
+from drs_job_log.collect.plans import EventTimes
 from drs_job_log.config import CollectorSettings, Target
 from drs_job_log.notify.outbox import due_message
 
@@ -43,6 +45,7 @@ SETTINGS: Final = CollectorSettings(
     stalled_after=timedelta(minutes=45),
     rto_minutes=None,
     max_days_without_drill=None,
+    drill_instances_hours=None,
     execution_id_tag="ExecutionId",
 )
 
@@ -72,6 +75,7 @@ class Pipeline:
             self.table,
             EventBus(self, "default", self.settings.event_source),  # type: ignore[arg-type]
             self.settings,
+            EventTimes(self.table._client, os.environ["NOTICES_TABLE"]) if self.settings.reads_plans else None,
         )
         self.ingest, self.linker, self.api = (
             cold_start(function, **self.environment) for function in ("ingest", "linker", "api")

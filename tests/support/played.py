@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from drs_job_log.collect.job_log import read_log, timings, to_detail, to_item
-from drs_job_log.model.events import JobLogEvent, parse
+from drs_job_log.collect.recovery_points import launched_in, with_points
+from drs_job_log.model.events import JobLogEvent, format_time, parse
 
 from tests.support.envelopes import dumps, job_log
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from tests.support.scripts import Script
 
@@ -41,17 +43,26 @@ def details(
     }
     if script.end is not None:
         job["endDateTime"] = (created + script.end).isoformat()
+    points = {
+        server: format_time(created + after) for server, after in script.recovery_points.items() if after is not None
+    }
     items: Any = [
         {"event": step.event, "logDateTime": (created + step.after).isoformat(), "eventData": step.data}
         for step in script.steps
     ]
-    return details_of(job, items, now=created + timedelta(days=1))
+    return details_of(job, items, now=created + timedelta(days=1), points=points)
 
 
-def details_of(job: Any, items: Sequence[Any], *, now: datetime) -> list[dict[str, Any]]:
-    """Return the event details of a job and its log items, as the DRS API returns them, oldest first."""
+def details_of(
+    job: Any, items: Sequence[Any], *, now: datetime, points: Mapping[str, str] = MappingProxyType({})
+) -> list[dict[str, Any]]:
+    """Return the event details of a job and its log items, as the DRS API returns them, oldest first.
+
+    ``points``: the recovery points by server ID.
+    """
     log = read_log(job, [to_item(job, item) for item in items], now)
-    return [to_detail(item, job, {}, timings(job, log, log.items), "ExecutionId") for item in log.items]
+    sent = [with_points(item, points) if launched_in(item) else item for item in log.items]
+    return [to_detail(item, job, {}, timings(job, log, log.items), "ExecutionId") for item in sent]
 
 
 def events(script: Script, job_id: str, **options: Any) -> list[JobLogEvent]:

@@ -9,6 +9,7 @@ import os
 import sys
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from http import HTTPStatus
 from itertools import product
 from typing import TYPE_CHECKING, Any, Final
@@ -22,15 +23,16 @@ from moto import mock_aws
 from playwright.sync_api import expect, sync_playwright
 
 from tests.support import browser as browsers
-from tests.support import played, scripts, tables
+from tests.support import played, played_plans, scripts, tables
 from tests.support.envelopes import dumps, job_log
 from tests.support.functions import ENVIRONMENT, cold_start
 from tests.support.gateway import Gateway, GatewayServer
+from tests.support.plans import Plan, ServerStep, WaitStep
 from tests.support.recovery import CONTEXT
 from tests.support.terraform import ROOT
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from drs_job_log.model.events import JobLogEvent
     from playwright.sync_api import Browser, Page
@@ -68,6 +70,8 @@ STATES: Final = {
     "network": "executions/exec-network",
     "cancelled": "executions/exec-cancelled",
     "termination": "jobs/drsjob-terminate",
+    "plan-waiting": "executions/rpe-1a1b2c3d4e5f60718",
+    "plan-failed": "executions/rpe-2a1b2c3d4e5f60718",
     "start": "",
     "failures": "?view=failures",
     "launches": f"?server={SERVERS[6]}",
@@ -109,6 +113,20 @@ def stalled(ago: timedelta) -> Iterator[JobLogEvent]:
     yield parse(dumps(job_log(given | {"logDateTime": time, "eventId": "stalled", "sourceServerID": SERVERS[2]})))
 
 
+def of_plan(name: str, execution_id: str, ago: timedelta, failing: Mapping[str, str]) -> list[JobLogEvent]:
+    """Return the events of a recovery plan that started some time ago, until now."""
+    first = ServerStep(
+        name="databases", critical=SERVERS[6:8], attempts=[partial(scripts.launch, failing=failing)] if failing else ()
+    )
+    wait = WaitStep(name="consistency checks", minutes=15)
+    plan = Plan(
+        name=name,
+        steps=[first, wait, ServerStep(name="applications", critical=SERVERS[:4], optional=SERVERS[10:])],
+    )
+    names = dict(zip(SERVERS, NAMES, strict=True))
+    return played_plans.events(plan, created=NOW - ago, now=NOW, execution_id=execution_id, names=names)
+
+
 def history() -> Iterator[JobLogEvent]:
     """Yield the events of all executions."""
     drill = scripts.launch(SERVERS, seed=3)
@@ -127,6 +145,8 @@ def history() -> Iterator[JobLogEvent]:
     network = scripts.network_recovery(NETWORK, error="ROLLBACK_COMPLETE")
     yield from events(network, "drsjob-network", timedelta(days=3), "exec-network")
     yield from events(scripts.cancelled(SERVERS[:4]), "drsjob-cancelled", timedelta(days=4), "exec-cancelled")
+    yield from of_plan("shop", "rpe-1a1b2c3d4e5f60718", 15 * MINUTE, {})
+    yield from of_plan("shop-drill", "rpe-2a1b2c3d4e5f60718", 25 * MINUTE, {SERVERS[6]: ERROR})
     yield from events(scripts.terminate(SERVERS[:4]), "drsjob-terminate", timedelta(days=5))
 
 

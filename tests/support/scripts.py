@@ -13,8 +13,13 @@ from tests.support.drills import DRILLS
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+ACCOUNT: Final = "111122223333"
+
 # Time from the end of a job to its JOB_END item, as in the real drills.
 TAIL: Final = timedelta(milliseconds=26)
+
+# The point in time of a server's data, after the creation of its job. An assumption: no real log states it.
+RECOVERY_POINT: Final = timedelta(minutes=-5)
 
 # Steps of a server that launches, in seconds from the start of the job, as in the real drills.
 LAUNCH: Final = (
@@ -71,6 +76,9 @@ class Script:
         When DRS names a server of the job, after its creation. Other servers: at the creation.
     actions
         The runs of post-launch actions of each server, with the keys of the DRS API.
+    recovery_points
+        The point in time of the data of each server, after the creation of the job. Other servers:
+        ``RECOVERY_POINT``. None: DRS states none.
     deleted
         When the job is deleted, after its creation. None: never.
     """
@@ -83,6 +91,7 @@ class Script:
     resources: Mapping[str, str] = field(default_factory=dict)
     listed: Mapping[str, timedelta] = field(default_factory=dict)
     actions: Mapping[str, Sequence[Mapping[str, Any]]] = field(default_factory=dict)
+    recovery_points: Mapping[str, timedelta | None] = field(default_factory=dict)
     deleted: timedelta | None = None
     type: str = "LAUNCH"
     initiated_by: str = "START_DRILL"
@@ -138,7 +147,7 @@ def launch(
         Script(
             servers=servers,
             steps=steps,
-            end=None if stuck else max(step.after for step in steps) + timedelta(seconds=5),
+            end=None if set(stuck) & set(servers) else max(step.after for step in steps) + timedelta(seconds=5),
             statuses={server: "FAILED" if failing and server in failing else "LAUNCHED" for server in servers},
             initiated_by="START_DRILL" if drill else "START_RECOVERY",
         )

@@ -33,4 +33,4 @@ def test_the_basic_example_plans_all_functions(copy: Path, stack: MiniStack) -> 
     }
     assert handlers == {f"drs-job-log-{name}": handler for name, handler in FUNCTIONS.items()}
     alarms = [change for change in changes if change["type"] == "aws_cloudwatch_metric_alarm"]
-    assert len(alarms) == 28
+    assert len(alarms) == 29

@@ -86,7 +86,7 @@ def resources(stack: MiniStack) -> dict[str, set[str]]:
 def test_a_refused_destroy_or_rename_deletes_nothing(protected: Terraform, stack: MiniStack) -> None:
     before = resources(stack)
     assert all(before.values()), before
-    assert len(before["alarms"]) == 28
+    assert len(before["alarms"]) == 29
 
     with pytest.raises(TerraformError, match=PROTECTED):
         protected.destroy()

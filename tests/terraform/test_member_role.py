@@ -69,7 +69,9 @@ def template() -> dict[str, Any]:
     return parsed
 
 
-def test_the_role_trusts_the_collector_and_reads_jobs_only(planned: Callable[[str], Planned]) -> None:
+def test_the_role_trusts_the_collector_and_reads_jobs_and_recovery_plans_only(
+    planned: Callable[[str], Planned],
+) -> None:
     resources = planned("member_role")
 
     role = resources["aws_iam_role.this"]
@@ -90,7 +92,7 @@ def test_the_role_trusts_the_collector_and_reads_jobs_only(planned: Callable[[st
         {
             "Sid": "ReadJobs",
             "Effect": "Allow",
-            "Action": ["drs:DescribeJobs", "drs:DescribeSourceServers"],
+            "Action": ["drs:DescribeJobs", "drs:DescribeRecoveryInstances", "drs:DescribeSourceServers"],
             "Resource": "*",
         },
         {
@@ -98,6 +100,18 @@ def test_the_role_trusts_the_collector_and_reads_jobs_only(planned: Callable[[st
             "Effect": "Allow",
             "Action": ["drs:DescribeJobLogItems"],
             "Resource": "arn:aws:drs:*:000000000000:job/*",
+        },
+        {
+            "Sid": "ReadRecoveryPlans",
+            "Effect": "Allow",
+            "Action": [
+                "drs:GetRecoveryPlan",
+                "drs:GetRecoveryPlanExecution",
+                "drs:GetRecoveryPlanExecutionStep",
+                "drs:ListRecoveryPlanExecutionSteps",
+                "drs:ListRecoveryPlanExecutions",
+            ],
+            "Resource": "*",
         },
     ]
     role = planned("member_role_in_govcloud")["aws_iam_role.this"]

@@ -64,6 +64,7 @@ ALARMS = {
     "api-latency": ("AWS/ApiGateway", "Latency", None, "p90", ">=", 500, 5, 5, 60),
     "server-failed": ("DRSJobLog", "ServerFailures", SERVICE, "Sum", ">=", 1, 1, 1, 60),
     "server-stalled": ("DRSJobLog", "ServersStalled", SERVICE, "Sum", ">=", 1, 1, 1, 60),
+    "plan-step-failed": ("DRSJobLog", "PlanFailures", SERVICE, "Sum", ">=", 1, 1, 1, 60),
     "replication-stalled": ("DRSJobLog", "ReplicationStalls", SERVICE, "Sum", ">=", 1, 1, 1, 60),
     "collector-rule-failed-invocations": (
         *("AWS/Events", "FailedInvocations", {"RuleName": "drs-job-log-collector"}),
@@ -104,7 +105,7 @@ EXPRESSIONS = {
     "linker-heartbeat": ([("DRSJobLog", "OldestUnlinkedEventAge", SERVICE, "SampleCount")], "<", 1, 5, 5),
 }
 COMPARISONS = {"GreaterThanOrEqualToThreshold": ">=", "LessThanThreshold": "<"}
-RECOVERY = {"server-failed", "server-stalled"}
+RECOVERY = {"server-failed", "server-stalled", "plan-step-failed"}
 
 
 def alarms(resources: Planned) -> list[dict[str, Any]]:
@@ -210,6 +211,7 @@ def test_alarms_have_the_configured_thresholds(planned: Callable[[str], Planned]
         "api-latency": 800,
         "server-failed": 1,
         "server-stalled": 1,
+        "plan-step-failed": 1,
         "replication-stalled": 1,
         "rto-exceeded": 1,
         "collector-heartbeat": 1,
@@ -323,7 +325,7 @@ def test_alarms_have_actions_and_ok_actions_if_they_can_end(
     action = f"arn:aws:sns:us-east-1:{ACCOUNT}:on-call"
 
     without_end = {
-        *("server-failed", "server-stalled", "replication-stalled", "executions-missing"),
+        *("server-failed", "server-stalled", "plan-step-failed", "replication-stalled", "executions-missing"),
         "collector-rule-failed-invocations",
     } | {
         f"{rule}-rule-{kind}"
@@ -383,7 +385,7 @@ def test_two_composite_alarms_contain_all_alarms(planned: Callable[[str], Planne
             "without_collector",
             {
                 *("collector-errors", "collector-duration", "collector-heartbeat"),
-                *("collector-rule-failed-invocations", "server-stalled"),
+                *("collector-rule-failed-invocations", "server-stalled", "plan-step-failed"),
             },
         ),
         ("without_api", {"api-5xx", "api-latency"}),
@@ -547,7 +549,7 @@ def test_the_dashboard_shows_recoveries_first_and_the_pipeline_below(planned: Ca
     assert titles == [
         "# without: recoveries with AWS Elastic Disaster Recovery",
         "Does a recovery need a person?",
-        *("Running executions and jobs", "Servers of running jobs", "Failed and stalled servers"),
+        *("Running executions and jobs", "Servers of running jobs", "Failed and stalled servers, failed plan steps"),
         *("Duration of server steps", "Duration of DRS jobs"),
         "## Readiness: servers in this account and Region",
         *("Stalled data replication", "Replication lag: age of the latest snapshot", "Replication backlog"),

@@ -364,7 +364,9 @@ def test_ingest_with_defaults(planned: Callable[[str], Planned]) -> None:
                 "EVENT_SOURCE": "drs.job-log",
                 "FAILURE_TOPIC_ARN": f"arn:aws:sns:us-east-1:{ACCOUNT}:drs-job-log-failures",
                 "JOB_LOG_EVENTS_TABLE": "drs-job-log-events",
-                "NOTICE_KINDS": "started,failed,resolved,stalled,at_risk,settled,replication_stalled",
+                "NOTICE_KINDS": (
+                    "started,failed,resolved,stalled,at_risk,settled,plan_failed,drill_instances,replication_stalled"
+                ),
                 "NOTICES_TABLE": "drs-job-log-notices",
                 "PREVIOUS_EVENT_SOURCES": "",
                 "STALLED_AFTER_MINUTES": "45",
@@ -400,6 +402,7 @@ def test_ingest_with_options(planned: Callable[[str], Planned]) -> None:
     assert function["environment"][0]["variables"]["TEAM"] == "platform"
     variables = function["environment"][0]["variables"]
     assert (variables["RETENTION_DAYS"], variables["HISTORY_DAYS"]) == ("7", "800")
+    assert (variables["RTO_MINUTES"], variables["RPO_MINUTES"]) == ("240", "30")
     assert function["logging_config"][0]["application_log_level"] == "DEBUG"
     assert function["tracing_config"] == [{"mode": "Active"}]
     assert function["layers"] == [f"arn:aws:lambda:us-east-1:{ACCOUNT}:layer:powertools:1"]
@@ -611,6 +614,7 @@ def test_the_collector_with_defaults(planned: Callable[[str], Planned]) -> None:
     assert function["timeout"] == 63
     assert function["reserved_concurrent_executions"] == -1  # no reserved concurrency
     assert function["environment"][0]["variables"] == {
+        "DRILL_INSTANCES_HOURS": "24",
         "DRS_TARGETS": "[{}]",
         "EVENT_BUS_NAME": "default",
         "EVENT_SOURCE": "drs.job-log",
@@ -623,6 +627,7 @@ def test_the_collector_with_defaults(planned: Callable[[str], Planned]) -> None:
         "POLL_INTERVAL_SECONDS": "3",
         "POWERTOOLS_METRICS_NAMESPACE": "DRSJobLog",
         "POWERTOOLS_SERVICE_NAME": "drs-job-log",
+        "RECOVERY_PLANS": "true",
         "RETENTION_DAYS": "30",
         "STALLED_AFTER_MINUTES": "45",
     }
@@ -648,11 +653,13 @@ def test_the_collector_with_options(planned: Callable[[str], Planned]) -> None:
         "ONLY_TAGGED": '{"environment":"production"}',
         "PREVIOUS_EVENT_SOURCES": "drs.job-log,example.old",
         "JOB_LOG_EVENTS_TABLE": "other-events",
+        "DRILL_INSTANCES_HOURS": "48",
         "LOOKBACK_HOURS": "48",
         "MAX_DAYS_WITHOUT_DRILL": "365",
         "POLL_INTERVAL_SECONDS": "10",
         "POWERTOOLS_METRICS_NAMESPACE": "DRSJobLog",
         "POWERTOOLS_SERVICE_NAME": "other",
+        "RECOVERY_PLANS": "true",
         "RETENTION_DAYS": "7",
         "RTO_MINUTES": "240",
         "STALLED_AFTER_MINUTES": "60",
@@ -675,11 +682,24 @@ def put_events(bus: str, source: str, detail_type: str | list[str] = "DRS Job Lo
     }
 
 
+READ_PLANS = {
+    "Effect": "Allow",
+    "Action": [
+        "drs:GetRecoveryPlan",
+        "drs:GetRecoveryPlanExecution",
+        "drs:GetRecoveryPlanExecutionStep",
+        "drs:ListRecoveryPlanExecutionSteps",
+        "drs:ListRecoveryPlanExecutions",
+    ],
+    "Resource": "*",
+}
+
+
 def test_the_collector_role_has_only_the_necessary_permissions(planned: Callable[[str], Planned]) -> None:
     assert role_policy(planned("default"), "collector[0]") == {
         "ReadJobs": {
             "Effect": "Allow",
-            "Action": ["drs:DescribeJobs", "drs:DescribeSourceServers"],
+            "Action": ["drs:DescribeJobs", "drs:DescribeRecoveryInstances", "drs:DescribeSourceServers"],
             "Resource": "*",
         },
         "ReadJobLogs": {
@@ -687,6 +707,7 @@ def test_the_collector_role_has_only_the_necessary_permissions(planned: Callable
             "Action": ["drs:DescribeJobLogItems"],
             "Resource": f"arn:aws:drs:us-east-1:{ACCOUNT}:job/*",
         },
+        "ReadRecoveryPlans": READ_PLANS,
         "PutEvents": put_events("default", "drs.job-log"),
         "ReadStoredEvents": {
             "Effect": "Allow",
@@ -698,7 +719,7 @@ def test_the_collector_role_has_only_the_necessary_permissions(planned: Callable
             "Action": ["dynamodb:DeleteItem", "dynamodb:GetItem", "dynamodb:PutItem"],
             "Resource": f"arn:aws:dynamodb:us-east-1:{ACCOUNT}:table/drs-job-log-notices",
             "Condition": {
-                "ForAllValues:StringEquals": {"dynamodb:LeadingKeys": "collector"},
+                "ForAllValues:StringLike": {"dynamodb:LeadingKeys": ["collector", "drill-check", "plan-event#*"]},
                 "Null": {"dynamodb:LeadingKeys": "false"},
             },
         },
@@ -732,6 +753,7 @@ def test_the_collector_role_can_read_its_targets_only(
         "Resource": KEY,
         "Condition": {"StringLike": {"kms:ViaService": "dynamodb.us-east-1.*"}},
     }
+    assert policy["ReadRecoveryPlans"] == READ_PLANS
     policy = role_policy(planned("other_accounts_only"), "collector[0]")
     assert policy["AssumeRolesOfTargets"] == assume
     assert {sid for sid in policy if sid.startswith("Read")} == {"ReadStoredEvents"}
@@ -819,17 +841,27 @@ def test_the_check_of_drills_may_read_the_launches_of_servers(planned: Callable[
         "Action": ["dynamodb:Query"],
         "Resource": [f"{events}/index/ServerLedgerIndex", events],
     }
-    assert policy["LockPolling"]["Condition"]["ForAllValues:StringEquals"] == {
-        "dynamodb:LeadingKeys": ["collector", "drill-check"]
+    assert policy["LockPolling"]["Condition"] == {
+        "ForAllValues:StringLike": {"dynamodb:LeadingKeys": ["collector", "drill-check", "plan-event#*"]},
+        "Null": {"dynamodb:LeadingKeys": "false"},
     }
 
 
-def test_by_default_drills_are_not_checked(planned: Callable[[str], Planned]) -> None:
+def test_by_default_only_drill_instances_are_checked(planned: Callable[[str], Planned]) -> None:
     resources = planned("default")
 
-    assert [address for address in resources if "drill" in address] == []
+    assert [address for address in resources if "drill" in address] == ["aws_scheduler_schedule.drill_check[0]"]
     assert "Drill" not in json.dumps(role_policy(resources, "collector[0]"))
     assert "DRS Drill Check" not in resources['aws_cloudwatch_event_rule.this["job-log"]']["event_pattern"]
+
+
+def test_without_a_daily_check_there_is_no_schedule(planned: Callable[[str], Planned]) -> None:
+    for copy_name in ("without_drs", "without_collector"):
+        resources = planned(copy_name)
+        assert [address for address in resources if "drill" in address] == []
+        for address, values in resources.items():
+            if address.startswith("module.collector") and "environment" in values:
+                assert "DRILL_INSTANCES_HOURS" not in values["environment"][0]["variables"]
 
 
 @pytest.mark.parametrize(
@@ -872,8 +904,17 @@ def test_the_scheduler_role_trusts_the_schedules_of_this_module_only(planned: Ca
     assert (role["permissions_boundary"], role["path"]) == (f"arn:aws:iam::{ACCOUNT}:policy/boundary", "/platform/")
 
 
+STARTS_OF_JOBS = ["StartRecovery", "TerminateRecoveryInstances", "StartFailbackLaunch"]
+ACTIONS_ON_PLANS = (
+    *("StartRecoveryPlanExecution", "RetryRecoveryPlanExecutionStep"),
+    *("UpdateRecoveryPlanExecutionStep", "CancelRecoveryPlanExecution"),
+)
+
+
 @pytest.mark.parametrize(("copy_name", "prefix"), [("default", "drs-job-log"), ("everything", "other")])
-def test_started_jobs_invoke_the_collector(planned: Callable[[str], Planned], copy_name: str, prefix: str) -> None:
+def test_started_jobs_and_recovery_plans_invoke_the_collector(
+    planned: Callable[[str], Planned], copy_name: str, prefix: str
+) -> None:
     resources = planned(copy_name)
 
     rule = resources["aws_cloudwatch_event_rule.wake[0]"]
@@ -884,7 +925,7 @@ def test_started_jobs_invoke_the_collector(planned: Callable[[str], Planned], co
         "detail-type": ["AWS API Call via CloudTrail"],
         "detail": {
             "eventSource": ["drs.amazonaws.com"],
-            "eventName": ["StartRecovery", "TerminateRecoveryInstances", "StartFailbackLaunch"],
+            "eventName": [*STARTS_OF_JOBS, *ACTIONS_ON_PLANS],
             "errorCode": [{"exists": False}],
         },
     }
@@ -894,6 +935,48 @@ def test_started_jobs_invoke_the_collector(planned: Callable[[str], Planned], co
         f"{prefix}-collector",
         f"{EVENTS}/{prefix}-collector",
     )
+
+
+@pytest.mark.parametrize(
+    ("event_name", "error", "is_matched"),
+    [
+        ("StartRecoveryPlanExecution", None, True),
+        ("RetryRecoveryPlanExecutionStep", None, True),
+        ("UpdateRecoveryPlanExecutionStep", None, True),
+        ("CancelRecoveryPlanExecution", None, True),
+        ("RetryRecoveryPlanExecutionStep", "ConflictException", False),
+        ("GetRecoveryPlanExecution", None, False),
+    ],
+)
+def test_the_start_and_the_retry_of_a_recovery_plan_match_the_rule(
+    planned: Callable[[str], Planned], stack: MiniStack, event_name: str, error: str | None, is_matched: bool
+) -> None:
+    pattern = planned("default")["aws_cloudwatch_event_rule.wake[0]"]["event_pattern"]
+    # The response to these requests has no job.
+    event = request({}, eventName=event_name, responseElements=None, **({"errorCode": error} if error else {}))
+
+    answer = stack.client("events").test_event_pattern(EventPattern=pattern, Event=dumps(event))
+
+    assert answer["Result"] is is_matched
+
+
+def test_recovery_plans_can_be_disabled(planned: Callable[[str], Planned]) -> None:
+    resources = planned("without_drs")
+
+    (environment,) = resources["module.collector[0].aws_lambda_function.this"]["environment"]
+    assert environment["variables"]["RECOVERY_PLANS"] == "false"
+    policy = role_policy(resources, "collector[0]")
+    assert "RecoveryPlan" not in json.dumps(policy)
+    assert policy["LockPolling"]["Condition"] == {
+        "ForAllValues:StringLike": {"dynamodb:LeadingKeys": "collector"},
+        "Null": {"dynamodb:LeadingKeys": "false"},
+    }
+    pattern = json.loads(resources["aws_cloudwatch_event_rule.wake[0]"]["event_pattern"])
+    assert pattern["detail"]["eventName"] == STARTS_OF_JOBS
+    assert not any("plan-step-failed" in str(values.get("alarm_name")) for values in resources.values())
+    rules = [values["alarm_rule"] for address, values in resources.items() if "composite_alarm" in address]
+    assert rules
+    assert "plan-step-failed" not in " ".join(rules)
 
 
 def test_the_collector_has_no_resources_if_it_is_disabled(planned: Callable[[str], Planned]) -> None:

@@ -29,6 +29,12 @@ REJECTED = {
     "rto_zero": "objectives.rto_minutes must be a whole number of minutes from 1 to 43200",
     "rto_a_fraction": "objectives.rto_minutes must be a whole number of minutes from 1 to 43200",
     "rto_too_long": "objectives.rto_minutes must be a whole number of minutes from 1 to 43200",
+    "rpo_zero": "objectives.rpo_minutes must be a whole number of minutes from 1 to 43200",
+    "rpo_a_fraction": "objectives.rpo_minutes must be a whole number of minutes from 1 to 43200",
+    "rpo_too_long": "objectives.rpo_minutes must be a whole number of minutes from 1 to 43200",
+    "drill_instances_negative": "readiness.drill_instances_hours must be a whole number of hours from 1 to 8760",
+    "drill_instances_a_fraction": "readiness.drill_instances_hours must be a whole number of hours from 1 to 8760",
+    "drill_instances_too_long": "readiness.drill_instances_hours must be a whole number of hours from 1 to 8760",
     "drill_check_zero": "readiness.max_days_without_drill must be a whole number of days from 1 to 400",
     "drill_check_a_fraction": "readiness.max_days_without_drill must be a whole number of days from 1 to 400",
     "drill_check_too_long": "readiness.max_days_without_drill must be a whole number of days from 1 to 400",
@@ -111,7 +117,10 @@ REJECTED = {
     "notifications_without_a_topic": "notifications must have either create_topic = true",
     "notifications_with_two_topics": "notifications must have either create_topic = true",
     "notifications_of_an_unknown_kind": "notifications.kinds has the unknown kinds finished. Use at least one of",
-    "notifications_of_no_kind": "notifications.kinds has no kind. Use at least one of started,",
+    "notifications_of_no_kind": (
+        "notifications.kinds has no kind. Use at least one of started, job_ended, settled, failed, resolved, stalled, "
+        "slow, at_risk, action_failed, plan_failed. To send no notifications, set enabled = false."
+    ),
     "notifications_fifo": "notifications.topic_arn must be the ARN of a standard SNS topic",
     "notifications_key_an_alias": "notifications.kms_key_arn must be the ARN of the key that encrypts your topic",
     "notifications_key_of_the_modules_topic": "notifications.kms_key_arn is for your own topic",

@@ -20,15 +20,19 @@ from dataclasses import dataclass
 
 import boto3
 import pytest
+from drs_job_log.collect.drs_client import DrsClient
+from drs_job_log.config import Target
 from drs_job_log.table import JobLogTable
 from moto import mock_aws
 from moto.sns.models import sns_backends
 from moto.sqs.models import sqs_backends
 
-from tests.support import tables
+from tests.support import executions, tables
+from tests.support.drs import DrsServer, Simulator
+from tests.support.pipeline import Pipeline
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from mypy_boto3_dynamodb import DynamoDBClient
 
@@ -89,3 +93,42 @@ def subscriber(dynamodb: DynamoDBClient) -> Subscriber:
     arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
     boto3.client("sns").subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn)
     return Subscriber(topic, url)
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[DrsServer]:
+    with DrsServer() as server:
+        yield server
+
+
+@pytest.fixture
+def make_pipeline(
+    dynamodb: DynamoDBClient,
+    table: JobLogTable,
+    subscriber: Subscriber,
+    server: DrsServer,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Callable[..., Pipeline]:
+    monkeypatch.setenv("AWS_ENDPOINT_URL_DRS", server.endpoint)
+    # The simulated jobs are hours old. Their notices are sent at once nevertheless.
+    monkeypatch.setattr("drs_job_log.notify.notifier._MAX_NEWS_AGE", timedelta(days=1))
+
+    def make(*, names: dict[str, str] | None = None, **settings: Any) -> Pipeline:
+        """Return the module. With ``settings``, there is an executions table, which the module updates."""
+        environment = {"FAILURE_TOPIC_ARN": subscriber.topic_arn}
+        if settings:
+            executions.create(dynamodb, "ExecutionId")
+            environment |= {
+                "EXECUTION_HISTORY_TABLE": "history",
+                "EXECUTION_HISTORY_SETTINGS": json.dumps({"updateStatus": True} | settings),
+            }
+        drs = DrsClient(Target())
+        server.simulator = Simulator(names=dict(names or {}))
+        return Pipeline(server.simulator, drs, table, environment)
+
+    return make
+
+
+@pytest.fixture
+def pipeline(make_pipeline: Callable[..., Pipeline]) -> Pipeline:
+    return make_pipeline()

@@ -78,6 +78,8 @@ def test_settings_of_the_collector() -> None:
         "STALLED_AFTER_MINUTES": "20",
         "RTO_MINUTES": "90",
         "MAX_DAYS_WITHOUT_DRILL": "180",
+        "RECOVERY_PLANS": "false",
+        "DRILL_INSTANCES_HOURS": "24",
         "DRS_TARGETS": json.dumps([{"region": "eu-west-1", "roleArn": ROLE, "externalId": "x"}, {}]),
     }
 
@@ -95,8 +97,11 @@ def test_settings_of_the_collector() -> None:
         stalled_after=timedelta(minutes=20),
         rto_minutes=90,
         max_days_without_drill=180,
+        drill_instances_hours=24,
         targets=(Target("eu-west-1", ROLE, "x"), Target()),
+        reads_plans=False,
     )
+    assert config.collector_settings(environment | {"RECOVERY_PLANS": "true"}).reads_plans
 
 
 def test_settings_of_ingest() -> None:
@@ -111,6 +116,7 @@ def test_settings_of_ingest() -> None:
         "QUEUE_URL": "https://queue",
         "EVENT_BUS_NAME": "recovery",
         "RTO_MINUTES": "90",
+        "RPO_MINUTES": "15",
         "STALLED_AFTER_MINUTES": "20",
         "VIEWER_URL": "https://viewer",
     }
@@ -121,6 +127,7 @@ def test_settings_of_ingest() -> None:
         retention=timedelta(days=7),
         history=timedelta(days=50),
         rto_minutes=90,
+        rpo_minutes=15,
         stalled_after=timedelta(minutes=20),
         notifications=NotificationSettings(
             name="drs-job-log",
@@ -163,17 +170,19 @@ def test_settings_of_the_api() -> None:
     environment = {"JOB_LOG_EVENTS_TABLE": "e", "HISTORY_DAYS": "50", "STALLED_AFTER_MINUTES": "20"}
 
     sign_in = '{"authority": "https://login.example.com/pool", "origins": ["https://login.example.com"]}'
-    optional = EXECUTIONS_TABLE | {"RTO_MINUTES": "90", "SIGN_IN": sign_in}
+    optional = EXECUTIONS_TABLE | {"RTO_MINUTES": "90", "RPO_MINUTES": "15", "SIGN_IN": sign_in}
     assert config.api_settings(environment | optional) == ApiSettings(
         table_name="e",
         history=timedelta(days=50),
         rto_minutes=90,
+        rpo_minutes=15,
         stalled_after=timedelta(minutes=20),
         executions_table=EXECUTIONS_TABLE_SETTINGS,
         sign_in=SignInSettings(page=sign_in, origins=("https://login.example.com",)),
     )
     settings = config.api_settings(environment)
-    assert (settings.executions_table, settings.rto_minutes, settings.sign_in) == (None, None, None)
+    assert (settings.executions_table, settings.sign_in) == (None, None)
+    assert (settings.rto_minutes, settings.rpo_minutes) == (None, None)
 
 
 def test_attributes_of_the_executions_table_have_defaults() -> None:

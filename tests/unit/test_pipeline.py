@@ -11,13 +11,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 from drs_job_log.collect.collector import PassRequest
-from drs_job_log.collect.drs_client import DrsClient
-from drs_job_log.config import Target
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.support import executions, played, scripts
-from tests.support.drs import DrsServer, Simulator
 from tests.support.envelopes import ALICE, dumps, job_log, launch_result, request, sqs_records
 from tests.support.functions import LambdaContext
 from tests.support.pipeline import SETTINGS, Pipeline
@@ -25,7 +22,7 @@ from tests.support.scripts import Script, Step, server_id
 from tests.support.tables import rows
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from drs_job_log.table import JobLogTable
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -40,45 +37,6 @@ NETWORK: Final = "sn-1234567890abcdef0"
 ONE, TWO, THREE = (server_id(number) for number in (1, 2, 3))
 
 REPORTED: Final = json.loads((Path(__file__).parents[1] / "data/reported_jobs.json").read_text())
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[DrsServer]:
-    with DrsServer() as server:
-        yield server
-
-
-@pytest.fixture
-def make_pipeline(
-    dynamodb: DynamoDBClient,
-    table: JobLogTable,
-    subscriber: Subscriber,
-    server: DrsServer,
-    monkeypatch: pytest.MonkeyPatch,
-) -> Callable[..., Pipeline]:
-    monkeypatch.setenv("AWS_ENDPOINT_URL_DRS", server.endpoint)
-    # The simulated jobs are hours old. Their notices are sent at once nevertheless.
-    monkeypatch.setattr("drs_job_log.notify.notifier._MAX_NEWS_AGE", timedelta(days=1))
-
-    def make(*, names: dict[str, str] | None = None, **settings: Any) -> Pipeline:
-        """Return the module. With ``settings``, there is an executions table, which the module updates."""
-        environment = {"FAILURE_TOPIC_ARN": subscriber.topic_arn}
-        if settings:
-            executions.create(dynamodb, "ExecutionId")
-            environment |= {
-                "EXECUTION_HISTORY_TABLE": "history",
-                "EXECUTION_HISTORY_SETTINGS": json.dumps({"updateStatus": True} | settings),
-            }
-        drs = DrsClient(Target())
-        server.simulator = Simulator(names=dict(names or {}))
-        return Pipeline(server.simulator, drs, table, environment)
-
-    return make
-
-
-@pytest.fixture
-def pipeline(make_pipeline: Callable[..., Pipeline]) -> Pipeline:
-    return make_pipeline()
 
 
 @pytest.fixture
@@ -980,7 +938,7 @@ def test_items_that_appear_after_the_job_ended_are_stored(pipeline: Pipeline) ->
 
     pipeline.simulator.calls.clear()
     pipeline.play(5 * MINUTE)
-    assert set(pipeline.simulator.calls) == {"DescribeJobs"}  # the log is not read again
+    assert set(pipeline.simulator.calls) == {"DescribeJobs", "ListRecoveryPlanExecutions"}  # the log is not read again
 
 
 def test_servers_that_drs_names_late_are_counted_and_named(make_pipeline: Callable[..., Pipeline]) -> None:

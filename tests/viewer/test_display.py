@@ -8,10 +8,11 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from drs_job_log.model.events import format_time
 from playwright.sync_api import expect
 
 from tests.support import played, scripts
-from tests.viewer.conftest import NOW, SERVERS, change_answers, events_of
+from tests.viewer.conftest import NOW, SERVERS, change_answers, derived, events_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -247,6 +248,30 @@ def test_ids_are_links_to_the_console_of_their_region(
     assert job == f"https://{domain}/drs/home?region={region}#/launchHistory/drsjob-1"
     assert instance.get_attribute("rel") == "noreferrer noopener"
     expect(viewer.find(".place")).to_have_text(f"Account 111122223333, {region}")
+
+
+def test_drill_instances_that_are_left_are_shown_with_the_time_of_the_check(
+    recovery: Recovery, open_viewer: Opener
+) -> None:
+    recovery.happen(*in_place(events_of(scripts.launch(SERVERS), ago=30 * HOUR), "us-east-1"))
+    viewer = open_viewer()
+    expect(viewer.find(".badge").first).to_be_visible()
+    expect(viewer.find(".drill-instances:visible")).to_have_count(0)
+
+    ids = [scripts.instance_id(server) for server in SERVERS[:2]]
+    recovery.happen(derived("DRILL_INSTANCES_LEFT", 7 * HOUR, instanceIDs=ids, checkedAt=format_time(NOW - 6 * HOUR)))
+    viewer.poll()
+
+    left = viewer.find(".jobs .drill-instances")
+    new_tab = "(opens a new tab)"
+    expect(left).to_have_text(
+        f"2 drill instances were not terminated at 2026-11-24 08:00:00: {ids[0]} {new_tab}, {ids[1]} {new_tab}"
+    )
+    domain = "us-east-1.console.aws.amazon.com"
+    assert [link.get_attribute("href") for link in left.locator("a").all()] == [
+        f"https://{domain}/ec2/home?region=us-east-1#InstanceDetails:instanceId={id_}" for id_ in ids
+    ]
+    expect(viewer.find(".server[data-state=LAUNCHED]")).to_have_count(3)
 
 
 def test_details_contain_the_event_as_json(recovery: Recovery, open_viewer: Opener) -> None:

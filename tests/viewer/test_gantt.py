@@ -211,11 +211,45 @@ def test_the_objective_is_shown_with_its_result(  # noqa: PLR0917
     expect(open_viewer().find(RTO)).to_have_text(text)
 
 
+@pytest.mark.parametrize(
+    ("target", "text", "result"),
+    [
+        (None, "RPO: no objective, 22 min 0 s", ""),
+        (15, "RPO: 15 min, missed: 22 min 0 s, 1 server over", "MISSED"),
+        (30, "RPO: 30 min, met: 22 min 0 s", "MET"),
+    ],
+)
+def test_the_recovery_points_are_shown_with_the_objective(  # noqa: PLR0917
+    recovery: Recovery,
+    open_viewer: Opener,
+    monkeypatch: pytest.MonkeyPatch,
+    target: int | None,
+    text: str,
+    result: str,
+) -> None:
+    monkeypatch.setattr(api, "settings", replace(api.settings, rpo_minutes=target))
+    points = {SERVERS[0]: minutes(-7), SERVERS[1]: minutes(-22), SERVERS[2]: minutes(3)}
+    recovery.happen(*events_of(replace(scripts.launch(SERVERS), recovery_points=points), ago=minutes(41)))
+    viewer = open_viewer()
+
+    expect(viewer.find(".outlook .rpo")).to_have_text(text)
+    expect(viewer.find(".outlook .rpo")).to_have_attribute("data-result", result)
+    cards = viewer.find(".server .when")
+    for point in (
+        "Recovery point 2026-11-24 13:12:00, 7 min 0 s before the job",
+        "Recovery point 2026-11-24 12:57:00, 22 min 0 s before the job",
+        "Recovery point 2026-11-24 13:22:00",  # after the creation of the job
+    ):
+        expect(cards.filter(has_text=point)).to_have_count(1)
+    expect(cards.filter(has_text="before the job")).to_have_count(2)
+
+
 def test_answers_of_an_earlier_version_show_the_schedule_only(
     recovery: Recovery, open_viewer: Opener, context: BrowserContext
 ) -> None:
     recovery.happen(*RUNNING)
-    later = {"estimate", "rto", "durationSeconds", "waves", "plannedWaves", "stalled", "slow", "stepSeconds"}
+    later = {"estimate", "rto", "rpo", "durationSeconds", "waves", "plannedWaves", "stalled", "slow", "stepSeconds"}
+    later |= {"pointInTime", "rpoSeconds"}
 
     def change(answer: dict[str, Any], _: str) -> dict[str, Any]:
         servers = [{key: server[key] for key in server.keys() - later} for server in answer["servers"]]

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from drs_job_log.model.estimate import ServerEstimate
     from drs_job_log.model.progress import Progress
+    from drs_job_log.model.rpo import Rpo
     from drs_job_log.model.rto import Rto
     from drs_job_log.model.summary import JobSummary
 
@@ -32,7 +33,12 @@ def seconds_between(start: datetime | None, end: datetime | None) -> float | Non
 
 
 def started_at(progress: Progress) -> datetime | None:
-    """Return when the first job was created. TERMINATE jobs count only if there is no other job."""
+    """Return when the recovery plan started, or when the first job was created.
+
+    TERMINATE jobs count only if there is no other job.
+    """
+    if progress.plan:
+        return progress.plan.started_at
     deciding = [job for job in progress.jobs if job.job_type != "TERMINATE"] or progress.jobs
     return min((job.created_at or job.started_at for job in deciding), default=None)
 
@@ -80,4 +86,16 @@ def rto_entry(rto: Rto | None) -> dict[str, Any] | None:
         "actualMinutes": None if rto.actual_seconds is None else round(rto.actual_seconds / 60, 1),
         "actualSeconds": rto.actual_seconds,
         "result": rto.result,
+    }
+
+
+def rpo_entry(rpo: Rpo | None) -> dict[str, Any] | None:
+    """Return the recovery point objective, or None."""
+    if rpo is None:
+        return None
+    return {
+        "targetMinutes": rpo.target_minutes,
+        "seconds": rpo.seconds,
+        "result": rpo.result,
+        "serversOver": rpo.servers_over,
     }

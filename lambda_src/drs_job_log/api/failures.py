@@ -47,7 +47,7 @@ def failures_view(history: History, query: ListQuery) -> dict[str, Any]:
                 has_more = True
                 break
             last = job
-            if job.end_key is None:  # one at a time: all its events are read
+            if job.end_key is None and not job.is_plan:  # one at a time: all its events are read
                 servers |= history.servers([job])
             of_job = failures_of(job, servers.get(job.job_id, ()))
             failures += of_job

@@ -152,7 +152,7 @@ def get_execution(execution_id: str, query: Query, now: datetime) -> dict[str, A
 
 def _options(key: str, log: EventLog, now: datetime, planned_waves: int | None = None) -> ViewOptions:
     estimate = estimator.estimate(key, log.job_states, now, planned_waves)
-    return ViewOptions(now=now, rto_minutes=settings.rto_minutes, estimate=estimate)
+    return ViewOptions(now=now, rto_minutes=settings.rto_minutes, rpo_minutes=settings.rpo_minutes, estimate=estimate)
 
 
 def _is_final(log: EventLog, now: datetime) -> bool:
@@ -163,7 +163,7 @@ def _is_final(log: EventLog, now: datetime) -> bool:
 
 
 def _history(now: datetime) -> History:
-    return History(ledger, logs, executions_table, settings.rto_minutes, now)
+    return History(ledger, logs, executions_table, settings.rto_minutes, settings.rpo_minutes, now)
 
 
 def _executions(_: Mapping[str, str], query: Mapping[str, str], now: datetime) -> dict[str, Any]:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
 from drs_job_log.api.entries import seconds_between, started_at
 from drs_job_log.link.status import Status, TableAnswer, ask, is_recent, progress_of_jobs, status_of
 from drs_job_log.model.comparison import counts_of, deciding_jobs, newest_servers
-from drs_job_log.model.rto import rto_of
+from drs_job_log.model.rpo import is_over, rpo_of, rpo_seconds
+from drs_job_log.model.rto import is_launch, rto_of
 from drs_job_log.model.summary import server_summaries_of, summary_of
 
 if TYPE_CHECKING:
@@ -20,11 +22,15 @@ if TYPE_CHECKING:
     from drs_job_log.ledger import Ledger, ServerLaunch
     from drs_job_log.link.executions_table import ExecutionsTable
     from drs_job_log.model.progress import JobState, Progress
+    from drs_job_log.model.rpo import Rpo
     from drs_job_log.model.rto import Rto
     from drs_job_log.model.summary import JobSummary, ServerSummary
 
 # boto3's clients have 10 connections.
 _THREADS: Final = 10
+
+# DRS ends the execution of a recovery plan after 24 hours. A retry can add the time of one step.
+_MAX_PLAN_AGE: Final = timedelta(days=2)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,7 +42,9 @@ class Recovery:
     execution_id
         None for a job without an execution.
     jobs
-        Its jobs in the order of their creation, at least one.
+        Its jobs in the order of their creation, at least one without a plan.
+    plan
+        The execution of the recovery plan that starts the jobs.
     counts
         The number of servers by state.
     ended_at
@@ -50,21 +58,27 @@ class Recovery:
     started_at: datetime
     ended_at: datetime | None
     rto: Rto | None
+    rpo: Rpo | None
+    plan: JobSummary | None = None
+
+    @property
+    def _parts(self) -> Sequence[JobSummary]:
+        return [*self.jobs, *([self.plan] if self.plan else [])]
 
     @property
     def is_drill(self) -> bool | None:
         """Whether it is a drill. None if it is not known."""
-        return next((job.is_drill for job in self.jobs if job.is_drill is not None), None)
+        return next((job.is_drill for job in self._parts if job.is_drill is not None), None)
 
     @property
     def accounts(self) -> list[str]:
         """The accounts of its jobs."""
-        return sorted({job.account for job in self.jobs if job.account})
+        return sorted({job.account for job in self._parts if job.account})
 
     @property
     def regions(self) -> list[str]:
         """The Regions of its jobs."""
-        return sorted({job.region for job in self.jobs if job.region})
+        return sorted({job.region for job in self._parts if job.region})
 
     def seconds(self, now: datetime) -> float | None:
         """Return its duration in seconds until now or until its end."""
@@ -78,16 +92,17 @@ class History:
 
     Parameters
     ----------
-    rto_minutes
-        The recovery time objective of the module in minutes, or None.
+    rto_minutes, rpo_minutes
+        The recovery time and the recovery point objective of the module in minutes, or None.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0917
         self,
         ledger: Ledger,
         logs: EventLogCache,
         executions_table: ExecutionsTable | None,
         rto_minutes: int | None,
+        rpo_minutes: int | None,
         now: datetime,
     ) -> None:
         self.ledger = ledger
@@ -95,9 +110,11 @@ class History:
         self._logs = logs
         self._executions_table = executions_table
         self._rto_minutes = rto_minutes
+        self._rpo_minutes = rpo_minutes
         self._jobs: dict[str, list[JobSummary]] = {}  # by execution ID, as the ledger has them
         self._answers: dict[str, TableAnswer] = {}
         self._recoveries: dict[str, Recovery] = {}
+        self._servers: dict[str, list[ServerSummary]] = {}  # by job ID
         self._folded: dict[tuple[str, str], tuple[Mapping[str, JobState], Progress, bool]] = {}
 
     def read(self, execution_ids: Iterable[str]) -> None:
@@ -166,12 +183,39 @@ class History:
     def servers(self, jobs: Iterable[JobSummary]) -> dict[str, list[ServerSummary]]:
         """Return the servers of each job by job ID: from its end, or from its events if its end states no outcome."""
         jobs = list(jobs)
-        servers = self.ledger.servers_of(jobs)
-        for job in jobs:
+        new = [job for job in jobs if job.job_id not in self._servers]
+        servers = self.ledger.servers_of(new)
+        for job in new:
             if job.job_id not in servers:
                 states, _, _ = self._fold(job)
                 servers[job.job_id] = server_summaries_of(states[job.job_id]) if job.job_id in states else []
-        return servers
+        self._servers |= servers
+        return {job.job_id: self._servers[job.job_id] for job in jobs}
+
+    def rpo(self, jobs: Iterable[JobSummary], *, is_running: bool) -> Rpo | None:
+        """Return the recovery point objective of an execution or a job. None without a LAUNCH job. See ``rpo_of``.
+
+        The servers of one job are read only if one of them is over the objective.
+        """
+        launches = sorted((job for job in jobs if is_launch(job)), key=lambda job: job.position)
+        if not launches:
+            return None
+        achieved: list[float | None]
+        if len(launches) == 1 and not is_over(launches[0].rpo_seconds, self._rpo_minutes):
+            (job,) = launches
+            achieved = [None] * (job.counts.get("launched", 0) - job.points)
+            achieved += [] if job.rpo_seconds is None else [job.rpo_seconds]
+        else:
+            servers = self.servers(launches)
+            newest = {
+                server.source_server_id: (job.created_at, server) for job in launches for server in servers[job.job_id]
+            }
+            achieved = [
+                rpo_seconds(created_at, server.point_in_time)
+                for created_at, server in newest.values()
+                if server.state == "LAUNCHED"
+            ]
+        return rpo_of(achieved, self._rpo_minutes, is_running=is_running)
 
     def names_server(self, job: JobSummary, server_id: str) -> bool:
         """Whether the events of a job name a server. False if its end states the outcome: the ledger knows more."""
@@ -180,32 +224,43 @@ class History:
         states, _, _ = self._fold(job)
         return job.job_id in states and server_id in states[job.job_id].servers
 
-    def _recovery(self, execution_id: str | None, jobs: Sequence[JobSummary]) -> Recovery:
+    def _recovery(self, execution_id: str | None, parts: Sequence[JobSummary]) -> Recovery:
+        """``parts``: the jobs, and the execution of the recovery plan that starts them."""
         answer = self._answers.get(execution_id or "", TableAnswer())
         is_read = True
-        progress = progress_of_jobs(jobs)
-        if without_outcome := [job for job in jobs if job.end_key is None]:
+        of_log: Progress | None = None
+        if undecided := [part for part in parts if part.end_key is None or self._can_continue(part)]:
             # The log of the execution decides, as it does for its own route.
-            states, of_log, is_read = self._fold(without_outcome[0])
-            jobs = [_live(job, states) for job in jobs]
-            progress = of_log if of_log.jobs else progress
+            states, of_log, is_read = self._fold(undecided[0])
+            parts = [_live(part, states) for part in parts]
+        jobs = [part for part in parts if not part.is_plan]
+        plan = next((part for part in parts if part.is_plan), None)
+        counts = self._counts(deciding_jobs(jobs))
+        progress = of_log if of_log and (of_log.jobs or of_log.plan) else progress_of_jobs(parts, counts)
         status = status_of(progress, answer, self.now)
         if execution_id is None:  # no further wave concerns a job
             status = status._replace(settled=progress.is_complete(self.now) or progress.is_idle(self.now))
         is_running = status.word == "IN_PROGRESS"
-        counts = self._counts(deciding_jobs(jobs))
         return Recovery(
             execution_id=execution_id,
             jobs=jobs,
             status=status._replace(settled=status.settled and is_read),
             counts=counts,
-            started_at=started_at(progress_of_jobs(jobs)) or jobs[0].created_at,
+            started_at=started_at(progress_of_jobs(parts)) or parts[0].created_at,
             ended_at=None if is_running else progress.decided_at,
             rto=rto_of(jobs, self._rto_minutes, self.now, is_running=is_running, counts=counts),
+            plan=plan,
+            rpo=self.rpo(jobs, is_running=is_running),
         )
+
+    def _can_continue(self, part: JobSummary) -> bool:
+        """Whether this is a recovery plan that failed a short time ago. A person can retry or skip the failed step."""
+        return part.is_plan and part.status == "FAILED" and self.now - part.created_at < _MAX_PLAN_AGE
 
     def _counts(self, jobs: Sequence[JobSummary]) -> Mapping[str, int]:
         """Return the number of servers by state. A server in several jobs counts once."""
+        if not jobs:
+            return {}
         if len(jobs) > 1:
             return counts_of(newest_servers(jobs, self.servers(jobs)).values())
         (job,) = jobs

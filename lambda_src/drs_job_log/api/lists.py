@@ -12,6 +12,7 @@ from drs_job_log.api.entries import (
     format_optional,
     full_counts,
     requested_by,
+    rpo_entry,
     rto_entry,
     seconds_between,
     with_total,
@@ -82,7 +83,7 @@ def jobs_view(history: History, query: ListQuery) -> dict[str, Any]:
 
     def entry(job: JobSummary) -> dict[str, Any] | None:
         is_listed = of_server is None or (of_server.may_match(job) and of_server.matches(history, [job]))
-        return _job_entry(history, job) if is_listed else None
+        return _job_entry(history, job) if is_listed and not job.is_plan else None
 
     return _page("jobs", history, query, ((job, entry(job)) for job in jobs_on_page(history, query)))
 
@@ -200,6 +201,7 @@ def recovery_entry(history: History, recovery: Recovery) -> dict[str, Any]:
         "durationSeconds": recovery.seconds(history.now),
         "counts": with_total(recovery.counts),
         "rto": rto_entry(recovery.rto),
+        "rpo": rpo_entry(recovery.rpo),
     }
 
 
@@ -217,6 +219,7 @@ def _job_entry(history: History, job: JobSummary) -> dict[str, Any]:
         "endedAt": format_optional(job.ended_at),
         "durationSeconds": seconds_between(job.created_at, job.ended_at or history.now),
         "counts": full_counts(job),
+        "rpo": rpo_entry(history.rpo([job], is_running=job.is_running)),
         "account": job.account,
         "region": job.region,
     }

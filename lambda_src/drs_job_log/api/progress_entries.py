@@ -10,6 +10,7 @@ from drs_job_log.model.events import format_time
 from drs_job_log.model.json_text import to_json
 from drs_job_log.model.known_errors import UNKNOWN_CAUSE, UNKNOWN_FIRST_STEP, WITHOUT_ERROR, hint_of
 from drs_job_log.model.progress import ACTIVE_STATES
+from drs_job_log.model.rpo import rpo_of_server
 from drs_job_log.model.truncate import truncate_texts, truncate_to_fit
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from drs_job_log.model.estimate import ServerEstimate
-    from drs_job_log.model.progress import JobProgress, Progress, ServerProgress
+    from drs_job_log.model.progress import DrillInstances, JobProgress, Progress, ServerProgress
 
 # The limits in a server or a job if its answer does not have all servers and jobs: of each text, and of each list.
 _SHORT_TEXT_BYTES: Final = 512
@@ -126,6 +127,8 @@ def _server_entry(server: ServerProgress, estimates: Mapping[str, ServerEstimate
         "slow": of_server is not None and of_server.is_slow,
         "stalledAt": _format_optional(server.stalled_at),
         "terminatedAt": _format_optional(server.terminated_at),
+        "pointInTime": _format_optional(server.point_in_time),
+        "rpoSeconds": rpo_of_server(server),
         "failedActions": [{"name": action.name, "error": action.error} for action in server.failed_actions],
     }
 
@@ -140,6 +143,7 @@ def _job_entry(job: JobProgress) -> dict[str, Any]:
         "isDrill": job.is_drill,
         "startedAt": format_time(job.started_at),
         "endedAt": _format_optional(job.ended_at),
+        "drillInstances": _drill_instances_entry(job.drill_instances),
         "resources": [
             {
                 "resourceId": resource.resource_id,
@@ -150,6 +154,17 @@ def _job_entry(job: JobProgress) -> dict[str, Any]:
             }
             for resource in job.resources
         ],
+    }
+
+
+def _drill_instances_entry(left: DrillInstances | None) -> dict[str, Any] | None:
+    """Return which drill instances were not terminated at the time of the newest check, or None."""
+    if left is None:
+        return None
+    return {
+        "count": len(left.instance_ids),
+        "instanceIds": list(left.instance_ids[:_SHORT_LIST]),
+        "checkedAt": format_time(left.checked_at),
     }
 
 

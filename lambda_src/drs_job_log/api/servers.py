@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from drs_job_log.api.entries import format_optional, seconds_between
 from drs_job_log.api.parameters import create_list_token
 from drs_job_log.model.events import format_time
+from drs_job_log.model.rpo import rpo_seconds
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -94,5 +95,7 @@ def _entry(launch: ServerLaunch, server: ServerSummary, job: JobSummary | None) 
         "endedAt": format_optional(server.ended_at or launch.server.ended_at),
         "durationSeconds": seconds_between(server.started_at, server.ended_at),
         "stepSeconds": dict(server.step_seconds or launch.server.step_seconds),
+        "pointInTime": format_optional(server.point_in_time),
+        "rpoSeconds": rpo_seconds(job.created_at if job else None, server.point_in_time),
         "error": server.error,
     }

@@ -20,6 +20,7 @@ from drs_job_log.collect.job_log import (
     ended_before,
     execution_of,
     has_invalid_rto,
+    linked_items,
     named_servers,
     published_ends,
     rto_minutes_of,
@@ -28,6 +29,8 @@ from drs_job_log.collect.job_log import (
     timings,
     to_detail,
 )
+from drs_job_log.collect.plans import EventTimes, PlanReader
+from drs_job_log.collect.recovery_points import RecoveryPoints
 from drs_job_log.collect.tracker import RESEND_AFTER, JobTracker
 from drs_job_log.errors import collect_errors, reason_of
 from drs_job_log.model.events import format_time
@@ -42,6 +45,7 @@ if TYPE_CHECKING:
     from drs_job_log.collect.drs_client import DrsClient
     from drs_job_log.collect.event_bus import EventBus
     from drs_job_log.collect.job_log import JobLogItem
+    from drs_job_log.collect.plans import PlanEvent, PlanTracker
     from drs_job_log.config import CollectorSettings
     from drs_job_log.table import JobLogTable
 
@@ -120,6 +124,9 @@ class PassResult:
         The number of servers of running jobs by state, with the keys of the API's summary.
     failures
         Subject (an account and Region, a job, some events) → reason.
+    active_plans, unread_plans
+        The number of executions of recovery plans that the next pass reads, and of targets whose recovery plans could
+        not be read.
     """
 
     jobs: int
@@ -131,6 +138,8 @@ class PassResult:
     active_jobs: int
     servers: Mapping[str, int]
     failures: Mapping[str, str]
+    active_plans: int = 0
+    unread_plans: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +147,7 @@ class TrackedJob:
     """A job, its target and its tracker.
 
     ``launches``: the jobs that launched what a TERMINATE job terminates. ``is_listed``: whether this pass listed the
-    job. Otherwise, ``job`` is from an earlier pass.
+    job. Otherwise, ``job`` is from an earlier pass. ``is_read_again``: whether the next pass reads the job.
     """
 
     drs: DrsClient
@@ -146,6 +155,7 @@ class TrackedJob:
     tracker: JobTracker
     launches: Sequence[JobTypeDef] = ()
     is_listed: bool = True
+    is_read_again: bool = True
 
     def __str__(self) -> str:
         return f"{self.job['jobID']} in {self.drs}"
@@ -153,14 +163,14 @@ class TrackedJob:
 
 @dataclass(frozen=True, slots=True)
 class BusEntry:
-    """An event to put on the bus: the JSON text of its detail, its key, and the tracker of its job.
+    """An event to put on the bus: the JSON text of its detail, its key, and the tracker of its job or plan execution.
 
     ``detail`` is empty for an event of a server.
     """
 
     text: str
     key: str
-    tracker: JobTracker
+    tracker: JobTracker | PlanTracker
     detail: Mapping[str, Any]
 
 
@@ -168,12 +178,21 @@ class Collector:
     """Puts the items of the targets' job logs on the bus if the table does not contain them."""
 
     def __init__(
-        self, targets: Sequence[DrsClient], table: JobLogTable, bus: EventBus, settings: CollectorSettings
+        self,
+        targets: Sequence[DrsClient],
+        table: JobLogTable,
+        bus: EventBus,
+        settings: CollectorSettings,
+        times: EventTimes | None = None,
     ) -> None:
+        """``times``: of the events of recovery plans. None: recovery plans are not read."""
         self._targets = targets
+        self._plans = {drs: PlanReader(drs, table, times, settings) for drs in targets} if times else {}
         self._table = table
         self._bus = bus
         self._settings = settings
+        # The events of recovery plans to send in this pass.
+        self._plan_events: list[tuple[PlanTracker, PlanEvent]] = []
         # By target, then by job ID.
         self._trackers: dict[DrsClient, dict[str, JobTracker]] = {}
         # By target: the LAUNCH jobs of each server by their creation time.
@@ -184,6 +203,7 @@ class Collector:
         self._was_cut_off = False
         # Targets that could not be read in the last pass. They are read last, so that they do not delay the others.
         self._failed_targets: set[DrsClient] = set()
+        self._points = RecoveryPoints()
         self._readers = ThreadPoolExecutor(_READERS)
         self._writers = ThreadPoolExecutor(_WRITERS)
 
@@ -223,6 +243,7 @@ class Collector:
         def entries() -> Iterator[BusEntry]:
             for entries_of_job in read(tracked_jobs(), str, lambda job: self._read_if_due(job, now)):
                 yield from entries_of_job
+            yield from self._plan_entries()
 
         emitted = sum(
             _run_all(
@@ -257,8 +278,10 @@ class Collector:
             executions_over_rto=executions_over_rto(trackers, self._settings.rto_minutes, now),
             invalid_rto_tags=sum(tracker.has_invalid_rto for tracker in running),
             active_jobs=sum(tracker.is_active(now) for tracker in trackers),
+            active_plans=sum(reader.active(now) for reader in self._plans.values()),
             servers=sum((tracker.servers for tracker in running), Counter()),
             failures=failures,
+            unread_plans=sum(reader.failure is not None for reader in self._plans.values()),
         )
 
     def _list_jobs(self, drs: DrsClient, request: PassRequest, now: datetime) -> list[TrackedJob]:
@@ -279,12 +302,43 @@ class Collector:
             requested = [
                 job for job in drs.jobs(ids=request.job_ids, since=request.since) if self._is_selected(drs, job)
             ]
-            return [TrackedJob(drs, job, JobTracker(), self._launches_of(drs, job)) for job in requested]
+            return [
+                TrackedJob(drs, job, JobTracker(), self._launches_of(drs, job), is_read_again=False)
+                for job in requested
+            ]
 
         listed_at = self._listed_at.get(drs)
         if listed_at is None or abs(now - listed_at) >= _WHOLE_LISTING_INTERVAL:  # the clock can be set back
-            return self._list_all(drs, now)
-        return self._list_new(drs, now, listed_at)
+            jobs = self._list_all(drs, now)
+        else:
+            jobs = self._list_new(drs, now, listed_at)
+        if reader := self._plans.get(drs):
+            self._read_plans(reader, jobs, now)
+        return jobs
+
+    def _read_plans(self, reader: PlanReader, jobs: Sequence[TrackedJob], now: datetime) -> None:
+        """Read the recovery plans of a target, and link the jobs of their steps. A tag of a job takes precedence."""
+        untagged = [tracked for tracked in jobs if not execution_of(tracked.job, self._settings.execution_id_tag)]
+        has_new_job = any(
+            tracked.tracker.read_at is None
+            and tracked.job.get("type") == "LAUNCH"
+            and tracked.job["jobID"] not in reader.links
+            for tracked in untagged
+        )
+        self._plan_events += reader.read(now, has_new_job=has_new_job)
+        for tracked in untagged:
+            tracker, link = tracked.tracker, reader.links.get(tracked.job["jobID"])
+            if link and tracker.plan_link != link:
+                # Its log is read again, also if the job has ended.
+                tracker.plan_link, tracker.read_at = link, None
+            if tracker.plan_link:
+                tracker.execution_id = tracker.plan_link.execution_id
+
+    def _plan_entries(self) -> Iterator[BusEntry]:
+        """Yield the events of recovery plans that this pass read."""
+        while self._plan_events:
+            tracker, event = self._plan_events.pop(0)
+            yield BusEntry(to_text(event.detail), event.key, tracker, {})
 
     def _list_all(self, drs: DrsClient, now: datetime) -> list[TrackedJob]:
         """List the jobs of the look-back period and unfinished ones. The first time, list all jobs."""
@@ -369,12 +423,13 @@ class Collector:
                 launches.setdefault(server, {})[created] = launch
 
     def _is_selected(self, drs: DrsClient, job: JobTypeDef) -> bool:
-        """Whether the job has the tags of ``only_tagged`` or, for a TERMINATE job, one of its launches has them.
+        """Whether the job has the tags of ``only_tagged``, or the execution of its recovery plan has them.
 
-        TerminateRecoveryInstances takes no tags.
+        Or, for a TERMINATE job, one of its launches has them: TerminateRecoveryInstances takes no tags.
         """
         required = self._settings.only_tagged.items()
-        if required <= job.get("tags", {}).items():
+        reader = self._plans.get(drs)
+        if required <= job.get("tags", {}).items() or (reader and job["jobID"] in reader.links):
             return True
         return any(required <= launch.get("tags", {}).items() for launch in self._launches_of(drs, job))
 
@@ -419,7 +474,10 @@ class Collector:
                 raise
             return self._list_and_read(tracked, now, failures)
         oldest_kept = format_time(now - self._settings.retention)  # older events would expire immediately
-        derived = stalled_items(job, log, self._settings.stalled_after, now)
+        derived = [
+            *stalled_items(job, log, self._settings.stalled_after, now),
+            *linked_items(job, log, tracker.plan_link),
+        ]
         if not tracked.is_listed and (tracker.is_ending or tracker.unsent([item.key for item in derived], now)):
             return self._list_and_read(tracked, now, failures)
         by_key = {item.key: item for item in (*log.items, *derived) if item.time >= oldest_kept}
@@ -440,11 +498,13 @@ class Collector:
                     f"{len(not_stored)} events were put on the bus twice, {RESEND_AFTER.seconds // 60} minutes apart, "
                     "and are not in the table: check the rule, the queue and ingest. The collector sends them again"
                 )
-        tracker.resent = not_stored | {key for key in new if key in tracker.emitted}
+        items = self._points.add(
+            tracked.drs, job, [by_key[key] for key in new], tracker, now, can_wait=tracked.is_read_again
+        )
+        tracker.resent = not_stored | {item.key for item in items if item.key in tracker.emitted}
         tracker.job, tracker.listed, tracker.read_at, tracker.settled = job, job, now, None
         tracker.keys, tracker.is_running = frozenset(by_key), not log.is_complete
         tracker.settle()
-        items = [by_key[key] for key in new]
         return self._entries(tracked, items, timings(job, log, items), failures)
 
     def _list_and_read(self, tracked: TrackedJob, now: datetime, failures: dict[str, str]) -> list[BusEntry]:
@@ -494,9 +554,13 @@ class Collector:
             # Events can be sent without names.
             with collect_errors(failures, f"server names of {tracked}", _COLLECTION_FAILED):
                 names = tracked.drs.names(ids)
+        reader = self._plans.get(tracked.drs)
+        links = reader.links if reader else {}
         entries = []
         for item in new:
-            detail = to_detail(item, job, names, timing, self._settings.execution_id_tag, launches=tracked.launches)
+            detail = to_detail(
+                item, job, names, timing, self._settings.execution_id_tag, launches=tracked.launches, links=links
+            )
             facts = {} if item.source_server_id else detail
             entries.append(BusEntry(to_text(detail), item.key, tracked.tracker, facts))
         return entries

@@ -1,4 +1,4 @@
-"""The check of drills: which source servers of each target had no successful drill for a number of days."""
+"""The daily check: which source servers of each target had no drill in time, and which drill instances are left."""
 
 from __future__ import annotations
 
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from mypy_boto3_drs.type_defs import SourceServerTypeDef
     from mypy_boto3_dynamodb import DynamoDBClient
 
+    from drs_job_log.collect.drill_instances import DrillInstanceCheck
     from drs_job_log.collect.drs_client import DrsClient
     from drs_job_log.collect.event_bus import EventBus
     from drs_job_log.config import Target
@@ -80,16 +81,19 @@ class CheckedServer:
 
 @dataclass(slots=True)
 class DrillCheckResult:
-    """The number of targets that were checked, of their servers, and of those without a successful drill in time."""
+    """The number of targets that were checked, of their servers, of those without a successful drill in time, and of
+    drill instances that are left.
+    """
 
     targets: int = 0
     servers: int = 0
     overdue: int = 0
+    instances: int = 0
     failures: dict[str, str] = field(default_factory=dict)
 
 
 class DrillCheck:
-    """Checks the targets, and puts one event for each target and day on the bus.
+    """Checks the targets, and puts the events of each target and day on the bus.
 
     The notifications table has one item with the targets that are done on a day. A further run on this day checks only
     the others, so that runs repeat what failed.
@@ -103,14 +107,17 @@ class DrillCheck:
         bus: EventBus,
         dynamodb: DynamoDBClient,
         notices_table_name: str,
-        max_days: int,
+        max_days: int | None,
+        instances: DrillInstanceCheck | None,
     ) -> None:
+        """``max_days``: None does not check the servers. ``instances``: None does not check the drill instances."""
         self._targets = targets
         self._ledger = ledger
         self._bus = bus
         self._dynamodb = dynamodb
         self._notices_table_name = notices_table_name
         self._max_days = max_days
+        self._instances = instances
 
     def run(self, own: Place, now: datetime, seconds_left: Callable[[], float]) -> DrillCheckResult:
         """Check the targets that are not done today. ``own``: the account and Region of the function.
@@ -133,9 +140,10 @@ class DrillCheck:
             for check in as_completed(checks, timeout=max(0.0, seconds_left() - _SECONDS_TO_FINISH)):
                 place = checks.pop(check)
                 with collect_errors(result.failures, str(place), "Drill check failed"):
-                    servers, overdue = check.result()
+                    servers, overdue, instances = check.result()
                     result.targets, result.servers = result.targets + 1, result.servers + servers
                     result.overdue += overdue
+                    result.instances += instances
                     done.add(str(place))
         except TimeoutError:
             late = OutOfTimeError("the invocation has no time left. The next run checks this target")
@@ -146,26 +154,28 @@ class DrillCheck:
             self._record(done, now)
         return result
 
-    def _check(self, drs: DrsClient, place: Place, now: datetime) -> tuple[int, int]:
-        """Check a target and put its event on the bus. Return the numbers of all servers and of overdue ones.
+    def _check(self, drs: DrsClient, place: Place, now: datetime) -> tuple[int, int, int]:
+        """Check a target. Return the numbers of all servers, of overdue ones, and of drill instances that are left."""
+        drs.connect()
+        servers, overdue = (0, 0) if self._max_days is None else self._check_servers(drs, place, now, self._max_days)
+        return servers, overdue, self._instances.check(drs, now) if self._instances else 0
+
+    def _check_servers(self, drs: DrsClient, place: Place, now: datetime, max_days: int) -> tuple[int, int]:
+        """Put the event about the servers on the bus. Return the numbers of all servers and of overdue ones.
 
         Servers without replication also count, because they cannot be recovered.
         """
-        drs.connect()
         listed = drs.source_servers()
         # Most servers are not overdue by what DRS lists. Only the others are looked up in the ledger.
-        unclear = {server["sourceServerID"]: server for server in listed if self._is_overdue(checked(server, ()), now)}
+        unclear = {
+            server["sourceServerID"]: server for server in listed if is_overdue(checked(server, ()), max_days, now)
+        }
         launches = self._ledger.launches_of_servers(unclear, _LAUNCHES)
         servers = [checked(server, launches[id_]) for id_, server in unclear.items()]
-        overdue = [server for server in servers if self._is_overdue(server, now)]
-        if rejected := self._bus.put([to_json(event_detail(place, self._max_days, now, len(listed), overdue))]):
+        overdue = [server for server in servers if is_overdue(server, max_days, now)]
+        if rejected := self._bus.put([to_json(event_detail(place, max_days, now, len(listed), overdue))]):
             raise NotPutError(f"EventBridge rejected the event: {rejected[0]}")
         return len(listed), len(overdue)
-
-    def _is_overdue(self, server: CheckedServer, now: datetime) -> bool:
-        """Whether a server had no successful drill for so many days, and was not added to DRS since then."""
-        since = server.last_drill_at or server.added_at
-        return since is None or now - since > timedelta(days=self._max_days)
 
     def _done(self, now: datetime) -> set[str]:
         answer = self._dynamodb.get_item(TableName=self._notices_table_name, Key=_KEY, ConsistentRead=True)
@@ -188,6 +198,12 @@ def place_of(target: Target, own: Place) -> Place:
     """Return the account and the Region of a target. ``own``: those of the function."""
     account = target.role_arn.split(":")[4] if target.role_arn else own.account
     return Place(account=account, region=target.region or own.region)
+
+
+def is_overdue(server: CheckedServer, max_days: int, now: datetime) -> bool:
+    """Whether a server had no successful drill for so many days, and was not added to DRS since then."""
+    since = server.last_drill_at or server.added_at
+    return since is None or now - since > timedelta(days=max_days)
 
 
 def checked(server: SourceServerTypeDef, launches: Iterable[ServerLaunch]) -> CheckedServer:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
         DescribeJobsRequestFiltersTypeDef,
         JobLogTypeDef,
         JobTypeDef,
+        RecoveryInstanceTypeDef,
         SourceServerTypeDef,
     )
     from mypy_boto3_sts import STSClient
@@ -34,6 +35,7 @@ _MAX_ATTEMPTS: Final = 3
 _LOG_PAGE_SIZE: Final = 100
 
 # https://docs.aws.amazon.com/drs/latest/APIReference/API_DescribeSourceServersRequestFilters.html
+# DescribeRecoveryInstances documents no maximum.
 _MAX_SERVER_IDS: Final = 200
 
 # A longer Retry-After is shortened to this time, so that a wrong header cannot disable a target.
@@ -69,7 +71,8 @@ class DrsClient:
         self._target = target
         self._client: mypy_boto3_drs.DrsClient | None = None
         self._expiration: datetime | None = None
-        self._throttled_until = 0.0
+        # By kind of operation, so that recovery plans do not delay the jobs.
+        self._throttled_until: dict[bool, float] = {}
         self._names: dict[str, str] = {}
         self._unnamed_at: dict[str, float] = {}  # when DRS had no name for a server
 
@@ -125,6 +128,20 @@ class DrsClient:
         """Return all source servers. An account in which DRS was never initialized has none."""
         return self._items_of_account("describe_source_servers")
 
+    def recovery_instances(self, server_ids: Sequence[str] | None = None) -> list[RecoveryInstanceTypeDef]:
+        """Return the recovery instances of servers, by default of all. DRS lists those that it has not deleted.
+
+        https://docs.aws.amazon.com/drs/latest/APIReference/API_DescribeRecoveryInstances.html
+        """
+        if server_ids is None:
+            return self._items_of_account("describe_recovery_instances")
+        chunks = (server_ids[start : start + _MAX_SERVER_IDS] for start in range(0, len(server_ids), _MAX_SERVER_IDS))
+        return [
+            instance
+            for chunk in chunks
+            for instance in self._items_of_account("describe_recovery_instances", filters={"sourceServerIDs": chunk})
+        ]
+
     def log_pages(self, job_id: str, token: str | None = None) -> Iterator[LogPage]:
         """Yield the pages of a job's log from the page of a token, by default from the first page."""
         start = {} if token is None else {"nextToken": token}
@@ -132,6 +149,36 @@ class DrsClient:
         for page in pages:
             yield LogPage(token, page.get("items", []))
             token = page.get("nextToken")
+
+    def plan_executions(self) -> list[Mapping[str, Any]]:
+        """Return the executions of all recovery plans, as RecoveryPlanExecutionSummary."""
+        return self._items_of_account("list_recovery_plan_executions", "recoveryPlanExecutions")
+
+    def plan_execution(self, arn: str) -> Mapping[str, Any]:
+        """Return a RecoveryPlanExecution."""
+        answer = self._send("get_recovery_plan_execution", {"recoveryPlanExecutionArn": arn})
+        return answer["recoveryPlanExecution"]  # type: ignore[no-any-return]
+
+    def plan_steps(self, arn: str) -> list[Mapping[str, Any]]:
+        """Return the steps of an execution, as RecoveryPlanExecutionStepSummary."""
+        return self._items(
+            "list_recovery_plan_execution_steps", "recoveryPlanExecutionSteps", recoveryPlanExecutionArn=arn
+        )
+
+    def plan_step(self, arn: str) -> Mapping[str, Any]:
+        """Return a RecoveryPlanExecutionStep."""
+        answer = self._send("get_recovery_plan_execution_step", {"recoveryPlanExecutionStepArn": arn})
+        return answer["recoveryPlanExecutionStep"]  # type: ignore[no-any-return]
+
+    def plan_name(self, arn: str) -> str | None:
+        """Return the name of a recovery plan. None if DRS does not return it: the plan can be deleted."""
+        try:
+            name: str | None = self._send("get_recovery_plan", {"recoveryPlanArn": arn})["recoveryPlan"].get("name")
+        except ClientError as error:
+            if error.response["Error"]["Code"] != "ResourceNotFoundException":
+                raise
+            return None
+        return name
 
     def names(self, ids: Collection[str]) -> dict[str, str]:
         """Return the names of servers by their IDs: the tag Name, else the host name.
@@ -151,17 +198,17 @@ class DrsClient:
             self._unnamed_at |= dict.fromkeys(set(chunk) - self._names.keys(), now)
         return {id_: self._names[id_] for id_ in ids if id_ in self._names}
 
-    def _items_of_account(self, operation: str, **request: Any) -> list[Any]:
+    def _items_of_account(self, operation: str, name: str = "items", **request: Any) -> list[Any]:
         """Return the items of an operation. An account in which DRS was never initialized has none."""
         try:
-            return self._items(operation, **request)
+            return self._items(operation, name, **request)
         except ClientError as error:
             if error.response["Error"]["Code"] == "UninitializedAccountException":
                 return []
             raise
 
-    def _items(self, operation: str, **request: Any) -> list[Any]:
-        return [item for page in self._pages(operation, **request) for item in page.get("items", [])]
+    def _items(self, operation: str, name: str = "items", **request: Any) -> list[Any]:
+        return [item for page in self._pages(operation, **request) for item in page.get(name, [])]
 
     def _pages(self, operation: str, **request: Any) -> Iterator[Any]:
         """Yield the responses of an operation, one for each page."""
@@ -176,13 +223,15 @@ class DrsClient:
             request["nextToken"] = token
 
     def _send(self, operation: str, request: Mapping[str, Any]) -> Any:
-        seconds = self._throttled_until - time.monotonic()
+        is_of_plans = "recovery_plan" in operation
+        seconds = self._throttled_until.get(is_of_plans, 0.0) - time.monotonic()
         if seconds > 0:
             raise ThrottledError(f"{self} throttles requests for {seconds:.0f} s")
         try:
             return getattr(self._client, operation)(**request)
         except ClientError as error:
-            self._throttled_until = max(self._throttled_until, time.monotonic() + _retry_after(error))
+            until = time.monotonic() + _retry_after(error)
+            self._throttled_until[is_of_plans] = max(self._throttled_until.get(is_of_plans, 0.0), until)
             raise
 
 

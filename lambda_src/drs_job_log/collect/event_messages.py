@@ -58,6 +58,8 @@ def event_message(item: JobLogItem, initiated_by: str | None, server: str | None
     match event_type:
         case "JOB_STARTED":
             message = f"{label} of {counts} started"
+        case "JOB_LINKED":
+            message = f"{label} belongs to step {detail.get('stepIndex')} of a recovery plan"
         case "SERVERS_ADDED":
             message = f"{label}: {counts} added"
         case "JOB_TERMINATED":

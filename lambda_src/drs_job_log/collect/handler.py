@@ -14,8 +14,10 @@ from drs_job_log import config
 from drs_job_log.collect import smoke_test
 from drs_job_log.collect.collector import Collector, PassRequest, PassResult
 from drs_job_log.collect.drill_check import DrillCheck, DrillCheckError, Place
+from drs_job_log.collect.drill_instances import DrillInstanceCheck
 from drs_job_log.collect.drs_client import DrsClient
 from drs_job_log.collect.event_bus import EventBus
+from drs_job_log.collect.plans import EventTimes
 from drs_job_log.collect.poll_lock import PollLock
 from drs_job_log.ledger import Ledger
 from drs_job_log.model.events import parse_time
@@ -46,7 +48,8 @@ table = JobLogTable(dynamodb, settings.table_name)
 events = config.client("events", parameter_validation=False)
 bus = EventBus(events, settings.event_bus_name, settings.event_source)
 targets = [(target, DrsClient(target)) for target in settings.targets]
-collector = Collector([drs for _, drs in targets], table, bus, settings)
+times = EventTimes(dynamodb, settings.notices_table_name) if settings.reads_plans else None
+collector = Collector([drs for _, drs in targets], table, bus, settings, times)
 
 
 class CollectionError(RuntimeError):
@@ -56,7 +59,7 @@ class CollectionError(RuntimeError):
 @logger.inject_lambda_context
 @metrics.log_metrics
 def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, int]:
-    """Make one pass, and one more every poll interval while a job is active and time is left.
+    """Make one pass, and one more every poll interval while a job or a recovery plan is active and time is left.
 
     An EventBridge event wakes the collector. One invocation at a time makes further passes: a woken invocation ends if
     another one does, and the scheduled invocation takes over from any other. The smoke test makes one pass, and then
@@ -89,7 +92,7 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, i
             started = time.monotonic()
             passes.append(collector.collect(request, datetime.now(UTC), lambda: seconds_left(context)))
             duration = time.monotonic() - started
-            if request.is_manual or not passes[-1].active_jobs:
+            if request.is_manual or not (passes[-1].active_jobs or passes[-1].active_plans):
                 break
             if not has_lock:
                 poll_lock.take_over(invocation, datetime.now(UTC), seconds_left(context))
@@ -121,14 +124,18 @@ def check_drills(context: LambdaContext) -> dict[str, int]:
     Raises
     ------
     ValueError
-        If ``readiness.max_days_without_drill`` is not set.
+        If neither ``readiness.max_days_without_drill`` nor ``readiness.drill_instances_hours`` is set.
     DrillCheckError
         If a target failed, so that Lambda's Errors metric counts it.
     botocore.exceptions.BotoCoreError, botocore.exceptions.ClientError
         If the notifications table cannot be reached or refuses a request.
     """
-    if settings.max_days_without_drill is None:
-        raise ValueError("drillCheck needs the input readiness.max_days_without_drill. Set it, and apply")
+    hours = settings.drill_instances_hours
+    if settings.max_days_without_drill is None and hours is None:
+        raise ValueError(
+            "drillCheck needs the input readiness.max_days_without_drill or readiness.drill_instances_hours. "
+            "Set one of them, and apply"
+        )
     check = DrillCheck(
         targets,
         ledger=Ledger(dynamodb, settings.table_name),
@@ -136,6 +143,7 @@ def check_drills(context: LambdaContext) -> dict[str, int]:
         dynamodb=dynamodb,
         notices_table_name=settings.notices_table_name,
         max_days=settings.max_days_without_drill,
+        instances=None if hours is None else DrillInstanceCheck(table, bus, settings, hours),
     )
     # arn:PARTITION:lambda:REGION:ACCOUNT:function:NAME
     region, account = context.invoked_function_arn.split(":")[3:5]
@@ -143,7 +151,12 @@ def check_drills(context: LambdaContext) -> dict[str, int]:
     if result.failures:
         metrics.add_metric("CollectorFailures", MetricUnit.Count, len(result.failures))
         raise DrillCheckError("; ".join(f"{place}: {reason}" for place, reason in result.failures.items()))
-    return {"targets": result.targets, "servers": result.servers, "notDrilled": result.overdue}
+    return {
+        "targets": result.targets,
+        "servers": result.servers,
+        "notDrilled": result.overdue,
+        "drillInstances": result.instances,
+    }
 
 
 def parse_event(event: Mapping[str, Any]) -> PassRequest:
@@ -199,6 +212,8 @@ def add_metrics(passes: list[PassResult], *, is_manual: bool) -> None:
         metrics.add_metric("RunningJobs", MetricUnit.Count, jobs)
         executions = max(result.running_executions for result in passes)
         metrics.add_metric("RunningExecutions", MetricUnit.Count, executions)
+    if unread := max((result.unread_plans for result in passes), default=0):
+        metrics.add_metric("RecoveryPlanReadFailures", MetricUnit.Count, unread)
     if exceeded := max((result.executions_over_rto for result in passes), default=0):
         metrics.add_metric("ExecutionsOverRto", MetricUnit.Count, exceeded)
     if invalid := max((result.invalid_rto_tags for result in passes), default=0):

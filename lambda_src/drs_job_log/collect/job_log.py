@@ -11,6 +11,7 @@ import re
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from operator import attrgetter
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
 from drs_job_log.collect.event_messages import end_message, event_message
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
 
     from mypy_boto3_drs.type_defs import JobLogTypeDef, JobTypeDef, ParticipatingServerTypeDef
 
+    from drs_job_log.collect.plans import PlanLink
     from drs_job_log.model.progress import Participant
 
 # Stored types of the log items that are about the whole job.
@@ -255,6 +257,17 @@ def stalled_items(job: JobTypeDef, log: JobLog, stalled_after: timedelta, now: d
     ]
 
 
+def linked_items(job: JobTypeDef, log: JobLog, link: PlanLink | None) -> list[JobLogItem]:
+    """Return a derived item that states which step of a recovery plan started the job.
+
+    With its event, the linker links the events of the job that were sent before the link was known.
+    """
+    start = next((item for item in log.items if item.event_type == "JOB_STARTED"), None)
+    if start is None or link is None:
+        return []
+    return [_item(job, start.timestamp, "JOB_LINKED", {"stepIndex": link.step_index}, is_derived=True)]
+
+
 def corrections(job: JobTypeDef, log: JobLog, published: Mapping[str, Mapping[str, Any]]) -> list[JobLogItem]:
     """Return derived items for facts that changed after the collector published them.
 
@@ -334,15 +347,23 @@ def to_detail(
     execution_id_tag: str,
     *,
     launches: Sequence[JobTypeDef] = (),
+    links: Mapping[str, PlanLink] = MappingProxyType({}),
 ) -> dict[str, Any]:
     """Return the detail of the item's "DRS Job Log" event. Unknown values are absent.
 
     ``names`` maps server IDs to names. ``timing``: see ``timings``. ``launches`` are the jobs that launched what a
     TERMINATE job terminates. TerminateRecoveryInstances takes no tags, so the job has the execution of these jobs.
+    ``links``: the jobs that recovery plans started, by ID.
     """
     initiated_by = job.get("initiatedBy")
-    tagged = {execution_of(launch, execution_id_tag) for launch in launches}
-    inherited = tagged.pop() if len(tagged) == 1 else None
+
+    def execution_id(one: JobTypeDef) -> str | None:
+        link = links.get(one["jobID"])
+        return execution_of(one, execution_id_tag) or (link.execution_id if link else None)
+
+    inherited = {execution_id(launch) for launch in launches}
+    own = execution_id(job) or (inherited.pop() if len(inherited) == 1 else None)
+    link = links.get(job["jobID"])
     server = item.source_server_id
     name = names.get(server or "")
     arn = job.get("arn", "").split(":")  # arn:PARTITION:drs:REGION:ACCOUNT:job/ID
@@ -357,7 +378,8 @@ def to_detail(
         "eventType": item.event_type,
         "eventId": item.event_id,
         "logDateTime": item.time,
-        "executionId": execution_of(job, execution_id_tag) or inherited,
+        "executionId": own,
+        "recoveryPlanStep": link.step_index if link and link.execution_id == own else None,
         "isDrill": is_drill(job.get("type"), initiated_by),
         "launchJobIDs": sorted(launch["jobID"] for launch in launches) or None,
         "sourceServerName": name,

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from drs_job_log.collect.drs_client import DrsClient
     from drs_job_log.collect.job_log import JobLog, JobLogItem
+    from drs_job_log.collect.plans import PlanLink
 
 # If the table does not contain an event this long after it was put on the bus, the event is sent again.
 RESEND_AFTER: Final = timedelta(minutes=5)
@@ -50,7 +51,9 @@ class JobTracker:
     created_at
         When the job was created. None if DRS does not state it.
     execution_id
-        The execution ID in the job's tag. Without the tag, the job ID.
+        The execution ID in the job's tag, or of its recovery plan. Without them, the job ID.
+    plan_link
+        The step of a recovery plan that started the job. None for another job, and if a tag states its execution.
     rto_minutes
         The recovery time objective in the job's tag. None without the tag, and if it is invalid.
     has_invalid_rto
@@ -78,6 +81,8 @@ class JobTracker:
         events. The tracker then keeps no keys, and ``job`` without its servers. None for another job.
     missing_since
         When DRS first did not list the job any more. None if DRS lists it.
+    end_seen_at
+        When the end of the job was first ready to send. None if it was sent, or is not ready.
     deletion
         The item of the job's deletion, once DRS has not listed the running job for ``_DELETED_AFTER``.
     """
@@ -87,6 +92,7 @@ class JobTracker:
     listed: JobTypeDef | None = None
     created_at: datetime | None = None
     execution_id: str = ""
+    plan_link: PlanLink | None = None
     rto_minutes: int | None = None
     has_invalid_rto: bool = False
     log: JobLog | None = None
@@ -100,6 +106,7 @@ class JobTracker:
     failures: dict[str, str] = field(default_factory=dict)
     settled: int | None = None
     missing_since: datetime | None = None
+    end_seen_at: datetime | None = None
     deletion: JobLogItem | None = None
     _reader: LogReader = field(default_factory=LogReader)
 

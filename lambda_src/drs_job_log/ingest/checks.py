@@ -21,7 +21,9 @@ from drs_job_log.link.status import TableAnswer, ask, status_of
 from drs_job_log.model.digest import digest
 from drs_job_log.model.events import is_job_end
 from drs_job_log.model.json_text import to_json
+from drs_job_log.model.plans import PLAN_ENDS, PLAN_TYPE
 from drs_job_log.model.progress import combine, job_state_of
+from drs_job_log.model.rpo import rpo_of_progress
 from drs_job_log.model.rto import rto_of_progress
 from drs_job_log.model.summary import summary_of
 from drs_job_log.notify.executions import Recovery
@@ -111,6 +113,7 @@ class ExecutionChecks:
         progress: CheckProgress,
         schedule: Schedule,
         rto_minutes: int | None,
+        rpo_minutes: int | None,
     ) -> None:
         self._table = table
         self._executions_table = executions_table
@@ -120,19 +123,22 @@ class ExecutionChecks:
         self._progress = progress
         self._schedule = schedule
         self._rto_minutes = rto_minutes
+        self._rpo_minutes = rpo_minutes
 
     def begin(self, event: JobLogEvent) -> None:
-        """Begin a series of checks if an event of the collector starts or ends a LAUNCH job, or changes its end.
+        """Begin a series of checks if an event starts or ends a LAUNCH job, changes its end, or ends a recovery plan.
+
+        It must be an event of the collector.
 
         A repeated event begins the same series: a check that was made before ends (see ``make``).
         """
-        if not event.is_from_collector or event.detail.get("jobType") != "LAUNCH":
+        if not event.is_from_collector or event.detail.get("jobType") not in {"LAUNCH", PLAN_TYPE}:
             return
         if event.event_type == "LAUNCH_ACTION_FAILED":
             # DRS can state it after the end. All of a minute have one series.
             series = f"actions {datetime.now(UTC):%Y-%m-%dT%H:%M}"
             check = Check(job_id=event.job_id, phase="end", series=series, number=0)
-        elif is_job_end(event.event_type, event.detail):
+        elif is_job_end(event.event_type, event.detail) or event.event_type in PLAN_ENDS:
             check = Check(job_id=event.job_id, phase="end", series=event.key, number=0)
         elif event.event_type == "JOB_STARTED":
             check = Check(job_id=event.job_id, phase="start", series=event.key, number=0)
@@ -160,6 +166,8 @@ class ExecutionChecks:
         own = states.get(check.job_id)
         if own is None:
             return None  # its events expired
+        if not any(state.is_collected and state.type == "LAUNCH" for state in states.values()):
+            return None  # a recovery plan that started no job. Its own events are notified
         recovery = self._recovery(states, execution_id, event_count, now)
         is_started = self._notifier.is_started(recovery)
         if not is_started and (recovery.is_settled or not self._waits_for_details(recovery, own, now)):
@@ -183,6 +191,8 @@ class ExecutionChecks:
         if any(not self._has_ended(job_id) for job_id in running):
             return None
         self._notifier.at_risk(recovery)
+        if recovery.progress.plan and recovery.progress.plan.is_running:
+            return _MAX_DELAY  # its end begins its own checks
         if now - (recovery.ended_at or own.ended_at or now) >= _MAX_WAIT:
             logger.error("The execution does not settle. Its end is not reported", execution=recovery.key)
             return None
@@ -246,6 +256,7 @@ class ExecutionChecks:
         with self._estimating:
             estimate = self._estimator.estimate(execution_id or jobs[0].job_id, states, now, planned)
         summaries = [summary_of(states[job.job_id], execution_id) for job in jobs]
+        is_running = status == "IN_PROGRESS"
         return Recovery(
             execution_id=execution_id,
             progress=progress,
@@ -255,8 +266,9 @@ class ExecutionChecks:
             is_settled=is_settled,
             estimate=estimate,
             rto=rto_of_progress(
-                progress, summaries, self._rto_minutes, now, estimate.latest_end, is_running=status == "IN_PROGRESS"
+                progress, summaries, self._rto_minutes, now, estimate.latest_end, is_running=is_running
             ),
+            rpo=rpo_of_progress(progress, summaries, self._rpo_minutes, is_running=is_running),
             now=now,
         )
 

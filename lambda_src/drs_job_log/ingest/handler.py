@@ -26,6 +26,7 @@ from drs_job_log.link.execution_status import StatusUpdate, update_status
 from drs_job_log.link.executions_table import ExecutionsTable
 from drs_job_log.link.resolver import RECORD_GRACE, ExecutionResolver
 from drs_job_log.model.events import (
+    DRILL_INSTANCES_LEFT,
     SMOKE_TEST,
     InvalidEventError,
     JobLogEvent,
@@ -134,6 +135,7 @@ notifier = FailureNotifier(
     table=table,
     count_failure=partial(count, "ServerFailures"),
     count_stall=partial(count, "ServersStalled"),
+    count_plan_failure=partial(count, "PlanFailures"),
     schedule=send_later,
 )
 checks = ExecutionChecks(
@@ -144,6 +146,7 @@ checks = ExecutionChecks(
     progress=CheckProgress(dynamodb, settings.notifications.table_name, claims.lifetime),
     schedule=send_later,
     rto_minutes=settings.rto_minutes,
+    rpo_minutes=settings.rpo_minutes,
 )
 readiness = Readiness(
     notifier,
@@ -311,11 +314,14 @@ def retention_of(event: JobLogEvent) -> timedelta:
 def update_execution(event: JobLogEvent, now: datetime) -> StatusUpdate | None:
     """Update the status of the execution of a job that the event ends, if ``update_status`` is enabled.
 
-    A TERMINATE job cleans up, and does not change the status of an execution.
+    A TERMINATE job cleans up, and does not change the status of an execution. The executions table does not have the
+    executions of recovery plans.
     """
     if not executions_table or not executions_table.settings.update_status or not event.execution_id:
         return None
     if not is_job_end(event.event_type, event.detail) or event.detail.get("jobType") == "TERMINATE":
+        return None
+    if "recoveryPlanStep" in event.detail:
         return None
     update = update_status(executions_table, table, event.execution_id, event.job_id)
     if update == "MISSING" and now - event.timestamp < RECORD_GRACE:
@@ -337,7 +343,10 @@ def add_metrics(results: list[IngestResult]) -> None:
     if unlinked := sum(result.event.execution_id is None for result in new):
         metrics.add_metric("EventsUnlinked", MetricUnit.Count, unlinked)
     for result in new:
-        if not is_request(result.event.event_type, result.event.source):  # CloudTrail can be minutes late
+        # CloudTrail can be minutes late, and the event of a check has the time of the first check of the day.
+        if not (
+            is_request(result.event.event_type, result.event.source) or result.event.event_type == DRILL_INSTANCES_LEFT
+        ):
             metrics.add_metric("EventLag", MetricUnit.Milliseconds, max(0.0, result.lag / timedelta(milliseconds=1)))
         if (seconds := _duration(result.event)) is not None:
             metrics.add_metric(_DURATION_METRICS[result.event.event_type], MetricUnit.Seconds, seconds)

@@ -10,10 +10,11 @@ from aws_lambda_powertools import Logger
 from botocore.exceptions import BotoCoreError, ClientError
 
 from drs_job_log.link.executions_table import ExecutionsTableError
+from drs_job_log.model.plans import PlanProgress
 from drs_job_log.model.progress import JobProgress, Progress
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
     from datetime import datetime
 
     from drs_job_log.link.executions_table import ExecutionsTable, ExecutionState
@@ -73,18 +74,18 @@ def ask(executions_table: ExecutionsTable | None, execution_id: str) -> TableAns
 def status_of(progress: Progress, answer: TableAnswer, now: datetime) -> Status:
     """Return the status of an execution. ``answer``: what the executions table says about it.
 
-    Between two waves, all known jobs have ended. The executions table states whether a further wave follows. Without
-    it, the time since the last job's end decides.
+    Between two waves, all known jobs have ended. The recovery plan, or the executions table, states whether a further
+    wave follows. Without them, the time since the last job's end decides.
     """
-    of_jobs = Status(progress.status, progress.is_idle(now), answer.reason)
+    of_jobs = Status(progress.status, progress.is_idle(now), answer.reason or progress.reason)
     if not progress.jobs:
-        return of_jobs._replace(reason=None)
+        return of_jobs._replace(reason=progress.reason)
     if answer.is_failed:
         return of_jobs._replace(settled=False)
     if answer.state is None:
         return of_jobs
     if answer.state.is_over:
-        return Status(progress.status, progress.is_complete(now))
+        return Status(progress.status, progress.is_complete(now), progress.reason)
     if is_recent(progress, now):
         return Status("IN_PROGRESS", False)
     return Status(
@@ -100,8 +101,13 @@ def is_recent(progress: Progress, now: datetime) -> bool:
     return progress.decided_at is None or now - progress.decided_at <= _MAX_TIME_TO_FINISH
 
 
-def progress_of_jobs(jobs: Iterable[JobSummary]) -> Progress:
-    """Return the progress of an execution from the summaries of its jobs. It has no servers."""
+def progress_of_jobs(jobs: Iterable[JobSummary], counts: Mapping[str, int] | None = None) -> Progress:
+    """Return the progress of an execution from the summaries of its jobs, and of its recovery plan if it has one.
+
+    It has no servers. ``counts``: their number by state, which the outcome of a recovery plan depends on.
+    """
+    jobs = list(jobs)
+    plan = next((job for job in jobs if job.is_plan), None)
     return Progress(
         [],
         [
@@ -120,5 +126,26 @@ def progress_of_jobs(jobs: Iterable[JobSummary]) -> Progress:
                 resources=(),
             )
             for job in jobs
+            if not job.is_plan
         ],
+        plan=_plan_of(plan) if plan else None,
+        plan_counts=counts,
+    )
+
+
+def _plan_of(summary: JobSummary) -> PlanProgress:
+    """Return the execution of a recovery plan from its summary. It has no steps."""
+    statuses = {"PARTIAL": "COMPLETED", "TERMINATED": "CANCELLED"}
+    return PlanProgress(
+        execution_id=summary.job_id,
+        name=None,
+        arn=None,
+        plan_arn=None,
+        is_drill=summary.is_drill,
+        status=statuses.get(summary.status, summary.status),
+        started_at=summary.created_at,
+        ended_at=summary.ended_at,
+        steps=(),
+        has_skipped_steps=summary.status == "PARTIAL",
+        error=None,
     )

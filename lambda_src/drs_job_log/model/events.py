@@ -84,6 +84,9 @@ JOB_REQUESTED: Final = "JOB_REQUESTED"
 # The type of the test events that the collector sends for a smoke test.
 SMOKE_TEST: Final = "SMOKE_TEST"
 
+# The type of the event that states which instances of a drill are not terminated some hours after it.
+DRILL_INSTANCES_LEFT: Final = "DRILL_INSTANCES_LEFT"
+
 # DynamoDB limits in bytes: partition key 2,048, sort key 1,024.
 # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html
 _MAX_PARTITION_KEY_BYTES: Final = 2048

@@ -14,6 +14,7 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from drs_job_log.model.events import (
+    DRILL_INSTANCES_LEFT,
     RESOURCE_FAILURES,
     SERVER_FAILURES,
     InvalidEventError,
@@ -22,12 +23,14 @@ from drs_job_log.model.events import (
     parse_time,
     revision_of,
 )
+from drs_job_log.model.plans import partial_reason, plan_of, plan_outcome
 from drs_job_log.model.steps import STEP_EVENTS, step_seconds
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Sequence
 
     from drs_job_log.model.events import JobLogEvent
+    from drs_job_log.model.plans import PlanProgress
 
 # If the last job ended this long ago, no further wave is expected.
 _NEXT_WAVE_GRACE: Final = timedelta(minutes=15)
@@ -154,6 +157,10 @@ class ServerProgress:
         When a TERMINATE job terminated the launched instance. None if none did.
     step_seconds
         The duration of each step that has ended (``STEPS``), in seconds.
+    point_in_time
+        The recovery point of a launched server: the time of its data. None if it is not known.
+    job_created_at
+        When its job was created, or else the time of the first event of the job.
     """
 
     source_server_id: str
@@ -167,6 +174,8 @@ class ServerProgress:
     terminated_at: datetime | None
     failed_actions: Sequence[FailedAction]
     step_seconds: Mapping[str, float] = field(default_factory=dict)
+    point_in_time: datetime | None = None
+    job_created_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -177,6 +186,14 @@ class ResourceProgress:
     state: str
     since: datetime
     error: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DrillInstances:
+    """The instances of a drill that were not terminated at the time of a check. They can be terminated since then."""
+
+    instance_ids: Sequence[str]
+    checked_at: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -196,6 +213,10 @@ class JobProgress:
         When the job was created. None if no event states it.
     requested_by
         Who requested the job, for example an ARN. None if AWS does not report it.
+    plan_step
+        The step of the recovery plan that started the job, from 1. None for another job.
+    drill_instances
+        What the newest check of its drill instances found. None if none found any.
     """
 
     job_id: str
@@ -211,28 +232,60 @@ class JobProgress:
     account: str | None = None
     region: str | None = None
     requested_by: str | None = None
+    plan_step: int | None = None
+    drill_instances: DrillInstances | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """The progress of an execution or a job: servers in the order of their IDs, jobs in the order of their starts."""
+    """The progress of an execution or a job: servers in the order of their IDs, jobs in the order of their starts.
+
+    Attributes
+    ----------
+    plan
+        The execution of a recovery plan that starts the jobs. Then it decides the status.
+    plan_counts
+        The number of servers by state, if ``servers`` does not have them.
+    """
 
     servers: Sequence[ServerProgress]
     jobs: Sequence[JobProgress]
+    plan: PlanProgress | None = None
+    plan_counts: Mapping[str, int] | None = None
 
     @property
     def status(self) -> str:
-        """NO_EVENTS without jobs, IN_PROGRESS while a job runs, else the common status or, if they differ, PARTIAL."""
+        """NO_EVENTS without jobs, IN_PROGRESS while a job or the recovery plan runs, else what they reached.
+
+        Without a recovery plan, this is the common status of the jobs or, if they differ, PARTIAL.
+        """
         statuses = {job.status for job in self._decisive_jobs}
-        if not statuses:
-            return "NO_EVENTS"
-        return "IN_PROGRESS" if "IN_PROGRESS" in statuses else _combined_status(statuses)
+        if "IN_PROGRESS" in statuses or (self.plan and self.plan.is_running):
+            return "IN_PROGRESS"
+        if self.plan:
+            return plan_outcome(self.plan, *self._launched_by_plan) or "IN_PROGRESS"
+        return _combined_status(statuses) if statuses else "NO_EVENTS"
 
     @property
     def outcome(self) -> str | None:
-        """The common outcome of the jobs, or PARTIAL if they differ. None unless all jobs have ended."""
-        outcomes = {job.outcome for job in self._decisive_jobs if job.outcome}
-        return _combined_status(outcomes) if self.has_ended else None
+        """The common outcome of the jobs, or PARTIAL if they differ. None unless all jobs and the plan have ended."""
+        if not self.has_ended:
+            return None
+        if self.plan:
+            return plan_outcome(self.plan, *self._launched_by_plan)
+        return _combined_status(job.outcome for job in self._decisive_jobs if job.outcome)
+
+    @property
+    def reason(self) -> str | None:
+        """Why the status differs from the one that DRS states for the recovery plan. None if it does not."""
+        return partial_reason(self.plan, *self._launched_by_plan) if self.plan else None
+
+    @property
+    def _launched_by_plan(self) -> tuple[int, int]:
+        """The number of servers of the jobs of the plan, and of those that are launched."""
+        counts = self.summary if self.plan_counts is None else self.plan_counts
+        counted = {key: count for key, count in counts.items() if key != "totalServers"}
+        return sum(counted.values()), counted.get("launched", 0)
 
     @property
     def _decisive_jobs(self) -> Sequence[JobProgress]:
@@ -247,18 +300,23 @@ class Progress:
 
     @property
     def ended_at(self) -> datetime | None:
-        """When the last job ended. None while a job runs."""
-        return _last_end(self.jobs)
+        """When the last job or the recovery plan ended. None while one runs."""
+        return self._last_end(self.jobs)
 
     @property
     def decided_at(self) -> datetime | None:
-        """When the last job ended that decides the status. None while such a job runs."""
-        return _last_end(self._decisive_jobs)
+        """When the last job ended that decides the status, or the recovery plan. None while one of them runs."""
+        return self._last_end(self._decisive_jobs)
+
+    def _last_end(self, jobs: Sequence[JobProgress]) -> datetime | None:
+        ends = [job.ended_at for job in jobs] + ([self.plan.ended_at] if self.plan else [])
+        return None if None in ends else max((end for end in ends if end), default=None)
 
     @property
     def has_ended(self) -> bool:
-        """Whether there is a job, and every job has an event that ends it."""
-        return bool(self.jobs) and all(job.outcome for job in self.jobs)
+        """Whether there is a job or a recovery plan, and each of them has an event that ends it."""
+        has_plan_ended = self.plan is None or not self.plan.is_running
+        return bool(self.jobs or self.plan) and has_plan_ended and all(job.outcome for job in self.jobs)
 
     @property
     def idle_at(self) -> datetime | None:
@@ -266,17 +324,14 @@ class Progress:
         return self.ended_at + _NEXT_WAVE_GRACE if self.ended_at else None
 
     def is_idle(self, now: datetime) -> bool:
-        """Whether the last job ended so long ago that no further wave is expected."""
+        """Whether no further wave is expected: the last job ended long ago, or the recovery plan cannot continue."""
+        if self.plan and self.plan.is_final:
+            return self.is_complete(now)
         return self.idle_at is not None and now >= self.idle_at
 
     def is_complete(self, now: datetime) -> bool:
         """Whether every job ended so long ago that no event is still in the queue or unlinked."""
         return self.has_ended and self.ended_at is not None and now - self.ended_at >= _INFLIGHT_GRACE
-
-
-def _last_end(jobs: Sequence[JobProgress]) -> datetime | None:
-    ends = [job.ended_at for job in jobs]
-    return None if None in ends else max((end for end in ends if end), default=None)
 
 
 def _combined_status(statuses: Iterable[str]) -> str:
@@ -317,6 +372,7 @@ def job_state_of(
     for event in in_order:
         job._apply(event)
     job._close()
+    job.plan = plan_of(in_order)
     return job
 
 
@@ -337,7 +393,8 @@ def is_decided_by(endings: Collection[ProgressEvent]) -> bool:
 
 def combine(job_states: Iterable[JobState]) -> Progress:
     """Combine the states of jobs into the progress of an execution."""
-    jobs = sorted(job_states, key=lambda job: (job.started_at, job.id))
+    states = sorted(job_states, key=lambda job: (job.started_at, job.id))
+    jobs = [job for job in states if not job.plan]
     newest: dict[str, Participant] = {}
     terminated: dict[str, datetime] = {}
     names: dict[str, str | None] = {}
@@ -366,10 +423,14 @@ def combine(job_states: Iterable[JobState]) -> Progress:
             terminated_at=terminated_at if terminated_at and terminated_at >= server.since else None,
             failed_actions=list(server.failed_actions.values()),
             step_seconds=step_seconds(server.step_times),
+            point_in_time=server.point_in_time,
+            job_created_at=server.job.created_at or server.job.started_at,
         )
 
     return Progress(
-        servers=[progress(newest[server_id]) for server_id in sorted(newest)], jobs=[job.progress for job in jobs]
+        servers=[progress(newest[server_id]) for server_id in sorted(newest)],
+        jobs=[job.progress for job in jobs],
+        plan=next((state.plan for state in reversed(states) if state.plan), None),
     )
 
 
@@ -410,6 +471,8 @@ class Participant:
         job has the time of the end, and is not among them.
     launch_status
         The ``launchStatus`` at the end of the job.
+    point_in_time
+        Its recovery point, as the end of the job states it.
     is_certain
         Whether DRS lists it in the job, or an event changes its state. An event may also only mention it.
     """
@@ -424,6 +487,7 @@ class Participant:
     name: str | None = None
     ec2_instance_id: str | None = None
     launch_status: str | None = None
+    point_in_time: datetime | None = None
     is_certain: bool = False
     stalled_at: datetime | None = None
     failed_actions: dict[str, FailedAction] = field(default_factory=dict)
@@ -495,10 +559,14 @@ class JobState:
     region: str | None = None
     rto_minutes: int | None = None
     requested_by: str | None = None
+    drill_instances: DrillInstances | None = None
     cancelled_at: datetime | None = None
     ended_at: datetime | None = None
     servers: dict[str, Participant] = field(default_factory=dict)
     resources: dict[str, Participant] = field(default_factory=dict)
+    # The execution of a recovery plan, whose events are stored like those of a job. It is then no job.
+    plan: PlanProgress | None = None
+    plan_step: int | None = None  # the step of a recovery plan that started the job
     _stored_outcome: str | None = None
     _unnamed: list[str] = field(default_factory=list)  # states of participants without an ID
     _has_failure: bool = False  # without a participant
@@ -515,21 +583,11 @@ class JobState:
     def _apply(self, event: ProgressEvent) -> None:
         """Apply the next event."""
         detail = event.detail
-        match detail.get("jobType"):
-            case str() as job_type:
-                self.type = job_type
-        match detail.get("initiatedBy"):
-            case str() as initiated_by:
-                self.initiated_by = initiated_by
-        match detail.get("isDrill"):
-            case bool() as is_drill:
-                self.is_drill = is_drill
-        self.account = _text(detail, "account") or self.account
-        self.region = _text(detail, "region") or self.region
+        self._apply_facts(detail)
         if _is_request(event):  # of several requests, the first one counts
             self.requested_by = self.requested_by or _text(detail, "requestedBy")
-        if event.is_from_collector and "createdAt" in detail:
-            self._apply_creation(detail)
+        if event.is_from_collector:
+            self._apply_collected(event)
 
         state = _STATE_AFTER_EVENT.get(event.event_type)
         if event.event_type == "CLEANUP_FAIL" and self.type == "TERMINATE":
@@ -547,6 +605,32 @@ class JobState:
                 self.cancelled_at = event.timestamp
         if is_job_end(event.event_type, detail):
             self._apply_end(event)
+
+    def _apply_facts(self, detail: Mapping[str, Any]) -> None:
+        """Apply what each event states about the whole job."""
+        match detail.get("jobType"):
+            case str() as job_type:
+                self.type = job_type
+        match detail.get("initiatedBy"):
+            case str() as initiated_by:
+                self.initiated_by = initiated_by
+        match detail.get("isDrill"):
+            case bool() as is_drill:
+                self.is_drill = is_drill
+        match detail.get("recoveryPlanStep"):
+            case int() | Decimal() as step:  # DynamoDB returns a Decimal
+                self.plan_step = int(step)
+        self.account = _text(detail, "account") or self.account
+        self.region = _text(detail, "region") or self.region
+
+    def _apply_collected(self, event: ProgressEvent) -> None:
+        """Apply what only events of the collector state: the creation of the job, and its drill instances."""
+        if "createdAt" in event.detail:
+            self._apply_creation(event.detail)
+        if event.event_type == DRILL_INSTANCES_LEFT:
+            ids = [id_ for id_ in _list(event.detail, "instanceIDs") if isinstance(id_, str)]
+            checked_at = _time(event.detail, "checkedAt") or event.timestamp
+            self.drill_instances = DrillInstances(instance_ids=ids, checked_at=checked_at)
 
     def _apply_creation(self, detail: Mapping[str, Any]) -> None:
         """Apply what the events about the whole job state: when it was created, and its recovery time objective."""
@@ -596,6 +680,7 @@ class JobState:
                 participant = self._participant(participants, id_, end)
                 participant.is_certain = True
                 participant.launch_status = status
+                participant.point_in_time = _time(listed, "pointInTime")
                 participant.name = _text(listed, "sourceServerName") or participant.name
                 participant.ec2_instance_id = participant.ec2_instance_id or _text(listed, "recoveryInstanceID")
                 state = _text(listed, "state")
@@ -714,6 +799,8 @@ class JobState:
             account=self.account,
             region=self.region,
             requested_by=self.requested_by,
+            plan_step=self.plan_step,
+            drill_instances=self.drill_instances,
             resources=[
                 ResourceProgress(resource_id=one.id, state=one.state, since=one.since, error=one.error)
                 for one in sorted(self.resources.values(), key=lambda one: one.id)

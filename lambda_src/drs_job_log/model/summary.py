@@ -19,7 +19,9 @@ from drs_job_log.model.events import (
     requested_by,
     revision_of,
 )
+from drs_job_log.model.plans import PLAN_ENDS, PLAN_STARTED, PLAN_TYPE
 from drs_job_log.model.progress import OUTCOMES, SUMMARY_KEYS
+from drs_job_log.model.rpo import rpo_seconds
 from drs_job_log.model.steps import FINAL_SERVER_EVENTS, STEPS, step_seconds
 
 if TYPE_CHECKING:
@@ -28,8 +30,8 @@ if TYPE_CHECKING:
 
     from drs_job_log.model.progress import JobState, Participant
 
-# Event types of a job that have a part of its summary.
-SUMMARY_EVENTS: Final = ENDINGS | {"JOB_STARTED", "SERVERS_ADDED"}
+# Event types of a job, or of a recovery plan, that have a part of its summary.
+SUMMARY_EVENTS: Final = ENDINGS | {"JOB_STARTED", "SERVERS_ADDED", PLAN_STARTED} | PLAN_ENDS
 
 _MAX_ERROR_BYTES: Final = 1024
 
@@ -54,6 +56,8 @@ class ServerSummary:
         The duration of each step (``STEPS``) that ended, in seconds.
     error
         The first KB of the error text of DRS, if the server failed and DRS stated one.
+    point_in_time
+        The recovery point of a launched server. None if it is not known.
     """
 
     source_server_id: str
@@ -65,6 +69,7 @@ class ServerSummary:
     ended_at: datetime | None = None
     step_seconds: Mapping[str, float]
     error: str | None = None
+    point_in_time: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,6 +91,11 @@ class JobSummary:
         The number of servers.
     last_launched_at
         When the last server became LAUNCHED. None if none did, and while the job runs.
+    rpo_seconds
+        The largest achieved RPO of its launched servers whose recovery point is known. None if none is known, and
+        while the job runs.
+    points
+        The number of launched servers whose recovery point is known.
     rto_minutes
         The recovery time objective in the job's tag ``RtoMinutes``.
     requested_by
@@ -111,6 +121,8 @@ class JobSummary:
     rto_minutes: int | None
     end_key: str | None
     requested_by: str | None = None
+    rpo_seconds: float | None = None
+    points: int = 0
 
     @property
     def position(self) -> str:
@@ -121,6 +133,11 @@ class JobSummary:
     def is_running(self) -> bool:
         """Whether the job has not ended."""
         return self.status == "IN_PROGRESS"
+
+    @property
+    def is_plan(self) -> bool:
+        """Whether this is the execution of a recovery plan, which starts jobs and is none."""
+        return self.job_type == PLAN_TYPE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -178,9 +195,17 @@ def summary_part(event: JobLogEvent) -> dict[str, Any] | None:
         part["counts"] = dict(Counter(SUMMARY_KEYS[server.state] for server in servers))
         if launched:
             part["lastLaunchedAt"] = format_time(max(launched))
+        if achieved := achieved_rpos(servers, created_at):
+            part |= {"rpoSeconds": max(achieved), "points": len(achieved)}
     elif isinstance(listed := detail.get("sourceServerIDs"), list):
         part["serverCount"] = len(listed)
     return part
+
+
+def achieved_rpos(servers: Iterable[ServerSummary | Participant], created_at: datetime) -> list[float]:
+    """Return the achieved RPO of each launched server of a job whose recovery point is known, in seconds."""
+    achieved = (rpo_seconds(created_at, server.point_in_time) for server in servers if server.state == "LAUNCHED")
+    return [seconds for seconds in achieved if seconds is not None]
 
 
 def is_final_of_server(event: JobLogEvent) -> bool:
@@ -229,7 +254,7 @@ def job_summary(rows: Iterable[SummaryRow]) -> JobSummary:
         server_count += int(row.part.get("serverCount", 0))
         if row.event_type == "JOB_TERMINATED":
             cancelled_at = cancelled_at or row.time
-        if is_job_end(row.event_type, row.part):
+        if is_job_end(row.event_type, row.part) or row.event_type in PLAN_ENDS:
             end = row
     result = end.part if end else {}  # not of an earlier end, which can state more
     counts = {str(key): int(count) for key, count in result.get("counts", {}).items()}
@@ -250,6 +275,8 @@ def job_summary(rows: Iterable[SummaryRow]) -> JobSummary:
         rto_minutes=_whole(part.get("rtoMinutes")),
         requested_by=next((row.part["requestedBy"] for row in in_order if "requestedBy" in row.part), None),
         end_key=end.key if end and "outcome" in result else None,
+        rpo_seconds=float(result["rpoSeconds"]) if "rpoSeconds" in result else None,
+        points=int(result.get("points", 0)),
     )
 
 
@@ -257,6 +284,8 @@ def summary_of(state: JobState, execution_id: str | None) -> JobSummary:
     """Return the summary of a job from its state, which all its events give. It has no ``end_key``."""
     progress = state.progress
     launched = [server.since for server in state.servers.values() if server.state == "LAUNCHED"]
+    created_at = state.created_at or state.started_at
+    achieved = achieved_rpos(state.servers.values(), created_at)
     return JobSummary(
         job_id=state.id,
         execution_id=execution_id,
@@ -264,7 +293,7 @@ def summary_of(state: JobState, execution_id: str | None) -> JobSummary:
         initiated_by=state.initiated_by,
         is_drill=state.is_drill,
         status=progress.status,
-        created_at=state.created_at or state.started_at,
+        created_at=created_at,
         ended_at=progress.ended_at,
         account=state.account,
         region=state.region,
@@ -274,6 +303,8 @@ def summary_of(state: JobState, execution_id: str | None) -> JobSummary:
         rto_minutes=state.rto_minutes,
         requested_by=state.requested_by,
         end_key=None,
+        rpo_seconds=max(achieved, default=None),
+        points=len(achieved),
     )
 
 
@@ -290,6 +321,7 @@ def server_summaries_of(state: JobState) -> list[ServerSummary]:
             ended_at=None if server.is_active else server.since,
             step_seconds=step_seconds(server.step_times),
             error=first_kilobyte(server.logged_error),
+            point_in_time=server.point_in_time,
         )
         for server in state.servers.values()
     ]
@@ -348,6 +380,7 @@ def _server_summary(server: Mapping[str, Any]) -> ServerSummary:
         ended_at=_time(server.get("endedAt")),
         step_seconds=_step_seconds(server.get("stepSeconds")),
         error=_text(server.get("error")),
+        point_in_time=_time(server.get("pointInTime")),
     )
 
 

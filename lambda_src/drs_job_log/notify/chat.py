@@ -61,6 +61,7 @@ _FIELDS: Final = (
     "Servers",
     "Duration",
     "RTO",
+    "RPO",
     "Expected",
     "Time",
     "Account",
@@ -69,7 +70,9 @@ _FIELDS: Final = (
     "Cause",
 )
 
-_WARNINGS: Final[frozenset[Kind]] = frozenset({"stalled", "slow", "at_risk", "replication_stalled", "not_drilled"})
+_WARNINGS: Final[frozenset[Kind]] = frozenset(
+    {"stalled", "slow", "at_risk", "replication_stalled", "not_drilled", "drill_instances"}
+)
 
 # Slack has no escape character: & < > become entities, the characters of its formats become similar ones.
 # https://docs.slack.dev/messaging/formatting-message-text
@@ -157,7 +160,7 @@ def escaped(text: str, max_length: int) -> str:
 def severity_of(notice: Notice) -> str:
     """Return "Failure", "Warning" or "Information"."""
     has_failed = (
-        notice.kind in {"failed", "action_failed"}
+        notice.kind in {"failed", "action_failed", "plan_failed"}
         or (notice.kind in {"job_ended", "settled"} and notice.outcome in {"FAILED", "PARTIAL"})
         or (notice.kind == "at_risk" and notice.outcome == "MISSED")
     )

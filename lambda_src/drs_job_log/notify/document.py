@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from drs_job_log.config import NotificationSettings
+    from drs_job_log.model.rpo import Rpo
     from drs_job_log.model.rto import Rto
     from drs_job_log.notify.notice import Notice, NoticeServer
 
@@ -145,6 +146,7 @@ def _document(notice: Notice, settings: NotificationSettings, servers: int, char
         "expectedEnd": _time(notice.expected_end),
         "latestEnd": _time(notice.latest_end),
         "rto": _rto(notice.rto),
+        "rpo": _rpo(notice.rpo),
         "links": {"viewer": viewer_url(notice, settings), "runbook": runbook_of(notice, settings)},
     }
     return document | {"isComplete": limits.is_complete}
@@ -181,6 +183,17 @@ def _rto(rto: Rto | None) -> dict[str, Any] | None:
         "targetMinutes": rto.target_minutes,
         "actualSeconds": _seconds(rto.actual_seconds),
         "result": rto.result,
+    }
+
+
+def _rpo(rpo: Rpo | None) -> dict[str, Any] | None:
+    if rpo is None:
+        return None
+    return {
+        "targetMinutes": rpo.target_minutes,
+        "seconds": _seconds(rpo.seconds),
+        "result": rpo.result,
+        "serversOver": rpo.servers_over,
     }
 
 

@@ -1,19 +1,19 @@
-"""The notice of an event: a failure, its error, its end, a failed post-launch action or a stall."""
+"""The notice of an event: a failure, its error, its end, a failed post-launch action, a stall or drill instances."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from drs_job_log.model.events import revision_of
 from drs_job_log.model.json_text import to_json
+from drs_job_log.model.plans import plan_of
 from drs_job_log.model.progress import job_state_of
 from drs_job_log.notify.notice import Notice, NoticeServer
 from drs_job_log.notify.texts import counts_words
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from drs_job_log.model.events import JobLogEvent
     from drs_job_log.notify.decision import Label
     from drs_job_log.notify.notice import Kind
@@ -46,6 +46,17 @@ def notice_of_report(event: JobLogEvent, label: Label) -> Notice:
     )
 
 
+def notice_of_plan(event: JobLogEvent) -> Notice:
+    """Return the notice of a recovery plan that failed, or of one of its steps. It is about no job."""
+    labels = {"PLAN_STEP_FAILED": "recovery plan step failed", "PLAN_STEP_TIMED_OUT": "recovery plan step timed out"}
+    label = labels.get(event.event_type, "recovery plan failed")
+    plan = plan_of([event])
+    of_plan = f"Recovery plan {plan.name}: " if plan and plan.name and event.event_type in labels else ""
+    return replace(
+        _notice(event, "plan_failed", label, f"{of_plan}{event.message or label}"), job_id=None, error=event.error
+    )
+
+
 def notice_of_end(event: JobLogEvent) -> Notice:
     """Return the notice of the end of a job. Its counts and servers are those that the event states."""
     job = job_state_of(event.job_id, [event])
@@ -67,6 +78,26 @@ def notice_of_end(event: JobLogEvent) -> Notice:
         counts={"totalServers": len(job.servers), **job.summary},
         servers=named,
     )
+
+
+def notice_of_instances(event: JobLogEvent) -> Notice:
+    """Return the notice of the drill instances that are not terminated, from the event of their check."""
+    listed = event.detail.get("servers")
+    named = [
+        NoticeServer(
+            id=_text(server.get("sourceServerID")),
+            name=_text(server.get("sourceServerName")),
+            detail=f"{server.get('ec2InstanceID')} ({str(server.get('ec2InstanceState')).lower()})",
+        )
+        for server in (listed if isinstance(listed, list) else ())
+        if isinstance(server, Mapping)
+    ]
+    count = len(named)
+    what = f"{count} drill instance{'s' if count != 1 else ''} of job {event.job_id}"
+    verb = "are" if count != 1 else "is"
+    hours = event.detail.get("drillInstancesHours")
+    summary = f"{what} {verb} not terminated {hours} hours after the drill. Terminate {'them' if count != 1 else 'it'}"
+    return replace(_notice(event, "drill_instances", "drill instances left", summary), servers=named)
 
 
 def _notice(event: JobLogEvent, kind: Kind, label: str, summary: str) -> Notice:

@@ -11,15 +11,18 @@ from typing import TYPE_CHECKING, Any, Final
 from drs_job_log.model.digest import digest
 from drs_job_log.model.json_text import to_json
 from drs_job_log.model.progress import SUMMARY_KEYS
+from drs_job_log.model.rpo import is_over, rpo_of_server
 from drs_job_log.notify.claims import Claim
 from drs_job_log.notify.notice import Notice, NoticeServer
 from drs_job_log.notify.publisher import AT_RISK, CONTINUED, SETTLED, STARTED
+from drs_job_log.notify.texts import duration_words
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from drs_job_log.model.estimate import ExecutionEstimate
     from drs_job_log.model.progress import JobProgress, Progress, ServerProgress
+    from drs_job_log.model.rpo import Rpo
     from drs_job_log.model.rto import Rto
     from drs_job_log.notify.claims import Claims
     from drs_job_log.notify.notice import Kind
@@ -74,6 +77,7 @@ class Recovery:
     is_settled: bool
     estimate: ExecutionEstimate
     rto: Rto | None
+    rpo: Rpo | None
     now: datetime
 
     @property
@@ -89,6 +93,9 @@ class Recovery:
     @property
     def name(self) -> str:
         """Its name at the start of a sentence."""
+        plan = self.progress.plan
+        if plan and plan.name:
+            return f"Recovery plan {plan.name} ({self.execution_id})"
         return f"Execution {self.execution_id}" if self.execution_id else f"Job {self.jobs[0].job_id}"
 
     @property
@@ -276,7 +283,8 @@ def _settlement(recovery: Recovery, ends: Sequence[Mapping[str, Any]], *, is_new
 
 def started_notice(recovery: Recovery) -> Notice:
     """Return the notice that an execution started."""
-    count = len(recovery.servers)
+    plan = recovery.progress.plan
+    count = len(plan.servers) if plan else len(recovery.servers)
     servers = "1 server" if count == 1 else f"{count} servers"
     what = f"{recovery.name} started" + (f" with {servers}" if count else "")
     return _notice(recovery, "started", "started", what, recovery.started_at, None)
@@ -302,12 +310,12 @@ def settled_notice(recovery: Recovery, outcome: str, previous: str | None, revis
         NoticeServer(
             id=server.source_server_id,
             name=server.server_name,
-            state="ACTION_FAILED" if server.state == "LAUNCHED" else server.state,
+            state=_named_state(server),
             error=server.error,
-            detail=_failed_actions(server),
+            detail="; ".join(filter(None, (_failed_actions(server), _recovery_point(server, recovery.rpo)))) or None,
         )
         for server in recovery.servers
-        if server.state in _NAMED_STATES or server.failed_actions
+        if server.state in _NAMED_STATES or server.failed_actions or _recovery_point(server, recovery.rpo)
     ]
     named += [
         NoticeServer(id=resource.resource_id, type="Network", state=resource.state, error=resource.error)
@@ -405,6 +413,7 @@ def _notice(  # noqa: PLR0917
         expected_end=None if is_end else recovery.estimate.expected_end,
         latest_end=None if is_end else recovery.estimate.latest_end,
         rto=recovery.rto,
+        rpo=recovery.rpo if is_end else None,
     )
 
 
@@ -419,6 +428,21 @@ def _rto_label(result: str | None) -> str:
 def _failed_actions(server: ServerProgress) -> str | None:
     names = ", ".join(action.name or "without a name" for action in server.failed_actions)
     return f"failed post-launch actions: {names}" if names else None
+
+
+def _named_state(server: ServerProgress) -> str:
+    """Return why a notice of the end names a server."""
+    if server.state != "LAUNCHED":
+        return server.state
+    return "ACTION_FAILED" if server.failed_actions else "RPO_MISSED"
+
+
+def _recovery_point(server: ServerProgress, rpo: Rpo | None) -> str | None:
+    """Return how old the data of a launched server was, if it was older than the objective."""
+    seconds = rpo_of_server(server)
+    if server.state != "LAUNCHED" or rpo is None or seconds is None or not is_over(seconds, rpo.target_minutes):
+        return None
+    return f"recovery point {duration_words(seconds)} before the job"
 
 
 def _jobs_text(job_ids: Sequence[str]) -> str:

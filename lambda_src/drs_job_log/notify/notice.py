@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import datetime
 
+    from drs_job_log.model.rpo import Rpo
     from drs_job_log.model.rto import Rto
 
 # The kinds of notices, as in the input ``notifications.kinds``.
@@ -24,6 +25,8 @@ Kind = Literal[
     "slow",
     "at_risk",
     "action_failed",
+    "plan_failed",
+    "drill_instances",
     "replication_stalled",
     "not_drilled",
 ]
@@ -39,8 +42,8 @@ class NoticeServer:
     type
         Server or Network.
     state
-        Its state, for example FAILED, or ACTION_FAILED: it launched, and a post-launch action failed. None if the
-        notice is not about states.
+        Its state, for example FAILED, or ACTION_FAILED: it launched, and a post-launch action failed. RPO_MISSED:
+        it launched, and its data is older than the objective. None if the notice is not about states.
     error
         The error text of DRS, if the server failed and DRS stated one.
     detail
@@ -117,6 +120,7 @@ class Notice:
     expected_end: datetime | None = None
     latest_end: datetime | None = None
     rto: Rto | None = None
+    rpo: Rpo | None = None
 
 
 def values_of(notice: Notice) -> dict[str, Any]:

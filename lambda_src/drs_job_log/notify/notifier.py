@@ -14,8 +14,9 @@ from aws_lambda_powertools.utilities.idempotency.exceptions import (
 )
 from botocore.exceptions import BotoCoreError, ClientError
 
-from drs_job_log.model.events import AWS_SOURCE, FAILURES, JobLogEvent, is_job_end, revision_of
+from drs_job_log.model.events import AWS_SOURCE, DRILL_INSTANCES_LEFT, FAILURES, JobLogEvent, is_job_end, revision_of
 from drs_job_log.model.json_text import to_json
+from drs_job_log.model.plans import FAILED_STEPS, STEP_FAILURES, plan_of
 from drs_job_log.notify.claims import Claim
 from drs_job_log.notify.decision import (
     LAUNCHES,
@@ -32,7 +33,13 @@ from drs_job_log.notify.decision import (
     relevant,
     turn,
 )
-from drs_job_log.notify.event_notices import KINDS_OF_LABELS, notice_of_end, notice_of_report
+from drs_job_log.notify.event_notices import (
+    KINDS_OF_LABELS,
+    notice_of_end,
+    notice_of_instances,
+    notice_of_plan,
+    notice_of_report,
+)
 from drs_job_log.notify.notice import notice_from, values_of
 from drs_job_log.notify.outbox import Outbox
 from drs_job_log.table import storable
@@ -63,7 +70,8 @@ _ERROR_WAIT: Final = 0.5
 # An older event is not news: after an outage, or in a new installation. Such notices are collected for all jobs.
 _MAX_NEWS_AGE: Final = timedelta(hours=1)
 
-_HANDLED: Final = FAILURES | LAUNCHES | {"SERVER_STALLED", "LAUNCH_ACTION_FAILED"}
+_OF_PLANS: Final = STEP_FAILURES | {"PLAN_FAILED"}
+_HANDLED: Final = FAILURES | LAUNCHES | {"SERVER_STALLED", "LAUNCH_ACTION_FAILED", DRILL_INSTANCES_LEFT} | _OF_PLANS
 
 # Label → the part of the claim of its notification. A stall has a claim of its own for its count.
 _CLAIMS: Final[Mapping[str, str]] = {"post-launch action failed": "action", "stalled": "stalled notice"}
@@ -94,6 +102,7 @@ class FailureNotifier:
         table: JobLogTable,
         count_failure: Callable[[], None],
         count_stall: Callable[[], None],
+        count_plan_failure: Callable[[], None],
         schedule: Callable[[str, timedelta], None],
     ) -> None:
         """``schedule`` starts a timer: ingest receives a message after the time."""
@@ -103,6 +112,7 @@ class FailureNotifier:
         self._table = table
         self._count_failure = count_failure
         self._count_stall = count_stall
+        self._count_plan_failure = count_plan_failure
         self._outbox = Outbox(dynamodb, settings.table_name, claims=claims, schedule=schedule)
 
     def notify(self, event: JobLogEvent) -> bool:
@@ -121,9 +131,10 @@ class FailureNotifier:
             if event.event_type in FAILURES:
                 logger.warning("Failure notification skipped: the event is too old", job_id=event.job_id, key=event.key)
             return False
+        notify = self._notify_plan if event.event_type in _OF_PLANS else self._notify
         for seconds in _IN_PROGRESS_WAITS:
             try:
-                return self._notify(event)
+                return notify(event)
             except IdempotencyAlreadyInProgressError:
                 time.sleep(seconds)
         raise NotificationPendingError(
@@ -159,7 +170,21 @@ class FailureNotifier:
             case launch if launch in LAUNCHES:
                 return self._notify_launch(event)
             case _:
-                return self._notify_end(event)
+                return self._notify_instances(event) or self._notify_end(event)
+
+    def _notify_plan(self, event: JobLogEvent) -> bool:
+        """Count and notify a failed step of a recovery plan, or a plan that failed without a failed step."""
+        plan = plan_of([event])
+        if plan is None:
+            return False  # an event of another sender
+        if event.event_type == "PLAN_FAILED" and any(step.status in FAILED_STEPS for step in plan.steps):
+            return False  # the step has an event of its own
+        self.count_once([event.job_id, "plan count", event.event_id], self._count_plan_failure)
+        if not self._publisher.selects("plan_failed"):
+            return False
+        self._require_time()
+        claim = [event.job_id, "plan failed", event.event_id]
+        return not isinstance(self._claims.once(claim, lambda: self._publisher.publish([notice_of_plan(event)])), Claim)
 
     def _notify_failure(self, event: JobLogEvent) -> bool:
         claim = _first_claim(event)
@@ -254,7 +279,8 @@ class FailureNotifier:
 
     def _notify_end(self, event: JobLogEvent) -> bool:
         """Notify of the end of a LAUNCH job."""
-        is_wanted = event.is_from_collector and event.detail.get("jobType") == "LAUNCH"
+        is_end = is_job_end(event.event_type, event.detail)
+        is_wanted = is_end and event.is_from_collector and event.detail.get("jobType") == "LAUNCH"
         # A job that was deleted ends at its last event, and a corrected end has the time of the end.
         is_news = _age(event) <= _MAX_NEWS_AGE or event.event_type == "JOB_DELETED" or revision_of(event.detail) > 0
         if not is_wanted or not is_news or not self._publisher.selects("job_ended"):
@@ -264,6 +290,17 @@ class FailureNotifier:
             [event.job_id, "ended", event.key], lambda: self._publisher.publish([notice_of_end(event)])
         )
         return not isinstance(result, Claim)
+
+    def _notify_instances(self, event: JobLogEvent) -> bool:
+        """Notify of the drill instances that are left. ``event_id`` is the same for all checks of a job and day."""
+        is_wanted = event.event_type == DRILL_INSTANCES_LEFT and event.is_from_collector
+        if not is_wanted or not self._publisher.selects("drill_instances"):
+            return False
+        self._require_time()
+        claim = [event.job_id, "drill instances", event.event_id]
+        return not isinstance(
+            self._claims.once(claim, lambda: self._publisher.publish([notice_of_instances(event)])), Claim
+        )
 
     def notify_fact(self, notice: Notice) -> None:
         """Send a notice about no job, unless it was sent before or its kind is not selected.

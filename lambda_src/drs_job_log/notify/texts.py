@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from drs_job_log.config import NotificationSettings
+    from drs_job_log.model.rpo import Rpo
     from drs_job_log.model.rto import Rto
     from drs_job_log.notify.notice import Kind, Notice, NoticeServer
 
@@ -42,9 +43,10 @@ _RUNBOOKS: Final[Mapping[Kind, str]] = {
     "stalled": "server-stalled.md",
     "slow": "server-stalled.md",
     "at_risk": "rto-exceeded.md",
+    "plan_failed": "plan-step-failed.md",
     "replication_stalled": "replication-stalled.md",
 }
-_WITHOUT_RUNBOOK: Final[frozenset[Kind]] = frozenset({"started", "resolved", "not_drilled"})
+_WITHOUT_RUNBOOK: Final[frozenset[Kind]] = frozenset({"started", "resolved", "not_drilled", "drill_instances"})
 
 # Labels that need no action.
 INFORMATION: Final = frozenset({"replication resumed", "continued"})
@@ -54,6 +56,7 @@ _HEADINGS: Final[Mapping[str, str]] = {
     "FAILED": "Failed servers",
     "ACTION_FAILED": "Servers with a failed post-launch action",
     "SKIPPED": "Skipped servers",
+    "RPO_MISSED": "Servers over the recovery point objective",
 }
 
 # The numbers of servers that a person looks for first.
@@ -176,6 +179,7 @@ def fields_of(notice: Notice, settings: NotificationSettings) -> dict[str, str]:
         "Servers": counts_words(notice.counts),
         "Duration": None if notice.duration_seconds is None else duration_words(notice.duration_seconds),
         "RTO": None if notice.rto is None else rto_words(notice.rto),
+        "RPO": None if notice.rpo is None else rpo_words(notice.rpo),
         "Expected": _expected_words(notice),
         "Time": second_words(notice.time),
         "Event": one_line(notice.event_type or ""),
@@ -230,6 +234,16 @@ def rto_words(rto: Rto) -> str:
     else:
         time = f"{duration_words(rto.actual_seconds)} of {target}"
     return f"{_RTO_WORDS[rto.result]}: {time}" if rto.result else time
+
+
+def rpo_words(rpo: Rpo) -> str:
+    """Return the recovery point objective in words, for example "missed: 22 min of 15 min, 2 servers over"."""
+    target = None if rpo.target_minutes is None else f"{rpo.target_minutes} min"
+    if rpo.seconds is None:
+        return f"not known, objective {target}"
+    time = duration_words(rpo.seconds) + (f" of {target}" if target else "")
+    servers = f", {rpo.servers_over} server{'s' if rpo.servers_over != 1 else ''} over" if rpo.servers_over else ""
+    return f"{_RTO_WORDS[rpo.result]}: {time}{servers}" if rpo.result else time
 
 
 def account_words(notice: Notice) -> str:

@@ -1,5 +1,96 @@
 // @ts-nocheck: generated from the folder viewer by `make package`. Do not edit.
 
+// viewer/plans.js
+var STEP_LABELS = {
+  NOT_STARTED: "Not started",
+  EXECUTING: "In progress",
+  WAITING: "Waiting",
+  COMPLETED: "Completed",
+  FAILED: "Failed",
+  TIMED_OUT: "Timed out",
+  SKIPPED: "Skipped"
+};
+var LOOKS = { EXECUTING: "IN_PROGRESS", WAITING: "PARTIAL", TIMED_OUT: "FAILED" };
+var FAILURES = /* @__PURE__ */ new Set(["FAILED", "TIMED_OUT"]);
+var PERSON_NEEDED = "The plan waits for a person: retry or skip the step in DRS.";
+function stepsOf({ recoveryPlan, waves = [] }) {
+  return recoveryPlan ? (
+    /** @type {PlanStep[]} */
+    waves
+  ) : [];
+}
+function planLabel(status) {
+  const text = status.replaceAll("_", " ").toLowerCase();
+  return STEP_LABELS[status] ?? text.charAt(0).toUpperCase() + text.slice(1);
+}
+function lookOf({ stepStatus }) {
+  return LOOKS[stepStatus] ?? stepStatus;
+}
+function isFailedStep({ stepStatus }) {
+  return FAILURES.has(stepStatus);
+}
+function stepName({ number, name }) {
+  return name ? `Step ${number} "${name}"` : `Step ${number}`;
+}
+function canContinue(answer) {
+  const { recoveryPlan } = answer;
+  return Boolean(recoveryPlan) && (!recoveryPlan?.endedAt || needsPerson(answer));
+}
+function needsPerson(answer) {
+  return answer.recoveryPlan?.status === "FAILED" && stepsOf(answer).some(({ stepStatus }) => stepStatus === "FAILED");
+}
+function stepsToCome(answer) {
+  return canContinue(answer) ? stepsOf(answer).filter(({ stepStatus }) => stepStatus === "NOT_STARTED") : [];
+}
+function serversToCome(answer) {
+  if (!canContinue(answer)) return 0;
+  const known = new Set(answer.servers.map(({ sourceServerId }) => sourceServerId));
+  const open = stepsOf(answer).filter(({ stepStatus }) => ["NOT_STARTED", "EXECUTING", "FAILED"].includes(stepStatus));
+  const ids = new Set(open.flatMap(({ criticalServers, optionalServers }) => [...criticalServers, ...optionalServers]));
+  return [...ids].filter((id) => !known.has(id)).length;
+}
+function currentStep(answer) {
+  const steps = stepsOf(answer);
+  const isOpen = (step) => ["EXECUTING", "WAITING"].includes(step.stepStatus) || isFailedStep(step);
+  const isOver = ({ stepStatus }) => stepStatus === "COMPLETED" || stepStatus === "SKIPPED";
+  const firstToCome = steps.findIndex(({ stepStatus }) => stepStatus === "NOT_STARTED");
+  return steps.find(isOpen) ?? (firstToCome < 0 ? steps : steps.slice(0, firstToCome)).findLast(isOver) ?? null;
+}
+function placeInPlan(answer) {
+  const step = currentStep(answer);
+  const total = stepsOf(answer).length;
+  if (!step) return total && canContinue(answer) ? `Step 1 of ${total} has not started` : "";
+  const verbs = { WAITING: " waits", FAILED: " failed", TIMED_OUT: " timed out" };
+  return `Step ${step.number} of ${total}${verbs[step.stepStatus] ?? ""}`;
+}
+function waitingText(answer) {
+  const step = currentStep(answer);
+  if (step?.stepStatus === "WAITING") return `step ${step.number} waits`;
+  return needsPerson(answer) ? "waits for a person" : "";
+}
+function optionalServersOf(answer) {
+  return new Set(stepsOf(answer).flatMap(({ optionalServers }) => optionalServers));
+}
+function stepsByJob(answer) {
+  return new Map(stepsOf(answer).flatMap((step) => step.jobIds.map((jobId) => [jobId, step])));
+}
+function serversText({ criticalServers, optionalServers, jobIds }, servers) {
+  const count = (ids2, kind) => ids2.length ? [`${ids2.length.toLocaleString()} ${kind} server${ids2.length === 1 ? "" : "s"}`] : [];
+  const text = [...count(criticalServers, "critical"), ...count(optionalServers, "optional")].join(", ");
+  const ids = /* @__PURE__ */ new Set([...criticalServers, ...optionalServers]);
+  const known = servers.filter(({ sourceServerId }) => ids.has(sourceServerId));
+  if (!text || !jobIds.length || known.length < ids.size) return text;
+  const failed = known.filter(({ state }) => state === "FAILED").length;
+  const launched = known.filter(({ state }) => state === "LAUNCHED").length;
+  return `${text}: ${launched.toLocaleString()} launched${failed ? `, ${failed.toLocaleString()} failed` : ""}`;
+}
+function unlistedServers({ criticalServers, optionalServers }, servers) {
+  const listed = new Set(servers.map(({ sourceServerId }) => sourceServerId));
+  return [...criticalServers, ...optionalServers.map((id) => `${id} (optional)`)].filter(
+    (text) => !listed.has(text.split(" ")[0])
+  );
+}
+
 // viewer/time.js
 var STORAGE_KEY = "drs-job-log-time-zone";
 var LOCAL = new Intl.DateTimeFormat().resolvedOptions().timeZone;
@@ -86,7 +177,7 @@ var EventLog = class {
       if (this.#keys.has(key)) continue;
       this.#keys.add(key);
       added.push(entry);
-      this.jobIds.add(entry.jobId);
+      if (!isPlanEvent(entry)) this.jobIds.add(entry.jobId);
       if (entry.account) this.accounts.add(entry.account);
       if (entry.region) {
         this.regions.add(entry.region);
@@ -133,6 +224,9 @@ var EventLog = class {
     return new Date(Math.min(Date.parse(newest), Date.parse(readAt ?? newest)) - OVERLAP_MS).toISOString();
   }
 };
+function isPlanEvent({ eventType }) {
+  return eventType.startsWith("PLAN_");
+}
 function compareEvents(a, b) {
   return compare(a.timestamp, b.timestamp) || compare(a.jobId, b.jobId) || compare(a.eventId, b.eventId) || compare(a.source ?? "", b.source ?? "");
 }
@@ -219,6 +313,9 @@ function eventLabel({ eventType, resourceId, revision }) {
   const label = toLabel(EVENT_TYPE_PARTS.reduce((name, [part, replacement]) => name.replace(part, replacement), type));
   return revision ? `${label} (correction ${revision})` : label;
 }
+function isFailure({ eventType }) {
+  return /FAIL|^PLAN_STEP_TIMED_OUT$/.test(eventType);
+}
 var WARNINGS = /* @__PURE__ */ new Set(["SERVER_STALLED", "JOB_DELETED"]);
 var NO_STEPS = /* @__PURE__ */ new Set(["SERVER_STALLED", "LAUNCH_ACTION_FAILED"]);
 var JOB_LABELS = new Map(
@@ -263,7 +360,9 @@ var CONSOLE_DOMAINS = [
 var CONSOLE_PATHS = {
   instance: (id, region) => `ec2/home?region=${region}#InstanceDetails:instanceId=${id}`,
   server: (id, region) => `drs/home?region=${region}#/sourceServers/${id}`,
-  job: (id, region) => `drs/home?region=${region}#/launchHistory/${id}`
+  job: (id, region) => `drs/home?region=${region}#/launchHistory/${id}`,
+  // The address of the page of a recovery plan is not documented.
+  drs: (_, region) => `drs/home?region=${region}`
 };
 function consoleUrl(kind, id, region) {
   if (!region || !/^[a-z]+(-[a-z]+)+-\d+$/.test(region)) return null;
@@ -347,14 +446,14 @@ function networksText(networks, isTruncated) {
 function progressOf(answer) {
   const jobs = decisiveJobs(answer);
   const goals = new Set(jobs.map(goalOf));
-  const goal = goals.has("LAUNCHED") ? "LAUNCHED" : goals.has("COMPLETED") ? "COMPLETED" : "TERMINATED";
-  const { totalServers } = answer.summary;
+  const goal = answer.recoveryPlan || goals.has("LAUNCHED") ? "LAUNCHED" : goals.has("COMPLETED") ? "COMPLETED" : "TERMINATED";
+  const totalServers = answer.summary.totalServers + serversToCome(answer);
   const serverCounts = hasAllServers(answer) ? countsOf(answer.servers) : countsOfSummary(answer.summary);
   const networks = networksOf(answer);
   const counts = totalServers ? serverCounts : countsOf(networks);
-  const serversText = `${serverCounts.get(goal)} of ${formatCount(totalServers, "server")} ${goal.toLowerCase()}`;
+  const serversText2 = `${serverCounts.get(goal)} of ${formatCount(totalServers, "server")} ${goal.toLowerCase()}`;
   const texts = [
-    ...totalServers ? [serversText] : [],
+    ...totalServers ? [serversText2] : [],
     ...networks.length ? [networksText(networks, answer.truncated)] : []
   ];
   return {
@@ -375,17 +474,33 @@ function stagesOf({ state, stalledAt }, events) {
     return index < current || state === "COMPLETED" ? "done" : ofCurrent;
   });
 }
-function wavesOf({ waves = [], plannedWaves }) {
+function wavesOf(answer) {
+  const { waves = [], plannedWaves, summary, recoveryPlan } = answer;
+  if (recoveryPlan)
+    return {
+      text: placeInPlan(answer),
+      noun: "step",
+      toCome: stepsToCome(answer).length,
+      servers: serversToCome(answer)
+    };
   const toCome = Math.max(0, (plannedWaves ?? 0) - waves.length);
   const all = waves.length + toCome;
   const text = plannedWaves ? `Wave ${waves.length} of ${all}` : `Wave ${waves.length}`;
-  return { text: all > 1 && waves.length ? text : "", toCome, share: waves.length ? toCome / all : 0 };
+  return {
+    text: all > 1 && waves.length ? text : "",
+    noun: "wave",
+    toCome,
+    servers: waves.length ? summary.totalServers * toCome / waves.length : 0
+  };
 }
-function waveNames({ jobs }) {
+function waveNames(answer) {
   let wave = 0;
-  return jobs.map((job, index) => {
-    if (goalOf(job) === "LAUNCHED") wave += 1;
-    const kind = goalOf(job) === "LAUNCHED" ? `wave ${wave}` : jobLabel(job).toLowerCase();
+  const steps = stepsByJob(answer);
+  return answer.jobs.map((job, index) => {
+    const step = steps.get(job.jobId);
+    const isWave = goalOf(job) === "LAUNCHED" && !answer.recoveryPlan;
+    if (isWave) wave += 1;
+    const kind = step ? `step ${step.number}` : isWave ? `wave ${wave}` : jobLabel(job).toLowerCase();
     return { jobId: job.jobId, name: `Job ${index + 1}${kind ? ` (${kind})` : ""}` };
   });
 }
@@ -393,8 +508,18 @@ function statusText(answer) {
   const label = statusLabel(answer.status);
   return isBetweenWaves(answer) && answer.status !== "IN_PROGRESS" ? `${label} so far` : label;
 }
-function isBetweenWaves({ jobId, jobs, settled }) {
-  return !jobId && !settled && jobs.length > 0 && jobs.every((job) => job.endedAt !== null);
+function isBetweenWaves(answer) {
+  const { jobId, jobs, settled, recoveryPlan } = answer;
+  const canFollow = recoveryPlan ? canContinue(answer) : jobs.length > 0;
+  return !jobId && !settled && canFollow && jobs.every((job) => job.endedAt !== null);
+}
+function planText({ recoveryPlan }) {
+  if (!recoveryPlan) return "";
+  return `Recovery plan${recoveryPlan.name ? ` ${recoveryPlan.name}` : ""}. Status in DRS: ${planLabel(recoveryPlan.status)}`;
+}
+function failedStepsOf(answer) {
+  const failed = stepsOf(answer).filter(isFailedStep);
+  return new Map(failed.map((step) => [`step ${step.number}, attempt ${step.attempt}`, stepName(step)]));
 }
 function hasWarning({ stalledAt, failedActions }) {
   return stalledAt !== null || failedActions.length > 0;
@@ -425,7 +550,7 @@ var RequestError = class extends Error {
 };
 function secondsToNext(answer, failures, isHidden) {
   if (failures) return Math.min(POLL_SECONDS * 2 ** (failures - 1), MAX_RETRY_SECONDS);
-  if (answer?.settled) return POLL_SECONDS_SETTLED;
+  if (answer?.settled && !needsPerson(answer)) return POLL_SECONDS_SETTLED;
   const isBetweenWaves2 = answer && !["IN_PROGRESS", "NO_EVENTS"].includes(answer.status);
   const seconds = isBetweenWaves2 ? POLL_SECONDS_BETWEEN_WAVES : POLL_SECONDS;
   return isHidden ? Math.max(seconds, POLL_SECONDS_HIDDEN) : seconds;
@@ -658,7 +783,7 @@ async function readErrorMessage(response) {
 }
 
 // viewer/drs-job-log.css
-var drs_job_log_default = '/* A rule of a later layer applies, however specific it is. Rules without a layer apply last. */\n@layer base, narrow;\n\n@layer base {\n  :host {\n    --page: #fff;\n    --ink: #1b1f24;\n    --muted: #57606a;\n    --line: #d0d7de;\n    --soft: #f6f8fa;\n    --focus: #0550ae;\n    --green: #116329;\n    --green-soft: #dafbe1;\n    --red: #a40e26;\n    --red-soft: #ffebe9;\n    --blue: #0550ae;\n    --blue-soft: #ddf4ff;\n    --amber: #7d4e00;\n    --amber-soft: #fff8c5;\n    --violet: #6639ba;\n    --grey-soft: #eaeef2;\n    /* The bars of launched and failed servers differ in luminance, not only in hue. */\n    --bar-done: #2da44e;\n    --bar-failed: #82071e;\n    --row: 2.5rem;\n    color-scheme: light dark;\n    display: block;\n    container-type: inline-size;\n    background: var(--page);\n    color: var(--ink);\n    font:\n      0.9375rem / 1.5 system-ui,\n      sans-serif;\n  }\n  @media (prefers-color-scheme: dark) {\n    :host {\n      --page: #0d1117;\n      --ink: #e6edf3;\n      --muted: #9aa4ae;\n      --line: #3d444d;\n      --soft: #161b22;\n      --focus: #79c0ff;\n      --green: #7ee787;\n      --green-soft: #12361f;\n      --red: #ffa198;\n      --red-soft: #4b1113;\n      --blue: #79c0ff;\n      --blue-soft: #0c2d4d;\n      --amber: #e3b341;\n      --amber-soft: #3b2a05;\n      --violet: #d2a8ff;\n      --grey-soft: #262c36;\n      --bar-done: #7ee787;\n      --bar-failed: #da3633;\n    }\n  }\n  * {\n    box-sizing: border-box;\n  }\n  :is(span, strong, code, pre, dd, li, h2, option) {\n    unicode-bidi: isolate;\n  }\n  .hidden {\n    clip-path: inset(50%);\n    width: 1px;\n    height: 1px;\n    overflow: hidden;\n    white-space: nowrap;\n  }\n  :focus-visible {\n    outline: 2px solid var(--focus);\n    outline-offset: 2px;\n  }\n  article {\n    padding: 16px;\n  }\n  article::before {\n    content: "";\n    display: block;\n    height: 6px;\n    margin: -16px -16px 16px;\n    background: var(--line);\n  }\n  :host([data-kind="recovery"]) article::before {\n    background: var(--ink);\n  }\n  :host([data-kind="drill"]) article::before {\n    background: repeating-linear-gradient(45deg, var(--blue) 0 10px, transparent 10px 20px);\n  }\n  h2,\n  h3,\n  p,\n  ul,\n  ol,\n  dl,\n  dd {\n    margin: 0;\n    padding: 0;\n  }\n  h2 {\n    font-size: 1.3rem;\n    overflow-wrap: anywhere;\n  }\n  h3 {\n    font-size: 1rem;\n    margin: 24px 0 8px;\n  }\n  ul,\n  ol {\n    list-style: none;\n  }\n  .muted,\n  dt {\n    color: var(--muted);\n  }\n  .id,\n  code,\n  pre,\n  .what {\n    overflow-wrap: anywhere;\n  }\n  .id,\n  .instance,\n  code,\n  pre {\n    font:\n      0.8125rem / 1.5 ui-monospace,\n      monospace;\n  }\n  button,\n  input,\n  select {\n    font: inherit;\n    color: inherit;\n    background: var(--page);\n    border: 1px solid var(--line);\n    border-radius: 6px;\n    padding: 4px 12px;\n    min-height: 32px;\n    max-width: 100%;\n  }\n  button {\n    cursor: pointer;\n    background: var(--soft);\n  }\n  button:hover {\n    border-color: var(--muted);\n  }\n  .small {\n    font-size: 0.8125rem;\n    padding: 1px 8px;\n    min-height: 26px;\n  }\n  .quiet {\n    background: transparent;\n  }\n  header {\n    display: flex;\n    flex-wrap: wrap;\n    gap: 4px 12px;\n    align-items: center;\n  }\n  .badges {\n    display: flex;\n    gap: 8px;\n  }\n  .connection {\n    margin-left: auto;\n    font-size: 0.8125rem;\n  }\n  .zone {\n    display: flex;\n    gap: 8px;\n    align-items: center;\n    font-size: 0.8125rem;\n    color: var(--muted);\n  }\n  .zone select {\n    min-height: 26px;\n    padding: 1px 4px;\n    color: var(--ink);\n  }\n  .reason {\n    flex-basis: 100%;\n    font-size: 0.875rem;\n    overflow-wrap: anywhere;\n  }\n  .badge,\n  .kind {\n    display: inline-block;\n    border-radius: 999px;\n    padding: 1px 10px;\n    font-size: 0.8125rem;\n    font-weight: 600;\n    white-space: nowrap;\n    background: var(--grey-soft);\n  }\n  .kind {\n    border-radius: 4px;\n    text-transform: uppercase;\n    letter-spacing: 0.06em;\n  }\n  :host([data-kind="recovery"]) .kind {\n    background: var(--ink);\n    color: var(--page);\n  }\n  :host([data-kind="drill"]) .kind {\n    background: var(--page);\n    color: var(--blue);\n    box-shadow: inset 0 0 0 2px var(--blue);\n  }\n  .badge[data-state="FAILED"] {\n    background: var(--red);\n    color: var(--page);\n  }\n  .badge:is([data-state="LAUNCHED"], [data-state="COMPLETED"]) {\n    background: var(--green-soft);\n    color: var(--green);\n  }\n  .badge:is([data-state="IN_PROGRESS"], [data-state="LAUNCHING"], [data-state="CONVERSION"], [data-state="SNAPSHOT"]) {\n    background: var(--blue-soft);\n    color: var(--blue);\n  }\n  .badge[data-state="PARTIAL"] {\n    background: var(--amber-soft);\n    color: var(--amber);\n  }\n  .banner {\n    display: flex;\n    flex-wrap: wrap;\n    gap: 4px 12px;\n    align-items: center;\n    margin-top: 12px;\n    padding: 8px 12px;\n    border: 1px solid var(--red);\n    border-radius: 6px;\n    background: var(--red-soft);\n    color: var(--red);\n    font-weight: 600;\n  }\n  .banner p {\n    flex: 1 1 16em;\n  }\n  .empty {\n    padding: 48px 0;\n    text-align: center;\n    color: var(--muted);\n    overflow-wrap: anywhere;\n  }\n  .place {\n    overflow-wrap: anywhere;\n  }\n  .printed,\n  .skip:not(:focus-within) {\n    position: absolute;\n    clip-path: inset(50%);\n    width: 1px;\n    height: 1px;\n    overflow: hidden;\n    white-space: nowrap;\n  }\n  .skip {\n    display: flex;\n    gap: 8px;\n  }\n  .sticky {\n    position: sticky;\n    top: 0;\n    z-index: 1;\n    padding-bottom: 1px;\n    background: var(--page);\n  }\n  section,\n  .timeline {\n    scroll-margin-top: 6rem; /* below the part that is sticky */\n  }\n  .failures {\n    margin-top: 8px;\n    border-left: 4px solid var(--red);\n    background: var(--red-soft);\n  }\n  .failures li {\n    padding: 4px 8px;\n  }\n  .failures strong {\n    color: var(--red);\n    overflow-wrap: anywhere;\n  }\n  .excerpt {\n    display: -webkit-box;\n    -webkit-box-orient: vertical;\n    -webkit-line-clamp: 2;\n    overflow: hidden;\n    overflow-wrap: anywhere;\n  }\n  .headline {\n    display: flex;\n    flex-wrap: wrap;\n    justify-content: space-between;\n    align-items: baseline;\n    gap: 0 16px;\n    margin-top: 16px;\n  }\n  .big {\n    font-size: 1.7rem;\n    line-height: 1.3;\n  }\n  .wave {\n    margin-right: auto;\n  }\n  .elapsed {\n    font-variant-numeric: tabular-nums;\n    color: var(--muted);\n  }\n  .elapsed:not(:empty)::after {\n    content: " elapsed";\n  }\n  .bar {\n    display: flex;\n    height: 16px;\n    margin: 8px 0;\n    border-radius: 8px;\n    overflow: hidden;\n    background: var(--grey-soft);\n  }\n  .bar i {\n    flex: 0 0 0;\n    background: var(--muted);\n    transition: flex-grow 0.3s;\n  }\n  .bar i:not([style*="flex-grow: 0"]) ~ i:not([style*="flex-grow: 0"]) {\n    margin-left: 2px;\n  }\n  .bar :is([data-state="LAUNCHED"], [data-state="COMPLETED"]) {\n    background: var(--bar-done);\n  }\n  .bar [data-state="FAILED"] {\n    background: var(--bar-failed);\n  }\n  .bar [data-state="LAUNCHING"] {\n    background: var(--blue);\n  }\n  .bar :is([data-state="CONVERSION"], [data-state="SNAPSHOT"]) {\n    background: color-mix(in srgb, var(--blue) 55%, var(--page));\n  }\n  .bar .to-come {\n    background: repeating-linear-gradient(45deg, var(--line) 0 4px, transparent 4px 8px);\n  }\n  .bar [data-state="PENDING"] {\n    background: transparent;\n  }\n  .counts {\n    display: flex;\n    flex-wrap: wrap;\n    gap: 2px 16px;\n    color: var(--muted);\n  }\n  .counts b {\n    color: var(--ink);\n    font-size: 1.05rem;\n  }\n  .counts [data-state="FAILED"],\n  .counts [data-state="FAILED"] b {\n    color: var(--red);\n    font-weight: 700;\n  }\n  .counts :is([data-state="stalled"], [data-state="action"]),\n  .counts :is([data-state="stalled"], [data-state="action"]) b {\n    color: var(--amber);\n  }\n  .truncation {\n    margin-top: 8px;\n    color: var(--amber);\n    font-weight: 600;\n  }\n  .truncation:empty {\n    display: none;\n  }\n  .jobs li {\n    display: flex;\n    flex-wrap: wrap;\n    gap: 2px 12px;\n    align-items: center;\n    padding: 4px 0;\n  }\n  .resources {\n    flex-basis: 100%;\n    padding-left: 16px;\n  }\n  .resource :is(.error, .hint) {\n    flex-basis: 100%;\n    min-width: 0;\n  }\n  .filters {\n    display: flex;\n    flex-wrap: wrap;\n    gap: 8px 12px;\n    align-items: end;\n    margin-top: 24px;\n    padding-top: 16px;\n    border-top: 1px solid var(--line);\n  }\n  .filters label {\n    display: grid;\n    font-size: 0.8125rem;\n    color: var(--muted);\n    min-width: 0;\n  }\n  .filters label:first-child {\n    flex: 1 1 16em;\n  }\n  .filters :is(input, select) {\n    color: var(--ink);\n    font-size: 0.9375rem;\n    width: 100%;\n  }\n  .filters .muted {\n    flex-basis: 100%;\n    font-size: 0.8125rem;\n  }\n  .filters .muted:empty {\n    display: none;\n  }\n  .servers > [role="row"] {\n    display: grid;\n    grid-template-columns: 7.5rem minmax(10rem, 1.4fr) minmax(9rem, 1fr) 11rem 11.5rem 5.5rem;\n    gap: 2px 16px;\n    align-items: center;\n    padding: 6px 8px;\n    border-top: 1px solid var(--line);\n  }\n  .servers > .head {\n    border-top: 0;\n    font-size: 0.8125rem;\n    color: var(--muted);\n  }\n  .servers > .head :nth-last-child(-n + 2) {\n    position: absolute;\n    clip-path: inset(50%);\n  }\n  /* The browser lays out only the servers that are visible, or nearly so. */\n  .server {\n    content-visibility: auto;\n    contain-intrinsic-height: auto 3.5rem;\n  }\n  .server[data-state="FAILED"] {\n    background: var(--red-soft);\n    border-left: 4px solid var(--red);\n    padding-left: 4px;\n  }\n  .server.warning:not([data-state="FAILED"]) {\n    border-left: 4px solid var(--amber);\n    padding-left: 4px;\n  }\n  .server.stalled .badge {\n    background: var(--amber-soft);\n    color: var(--amber);\n  }\n  .who,\n  .where,\n  .when {\n    display: flex;\n    flex-direction: column;\n    min-width: 0;\n  }\n  .name {\n    overflow-wrap: anywhere;\n  }\n  .when {\n    font-variant-numeric: tabular-nums;\n    font-size: 0.875rem;\n  }\n  .when .muted {\n    font-size: 0.8125rem;\n  }\n  .note {\n    font-size: 0.8125rem;\n  }\n  .warning .note,\n  .action {\n    color: var(--amber);\n    font-weight: 600;\n  }\n  .step {\n    font-size: 0.875rem;\n  }\n  .stages {\n    display: flex;\n    gap: 3px;\n    max-width: 9em;\n  }\n  .stages i {\n    flex: 1;\n    height: 5px;\n    border-radius: 3px;\n    background: var(--grey-soft);\n    border: 1px solid var(--line);\n  }\n  .stages .done {\n    background: var(--bar-done);\n    border-color: var(--bar-done);\n  }\n  .stages .stalled {\n    background: var(--amber);\n    border-color: var(--amber);\n  }\n  .stages .now {\n    background: var(--blue);\n    border-color: var(--blue);\n  }\n  .stages .failed {\n    background: var(--bar-failed);\n    border-color: var(--bar-failed);\n  }\n  .errors {\n    grid-column: 1 / -1;\n  }\n  .error {\n    display: flex;\n    flex-wrap: wrap;\n    gap: 8px;\n    align-items: start;\n    margin: 4px 0;\n    color: var(--ink);\n  }\n  .error pre {\n    flex: 1 1 20em;\n    min-width: 0;\n    margin: 0;\n    padding: 8px;\n    max-height: 12em;\n    overflow: auto;\n    white-space: pre-wrap;\n    background: var(--page);\n    border: 1px solid var(--red);\n    border-radius: 6px;\n  }\n  .hint {\n    margin: 4px 0;\n    padding: 4px 8px;\n    gap: 0 12px;\n    font-size: 0.875rem;\n    color: var(--ink);\n    background: var(--page);\n    border-left: 3px solid var(--blue);\n  }\n  .hint.unknown {\n    border-left-color: var(--muted);\n  }\n  .hint dt {\n    font-weight: 600;\n  }\n  a {\n    color: var(--blue);\n  }\n  .requester {\n    overflow-wrap: anywhere;\n  }\n  .timeline {\n    position: relative;\n    max-height: 580px;\n    overflow: auto;\n    border: 1px solid var(--line);\n    border-radius: 6px;\n    overflow-anchor: none;\n  }\n  .rows {\n    position: relative;\n  }\n  .row {\n    position: absolute;\n    left: 0;\n    right: 0;\n    height: var(--row);\n    display: grid;\n    grid-template-columns: 11em 15em minmax(0, 1fr) auto;\n    gap: 0 12px;\n    align-items: center;\n    padding: 0 8px;\n    border-bottom: 1px solid var(--line);\n  }\n  .row > * {\n    overflow: hidden;\n    text-overflow: ellipsis;\n    white-space: nowrap;\n  }\n  .source {\n    display: inline-block;\n    max-width: 50%;\n    padding: 0 6px;\n    border: 1px solid var(--line);\n    border-radius: 4px;\n    font:\n      0.75rem / 1.5 ui-monospace,\n      monospace;\n    overflow: hidden;\n    text-overflow: ellipsis;\n    vertical-align: middle;\n  }\n  .row .at {\n    font-variant-numeric: tabular-nums;\n    color: var(--muted);\n  }\n  .row .type {\n    font-weight: 600;\n  }\n  .failure .type {\n    color: var(--red);\n  }\n  .row.warning .type {\n    color: var(--amber);\n  }\n  .row .show {\n    overflow: visible;\n  }\n  .sources {\n    font-size: 0.8125rem;\n    margin: -6px 0 8px;\n    overflow-wrap: anywhere;\n  }\n  .sources:empty {\n    display: none;\n  }\n  .sources code {\n    font-size: 0.75rem;\n  }\n  .downloads {\n    margin-top: 24px;\n    display: flex;\n    flex-wrap: wrap;\n    gap: 8px;\n    align-items: center;\n  }\n  dialog {\n    width: min(44rem, calc(100% - 32px));\n    color: var(--ink);\n    background: var(--page);\n    border: 1px solid var(--line);\n    border-radius: 8px;\n  }\n  dialog h3 {\n    margin-top: 0;\n  }\n  dialog::backdrop {\n    background: rgb(0 0 0 / 0.5);\n  }\n  dl {\n    display: grid;\n    grid-template-columns: auto minmax(0, 1fr);\n    gap: 4px 16px;\n    margin-bottom: 16px;\n  }\n  dd {\n    overflow-wrap: anywhere;\n  }\n  @container (max-width: 56.25rem) {\n    .servers > .head {\n      position: absolute;\n      clip-path: inset(50%);\n      width: 1px;\n      height: 1px;\n      overflow: hidden;\n    }\n    .servers > [role="row"] {\n      grid-template-columns: 7.5em minmax(0, 1fr) auto;\n    }\n    .where {\n      grid-column: 2;\n      flex-direction: row;\n      align-items: center;\n      gap: 8px;\n    }\n    .stages {\n      flex: 0 0 6em;\n    }\n    .when {\n      grid-column: 2;\n      flex-flow: row wrap;\n      gap: 0 8px;\n    }\n    .instance {\n      grid-column: 2;\n    }\n    .server .show {\n      grid-column: 3;\n      grid-row: 1;\n    }\n  }\n}\n\n@layer narrow {\n  @container (max-width: 37.5rem) {\n    :host {\n      --row: 4.25rem;\n    }\n    .timeline {\n      --row: 4.25rem;\n    }\n    .connection,\n    .place {\n      margin-left: 0;\n      flex: 1 1 100%;\n    }\n    .servers > [role="row"] {\n      grid-template-columns: minmax(0, 1fr) auto;\n    }\n    .server > * {\n      grid-column: 1;\n    }\n    .server > .state {\n      grid-row: 1;\n    }\n    .server .show {\n      grid-column: 2;\n      grid-row: 1;\n    }\n    .big {\n      font-size: 1.25rem;\n    }\n    .server .errors {\n      grid-column: 1 / -1;\n    }\n    .row {\n      grid-template-columns: minmax(0, 1fr) auto;\n      align-content: center;\n      gap: 0 8px;\n      font-size: 0.875rem;\n      line-height: 1.35;\n    }\n    .row > * {\n      grid-column: 1;\n    }\n    .row .at {\n      order: 3;\n      font-size: 0.8125rem;\n    }\n    .row .show {\n      grid-column: 2;\n      grid-row: 1 / 4;\n    }\n  }\n}\n\n[hidden],\n.hidden:not(:focus) {\n  position: absolute;\n}\n[hidden] {\n  display: none;\n}\n@media (prefers-reduced-motion: reduce) {\n  * {\n    transition: none;\n  }\n}\n@media (forced-colors: active) {\n  .bar i,\n  .stages i {\n    forced-color-adjust: none;\n  }\n}\n@media print {\n  :host {\n    --page: #fff;\n    --ink: #000;\n    --muted: #444;\n    --line: #999;\n    --soft: #fff;\n    --red: #a40e26;\n    --green: #116329;\n    --blue: #0550ae;\n    --red-soft: #fff;\n    --green-soft: #fff;\n    --blue-soft: #fff;\n    --amber-soft: #fff;\n    --grey-soft: #eee;\n    font-size: 0.6875rem;\n  }\n  .filters,\n  .downloads,\n  .connection,\n  .zone,\n  .skip,\n  button,\n  dialog {\n    display: none;\n  }\n  .printed {\n    position: static;\n    clip-path: none;\n    width: auto;\n    height: auto;\n    white-space: normal;\n    flex-basis: 100%;\n  }\n  .sticky {\n    position: static;\n  }\n  .badge,\n  .kind {\n    background: none;\n    color: var(--ink);\n    box-shadow: none;\n    border: 1px solid var(--ink);\n  }\n  .servers > .head {\n    display: none;\n  }\n  .servers > [role="row"] {\n    grid-template-columns: 8em 1.4fr 1fr 1fr 1fr;\n    break-inside: avoid;\n    padding: 2px 8px;\n  }\n  .server {\n    content-visibility: visible;\n  }\n  .server > :not(.errors) {\n    grid-column: auto;\n    grid-row: auto;\n  }\n  .where,\n  .when {\n    flex-direction: column;\n    align-items: start;\n    gap: 0;\n  }\n  .server *,\n  .row *,\n  .jobs * {\n    font-size: 0.6875rem;\n  }\n  .row .show:has(pre) {\n    grid-column: 1 / -1;\n  }\n  .row .show:not(:has(pre)) {\n    display: none;\n  }\n  .row pre {\n    margin: 0;\n    white-space: pre-wrap;\n  }\n  .stages {\n    display: none;\n  }\n  .timeline {\n    max-height: none;\n    overflow: visible;\n    border: 0;\n  }\n  .row {\n    position: static;\n    height: auto;\n    break-inside: avoid;\n    grid-template-columns: 11em 15em minmax(0, 1fr);\n    padding: 0;\n    line-height: 1.25;\n  }\n  .row > * {\n    white-space: normal;\n    overflow: visible;\n    grid-column: auto;\n    grid-row: auto;\n    order: 0;\n  }\n  .error pre {\n    max-height: none;\n  }\n  .hint a::after {\n    content: ": " attr(href);\n  }\n}\n';
+var drs_job_log_default = '/* A rule of a later layer applies, however specific it is. Rules without a layer apply last. */\n@layer base, narrow;\n\n@layer base {\n  :host {\n    --page: #fff;\n    --ink: #1b1f24;\n    --muted: #57606a;\n    --line: #d0d7de;\n    --soft: #f6f8fa;\n    --focus: #0550ae;\n    --green: #116329;\n    --green-soft: #dafbe1;\n    --red: #a40e26;\n    --red-soft: #ffebe9;\n    --blue: #0550ae;\n    --blue-soft: #ddf4ff;\n    --amber: #7d4e00;\n    --amber-soft: #fff8c5;\n    --violet: #6639ba;\n    --grey-soft: #eaeef2;\n    /* The bars of launched and failed servers differ in luminance, not only in hue. */\n    --bar-done: #2da44e;\n    --bar-failed: #82071e;\n    --row: 2.5rem;\n    color-scheme: light dark;\n    display: block;\n    container-type: inline-size;\n    background: var(--page);\n    color: var(--ink);\n    font:\n      0.9375rem / 1.5 system-ui,\n      sans-serif;\n  }\n  @media (prefers-color-scheme: dark) {\n    :host {\n      --page: #0d1117;\n      --ink: #e6edf3;\n      --muted: #9aa4ae;\n      --line: #3d444d;\n      --soft: #161b22;\n      --focus: #79c0ff;\n      --green: #7ee787;\n      --green-soft: #12361f;\n      --red: #ffa198;\n      --red-soft: #4b1113;\n      --blue: #79c0ff;\n      --blue-soft: #0c2d4d;\n      --amber: #e3b341;\n      --amber-soft: #3b2a05;\n      --violet: #d2a8ff;\n      --grey-soft: #262c36;\n      --bar-done: #7ee787;\n      --bar-failed: #da3633;\n    }\n  }\n  * {\n    box-sizing: border-box;\n  }\n  :is(span, strong, code, pre, dd, li, h2, option) {\n    unicode-bidi: isolate;\n  }\n  .hidden {\n    clip-path: inset(50%);\n    width: 1px;\n    height: 1px;\n    overflow: hidden;\n    white-space: nowrap;\n  }\n  :focus-visible {\n    outline: 2px solid var(--focus);\n    outline-offset: 2px;\n  }\n  article {\n    padding: 16px;\n  }\n  article::before {\n    content: "";\n    display: block;\n    height: 6px;\n    margin: -16px -16px 16px;\n    background: var(--line);\n  }\n  :host([data-kind="recovery"]) article::before {\n    background: var(--ink);\n  }\n  :host([data-kind="drill"]) article::before {\n    background: repeating-linear-gradient(45deg, var(--blue) 0 10px, transparent 10px 20px);\n  }\n  h2,\n  h3,\n  p,\n  ul,\n  ol,\n  dl,\n  dd {\n    margin: 0;\n    padding: 0;\n  }\n  h2 {\n    font-size: 1.3rem;\n    overflow-wrap: anywhere;\n  }\n  h3 {\n    font-size: 1rem;\n    margin: 24px 0 8px;\n  }\n  ul,\n  ol {\n    list-style: none;\n  }\n  .muted,\n  dt {\n    color: var(--muted);\n  }\n  .id,\n  code,\n  pre,\n  .what {\n    overflow-wrap: anywhere;\n  }\n  .id,\n  .instance,\n  code,\n  pre {\n    font:\n      0.8125rem / 1.5 ui-monospace,\n      monospace;\n  }\n  button,\n  input,\n  select {\n    font: inherit;\n    color: inherit;\n    background: var(--page);\n    border: 1px solid var(--line);\n    border-radius: 6px;\n    padding: 4px 12px;\n    min-height: 32px;\n    max-width: 100%;\n  }\n  button {\n    cursor: pointer;\n    background: var(--soft);\n  }\n  button:hover {\n    border-color: var(--muted);\n  }\n  .small {\n    font-size: 0.8125rem;\n    padding: 1px 8px;\n    min-height: 26px;\n  }\n  .quiet {\n    background: transparent;\n  }\n  header {\n    display: flex;\n    flex-wrap: wrap;\n    gap: 4px 12px;\n    align-items: center;\n  }\n  .badges {\n    display: flex;\n    gap: 8px;\n  }\n  .connection {\n    margin-left: auto;\n    font-size: 0.8125rem;\n  }\n  .zone {\n    display: flex;\n    gap: 8px;\n    align-items: center;\n    font-size: 0.8125rem;\n    color: var(--muted);\n  }\n  .zone select {\n    min-height: 26px;\n    padding: 1px 4px;\n    color: var(--ink);\n  }\n  .reason {\n    flex-basis: 100%;\n    font-size: 0.875rem;\n    overflow-wrap: anywhere;\n  }\n  .badge,\n  .kind {\n    display: inline-block;\n    border-radius: 999px;\n    padding: 1px 10px;\n    font-size: 0.8125rem;\n    font-weight: 600;\n    white-space: nowrap;\n    background: var(--grey-soft);\n  }\n  .kind {\n    border-radius: 4px;\n    text-transform: uppercase;\n    letter-spacing: 0.06em;\n  }\n  :host([data-kind="recovery"]) .kind {\n    background: var(--ink);\n    color: var(--page);\n  }\n  :host([data-kind="drill"]) .kind {\n    background: var(--page);\n    color: var(--blue);\n    box-shadow: inset 0 0 0 2px var(--blue);\n  }\n  .badge[data-state="FAILED"] {\n    background: var(--red);\n    color: var(--page);\n  }\n  .badge:is([data-state="LAUNCHED"], [data-state="COMPLETED"]) {\n    background: var(--green-soft);\n    color: var(--green);\n  }\n  .badge:is([data-state="IN_PROGRESS"], [data-state="LAUNCHING"], [data-state="CONVERSION"], [data-state="SNAPSHOT"]) {\n    background: var(--blue-soft);\n    color: var(--blue);\n  }\n  .badge[data-state="PARTIAL"] {\n    background: var(--amber-soft);\n    color: var(--amber);\n  }\n  .banner {\n    display: flex;\n    flex-wrap: wrap;\n    gap: 4px 12px;\n    align-items: center;\n    margin-top: 12px;\n    padding: 8px 12px;\n    border: 1px solid var(--red);\n    border-radius: 6px;\n    background: var(--red-soft);\n    color: var(--red);\n    font-weight: 600;\n  }\n  .banner p {\n    flex: 1 1 16em;\n  }\n  .empty {\n    padding: 48px 0;\n    text-align: center;\n    color: var(--muted);\n    overflow-wrap: anywhere;\n  }\n  .place {\n    overflow-wrap: anywhere;\n  }\n  .printed,\n  .skip:not(:focus-within) {\n    position: absolute;\n    clip-path: inset(50%);\n    width: 1px;\n    height: 1px;\n    overflow: hidden;\n    white-space: nowrap;\n  }\n  .skip {\n    display: flex;\n    gap: 8px;\n  }\n  .sticky {\n    position: sticky;\n    top: 0;\n    z-index: 1;\n    padding-bottom: 1px;\n    background: var(--page);\n  }\n  section,\n  .timeline {\n    scroll-margin-top: 6rem; /* below the part that is sticky */\n  }\n  .failures {\n    margin-top: 8px;\n    border-left: 4px solid var(--red);\n    background: var(--red-soft);\n  }\n  .failures li {\n    padding: 4px 8px;\n  }\n  .failures strong {\n    color: var(--red);\n    overflow-wrap: anywhere;\n  }\n  .excerpt {\n    display: -webkit-box;\n    -webkit-box-orient: vertical;\n    -webkit-line-clamp: 2;\n    overflow: hidden;\n    overflow-wrap: anywhere;\n  }\n  .headline {\n    display: flex;\n    flex-wrap: wrap;\n    justify-content: space-between;\n    align-items: baseline;\n    gap: 0 16px;\n    margin-top: 16px;\n  }\n  .big {\n    font-size: 1.7rem;\n    line-height: 1.3;\n  }\n  .wave {\n    margin-right: auto;\n  }\n  .elapsed {\n    font-variant-numeric: tabular-nums;\n    color: var(--muted);\n  }\n  .elapsed:not(:empty)::after {\n    content: " elapsed";\n  }\n  .bar {\n    display: flex;\n    height: 16px;\n    margin: 8px 0;\n    border-radius: 8px;\n    overflow: hidden;\n    background: var(--grey-soft);\n  }\n  .bar i {\n    flex: 0 0 0;\n    background: var(--muted);\n    transition: flex-grow 0.3s;\n  }\n  .bar i:not([style*="flex-grow: 0"]) ~ i:not([style*="flex-grow: 0"]) {\n    margin-left: 2px;\n  }\n  .bar :is([data-state="LAUNCHED"], [data-state="COMPLETED"]) {\n    background: var(--bar-done);\n  }\n  .bar [data-state="FAILED"] {\n    background: var(--bar-failed);\n  }\n  .bar [data-state="LAUNCHING"] {\n    background: var(--blue);\n  }\n  .bar :is([data-state="CONVERSION"], [data-state="SNAPSHOT"]) {\n    background: color-mix(in srgb, var(--blue) 55%, var(--page));\n  }\n  .bar .to-come {\n    background: repeating-linear-gradient(45deg, var(--line) 0 4px, transparent 4px 8px);\n  }\n  .bar [data-state="PENDING"] {\n    background: transparent;\n  }\n  .counts {\n    display: flex;\n    flex-wrap: wrap;\n    gap: 2px 16px;\n    color: var(--muted);\n  }\n  .counts b {\n    color: var(--ink);\n    font-size: 1.05rem;\n  }\n  .counts [data-state="FAILED"],\n  .counts [data-state="FAILED"] b {\n    color: var(--red);\n    font-weight: 700;\n  }\n  .counts :is([data-state="stalled"], [data-state="action"]),\n  .counts :is([data-state="stalled"], [data-state="action"]) b {\n    color: var(--amber);\n  }\n  .truncation {\n    margin-top: 8px;\n    color: var(--amber);\n    font-weight: 600;\n  }\n  .truncation:empty {\n    display: none;\n  }\n  .jobs li,\n  .steps > li {\n    display: flex;\n    flex-wrap: wrap;\n    gap: 2px 12px;\n    align-items: center;\n    padding: 4px 0;\n  }\n  .steps > li {\n    padding: 4px 0 4px 12px;\n    border-left: 4px solid var(--line);\n  }\n  .steps > li[data-status="COMPLETED"] {\n    border-left-color: var(--bar-done);\n  }\n  .steps > li[data-status="EXECUTING"] {\n    border-left-color: var(--blue);\n  }\n  .steps > li[data-status="WAITING"] {\n    border-left-color: var(--amber);\n  }\n  .steps > li:is([data-status="FAILED"], [data-status="TIMED_OUT"]) {\n    border-left-color: var(--red);\n  }\n  .steps strong,\n  .plan,\n  .message {\n    overflow-wrap: anywhere;\n  }\n  .wait {\n    font-variant-numeric: tabular-nums;\n  }\n  .mark {\n    padding: 0 6px;\n    border: 1px solid var(--line);\n    border-radius: 4px;\n    font-size: 0.75rem;\n  }\n  .who .mark {\n    align-self: start;\n  }\n  .problem {\n    flex-basis: 100%;\n    min-width: 0;\n  }\n  .person {\n    color: var(--red);\n    font-weight: 600;\n  }\n  .plan-error:not(:empty) {\n    margin-bottom: 8px;\n  }\n  .resources {\n    flex-basis: 100%;\n    padding-left: 16px;\n  }\n  .resource :is(.error, .hint) {\n    flex-basis: 100%;\n    min-width: 0;\n  }\n  .filters {\n    display: flex;\n    flex-wrap: wrap;\n    gap: 8px 12px;\n    align-items: end;\n    margin-top: 24px;\n    padding-top: 16px;\n    border-top: 1px solid var(--line);\n  }\n  .filters label {\n    display: grid;\n    font-size: 0.8125rem;\n    color: var(--muted);\n    min-width: 0;\n  }\n  .filters label:first-child {\n    flex: 1 1 16em;\n  }\n  .filters :is(input, select) {\n    color: var(--ink);\n    font-size: 0.9375rem;\n    width: 100%;\n  }\n  .filters .muted {\n    flex-basis: 100%;\n    font-size: 0.8125rem;\n  }\n  .filters .muted:empty {\n    display: none;\n  }\n  .servers > [role="row"] {\n    display: grid;\n    grid-template-columns: 7.5rem minmax(10rem, 1.4fr) minmax(9rem, 1fr) 11rem 11.5rem 5.5rem;\n    gap: 2px 16px;\n    align-items: center;\n    padding: 6px 8px;\n    border-top: 1px solid var(--line);\n  }\n  .servers > .head {\n    border-top: 0;\n    font-size: 0.8125rem;\n    color: var(--muted);\n  }\n  .servers > .head :nth-last-child(-n + 2) {\n    position: absolute;\n    clip-path: inset(50%);\n  }\n  /* The browser lays out only the servers that are visible, or nearly so. */\n  .server {\n    content-visibility: auto;\n    contain-intrinsic-height: auto 3.5rem;\n  }\n  .server[data-state="FAILED"] {\n    background: var(--red-soft);\n    border-left: 4px solid var(--red);\n    padding-left: 4px;\n  }\n  .server.warning:not([data-state="FAILED"]) {\n    border-left: 4px solid var(--amber);\n    padding-left: 4px;\n  }\n  .server.stalled .badge {\n    background: var(--amber-soft);\n    color: var(--amber);\n  }\n  .who,\n  .where,\n  .when {\n    display: flex;\n    flex-direction: column;\n    min-width: 0;\n  }\n  .name {\n    overflow-wrap: anywhere;\n  }\n  .when {\n    font-variant-numeric: tabular-nums;\n    font-size: 0.875rem;\n  }\n  .when .muted {\n    font-size: 0.8125rem;\n  }\n  .note {\n    font-size: 0.8125rem;\n  }\n  .warning .note,\n  .action {\n    color: var(--amber);\n    font-weight: 600;\n  }\n  .step {\n    font-size: 0.875rem;\n  }\n  .stages {\n    display: flex;\n    gap: 3px;\n    max-width: 9em;\n  }\n  .stages i {\n    flex: 1;\n    height: 5px;\n    border-radius: 3px;\n    background: var(--grey-soft);\n    border: 1px solid var(--line);\n  }\n  .stages .done {\n    background: var(--bar-done);\n    border-color: var(--bar-done);\n  }\n  .stages .stalled {\n    background: var(--amber);\n    border-color: var(--amber);\n  }\n  .stages .now {\n    background: var(--blue);\n    border-color: var(--blue);\n  }\n  .stages .failed {\n    background: var(--bar-failed);\n    border-color: var(--bar-failed);\n  }\n  .errors {\n    grid-column: 1 / -1;\n  }\n  .error {\n    display: flex;\n    flex-wrap: wrap;\n    gap: 8px;\n    align-items: start;\n    margin: 4px 0;\n    color: var(--ink);\n  }\n  .error pre {\n    flex: 1 1 20em;\n    min-width: 0;\n    margin: 0;\n    padding: 8px;\n    max-height: 12em;\n    overflow: auto;\n    white-space: pre-wrap;\n    background: var(--page);\n    border: 1px solid var(--red);\n    border-radius: 6px;\n  }\n  .hint {\n    margin: 4px 0;\n    padding: 4px 8px;\n    gap: 0 12px;\n    font-size: 0.875rem;\n    color: var(--ink);\n    background: var(--page);\n    border-left: 3px solid var(--blue);\n  }\n  .hint.unknown {\n    border-left-color: var(--muted);\n  }\n  .hint dt {\n    font-weight: 600;\n  }\n  a {\n    color: var(--blue);\n  }\n  .requester {\n    overflow-wrap: anywhere;\n  }\n  .timeline {\n    position: relative;\n    max-height: 580px;\n    overflow: auto;\n    border: 1px solid var(--line);\n    border-radius: 6px;\n    overflow-anchor: none;\n  }\n  .rows {\n    position: relative;\n  }\n  .row {\n    position: absolute;\n    left: 0;\n    right: 0;\n    height: var(--row);\n    display: grid;\n    grid-template-columns: 11em 15em minmax(0, 1fr) auto;\n    gap: 0 12px;\n    align-items: center;\n    padding: 0 8px;\n    border-bottom: 1px solid var(--line);\n  }\n  .row > * {\n    overflow: hidden;\n    text-overflow: ellipsis;\n    white-space: nowrap;\n  }\n  .source {\n    display: inline-block;\n    max-width: 50%;\n    padding: 0 6px;\n    border: 1px solid var(--line);\n    border-radius: 4px;\n    font:\n      0.75rem / 1.5 ui-monospace,\n      monospace;\n    overflow: hidden;\n    text-overflow: ellipsis;\n    vertical-align: middle;\n  }\n  .row .at {\n    font-variant-numeric: tabular-nums;\n    color: var(--muted);\n  }\n  .row .type {\n    font-weight: 600;\n  }\n  .failure .type {\n    color: var(--red);\n  }\n  .row.warning .type {\n    color: var(--amber);\n  }\n  .row .show {\n    overflow: visible;\n  }\n  .sources {\n    font-size: 0.8125rem;\n    margin: -6px 0 8px;\n    overflow-wrap: anywhere;\n  }\n  .sources:empty {\n    display: none;\n  }\n  .sources code {\n    font-size: 0.75rem;\n  }\n  .downloads {\n    margin-top: 24px;\n    display: flex;\n    flex-wrap: wrap;\n    gap: 8px;\n    align-items: center;\n  }\n  dialog {\n    width: min(44rem, calc(100% - 32px));\n    color: var(--ink);\n    background: var(--page);\n    border: 1px solid var(--line);\n    border-radius: 8px;\n  }\n  dialog h3 {\n    margin-top: 0;\n  }\n  dialog::backdrop {\n    background: rgb(0 0 0 / 0.5);\n  }\n  dl {\n    display: grid;\n    grid-template-columns: auto minmax(0, 1fr);\n    gap: 4px 16px;\n    margin-bottom: 16px;\n  }\n  dd {\n    overflow-wrap: anywhere;\n  }\n  @container (max-width: 56.25rem) {\n    .servers > .head {\n      position: absolute;\n      clip-path: inset(50%);\n      width: 1px;\n      height: 1px;\n      overflow: hidden;\n    }\n    .servers > [role="row"] {\n      grid-template-columns: 7.5em minmax(0, 1fr) auto;\n    }\n    .where {\n      grid-column: 2;\n      flex-direction: row;\n      align-items: center;\n      gap: 8px;\n    }\n    .stages {\n      flex: 0 0 6em;\n    }\n    .when {\n      grid-column: 2;\n      flex-flow: row wrap;\n      gap: 0 8px;\n    }\n    .instance {\n      grid-column: 2;\n    }\n    .server .show {\n      grid-column: 3;\n      grid-row: 1;\n    }\n  }\n}\n\n@layer narrow {\n  @container (max-width: 37.5rem) {\n    :host {\n      --row: 4.25rem;\n    }\n    .timeline {\n      --row: 4.25rem;\n    }\n    .connection,\n    .place {\n      margin-left: 0;\n      flex: 1 1 100%;\n    }\n    .servers > [role="row"] {\n      grid-template-columns: minmax(0, 1fr) auto;\n    }\n    .server > * {\n      grid-column: 1;\n    }\n    .server > .state {\n      grid-row: 1;\n    }\n    .server .show {\n      grid-column: 2;\n      grid-row: 1;\n    }\n    .big {\n      font-size: 1.25rem;\n    }\n    .server .errors {\n      grid-column: 1 / -1;\n    }\n    .row {\n      grid-template-columns: minmax(0, 1fr) auto;\n      align-content: center;\n      gap: 0 8px;\n      font-size: 0.875rem;\n      line-height: 1.35;\n    }\n    .row > * {\n      grid-column: 1;\n    }\n    .row .at {\n      order: 3;\n      font-size: 0.8125rem;\n    }\n    .row .show {\n      grid-column: 2;\n      grid-row: 1 / 4;\n    }\n  }\n}\n\n[hidden],\n.hidden:not(:focus) {\n  position: absolute;\n}\n[hidden] {\n  display: none;\n}\n@media (prefers-reduced-motion: reduce) {\n  * {\n    transition: none;\n  }\n}\n@media (forced-colors: active) {\n  .bar i,\n  .stages i {\n    forced-color-adjust: none;\n  }\n}\n@media print {\n  :host {\n    --page: #fff;\n    --ink: #000;\n    --muted: #444;\n    --line: #999;\n    --soft: #fff;\n    --red: #a40e26;\n    --green: #116329;\n    --blue: #0550ae;\n    --red-soft: #fff;\n    --green-soft: #fff;\n    --blue-soft: #fff;\n    --amber-soft: #fff;\n    --grey-soft: #eee;\n    font-size: 0.6875rem;\n  }\n  .filters,\n  .downloads,\n  .connection,\n  .zone,\n  .skip,\n  button,\n  dialog {\n    display: none;\n  }\n  .printed {\n    position: static;\n    clip-path: none;\n    width: auto;\n    height: auto;\n    white-space: normal;\n    flex-basis: 100%;\n  }\n  .sticky {\n    position: static;\n  }\n  .badge,\n  .kind {\n    background: none;\n    color: var(--ink);\n    box-shadow: none;\n    border: 1px solid var(--ink);\n  }\n  .servers > .head {\n    display: none;\n  }\n  .servers > [role="row"] {\n    grid-template-columns: 8em 1.4fr 1fr 1fr 1fr;\n    break-inside: avoid;\n    padding: 2px 8px;\n  }\n  .server {\n    content-visibility: visible;\n  }\n  .server > :not(.errors) {\n    grid-column: auto;\n    grid-row: auto;\n  }\n  .where,\n  .when {\n    flex-direction: column;\n    align-items: start;\n    gap: 0;\n  }\n  .server *,\n  .row *,\n  :is(.jobs, .steps) * {\n    font-size: 0.6875rem;\n  }\n  .row .show:has(pre) {\n    grid-column: 1 / -1;\n  }\n  .row .show:not(:has(pre)) {\n    display: none;\n  }\n  .row pre {\n    margin: 0;\n    white-space: pre-wrap;\n  }\n  .stages {\n    display: none;\n  }\n  .timeline {\n    max-height: none;\n    overflow: visible;\n    border: 0;\n  }\n  .row {\n    position: static;\n    height: auto;\n    break-inside: avoid;\n    grid-template-columns: 11em 15em minmax(0, 1fr);\n    padding: 0;\n    line-height: 1.25;\n  }\n  .row > * {\n    white-space: normal;\n    overflow: visible;\n    grid-column: auto;\n    grid-row: auto;\n    order: 0;\n  }\n  .error pre {\n    max-height: none;\n  }\n  .hint a::after {\n    content: ": " attr(href);\n  }\n}\n';
 
 // viewer/elements.js
 function visible(text) {
@@ -770,7 +895,7 @@ function resourceItem({ resourceId, state, error, hint }) {
 }
 
 // viewer/gantt.css
-var gantt_default = '@layer base {\n  .outlook {\n    margin-top: 8px;\n    font-variant-numeric: tabular-nums;\n  }\n  .outlook .muted {\n    font-size: 0.8125rem;\n  }\n  .rto[data-result="MET"] strong {\n    color: var(--green);\n  }\n  .rto[data-result="MISSED"] strong {\n    color: var(--red);\n  }\n  .rto[data-result="AT_RISK"] strong {\n    color: var(--amber);\n  }\n  .compared {\n    font-size: 0.8125rem;\n    margin: -6px 0 8px;\n    overflow-wrap: anywhere;\n  }\n  .compared:empty {\n    display: none;\n  }\n  .legend {\n    display: flex;\n    flex-wrap: wrap;\n    gap: 2px 16px;\n    margin-bottom: 8px;\n    font-size: 0.8125rem;\n    color: var(--muted);\n  }\n  .legend li {\n    display: flex;\n    gap: 6px;\n    align-items: center;\n  }\n  .schedule:not(.has-earlier) .of-earlier {\n    display: none;\n  }\n  .gantt {\n    --gantt-row: 1.75rem;\n    --gantt-name: 12rem;\n    max-height: 24rem;\n    overflow: auto;\n    overflow-anchor: none;\n    border: 1px solid var(--line);\n    border-radius: 6px;\n  }\n  .chart {\n    position: relative;\n    padding: 0 8px;\n    overflow: clip;\n  }\n  .axis {\n    position: sticky;\n    z-index: 2;\n    top: 0;\n    margin: 0 -8px;\n    padding: 2px 8px 2px calc(var(--gantt-name) + 8px);\n    background: var(--page);\n    border-bottom: 1px solid var(--line);\n    font-size: 0.75rem;\n    line-height: 1.35;\n    font-variant-numeric: tabular-nums;\n    color: var(--muted);\n  }\n  .flags,\n  .ticks {\n    position: relative;\n    height: 1.05rem;\n  }\n  .ticks {\n    height: 2.1rem;\n  }\n  .tick,\n  .flag {\n    position: absolute;\n    display: flex;\n    flex-direction: column;\n    padding: 0 3px;\n    white-space: nowrap;\n  }\n  .flag {\n    font-weight: 600;\n    color: var(--page);\n    background: var(--muted);\n    border-radius: 0 3px 3px 0;\n  }\n  .flag.is-late {\n    transform: translateX(-100%);\n    border-radius: 3px 0 0 3px;\n  }\n  .flag.of-now {\n    background: var(--blue);\n  }\n  .flag.of-rto {\n    background: var(--red);\n  }\n  .lines {\n    position: absolute;\n    inset: 0 8px 0 calc(var(--gantt-name) + 8px);\n    pointer-events: none;\n  }\n  .line {\n    position: absolute;\n    top: 0;\n    bottom: 0;\n    border-left: 1px solid var(--line);\n  }\n  .line.of-now {\n    border-left: 2px solid var(--blue);\n  }\n  .line.of-rto {\n    border-left: 2px dashed var(--red);\n  }\n  .line.of-wave {\n    border-left: 2px dotted var(--muted);\n  }\n  .gantt-rows {\n    position: relative;\n  }\n  .gantt-row {\n    position: absolute;\n    left: 0;\n    right: 0;\n    height: var(--gantt-row);\n    display: grid;\n    grid-template-columns: var(--gantt-name) minmax(0, 1fr);\n    align-items: center;\n  }\n  .gantt-name {\n    padding-right: 8px;\n    font-size: 0.8125rem;\n    overflow: hidden;\n    text-overflow: ellipsis;\n    white-space: nowrap;\n  }\n  .track {\n    position: relative;\n    height: 1rem;\n  }\n  .schedule i {\n    position: absolute;\n    top: 0.125rem;\n    height: 0.75rem;\n    min-width: 2px;\n    border-radius: 2px;\n    font-style: normal;\n  }\n  .bar-snapshot {\n    background: var(--violet);\n  }\n  .bar-conversion {\n    background: color-mix(in srgb, var(--blue) 55%, var(--page));\n  }\n  .bar-launch {\n    background: var(--blue);\n  }\n  .schedule .bar-wait {\n    top: 0.375rem;\n    height: 0.25rem;\n    min-width: 0;\n    background: var(--line);\n  }\n  .schedule .is-failed {\n    background: var(--red);\n  }\n  .bar-expected {\n    border: 1px dashed var(--muted);\n    background: repeating-linear-gradient(45deg, var(--line) 0 3px, transparent 3px 6px);\n  }\n  .schedule .bar-earlier {\n    top: 1rem;\n    height: 0.1875rem;\n    background: var(--muted);\n  }\n  .schedule [class^="mark"] {\n    top: 0;\n    width: 1rem;\n    height: 1rem;\n    transform: translateX(-50%);\n    border-radius: 50%;\n    font-size: 0.6875rem;\n    font-weight: 700;\n    line-height: 1rem;\n    text-align: center;\n    color: var(--page);\n  }\n  .schedule .legend i {\n    position: static;\n    flex: none;\n    width: 1.25rem;\n    transform: none;\n  }\n  .schedule .legend i[class^="mark"] {\n    width: 1rem;\n  }\n  .schedule .mark-failed {\n    background: var(--red);\n  }\n  .schedule .mark-stalled {\n    background: var(--amber);\n  }\n}\n\n@layer narrow {\n  @container (max-width: 37.5rem) {\n    .gantt {\n      --gantt-row: 2.75rem;\n      --gantt-name: 0rem;\n    }\n    .gantt-row {\n      grid-template-columns: minmax(0, 1fr);\n      align-content: center;\n    }\n    .gantt-name {\n      line-height: 1.25rem;\n    }\n  }\n}\n\n@media (forced-colors: active) {\n  .schedule i,\n  .flag {\n    forced-color-adjust: none;\n  }\n}\n@media print {\n  .gantt {\n    max-height: none;\n    overflow: visible;\n    border: 0;\n  }\n  .axis {\n    position: static;\n  }\n  .gantt-row {\n    position: static;\n    break-inside: avoid;\n  }\n  .schedule i,\n  .flag {\n    print-color-adjust: exact;\n  }\n}\n';
+var gantt_default = '@layer base {\n  .outlook {\n    margin-top: 8px;\n    font-variant-numeric: tabular-nums;\n  }\n  .outlook .muted {\n    font-size: 0.8125rem;\n  }\n  :is(.rto, .rpo)[data-result="MET"] strong {\n    color: var(--green);\n  }\n  :is(.rto, .rpo)[data-result="MISSED"] strong {\n    color: var(--red);\n  }\n  .rto[data-result="AT_RISK"] strong {\n    color: var(--amber);\n  }\n  .compared {\n    font-size: 0.8125rem;\n    margin: -6px 0 8px;\n    overflow-wrap: anywhere;\n  }\n  .compared:empty {\n    display: none;\n  }\n  .legend {\n    display: flex;\n    flex-wrap: wrap;\n    gap: 2px 16px;\n    margin-bottom: 8px;\n    font-size: 0.8125rem;\n    color: var(--muted);\n  }\n  .legend li {\n    display: flex;\n    gap: 6px;\n    align-items: center;\n  }\n  .schedule:not(.has-earlier) .of-earlier {\n    display: none;\n  }\n  .gantt {\n    --gantt-row: 1.75rem;\n    --gantt-name: 12rem;\n    max-height: 24rem;\n    overflow: auto;\n    overflow-anchor: none;\n    border: 1px solid var(--line);\n    border-radius: 6px;\n  }\n  .chart {\n    position: relative;\n    padding: 0 8px;\n    overflow: clip;\n  }\n  .axis {\n    position: sticky;\n    z-index: 2;\n    top: 0;\n    margin: 0 -8px;\n    padding: 2px 8px 2px calc(var(--gantt-name) + 8px);\n    background: var(--page);\n    border-bottom: 1px solid var(--line);\n    font-size: 0.75rem;\n    line-height: 1.35;\n    font-variant-numeric: tabular-nums;\n    color: var(--muted);\n  }\n  .flags,\n  .ticks {\n    position: relative;\n    height: 1.05rem;\n  }\n  .ticks {\n    height: 2.1rem;\n  }\n  .tick,\n  .flag {\n    position: absolute;\n    display: flex;\n    flex-direction: column;\n    padding: 0 3px;\n    white-space: nowrap;\n  }\n  .flag {\n    font-weight: 600;\n    color: var(--page);\n    background: var(--muted);\n    border-radius: 0 3px 3px 0;\n  }\n  .flag.is-late {\n    transform: translateX(-100%);\n    border-radius: 3px 0 0 3px;\n  }\n  .flag.of-now {\n    background: var(--blue);\n  }\n  .flag.of-rto {\n    background: var(--red);\n  }\n  .lines {\n    position: absolute;\n    inset: 0 8px 0 calc(var(--gantt-name) + 8px);\n    pointer-events: none;\n  }\n  .line {\n    position: absolute;\n    top: 0;\n    bottom: 0;\n    border-left: 1px solid var(--line);\n  }\n  .line.of-now {\n    border-left: 2px solid var(--blue);\n  }\n  .line.of-rto {\n    border-left: 2px dashed var(--red);\n  }\n  .line.of-wave {\n    border-left: 2px dotted var(--muted);\n  }\n  .gantt-rows {\n    position: relative;\n  }\n  .gantt-row {\n    position: absolute;\n    left: 0;\n    right: 0;\n    height: var(--gantt-row);\n    display: grid;\n    grid-template-columns: var(--gantt-name) minmax(0, 1fr);\n    align-items: center;\n  }\n  .gantt-name {\n    padding-right: 8px;\n    font-size: 0.8125rem;\n    overflow: hidden;\n    text-overflow: ellipsis;\n    white-space: nowrap;\n  }\n  .track {\n    position: relative;\n    height: 1rem;\n  }\n  .schedule i {\n    position: absolute;\n    top: 0.125rem;\n    height: 0.75rem;\n    min-width: 2px;\n    border-radius: 2px;\n    font-style: normal;\n  }\n  .bar-snapshot {\n    background: var(--violet);\n  }\n  .bar-conversion {\n    background: color-mix(in srgb, var(--blue) 55%, var(--page));\n  }\n  .bar-launch {\n    background: var(--blue);\n  }\n  .schedule .bar-wait {\n    top: 0.375rem;\n    height: 0.25rem;\n    min-width: 0;\n    background: var(--line);\n  }\n  .schedule .is-failed {\n    background: var(--red);\n  }\n  .bar-expected {\n    border: 1px dashed var(--muted);\n    background: repeating-linear-gradient(45deg, var(--line) 0 3px, transparent 3px 6px);\n  }\n  .schedule .bar-earlier {\n    top: 1rem;\n    height: 0.1875rem;\n    background: var(--muted);\n  }\n  .schedule [class^="mark"] {\n    top: 0;\n    width: 1rem;\n    height: 1rem;\n    transform: translateX(-50%);\n    border-radius: 50%;\n    font-size: 0.6875rem;\n    font-weight: 700;\n    line-height: 1rem;\n    text-align: center;\n    color: var(--page);\n  }\n  .schedule .legend i {\n    position: static;\n    flex: none;\n    width: 1.25rem;\n    transform: none;\n  }\n  .schedule .legend i[class^="mark"] {\n    width: 1rem;\n  }\n  .schedule .mark-failed {\n    background: var(--red);\n  }\n  .schedule .mark-stalled {\n    background: var(--amber);\n  }\n}\n\n@layer narrow {\n  @container (max-width: 37.5rem) {\n    .gantt {\n      --gantt-row: 2.75rem;\n      --gantt-name: 0rem;\n    }\n    .gantt-row {\n      grid-template-columns: minmax(0, 1fr);\n      align-content: center;\n    }\n    .gantt-name {\n      line-height: 1.25rem;\n    }\n  }\n}\n\n@media (forced-colors: active) {\n  .schedule i,\n  .flag {\n    forced-color-adjust: none;\n  }\n}\n@media print {\n  .gantt {\n    max-height: none;\n    overflow: visible;\n    border: 0;\n  }\n  .axis {\n    position: static;\n  }\n  .gantt-row {\n    position: static;\n    break-inside: avoid;\n  }\n  .schedule i,\n  .flag {\n    print-color-adjust: exact;\n  }\n}\n';
 
 // viewer/spans.js
 var NEXT_STEPS = /* @__PURE__ */ new Map([
@@ -877,7 +1002,7 @@ function linesOf({ start, end }, answer, now) {
   const waves = (answer.waves ?? []).slice(1);
   const target = targetOf(answer);
   const lines = waves.flatMap(
-    ({ number, startedAt }) => startedAt ? [{ kind: "wave", at: Date.parse(startedAt), label: `Wave ${number}` }] : []
+    ({ number, startedAt }) => startedAt ? [{ kind: "wave", at: Date.parse(startedAt), label: `${answer.recoveryPlan ? "Step" : "Wave"} ${number}` }] : []
   );
   if (target !== null) lines.push({ kind: "rto", at: target, label: "RTO" });
   if (isRunning(answer)) lines.push({ kind: "now", at: now, label: "Now" });
@@ -888,12 +1013,14 @@ function targetOf(answer) {
   return start === null || !answer.rto ? null : start + answer.rto.targetMinutes * MINUTE;
 }
 function creationOf(answer) {
-  const { waves = [], durationSeconds, status, now, truncated } = answer;
+  const { waves = [], durationSeconds, status, now, truncated, recoveryPlan } = answer;
+  const first = waves.find(({ startedAt }) => startedAt)?.startedAt;
+  if (recoveryPlan) return first ? Date.parse(first) : null;
   const ends = status === "IN_PROGRESS" ? [now] : waves.map(({ endedAt }) => endedAt);
   const hasOthers = truncated || decisiveJobs(answer).some((job) => goalOf(job) !== "LAUNCHED");
   if (durationSeconds != null && !hasOthers && ends.length && ends.every(Boolean))
     return Math.round(Math.max(...ends.map((end) => Date.parse(end ?? ""))) / 1e3 - durationSeconds) * 1e3;
-  return waves[0]?.startedAt ? Date.parse(waves[0].startedAt) : null;
+  return first ? Date.parse(first) : null;
 }
 var BASES = {
   server: "Based on earlier launches of these servers.",
@@ -904,9 +1031,11 @@ function basisText(answer) {
   const { estimate, servers } = answer;
   if (estimate) {
     const basis = BASES[estimate.basis];
-    return basis && `${basis} The end is in this range in 80 % of the cases.`;
+    const { toCome } = wavesOf(answer);
+    const rest = answer.recoveryPlan && toCome ? ` Without the ${formatCount(toCome, "step")} to come.` : "";
+    return basis && `${basis} The end is in this range in 80 % of the cases.${rest}`;
   }
-  const isPlanMissing = estimate === null && wavesOf(answer).toCome > 0 && servers.some((server) => server.estimate);
+  const isPlanMissing = estimate === null && !answer.recoveryPlan && wavesOf(answer).toCome > 0 && servers.some((server) => server.estimate);
   return isPlanMissing ? "No expected end: the servers of a later wave are not known." : "";
 }
 function remainingText(time, now) {
@@ -934,6 +1063,12 @@ function rtoText(answer, now) {
       ].filter(Boolean).join(": ");
   }
   return status === "IN_PROGRESS" && left > 0 ? `${formatDuration(left)} left` : "";
+}
+function rpoText({ seconds, result, serversOver }) {
+  if (seconds === null) return "";
+  const age = formatDuration(seconds * 1e3);
+  if (result === "MET") return `met: ${age}`;
+  return result ? `missed: ${age}, ${serversOver} server${serversOver === 1 ? "" : "s"} over` : age;
 }
 function descriptionOf(rows, { start, end }) {
   const counts = /* @__PURE__ */ new Map();
@@ -1003,13 +1138,16 @@ var Outlook = class {
     this.#remaining
   );
   #rto = h("p", { class: "rto" }, this.#targetText, this.#comma, this.#result);
+  #rpoTarget = h("span");
+  #rpoResult = h("strong");
+  #rpo = h("p", { class: "rpo" }, this.#rpoTarget, this.#rpoResult);
   element = h("div", { class: "outlook" });
   /**
    * @param {Answer} answer
    * @param {number} now
    */
   update(answer, now) {
-    const { estimate, rto } = answer;
+    const { estimate, rto, rpo } = answer;
     if (estimate) {
       setTime(this.#expectedEnd, estimate.expectedEnd);
       setTime(this.#earliestEnd, estimate.earliestEnd);
@@ -1019,7 +1157,13 @@ var Outlook = class {
     const basis = basisText(answer);
     setText(this.#basis, basis);
     if (rto) this.#updateRto(rto, targetOf(answer), rtoText(answer, now));
-    const parts = [...estimate ? [this.#estimate] : [], ...basis ? [this.#basis] : [], ...rto ? [this.#rto] : []];
+    if (rpo) this.#updateRpo(rpo);
+    const parts = [
+      ...estimate ? [this.#estimate] : [],
+      ...basis ? [this.#basis] : [],
+      ...rto ? [this.#rto] : [],
+      ...rpo ? [this.#rpo] : []
+    ];
     if (parts.length !== this.element.children.length || parts.some((part) => !part.parentNode))
       this.element.replaceChildren(...parts);
   }
@@ -1038,6 +1182,14 @@ var Outlook = class {
     this.#comma.hidden = !result;
     setText(this.#result, result);
     this.#rto.dataset.result = kind ?? "";
+  }
+  /** @param {Rpo} rpo */
+  #updateRpo(rpo) {
+    const target = rpo.targetMinutes === null ? "no objective" : `${rpo.targetMinutes} min`;
+    const result = rpoText(rpo);
+    setText(this.#rpoTarget, `RPO: ${target}${result && ", "}`);
+    setText(this.#rpoResult, result);
+    this.#rpo.dataset.result = rpo.result ?? "";
   }
 };
 var GanttRow = class {
@@ -1069,7 +1221,7 @@ var GanttRow = class {
 };
 var Gantt = class {
   #outlook = new Outlook();
-  /** The expected end and the recovery time objective. */
+  /** The expected end and the objectives. */
   outlook = this.#outlook.element;
   /** @type {Row[]} */
   #rows = [];
@@ -1276,6 +1428,7 @@ var JobItem = class {
   #start = h("time");
   #requester = h("span");
   #duration = h("span");
+  #instances = h("span", { class: "note drill-instances" });
   #resources = h("ul", { class: "resources" });
   #id = h("span", { class: "muted id" });
   element = h(
@@ -1289,6 +1442,7 @@ var JobItem = class {
     h("span", {}, "Started: ", this.#start),
     this.#requester,
     this.#duration,
+    this.#instances,
     this.#resources
   );
   /**
@@ -1312,10 +1466,21 @@ var JobItem = class {
     const milliseconds = job.endedAt ? Date.parse(job.endedAt) - Date.parse(job.startedAt) : null;
     setText(this.#duration, milliseconds === null ? "" : `Duration: ${formatDuration(milliseconds)}`);
     this.#duration.hidden = milliseconds === null;
+    setChildren(this.#instances, [job.drillInstances, region], () => instancesLeft(job.drillInstances, region));
+    this.#instances.hidden = !job.drillInstances;
     setChildren(this.#resources, job.resources, () => job.resources.map(resourceItem));
     this.#resources.hidden = !job.resources.length;
   }
 };
+function instancesLeft(left, region) {
+  if (!left) return [];
+  const time = h("time");
+  setTime(time, left.checkedAt);
+  const links = left.instanceIds.flatMap((id, index) => [index ? ", " : "", consoleLink("instance", id, region)]);
+  const more = left.count > left.instanceIds.length ? `, and ${left.count - left.instanceIds.length} more` : "";
+  const what = left.count === 1 ? "1 drill instance was" : `${left.count} drill instances were`;
+  return [`${what} not terminated at `, time, ": ", ...links, more];
+}
 
 // viewer/servers.js
 var COLUMNS = ["State", "Server", "Step", "Last change", "Instance", "Events", "Error"];
@@ -1330,11 +1495,13 @@ var ServerCard = class {
   #stateCell = h("span", { class: "state", role: "cell" }, this.#state);
   #name = h("strong", { class: "name" });
   #id = h("span", { class: "muted id" });
+  #optional = h("span", { class: "mark", hidden: true }, "Optional");
   #stages = h("span", { class: "stages", "aria-hidden": "true" }, ...STAGES.map(() => h("i")));
   #step = h("span", { class: "step" });
   #since = h("time");
   #age = h("span", { class: "muted" });
   #note = h("span", { class: "note" });
+  #point = h("span", { class: "muted" });
   #instance = h("span", { class: "instance", role: "cell" });
   #error = h("div", { class: "errors", role: "cell" });
   #timelineSuffix = h("span", { class: "hidden" });
@@ -1349,9 +1516,9 @@ var ServerCard = class {
       "div",
       { class: "server", role: "row" },
       this.#stateCell,
-      h("span", { class: "who", role: "cell" }, this.#name, this.#id),
+      h("span", { class: "who", role: "cell" }, this.#name, this.#id, this.#optional),
       h("span", { class: "where", role: "cell" }, this.#stages, this.#step),
-      h("span", { class: "when", role: "cell" }, this.#since, this.#age, this.#note),
+      h("span", { class: "when", role: "cell" }, this.#since, this.#age, this.#note, this.#point),
       this.#instance,
       h(
         "span",
@@ -1369,10 +1536,10 @@ var ServerCard = class {
   /**
    * @param {Server} server
    * @param {LogEntry[]} events The events of the server.
-   * @param {boolean} showsAccount
+   * @param {{ account: boolean, optional: boolean }} shows `optional`: its failure does not fail its step of the plan.
    */
-  update(server, events, showsAccount) {
-    const content = JSON.stringify([server, events.length, showsAccount]);
+  update(server, events, shows) {
+    const content = JSON.stringify([server, events.length, shows]);
     if (content === this.#rendered) return;
     this.#rendered = content;
     this.server = server;
@@ -1381,7 +1548,8 @@ var ServerCard = class {
     this.element.classList.toggle("stalled", server.stalledAt !== null);
     setText(this.#state, server.stalledAt ? `${toLabel(server.state)}, stalled` : toLabel(server.state));
     setText(this.#name, displayName(server));
-    this.#renderIds(server, events, showsAccount);
+    this.#renderIds(server, events, shows.account);
+    this.#optional.hidden = !shows.optional;
     setText(this.#timelineSuffix, ` for ${displayName(server)}`);
     setTime(this.#since, server.since);
     const jobEvents = events.filter((event) => event.jobId === server.jobId);
@@ -1392,6 +1560,7 @@ var ServerCard = class {
       stage.className = classes[index];
     });
     this.#renderNote(server);
+    this.#renderPoint(server);
     this.error = fullError(server, jobEvents);
     this.#renderErrors();
   }
@@ -1426,6 +1595,16 @@ var ServerCard = class {
     setTime(time, timestamp);
     this.#note.replaceChildren(text, time);
   }
+  /** @param {Server} server */
+  #renderPoint({ pointInTime, rpoSeconds }) {
+    setChildren(this.#point, [pointInTime, rpoSeconds], () => {
+      if (!pointInTime) return [];
+      const time = h("time");
+      setTime(time, pointInTime);
+      const age = rpoSeconds ? `, ${formatDuration(rpoSeconds * 1e3)} before the job` : "";
+      return ["Recovery point ", time, age];
+    });
+  }
   #renderErrors() {
     const { hint, failedActions } = this.server;
     const [error, same] = [this.error, this.#same];
@@ -1446,6 +1625,96 @@ var ServerCard = class {
   tick(now) {
     const isActive = ACTIVE_STATES.has(this.server.state);
     setText(this.#age, isActive ? `for ${formatDuration(now - Date.parse(this.server.since))}` : "");
+  }
+};
+
+// viewer/steps.js
+var MAX_NAMES = 5;
+var StepItem = class {
+  #rendered = "";
+  /** @type {string | null} */
+  #waitingUntil = null;
+  #status = h("span", { class: "badge" });
+  #name = h("strong");
+  #attempt = h("span", { class: "mark" });
+  #until = h("time");
+  #left = h("span", { class: "muted" });
+  #wait = h("span", { class: "wait" }, "Waits until ", this.#until, " ", this.#left);
+  #text = h("span");
+  #jobs = h("span", { class: "muted" });
+  #servers = h("span", { class: "muted id" });
+  #problem = h("div", { class: "problem" });
+  element = h(
+    "li",
+    {},
+    this.#status,
+    this.#name,
+    this.#attempt,
+    this.#wait,
+    this.#text,
+    this.#jobs,
+    this.#servers,
+    this.#problem
+  );
+  /**
+   * @param {PlanStep} step
+   * @param {{ servers: Server[], jobs: string[], needsPerson: boolean, region: string | undefined }} shown `servers`: those
+   *   that the answer lists. `jobs`: the names of its jobs. `needsPerson`: whether the plan waits for a person.
+   */
+  update(step, { servers, jobs, needsPerson: needsPerson2, region }) {
+    const text = step.kind === "WAIT" ? `Wait of ${formatCount(step.waitMinutes ?? 0, "minute")}` : serversText(step, servers);
+    const unlisted = unlistedServers(step, servers);
+    const content = JSON.stringify([step, text, unlisted, jobs, needsPerson2, region]);
+    if (content === this.#rendered) return;
+    this.#rendered = content;
+    this.#status.dataset.state = lookOf(step);
+    this.element.dataset.status = step.stepStatus;
+    if (step.stepStatus === "EXECUTING" || step.stepStatus === "WAITING" || isFailedStep(step))
+      this.element.setAttribute("aria-current", "step");
+    else this.element.removeAttribute("aria-current");
+    setText(this.#status, planLabel(step.stepStatus));
+    setText(this.#name, stepName(step));
+    setText(this.#attempt, `Attempt ${step.attempt}`);
+    this.#attempt.hidden = (step.attempt ?? 1) < 2;
+    this.#waitingUntil = step.stepStatus === "WAITING" ? step.waitingUntil : null;
+    this.#wait.hidden = !this.#waitingUntil;
+    if (this.#waitingUntil) setTime(this.#until, this.#waitingUntil);
+    else this.#until.remove();
+    if (this.#waitingUntil && !this.#until.parentNode)
+      this.#wait.replaceChildren("Waits until ", this.#until, " ", this.#left);
+    setText(this.#text, text);
+    this.#text.hidden = !text;
+    setText(this.#jobs, jobs.join(", "));
+    this.#jobs.hidden = !jobs.length;
+    const others = unlisted.length > MAX_NAMES ? ` and ${(unlisted.length - MAX_NAMES).toLocaleString()} more` : "";
+    setText(this.#servers, unlisted.slice(0, MAX_NAMES).join(", ") + others);
+    this.#servers.hidden = !unlisted.length;
+    this.#renderProblem(step, needsPerson2, region);
+  }
+  /**
+   * @param {PlanStep} step
+   * @param {boolean} needsPerson
+   * @param {string | undefined} region
+   */
+  #renderProblem({ number, stepStatus, error }, needsPerson2, region) {
+    const isDue = needsPerson2 && stepStatus === "FAILED";
+    setChildren(this.#problem, [error, isDue, region], () => [
+      ...isDue ? [
+        h(
+          "p",
+          { class: "person" },
+          PERSON_NEEDED,
+          ...region ? [" ", consoleLink("drs", "DRS console", region)] : []
+        )
+      ] : [],
+      ...error ? [errorBox(error, `step ${number}`)] : []
+    ]);
+    this.#problem.hidden = !isDue && !error;
+  }
+  /** @param {number} now Milliseconds since the epoch. */
+  tick(now) {
+    const left = this.#waitingUntil ? Date.parse(this.#waitingUntil) - now : 0;
+    setText(this.#left, left > 0 ? `(${formatDuration(left)} left)` : "");
   }
 };
 
@@ -1546,7 +1815,7 @@ var Timeline = class {
   #createRow(event) {
     const time = h("time");
     setTime(time, event.timestamp);
-    const mark = /FAIL/.test(event.eventType) ? " failure" : WARNINGS.has(event.eventType) ? " warning" : "";
+    const mark = isFailure(event) ? " failure" : WARNINGS.has(event.eventType) ? " warning" : "";
     return h(
       "div",
       { class: `row${mark}`, role: "row" },
@@ -1600,7 +1869,7 @@ var Timeline = class {
 // viewer/view.js
 var MIN_ANNOUNCEMENT_MS = 3e4;
 var MAX_DONE_SHOWN = 20;
-var MAX_NAMES = 5;
+var MAX_NAMES2 = 5;
 var sheet = new CSSStyleSheet();
 sheet.replaceSync(drs_job_log_default);
 var NO_FILTER = { text: "", state: "", server: "", job: "" };
@@ -1621,6 +1890,8 @@ var View = class {
   #cards = /* @__PURE__ */ new Map();
   /** @type {Map<string, JobItem>} By job ID. */
   #jobItems = /* @__PURE__ */ new Map();
+  /** @type {Map<number, StepItem>} By the number of the step. */
+  #stepItems = /* @__PURE__ */ new Map();
   /** @type {Map<string, { item: HTMLElement, number: HTMLElement, label: HTMLElement }>} By what is counted. */
   #countItems = /* @__PURE__ */ new Map();
   /** @type {Filter} */
@@ -1632,6 +1903,7 @@ var View = class {
   #status = h("span", { class: "badge" });
   #requester = h("p", { class: "muted" });
   #place = h("p", { class: "place muted" });
+  #plan = h("p", { class: "plan muted" });
   #reason = h("p", { class: "reason muted" });
   #connection = h("p", { class: "connection muted" });
   #errorText = h("p");
@@ -1659,6 +1931,15 @@ var View = class {
   #failureSection = h("section", { "aria-label": "Failures" }, this.#failures);
   #printed = h("p", { class: "printed" });
   #empty = h("p", { class: "empty" });
+  #stepList = h("ol", { class: "steps" });
+  #planError = h("div", { class: "plan-error" });
+  #planSection = h(
+    "section",
+    { class: "recovery-plan", "aria-label": "Recovery plan" },
+    h("h3", {}, "Recovery plan"),
+    this.#planError,
+    this.#stepList
+  );
   #jobList = h("ul", { class: "jobs" });
   #serversTitle = h("h3");
   #serverHead = serverHead();
@@ -1704,6 +1985,7 @@ var View = class {
   #content = h(
     "div",
     { class: "content" },
+    this.#planSection,
     h("section", { "aria-label": "Jobs" }, h("h3", {}, "Jobs"), this.#jobList),
     h(
       "form",
@@ -1758,6 +2040,7 @@ var View = class {
           ),
           this.#requester,
           this.#place,
+          this.#plan,
           this.#connection,
           button("Refresh", () => this.#poller.poll(), { class: "small quiet refresh" }),
           this.#timeZone,
@@ -1816,9 +2099,11 @@ var View = class {
     this.#announcedStatus = "";
     this.#cards = /* @__PURE__ */ new Map();
     this.#jobItems = /* @__PURE__ */ new Map();
+    this.#stepItems = /* @__PURE__ */ new Map();
     this.#showsDone = false;
     this.#serverList.replaceChildren();
     this.#jobList.replaceChildren();
+    this.#stepList.replaceChildren();
     for (const select of [this.#serverFilter, this.#jobFilter]) setChildren(select, null, () => []);
     this.filter = NO_FILTER;
     this.#polite.textContent = this.#assertive.textContent = "";
@@ -1840,11 +2125,13 @@ var View = class {
     this.#progress.hidden = this.#summary.hidden = this.#content.hidden = isEmpty;
     if (isEmpty) {
       setText(this.#empty, this.#emptyText());
-      for (const part of [this.#status, this.#kind, this.#requester, this.#place, this.#reason]) part.hidden = true;
+      for (const part of [this.#status, this.#kind, this.#requester, this.#place, this.#plan, this.#reason])
+        part.hidden = true;
       return;
     }
     this.#renderSummary(answer);
     this.#renderFailures(answer);
+    this.#renderSteps(answer);
     this.#renderJobs(answer);
     this.#renderServers(answer);
     this.#renderSources();
@@ -1869,6 +2156,8 @@ var View = class {
     setChildren(this.#requester, requestedBy ?? "", () => requestedBy ? [startedBy(requestedBy)] : []);
     this.#place.hidden = !this.#poller.log.accounts.size;
     setText(this.#place, placeText(this.#poller.log));
+    this.#plan.hidden = !answer.recoveryPlan;
+    setText(this.#plan, planText(answer));
     const jobs = decisiveJobs(answer);
     const [kind, ...kinds] = new Set(jobs.map(jobLabel).filter(Boolean));
     this.#kind.hidden = !kind;
@@ -1879,13 +2168,15 @@ var View = class {
     const isComplete = hasAllServers(answer);
     setText(this.#headline, text);
     const waves = wavesOf(answer);
-    const toCome = waves.toCome ? `${formatCount(waves.toCome, "wave")} to come` : "";
-    const all = total / (1 - waves.share);
+    const { toCome, noun } = waves;
+    const place2 = answer.recoveryPlan ? waves.text : "";
+    const valueText = [text, place2, toCome ? `${formatCount(toCome, noun)} to come` : ""].filter(Boolean).join(", ");
+    const all = answer.recoveryPlan ? total : total + waves.servers;
     setText(this.#wave, waves.text);
     this.#bar.setAttribute("aria-valuemax", String(Math.max(Math.round(all), 1)));
     this.#bar.setAttribute("aria-valuenow", String(done));
-    this.#bar.setAttribute("aria-valuetext", toCome ? `${text}, ${toCome}` : text);
-    this.#wavesToCome.style.flexGrow = String(all - total);
+    this.#bar.setAttribute("aria-valuetext", valueText);
+    this.#wavesToCome.style.flexGrow = String(waves.servers);
     for (const [state, segment] of this.#segments) segment.style.flexGrow = String(counts.get(state) ?? 0);
     const stalled = answer.servers.filter((server) => server.stalledAt).length;
     const withFailedAction = answer.servers.filter((server) => server.failedActions.length).length;
@@ -1903,7 +2194,7 @@ var View = class {
           number: withFailedAction,
           text: `${isComplete ? "" : "listed "}with a failed post-launch action`
         },
-        { key: "to come", number: waves.toCome, text: waves.toCome === 1 ? "wave to come" : "waves to come" }
+        { key: "to come", number: toCome, text: `${noun}${toCome === 1 ? "" : "s"} to come` }
       ].filter(({ number }) => number).map(({ key, number, text: text2 }) => this.#countItem(key, number, text2))
     );
     setText(this.#truncation, this.#truncationText(answer));
@@ -1933,13 +2224,21 @@ var View = class {
    */
   #renderFailures(answer) {
     const groups = failuresOf(answer);
-    this.#failureSection.hidden = !groups.length;
-    setChildren(
-      this.#failures,
-      groups,
-      () => groups.map(({ error, hint, items }) => {
-        const names = items.slice(0, MAX_NAMES).map(displayName).join(", ");
-        const others = items.length > MAX_NAMES ? ` and ${(items.length - MAX_NAMES).toLocaleString()} more` : "";
+    const steps = stepsOf(answer).filter(isFailedStep);
+    const waits = needsPerson(answer);
+    this.#failureSection.hidden = !groups.length && !steps.length;
+    setChildren(this.#failures, [steps, waits, groups], () => [
+      ...steps.map(
+        (step) => h(
+          "li",
+          {},
+          h("strong", {}, `Failed: ${stepName(step)}`),
+          h("span", { class: "excerpt" }, waits && step.stepStatus === "FAILED" ? PERSON_NEEDED : step.error ?? "")
+        )
+      ),
+      ...groups.map(({ error, hint, items }) => {
+        const names = items.slice(0, MAX_NAMES2).map(displayName).join(", ");
+        const others = items.length > MAX_NAMES2 ? ` and ${(items.length - MAX_NAMES2).toLocaleString()} more` : "";
         return h(
           "li",
           {},
@@ -1947,7 +2246,7 @@ var View = class {
           h("span", { class: "excerpt" }, error || hint?.cause || "DRS states no error.")
         );
       })
-    );
+    ]);
   }
   /** @param {Answer} answer */
   #truncationText({ truncated, servers, summary, jobs }) {
@@ -1959,6 +2258,32 @@ var View = class {
     const lists = texts.length ? `The page lists only ${texts.join(" and ")}. ` : "";
     return `The API shortened its answer, because it was too large. ${lists}Error texts of servers and jobs can be shortened.`;
   }
+  /**
+   * Shows the steps of the recovery plan. A step can have no job.
+   *
+   * @param {Answer} answer
+   */
+  #renderSteps(answer) {
+    const steps = stepsOf(answer);
+    this.#planSection.hidden = !answer.recoveryPlan;
+    const error = answer.recoveryPlan?.error ?? null;
+    const isOfStep = steps.some((step) => step.error === error);
+    setChildren(
+      this.#planError,
+      isOfStep ? null : error,
+      () => error && !isOfStep ? [h("p", { class: "message" }, error)] : []
+    );
+    const names = new Map(answer.jobs.map((job, index) => [job.jobId, `Job ${index + 1}`]));
+    const [region] = this.#poller.log.regions;
+    const items = steps.map((step) => {
+      const item = this.#stepItems.get(step.number) ?? new StepItem();
+      this.#stepItems.set(step.number, item);
+      const jobs = step.jobIds.map((jobId) => names.get(jobId) ?? jobId);
+      item.update(step, { servers: answer.servers, jobs, needsPerson: needsPerson(answer), region });
+      return item.element;
+    });
+    arrange(this.#stepList, items);
+  }
   /** @param {Answer} answer */
   #renderJobs(answer) {
     const ofListed = this.#hasAllJobs(answer) ? "" : ` of ${answer.jobs.length} listed`;
@@ -1966,12 +2291,15 @@ var View = class {
     const superseded = new Set(
       this.#poller.log.events.filter((event) => event.sourceServerId && latestJobs.get(event.sourceServerId) !== event.jobId).map((event) => event.jobId)
     );
+    const steps = stepsByJob(answer);
     const items = answer.jobs.map((job, index) => {
       const servers = answer.servers.filter((server) => server.jobId === job.jobId);
       const goal = goalOf(job);
       const others = ["FAILED", "TERMINATED"];
       const counts = [goal, ...others.filter((state) => state !== goal && countOf(servers, state))].map((state) => `${countOf(servers, state)} ${state.toLowerCase()}`).join(", ");
+      const step = steps.get(job.jobId);
       const texts = [
+        ...step ? [stepName(step)] : [],
         ...servers.length && hasAllServers(answer) && !superseded.has(job.jobId) ? [`${formatCount(servers.length, "server")}: ${counts}`] : [],
         ...job.resources.length ? [networksText(job.resources, answer.truncated)] : []
       ];
@@ -2001,11 +2329,15 @@ var View = class {
     this.#serverSection.hidden = !answer.summary.totalServers;
     const servers = sortServers(answer.servers, this.#sortOrder.value);
     const focused = this.#root.activeElement;
+    const optional = optionalServersOf(answer);
     const cards = servers.map((server) => {
       const known = this.#cards.get(server.sourceServerId);
       const card = known ?? new ServerCard(server, (selected) => this.#showInTimeline(selected));
       const events = this.#poller.log.byServer.get(server.sourceServerId) ?? [];
-      card.update(server, events, this.#poller.log.accounts.size > 1);
+      card.update(server, events, {
+        account: this.#poller.log.accounts.size > 1,
+        optional: optional.has(server.sourceServerId)
+      });
       return card;
     });
     this.#cards = new Map(cards.map((card) => [card.server.sourceServerId, card]));
@@ -2174,7 +2506,7 @@ var View = class {
       Server: [event.serverName, event.sourceServerId].filter(Boolean).join(", "),
       Network: event.resourceId,
       "Instance ID": event.ec2InstanceId,
-      "Job ID": event.jobId,
+      [isPlanEvent(event) ? "Plan execution" : "Job ID"]: event.jobId,
       Source: [event.source, this.#poller.log.results.get(event)?.source].filter(Boolean).join(", "),
       Account: event.account,
       Region: event.region,
@@ -2188,7 +2520,7 @@ var View = class {
         {},
         ...Object.entries(rows).flatMap(([name, value]) => value ? [h("dt", {}, name), h("dd", {}, value)] : [])
       ),
-      ...event.error ? [errorBox(event.error, displayName(event))] : [],
+      ...event.error ? [errorBox(event.error, displayName(event) || (isPlanEvent(event) ? "the recovery plan" : ""))] : [],
       h("details", {}, h("summary", {}, "JSON"), h("pre", { tabindex: "0" }, JSON.stringify(event, null, 2))),
       h("form", { method: "dialog" }, h("button", {}, "Close"))
     );
@@ -2197,15 +2529,17 @@ var View = class {
   /** Updates the durations. Runs once per second. */
   tick() {
     this.renderConnection();
-    if (!this.#poller.answer?.jobs.length || document.hidden) return;
+    const { recoveryPlan, jobs: known = [] } = this.#poller.answer ?? {};
+    if (!this.#poller.answer || !(recoveryPlan || known.length) || document.hidden) return;
     const { now } = this.#poller;
-    const jobs = decisiveJobs(this.#poller.answer);
-    const starts = jobs.map((job) => Date.parse(job.startedAt));
+    const parts = recoveryPlan ? [recoveryPlan] : decisiveJobs(this.#poller.answer);
+    const starts = parts.map(({ startedAt }) => Date.parse(startedAt));
     const isOver = !isBetweenWaves(this.#poller.answer);
-    const ends = jobs.map((job) => job.endedAt && isOver ? Date.parse(job.endedAt) : now);
+    const ends = parts.map(({ endedAt }) => endedAt && isOver ? Date.parse(endedAt) : now);
     const elapsed = formatDuration(Math.max(...ends) - Math.min(...starts));
     setText(this.#elapsed, this.#hasAllJobs(this.#poller.answer) ? elapsed : "");
     for (const card of this.#cards.values()) card.tick(now);
+    for (const item of this.#stepItems.values()) item.tick(now);
     this.#gantt.tick(this.#poller);
   }
   /** Says that the display can be wrong, because of an error of the viewer itself. */
@@ -2231,13 +2565,23 @@ var View = class {
       return setText(this.#connection, this.#poller.isInvalidRequest ? "" : retry);
     }
     if (!this.#poller.answer) return setText(this.#connection, "");
-    const { status, jobId, settled } = this.#poller.answer;
+    const { status, jobId, settled, recoveryPlan } = this.#poller.answer;
     let text;
-    if (settled) text = jobId ? "The job is complete." : "The execution is complete.";
+    if (needsPerson(this.#poller.answer)) text = PERSON_NEEDED;
+    else if (settled) text = jobId ? "The job is complete." : "The execution is complete.";
+    else if (recoveryPlan && isBetweenWaves(this.#poller.answer)) text = this.#planConnection(this.#poller.answer);
     else if (isBetweenWaves(this.#poller.answer)) text = "All known jobs have ended. Another wave can follow.";
     else if (["IN_PROGRESS", "NO_EVENTS"].includes(status)) text = "Live.";
     else text = "The job has ended. Late events are possible.";
     setText(this.#connection, `${text} Last updated at ${formatTime(this.#poller.answeredAt)}.`);
+  }
+  /**
+   * Says why a plan without a running job continues.
+   *
+   * @param {Answer} answer
+   */
+  #planConnection(answer) {
+    return currentStep(answer)?.stepStatus === "WAITING" ? `Live. ${placeInPlan(answer)}.` : "Live.";
   }
   /** @param {RequestError} error */
   #describeError({ kind, status, message }) {
@@ -2280,11 +2624,18 @@ var View = class {
       const others = added.length > 3 ? ` and ${added.length - 3} more` : "";
       return [`${toLabel(verb)}: ${added.slice(0, 3).join(", ")}${others}.`];
     });
+    const failedSteps = failedStepsOf(answer);
+    const addedSteps = [...failedSteps].filter(([key]) => !this.#announced.has(key)).map(([, name]) => name);
+    if (addedSteps.length)
+      texts.push(`Failed: ${addedSteps.join(", ")}.${needsPerson(answer) ? ` ${PERSON_NEEDED}` : ""}`);
     if (texts.length) this.#assertive.textContent = visible(texts.join(" "));
-    this.#announced = new Set(groups.flatMap(({ verb, items }) => items.map((item) => keyOf(verb, item))));
+    this.#announced = /* @__PURE__ */ new Set([
+      ...groups.flatMap(({ verb, items }) => items.map((item) => keyOf(verb, item))),
+      ...failedSteps.keys()
+    ]);
     const { total, failed, text } = progressOf(answer);
     const failures = hasAllServers(answer) ? "" : `, ${failed.toLocaleString()} failed`;
-    const status = statusText(answer);
+    const status = [placeInPlan(answer), statusText(answer)].filter(Boolean).join(". ");
     const isDue = status !== this.#announcedStatus || this.#poller.now >= this.#announcedAt + MIN_ANNOUNCEMENT_MS;
     if (!total || !isDue) return;
     this.#announcedStatus = status;
@@ -2465,8 +2816,10 @@ var DrsJobLog = class extends HTMLElement {
 if (!customElements.get("drs-job-log")) customElements.define("drs-job-log", DrsJobLog);
 export {
   displayName,
+  failedStepsOf,
   networksOf,
   progressOf,
   statusText,
-  visible
+  visible,
+  waitingText
 };

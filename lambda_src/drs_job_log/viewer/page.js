@@ -1,7 +1,7 @@
 // @ts-nocheck: generated from the folder viewer by `make package`. Do not edit.
 
 // viewer/attention.js
-import { displayName, networksOf, progressOf, statusText, visible } from "./drs-job-log.js";
+import { displayName, failedStepsOf, networksOf, progressOf, statusText, visible, waitingText } from "./drs-job-log.js";
 var SIGNS = { waiting: "", running: "▶ ", failed: "✕ ", done: "✓ " };
 var BEEP_SECONDS = 0.4;
 function situationOf(answer) {
@@ -13,7 +13,13 @@ function situationOf(answer) {
 function failedOf(answer) {
   const failed = [...answer.servers, ...networksOf(answer)].filter(({ state }) => state === "FAILED");
   const idOf = (item) => "resourceId" in item ? item.resourceId : item.sourceServerId;
-  return new Map(failed.map((item) => [idOf(item), displayName(item)]));
+  return new Map([
+    ...failed.map((item) => (
+      /** @type {const} */
+      [idOf(item), displayName(item)]
+    )),
+    ...failedStepsOf(answer)
+  ]);
 }
 var Attention = class {
   #id;
@@ -58,7 +64,7 @@ var Attention = class {
     const situation = situationOf(answer);
     const { total, done, failed } = progressOf(answer);
     const counts = total ? [`${done}/${total}`, ...failed ? [`${failed} failed`] : []].join(", ") : "";
-    document.title = SIGNS[situation] + [counts, this.#id].filter(Boolean).join(" · ");
+    document.title = SIGNS[situation] + [counts, waitingText(answer), this.#id].filter(Boolean).join(" · ");
     const icon = new URL(`icon-${situation}.svg`, this.#icon.href).href;
     if (this.#icon.href !== icon) this.#icon.href = icon;
     const news = this.#last && this.#newsOf(this.#last, answer);

@@ -92,6 +92,42 @@ module "rto_too_long" {
   objectives = { rto_minutes = 43201 }
 }
 
+module "rpo_zero" {
+  source = "../../.."
+
+  objectives = { rpo_minutes = 0 }
+}
+
+module "rpo_a_fraction" {
+  source = "../../.."
+
+  objectives = { rpo_minutes = 1.5 }
+}
+
+module "rpo_too_long" {
+  source = "../../.."
+
+  objectives = { rpo_minutes = 43201 }
+}
+
+module "drill_instances_negative" {
+  source = "../../.."
+
+  readiness = { drill_instances_hours = -1 }
+}
+
+module "drill_instances_a_fraction" {
+  source = "../../.."
+
+  readiness = { drill_instances_hours = 1.5 }
+}
+
+module "drill_instances_too_long" {
+  source = "../../.."
+
+  readiness = { drill_instances_hours = 8761 }
+}
+
 module "drill_check_zero" {
   source = "../../.."
 

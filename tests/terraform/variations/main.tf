@@ -47,8 +47,8 @@ module "everything" {
   previous_event_sources = ["drs.job-log", "example.old", "example.other", "example.job-log"]
   retention_days         = 7
   history_days           = 800
-  objectives             = { rto_minutes = 240 }
-  readiness              = { max_days_without_drill = 365 }
+  objectives             = { rto_minutes = 240, rpo_minutes = 30 }
+  readiness              = { max_days_without_drill = 365, drill_instances_hours = 48 }
   table                  = { deletion_protection = false, point_in_time_recovery = false }
   kms_key_arn            = "arn:aws:kms:us-east-1:000000000000:key/11111111-2222-3333-4444-555555555555"
   archive_days           = 90
@@ -253,7 +253,9 @@ module "without_drs" {
 
   name      = "without-drs"
   api       = { enabled = false }
-  readiness = { replication_stalled = false }
+  alarms    = { recovery_actions = local.on_call }
+  collector = { recovery_plans = false }
+  readiness = { replication_stalled = false, drill_instances_hours = 0 }
 }
 
 module "other_accounts_only" {

@@ -100,8 +100,10 @@ def test_the_log_of_an_execution_has_all_attributes() -> None:
         "slow",
         "estimate",
         "rto",
+        "rpo",
         "logs",
         "summary",
+        "recoveryPlan",
         "plannedWaves",
         "waves",
         "servers",
@@ -152,6 +154,8 @@ def test_the_log_of_an_execution_has_all_attributes() -> None:
         "slow": False,
         "stalledAt": None,
         "terminatedAt": None,
+        "pointInTime": None,
+        "rpoSeconds": None,
         "failedActions": [],
     }
     start = format_time(NOW - timedelta(minutes=60) + timedelta(seconds=0.4))
@@ -164,6 +168,7 @@ def test_the_log_of_an_execution_has_all_attributes() -> None:
         "isDrill": True,
         "startedAt": start,
         "endedAt": max(entry["timestamp"] for entry in body["logs"] if entry["jobId"] == "drsjob-1"),
+        "drillInstances": None,
         "resources": [],
     }
 
@@ -180,6 +185,7 @@ def test_the_log_of_an_execution_has_its_waves_and_its_duration(monkeypatch: pyt
         {
             "number": 1,
             "jobId": "drsjob-1",
+            "jobIds": ["drsjob-1"],
             "status": "COMPLETED",
             "requestedBy": None,
             "startedAt": first["startedAt"],
@@ -189,6 +195,7 @@ def test_the_log_of_an_execution_has_its_waves_and_its_duration(monkeypatch: pyt
         {
             "number": 2,
             "jobId": "drsjob-2",
+            "jobIds": ["drsjob-2"],
             "status": "PARTIAL",
             "requestedBy": None,
             "startedAt": second["startedAt"],
@@ -356,6 +363,7 @@ def test_a_network_recovery_has_its_resources(table: JobLogTable) -> None:
             "isDrill": False,
             "startedAt": body["logs"][0]["timestamp"],
             "endedAt": body["logs"][-1]["timestamp"],
+            "drillInstances": None,
             "resources": [
                 {
                     "resourceId": "sn-1234567890abcdef0",

@@ -141,6 +141,7 @@ def test_an_execution_has_the_totals_of_its_jobs(table: JobLogTable, monkeypatch
                 "actualSeconds": (launched - created).total_seconds(),
                 "result": "MISSED",
             },
+            "rpo": None,
             "requestedBy": None,
             "jobs": [
                 {"jobId": "drsjob-1", "status": "COMPLETED"},
@@ -159,6 +160,66 @@ ENVIRONMENT = {
     "HISTORY_DAYS": "400",
     "STALLED_AFTER_MINUTES": "45",
 }
+
+
+def with_points(script: Script, *minutes: float) -> Script:
+    """Return a script whose servers have recovery points so many minutes before the job."""
+    points = {server: timedelta(minutes=-value) for server, value in zip(script.servers, minutes, strict=False)}
+    return replace(script, recovery_points=points)
+
+
+@pytest.mark.parametrize(
+    ("target", "rpo"),
+    [
+        ("5", {"targetMinutes": 5, "seconds": 1320.0, "result": "MISSED", "serversOver": 2}),
+        ("22", {"targetMinutes": 22, "seconds": 1320.0, "result": "MET", "serversOver": 0}),
+        (None, {"targetMinutes": None, "seconds": 1320.0, "result": None, "serversOver": None}),
+    ],
+)
+def test_the_lists_state_the_recovery_point_objective(
+    table: JobLogTable, monkeypatch: pytest.MonkeyPatch, target: str | None, rpo: dict[str, Any]
+) -> None:
+    environment = ENVIRONMENT | ({"RPO_MINUTES": target} if target else {})
+    monkeypatch.setattr(api, "settings", api.config.api_settings(environment))
+    script = with_points(scripts.launch(SERVERS[:2]), 7, 22)
+    play(table, script, "drsjob-1", 5 * HOUR, "exec-1")
+    play(table, scripts.terminate(SERVERS[:2]), "drsjob-2", 4 * HOUR, "exec-1")
+
+    (execution,) = get("/executions")["executions"]
+    terminate, launch = get("/jobs")["jobs"]
+    (launched,) = get("/servers/{sourceServerId}", {"sourceServerId": SERVERS[1]})["launches"][-1:]
+
+    assert (execution["rpo"], launch["rpo"], terminate["rpo"]) == (rpo, rpo, None)
+    assert get("/executions/{executionId}/logs", {"executionId": "exec-1"})["rpo"] == rpo
+    assert (launched["pointInTime"], launched["rpoSeconds"]) == (
+        format_time(NOW - 5 * HOUR - timedelta(minutes=22)),
+        1320.0,
+    )
+
+
+def test_the_newest_launch_of_a_server_decides_its_recovery_point(
+    table: JobLogTable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(api, "settings", api.config.api_settings({**ENVIRONMENT, "RPO_MINUTES": "10"}))
+    play(table, with_points(scripts.launch(SERVERS[:2]), 30, 5), "drsjob-1", 5 * HOUR, "exec-1")
+    play(table, with_points(scripts.launch(SERVERS[:1]), 6), "drsjob-2", 4 * HOUR, "exec-1")
+
+    (execution,) = get("/executions")["executions"]
+
+    assert execution["rpo"] == {"targetMinutes": 10, "seconds": 360.0, "result": "MET", "serversOver": 0}
+    assert get("/executions/{executionId}/logs", {"executionId": "exec-1"})["rpo"] == execution["rpo"]
+
+
+def test_a_launched_server_without_a_recovery_point_leaves_the_result_open(
+    table: JobLogTable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(api, "settings", api.config.api_settings({**ENVIRONMENT, "RPO_MINUTES": "10"}))
+    play(table, with_points(scripts.launch(SERVERS[:2]), 5), "drsjob-1", 5 * HOUR, "exec-1")
+
+    (execution,) = get("/executions")["executions"]
+
+    assert execution["rpo"] == {"targetMinutes": 10, "seconds": 300.0, "result": None, "serversOver": 0}
+    assert get("/executions/{executionId}/logs", {"executionId": "exec-1"})["rpo"] == execution["rpo"]
 
 
 def test_a_job_that_started_before_the_update_is_listed_once(table: JobLogTable) -> None:
@@ -292,7 +353,7 @@ def test_a_job_that_the_index_of_executions_lacks_is_added(
         play(table, GOOD, f"drsjob-{number}", (9 - number) * HOUR, "exec-1")
     later, first = Ledger(dynamodb, TABLE).jobs(NOW - 10 * HOUR, NOW)
     monkeypatch.setattr(Ledger, "jobs_of_execution", lambda *_: [first])
-    read = history.History(Ledger(dynamodb, TABLE), EventLogCache(table), None, None, NOW)
+    read = history.History(Ledger(dynamodb, TABLE), EventLogCache(table), None, None, None, NOW)
     before, _, after = read.execution("exec-1"), read.jobs_of("exec-1", later), read.execution("exec-1")
 
     assert before
@@ -336,11 +397,12 @@ def test_the_status_agrees_with_that_of_the_log(table: JobLogTable) -> None:
     assert len(listed) == len(scripted)
     for entry in listed:
         log = get("/executions/{executionId}/logs", {"executionId": entry["executionId"]})
-        assert {name: entry[name] for name in ("status", "settled", "counts", "rto")} == {
+        assert {name: entry[name] for name in ("status", "settled", "counts", "rto", "rpo")} == {
             "status": log["status"],
             "settled": log["settled"],
             "counts": log["summary"],
             "rto": log["rto"],
+            "rpo": log["rpo"],
         }
         if log["status"] != "IN_PROGRESS":
             assert entry["durationSeconds"] == log["durationSeconds"]
@@ -594,6 +656,7 @@ def test_a_job_has_its_attributes(table: JobLogTable) -> None:
             "launched": 1,
             "failed": 1,
         },
+        "rpo": None,
         "account": None,
         "region": None,
     }
@@ -669,6 +732,8 @@ def test_a_server_has_its_launches_and_its_last_success(table: JobLogTable) -> N
         "endedAt": format_time(times[-2]),
         "durationSeconds": (times[-2] - times[1]).total_seconds(),
         "stepSeconds": failed["stepSeconds"],
+        "pointInTime": None,
+        "rpoSeconds": None,
         "error": "no rights",
     }
     assert list(failed["stepSeconds"]) == ["snapshot", "wait", "conversion", "launch"]
@@ -801,7 +866,18 @@ def test_an_execution_is_compared_with_another_one(table: JobLogTable) -> None:
 
     body = compare(with_="exec-0")
 
-    totals = ("executionId", "status", "isDrill", "startedAt", "endedAt", "durationSeconds", "counts", "rto", "settled")
+    totals = (
+        "executionId",
+        "status",
+        "isDrill",
+        "startedAt",
+        "endedAt",
+        "durationSeconds",
+        "counts",
+        "rto",
+        "rpo",
+        "settled",
+    )
     assert body["this"] == {name: listed["exec-1"][name] for name in totals}
     assert body["other"] == {name: listed["exec-0"][name] for name in totals}
     assert body["differenceSeconds"] == pytest.approx(

@@ -274,7 +274,7 @@ ACTIONS = st.one_of(
     st.floats(0, 120).map(lambda seconds: timedelta(seconds=seconds)),
     st.sampled_from(["cold", "other instance", "deliver some", "deliver all"]),
     st.sampled_from(["killed before", "killed after", "half failed", "all failed", "refused"]),
-    st.sampled_from(["DescribeJobs", "DescribeJobLogItems", "DescribeSourceServers"]),
+    st.sampled_from(["DescribeJobs", "DescribeJobLogItems", "DescribeSourceServers", "DescribeRecoveryInstances"]),
 )
 
 
@@ -332,8 +332,10 @@ def test_each_item_is_stored_once_under_any_faults_and_then_nothing_is_sent(
                 world.deliver(chance.sample(world.queue, chance.randint(0, len(world.queue))))
             case "deliver all":
                 world.deliver()
-            case "DescribeJobs" | "DescribeJobLogItems" | "DescribeSourceServers":
-                world.simulator.fail(action, ApiError("AccessDeniedException", status=403))
+            case "DescribeJobs" | "DescribeJobLogItems" | "DescribeSourceServers" | "DescribeRecoveryInstances":
+                # A denied DescribeRecoveryInstances would not hold the end of a job.
+                code = "ValidationException" if action == "DescribeRecoveryInstances" else "AccessDeniedException"
+                world.simulator.fail(action, ApiError(code, status=403))
             case fault:
                 world.faults.append(fault)
 

@@ -99,6 +99,7 @@ class Check:
             dynamodb=self.dynamodb,
             notices_table_name=NOTIFICATIONS_TABLE,
             max_days=90,
+            instances=None,
         )
         return check.run(OWN, now, lambda: seconds_left)
 
@@ -350,6 +351,7 @@ def test_the_function_checks_the_drills(
         "targets": 1,
         "servers": 1,
         "notDrilled": 1,
+        "drillInstances": 0,
     }
     assert simulator.calls == {"DescribeSourceServers": 1}
     (entry,) = entries
@@ -371,5 +373,5 @@ def test_the_function_checks_the_drills(
 def test_the_function_does_not_check_drills_without_the_input() -> None:
     cold_start("collector")
 
-    with pytest.raises(ValueError, match=r"drillCheck needs the input readiness\.max_days_without_drill"):
+    with pytest.raises(ValueError, match=r"readiness\.max_days_without_drill or readiness\.drill_instances_hours"):
         collector.lambda_handler({"drillCheck": True}, LambdaContext())

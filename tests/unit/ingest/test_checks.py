@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from aws_lambda_powertools.utilities.idempotency.exceptions import IdempotencyAlreadyInProgressError
+from drs_job_log.collect import plans
 from drs_job_log.ingest import handler as ingest
 from drs_job_log.ingest.checks import Check, check_of
-from drs_job_log.model.events import parse
+from drs_job_log.model.events import format_time, parse
+from drs_job_log.model.plans import PLAN_ENDS
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -114,6 +116,27 @@ def test_an_execution_is_reported_at_its_start_and_when_it_settled(
     on_bus = bus.take()
     assert [event["detail-type"] for event in on_bus] == ["DRS Execution Started", "DRS Execution Settled"]
     assert [event["detail"] for event in on_bus] == [started, settled]
+
+
+def test_the_end_names_the_servers_over_the_recovery_point_objective(
+    checked: Callable[..., CheckedIngest], start: datetime
+) -> None:
+    world = checked(RPO_MINUTES="15")
+    script = replace(
+        scripts.launch([ONE, TWO, THREE], failing={THREE: "no rights"}),
+        recovery_points={ONE: -7 * MINUTE, TWO: -22 * MINUTE},
+    )
+    world.play(played.events(script, "drsjob-1", created=start, execution_id="exec-1"))
+
+    world.run()
+
+    started, settled = world.notices()
+    assert started["rpo"] is None
+    assert settled["rpo"] == {"targetMinutes": 15, "seconds": 1320.0, "result": "MISSED", "serversOver": 1}
+    assert {(server["id"], server["state"], server["detail"]) for server in settled["servers"]} == {
+        (TWO, "RPO_MISSED", "recovery point 22 min before the job"),
+        (THREE, "FAILED", None),
+    }
 
 
 def test_without_an_executions_table_an_end_is_checked_every_three_minutes_and_when_it_settles(
@@ -622,3 +645,66 @@ def test_the_message_of_a_check_is_a_check() -> None:
 
     assert check_of(check.to_message()) == check
     assert check_of(dumps(job_log({"jobID": "drsjob-1", "eventType": "check"}))) is None
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Recovery plans
+# ---------------------------------------------------------------------------------------------------------------------
+
+
+def plan_events(status: str, start: datetime, now: datetime, wait: str, **execution: str) -> list[JobLogEvent]:
+    """Return the events of a plan with a completed step and a step that waits for 60 minutes."""
+    arn = "arn:aws:drs:us-east-1:111122223333:recovery-plan-execution/rpe-1"
+    times = {"attempt": 1, "updatedAt": now.isoformat()}
+    servers = [{"serverArn": f"arn:aws:drs:us-east-1:111122223333:source-server/{one}"} for one in (ONE, TWO)]
+    steps = {
+        1: {"configuration": {"executionServerStepConfiguration": {"servers": servers}}, "status": "COMPLETED"},
+        2: {"configuration": {"waitStepConfiguration": {"waitDurationMinutes": 60}}, "status": wait},
+    }
+    details = plans.events_of(
+        {"recoveryPlanExecutionArn": arn, "recoveryPlanArn": arn, "startedAt": start.isoformat(), "mode": "DRILL"}
+        | {"status": status, **execution},
+        {index: step | {"stepIndex": index, "stepName": f"step {index}"} | times for index, step in steps.items()},
+        "shop",
+        now,
+    )
+    return [
+        parse(dumps(job_log(detail | {"logDateTime": format_time(time)}, source="drs.job-log")))
+        for time, detail in details.values()
+    ]
+
+
+@pytest.mark.parametrize(
+    ("status", "last", "outcome"), [("COMPLETED", "COMPLETED", "COMPLETED"), ("CANCELLED", "SKIPPED", "TERMINATED")]
+)
+def test_the_end_of_a_recovery_plan_is_reported_and_not_that_of_its_last_job(
+    status: str, last: str, outcome: str, checked: Callable[..., CheckedIngest], start: datetime
+) -> None:
+    world = checked()
+    events = drill("drsjob-1", start, ONE, TWO, execution="rpe-1")
+    ended = end_of(events)
+    plan_end = ended + 60 * MINUTE
+    waiting = plan_events("IN_PROGRESS", start, ended, "WAITING")
+    over = plan_events(status, start, plan_end, last, completedAt=plan_end.isoformat())
+    world.play([*events, *waiting, *[event for event in over if event.event_type in PLAN_ENDS]])
+
+    world.run(plan_end - MINUTE)
+    (started,) = world.notices()
+    world.run(plan_end + 4 * MINUTE)
+    (settled,) = world.notices()
+    world.run()
+
+    assert world.notices() == []
+    assert started["summary"] == "Recovery plan shop (rpe-1) started with 2 servers"
+    assert (settled["kind"], settled["outcome"]) == ("settled", outcome)
+    assert settled["summary"].startswith("Recovery plan shop (rpe-1) ")
+
+
+def test_a_recovery_plan_that_starts_no_job_has_no_report_of_an_execution(
+    checked: Callable[..., CheckedIngest], start: datetime
+) -> None:
+    world = checked()
+    world.play(plan_events("FAILED", start, start + MINUTE, "NOT_STARTED", completedAt=start.isoformat()))
+    world.run()
+
+    assert world.notices() == []

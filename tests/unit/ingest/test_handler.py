@@ -194,6 +194,13 @@ def test_metrics_count_stored_events(capsys: pytest.CaptureFixture[str]) -> None
     assert metrics["EventsBySource"] == {"drs.job-log": 2}
 
 
+def test_the_event_of_a_check_has_no_lag(capsys: pytest.CaptureFixture[str]) -> None:
+    """A repeated check sends it hours after the time that it has."""
+    run([body("a", eventType="DRILL_INSTANCES_LEFT"), body("b")])
+
+    assert len(emitted(capsys)["EventLag"]) == 1
+
+
 def test_a_request_is_kept_as_the_ledger_and_has_no_lag(
     dynamodb: DynamoDBClient, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -65,7 +65,7 @@ def test_every_object_of_the_schema_is_closed_and_described() -> None:
         return [*own, *(found for part in parts for found in objects(part))]
 
     found = objects(TEXT)
-    assert len(found) == 6
+    assert len(found) == 7
     for schema in found:
         assert schema["additionalProperties"] is False
         assert schema["required"] == list(schema["properties"])

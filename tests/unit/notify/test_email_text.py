@@ -90,6 +90,7 @@ def test_the_text_of_an_execution_contains_its_result(monkeypatch: pytest.Monkey
             "Servers:    18 launched, 2 failed",
             "Duration:   43 min",
             "RTO:        met: 43 min of 60 min",
+            "RPO:        missed: 22 min of 15 min, 2 servers over",
             "Time:       2025-11-28 20:51:30 UTC",
             "Account:    111122223333 eu-west-1",
             "Viewer:     https://recovery.example.com/executions/exec-1",

@@ -79,6 +79,7 @@ def make_notifier(table: JobLogTable, subscriber: Subscriber) -> Callable[..., F
             table=table,
             count_failure=lambda: counted.append(1),
             count_stall=lambda: counted.append(2),
+            count_plan_failure=lambda: counted.append(3),
             schedule=lambda message, delay: timers.append((due_group(message) or "", delay)),
         )
 
