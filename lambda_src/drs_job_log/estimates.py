@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from drs_job_log.ledger import Ledger, ServerLaunch
     from drs_job_log.model.estimate import PastSteps
+    from drs_job_log.model.plans import PlanProgress
     from drs_job_log.model.progress import JobState, Participant
 
 # The launches of a server that an estimate uses.
@@ -90,15 +91,18 @@ class Estimator:
     ) -> ExecutionEstimate:
         """Return the estimate of an execution or a job. It is empty if it has ended, and while the history is read.
 
-        ``key`` identifies the execution or job. ``states``: the states of its jobs by ID. ``planned_waves``: the number
-        of waves, if it is known. It never raises: the log is useful without an estimate.
+        ``key`` identifies the execution or job. ``states``: the states of its jobs and of its recovery plan by ID.
+        ``planned_waves``: the number of waves, if it is known. A recovery plan states its steps, and does not need it.
+        It never raises: the log is useful without an estimate.
         """
+        plan = next((state.plan for state in states.values() if state.plan), None)
         launches = [state for state in states.values() if state.type == "LAUNCH"]
         jobs = sorted(launches, key=lambda job: (_created(job), job.id))
         started = _waves((_created(job), job.ended_at or job.cancelled_at, job.servers) for job in jobs)
-        missing = (planned_waves or 0) - len(started) if jobs else 0
+        missing = (planned_waves or 0) - len(started) if jobs and not plan else 0
         is_running = any(job.ended_at is None and job.cancelled_at is None for job in jobs)
-        if not is_running and missing <= 0:
+        steps, waiting_until = _steps(plan, {job.id for job in jobs}) if plan else ([], None)
+        if not (is_running or missing > 0 or steps or waiting_until):
             return ExecutionEstimate()
         known = self._estimates.get(key)
         if known and now - known.at < _ESTIMATE_AGE:
@@ -110,7 +114,7 @@ class Estimator:
         failures: dict[str, str] = {}
         found = None
         with collect_errors(failures, key, "No estimate"):
-            found = self._estimate(jobs, missing, now)
+            found = self._estimate(jobs, missing, steps, waiting_until, now)
         if failures:
             _keep(self._failed_at, key, now)
         if found is None:
@@ -118,14 +122,24 @@ class Estimator:
         _keep(self._estimates, key, _Read(now, found))
         return found
 
-    def _estimate(self, jobs: Sequence[JobState], missing: int, now: datetime) -> ExecutionEstimate | None:
-        """Return the estimate with ``missing`` further waves. None if not all servers are read yet."""
+    def _estimate(
+        self,
+        jobs: Sequence[JobState],
+        missing: int,
+        steps: Sequence[PlannedWave],
+        waiting_until: datetime | None,
+        now: datetime,
+    ) -> ExecutionEstimate | None:
+        """Return the estimate with ``missing`` further waves or ``steps`` of a recovery plan, which can wait now.
+
+        None if not all servers are read yet.
+        """
         own_jobs = {job.id for job in jobs}
         timings = [_timing(job, server) for job in jobs for server in job.servers.values()]
         started = {timing.server_id for timing in timings}
         if not self._read(started, now):
             return None
-        planned = self._planned(started, own_jobs, missing) if missing > 0 else []
+        planned = self._planned(started, own_jobs, missing) if missing > 0 else steps
         servers = started.union(*(wave.server_ids for wave in planned))
         if not self._read(servers, now):
             return None
@@ -136,6 +150,7 @@ class Estimator:
             planned,
             now=now,
             stalled_after=self._stalled_after,
+            waiting_until=waiting_until,
         )
 
     def _read(self, servers: Collection[str], now: datetime) -> bool:
@@ -215,6 +230,25 @@ def _keep(values: dict[str, Value], key: str, value: Value) -> None:
 
 def _created(job: JobState) -> datetime:
     return job.created_at or job.started_at
+
+
+def _steps(plan: PlanProgress, job_ids: Collection[str]) -> tuple[list[PlannedWave], datetime | None]:
+    """Return the steps of a recovery plan that start no known job yet, and when its running wait ends.
+
+    A plan that failed waits for a person, and a cancelled one starts no further step: both have none.
+    """
+    if plan.status not in {"CREATED", "IN_PROGRESS"}:
+        return [], None
+    planned = [
+        PlannedWave(
+            server_ids=sorted(server.source_server_id for server in step.servers),
+            wait_seconds=None if step.wait_minutes is None else 60.0 * step.wait_minutes,
+        )
+        for step in plan.steps
+        if step.status == "NOT_STARTED"
+        or (step.status == "EXECUTING" and not any(server.job_id in job_ids for server in step.servers))
+    ]
+    return planned, next((step.waiting_until for step in plan.steps if step.waiting_until), None)
 
 
 def _waves(jobs: Iterable[tuple[datetime, datetime | None, Iterable[str]]]) -> list[_Wave]:

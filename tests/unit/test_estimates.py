@@ -14,14 +14,16 @@ from drs_job_log.ledger import Ledger
 from drs_job_log.model.events import format_time, parse
 from drs_job_log.model.progress import job_state_of
 
-from tests.support import played, scripts
+from tests.support import played, played_plans, scripts
 from tests.support.envelopes import dumps, request
+from tests.support.plans import Action, Plan, ServerStep, WaitStep
 from tests.support.scripts import server_id
 from tests.unit.conftest import TABLE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from drs_job_log.model.events import JobLogEvent
     from drs_job_log.model.progress import JobState
     from drs_job_log.table import JobLogTable
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -305,3 +307,86 @@ def test_the_request_of_a_job_is_no_basis_of_an_estimate(
     assert Estimator(ledger, STALLED).estimate("exec-9", requested, NOW, planned).expected_end is None
     with_request = Estimator(ledger, STALLED).estimate("exec-9", states | requested, NOW, planned)
     assert with_request == Estimator(ledger, STALLED).estimate("exec-9", states, NOW, planned)
+
+
+PLAN = Plan(
+    name="shop",
+    steps=[
+        ServerStep(name="data", critical=[ONE]),
+        WaitStep(name="warm up", minutes=30),
+        ServerStep(name="web", critical=[TWO], optional=[THREE]),
+    ],
+)
+MINUTE = timedelta(minutes=1)
+
+
+def of_plan(elapsed: timedelta, *actions: Action, plan: Plan = PLAN) -> dict[str, JobState]:
+    """Return the states of an execution of a plan, and of its jobs, that has run for a time."""
+    by_job: dict[str, list[JobLogEvent]] = {}
+    for event in played_plans.events(plan, created=NOW - elapsed, now=NOW, actions=actions):
+        by_job.setdefault(event.job_id, []).append(event)
+    return {job_id: job_state_of(job_id, of_job) for job_id, of_job in by_job.items()}
+
+
+def whole_plan() -> timedelta:
+    """Return the duration of the plan."""
+    states = of_plan(timedelta(hours=5)).values()
+    return next(state.plan.ended_at - state.plan.started_at for state in states if state.plan and state.plan.ended_at)
+
+
+@pytest.mark.parametrize(
+    ("minutes", "statuses"),
+    [
+        pytest.param(0, ["NOT_STARTED", "NOT_STARTED", "NOT_STARTED"], id="before its first job"),
+        pytest.param(5, ["EXECUTING", "NOT_STARTED", "NOT_STARTED"], id="first step"),
+        pytest.param(25, ["COMPLETED", "WAITING", "NOT_STARTED"], id="waits"),
+        pytest.param(50, ["COMPLETED", "COMPLETED", "EXECUTING"], id="last step"),
+    ],
+)
+def test_all_steps_of_a_recovery_plan_are_estimated(
+    table: JobLogTable, ledger: CountingLedger, minutes: int, statuses: list[str]
+) -> None:
+    store(table, "drsjob-1", [ONE, TWO, THREE], NOW - timedelta(days=7))
+    states = of_plan(minutes * MINUTE)
+    assert [[step.status for step in state.plan.steps] for state in states.values() if state.plan] == [statuses]
+
+    found = Estimator(ledger, STALLED).estimate("exec-9", states, NOW)
+
+    assert found.basis == "server"
+    assert found.expected_end is not None
+    assert abs(found.expected_end - (NOW - minutes * MINUTE + whole_plan())) < 6 * MINUTE
+
+
+def test_a_step_that_has_started_without_a_known_job_is_estimated(table: JobLogTable, ledger: CountingLedger) -> None:
+    store(table, "drsjob-1", [ONE, TWO, THREE], NOW - timedelta(days=7))
+    states = of_plan(MINUTE)
+    plan = {id_: state for id_, state in states.items() if state.plan}
+    assert next(step.status for state in plan.values() if state.plan for step in state.plan.steps) == "EXECUTING"
+
+    found = Estimator(ledger, STALLED).estimate("exec-9", plan, NOW)
+
+    assert found.expected_end is not None
+    assert abs(found.expected_end - (NOW - MINUTE + whole_plan())) < 6 * MINUTE
+
+
+@pytest.mark.parametrize(
+    ("elapsed", "actions", "plan"),
+    [
+        pytest.param(5 * timedelta(hours=1), [], PLAN, id="complete"),
+        pytest.param(25 * MINUTE, [Action(20 * MINUTE, "cancel")], PLAN, id="cancelled while it waits"),
+        pytest.param(
+            25 * MINUTE,
+            [],
+            replace(PLAN, steps=[replace(PLAN.steps[0], attempts=["The template is not valid."]), *PLAN.steps[1:]]),
+            id="waits for a person",
+        ),
+    ],
+)
+def test_a_recovery_plan_that_does_not_continue_alone_has_no_estimate(
+    table: JobLogTable, ledger: CountingLedger, elapsed: timedelta, actions: list[Action], plan: Plan
+) -> None:
+    store(table, "drsjob-1", [ONE, TWO, THREE], NOW - timedelta(days=7))
+
+    found = Estimator(ledger, STALLED).estimate("exec-9", of_plan(elapsed, *actions, plan=plan), NOW)
+
+    assert (found.expected_end, found.basis) == (None, None)

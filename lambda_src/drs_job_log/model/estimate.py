@@ -101,10 +101,13 @@ class PlannedWave:
         Empty if not known. The execution then has no estimate.
     pauses
         Seconds between the end of the previous wave and the start of this one in earlier executions, newest first.
+    wait_seconds
+        The duration of a step of a recovery plan that only waits. It has no servers.
     """
 
     server_ids: Sequence[str] = ()
     pauses: Sequence[float] = ()
+    wait_seconds: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,6 +148,7 @@ def estimate(
     *,
     now: datetime,
     stalled_after: timedelta,
+    waiting_until: datetime | None = None,
 ) -> ExecutionEstimate:
     """Estimate the end of an execution.
 
@@ -158,11 +162,13 @@ def estimate(
         The earlier launches of all servers in the ledger, newest first.
     planned
         The waves that have not started, in their order. Each starts after the end of the previous one.
+    waiting_until
+        When the running wait of a recovery plan ends. None if no step waits.
 
     Returns
     -------
     ExecutionEstimate
-        Without an end if no server is active and no wave is planned, or if a step has no basis.
+        Without an end if no server is active, no step waits and no wave is planned, or if a step has no basis.
     """
     by_key = {(one.started_at, one.server_id): one for one in servers}
     timings = [by_key[key] for key in sorted(by_key)]
@@ -178,6 +184,8 @@ def estimate(
             is_slow = _is_slow(one, own.get(one.server_id, ()), now, stalled_after)
             estimates[one.server_id] = _estimate(end, now, is_slow=is_slow)
             ends.append(end)
+    if waiting_until:
+        ends.append(_certain(max(_seconds(now, waiting_until), 0.0)))
     if not ends and not planned:
         return ExecutionEstimate()
     last = max((one.ended_at for one in timings if one.ended_at), default=now)
@@ -250,8 +258,11 @@ class _Model:
         basis, total = started.basis, [seconds - idle for seconds in started.seconds]
         for number, wave in enumerate(planned):
             pause = self._scenarios(f"pause {number}", _pause(wave.pauses[:_OWN_LAUNCHES]), idle)
-            longest = _latest([self.end(id_, STEPS) for id_ in wave.server_ids])
-            basis = _weaker(basis, longest.basis if wave.server_ids else None)
+            if wave.wait_seconds is None:
+                longest = _latest([self.end(id_, STEPS) for id_ in wave.server_ids])
+                basis = _weaker(basis, longest.basis if wave.server_ids else None)
+            else:
+                longest = _certain(wave.wait_seconds)
             total, idle = list(map(_sum, total, pause, longest.seconds)), 0.0
         return _End(basis, total)
 
@@ -476,6 +487,11 @@ def _latest(ends: Sequence[_End]) -> _End:
     """Return the end of all: the latest in each scenario. Without any: now."""
     basis = min((end.basis for end in ends), key=_BASES.index, default=_BASES[-1])
     return _End(basis, list(map(max, _ZEROS, _ZEROS, *(end.seconds for end in ends))))
+
+
+def _certain(seconds: float) -> _End:
+    """Return an end that is the same in each scenario."""
+    return _End(_BASES[-1], [seconds] * _SCENARIOS)
 
 
 def _weaker(*bases: str | None) -> str | None:

@@ -51,8 +51,11 @@ def estimated(
     planned: Sequence[PlannedWave] = (),
     now: datetime = NOW,
     stalled_after: timedelta = timedelta(minutes=60),
+    waiting_until: datetime | None = None,
 ) -> ExecutionEstimate:
-    return estimate(servers, own or {}, ledger, planned, now=now, stalled_after=stalled_after)
+    return estimate(
+        servers, own or {}, ledger, planned, now=now, stalled_after=stalled_after, waiting_until=waiting_until
+    )
 
 
 def seconds(found: ServerEstimate) -> float:
@@ -199,6 +202,29 @@ def test_a_pause_that_has_begun_is_shorter() -> None:
     ended = server(None, seconds=PAST, ended_at=NOW - 200 * SECOND)
 
     assert seconds(estimated(ended, own=own, planned=planned)) == pytest.approx(400 + 562, rel=0.1)
+
+
+def test_a_wait_step_takes_the_time_that_it_states() -> None:
+    own = {id_: [PAST] * 10 for id_ in ("s-1", "s-2")}
+    planned = [PlannedWave(wait_seconds=1200), PlannedWave(server_ids=["s-2"])]
+
+    found = estimated(server("launch"), own=own, planned=planned)
+
+    assert seconds(found) == pytest.approx(300 + 40 + 1200 + 40 + 562, rel=0.06)
+    assert found.basis == "server"
+
+
+@pytest.mark.parametrize(("left", "then"), [(300, 300), (-5, 0)])
+def test_a_wait_that_has_begun_ends_when_it_states(left: int, then: int) -> None:
+    own = {id_: [PAST] * 10 for id_ in ("s-1", "s-2")}
+    ended = server(None, seconds=PAST, ended_at=NOW - 1000 * SECOND)
+    until = NOW + left * SECOND
+
+    last = estimated(ended, own=own, waiting_until=until)
+    followed = estimated(ended, own=own, waiting_until=until, planned=[PlannedWave(server_ids=["s-2"])])
+
+    assert (last.earliest_end, last.latest_end) == (NOW + then * SECOND,) * 2
+    assert seconds(followed) == pytest.approx(then + 40 + 562, rel=0.06)
 
 
 def test_without_the_servers_of_a_planned_wave_there_is_no_estimate_of_the_execution() -> None:
