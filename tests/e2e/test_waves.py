@@ -103,10 +103,10 @@ def test_the_viewer_shows_an_execution_and_its_updates(deployment: Deployment, b
         page.goto(f"{proxy.address}/executions/exec-live")
         expect(page.locator(".empty")).to_contain_text("No events for exec-live yet.")
         deployment.put_events([first])
-        expect(page.locator(".big")).to_have_text("0 of 2 servers launched", timeout=30_000)
+        expect(page.locator(".big")).to_have_text("0 of 2 servers launched")
         page.wait_for_event("response", lambda answer: answer.status == 304)  # a poll of the unchanged log
         deployment.put_events(others)
-        expect(page.locator(".big")).to_have_text("2 of 2 servers launched", timeout=30_000)
+        expect(page.locator(".big")).to_have_text("2 of 2 servers launched")
         page.close()
 
 

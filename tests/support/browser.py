@@ -12,13 +12,16 @@ import sys
 from pathlib import Path
 from typing import Final
 
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import expect, sync_playwright
 
 _NAMES: Final = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 _OTHER_PATHS: Final = (Path("/Applications/Google Chrome.app/Contents/MacOS/Google Chrome"),)
 
 # Tests may run as root, in a container and without internet access.
 OPTIONS: Final = ("--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update")
+
+# A slow machine needs longer than the default of 5 s.
+expect.set_options(timeout=30_000)
 
 _INSTRUCTIONS: Final = """The viewer's tests need Chromium or Chrome, and no installation succeeded. Install one:
   Debian and Ubuntu  sudo apt-get install chromium

@@ -159,7 +159,7 @@ def open_page(browser: Browser, url: str, width: int, scheme: Any, height: int =
     shown = page.locator(
         "drs-job-log .connection, drs-job-log .banner p, #content table, #content li, #banner p, #session p"
     )
-    expect(shown.filter(visible=True)).not_to_have_count(0, timeout=30_000)
+    expect(shown.filter(visible=True)).not_to_have_count(0)
     return page
 
 

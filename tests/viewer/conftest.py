@@ -178,9 +178,7 @@ def open_viewer(context: BrowserContext, recovery: Recovery, address: str) -> Op
             page.clock.install(time=NOW)
             page.clock.pause_at(NOW + timedelta(seconds=1))
         page.goto(f"{address}/{path}")
-        expect(page.locator("drs-job-log .connection, drs-job-log .banner p").filter(visible=True)).not_to_have_count(
-            0, timeout=30_000
-        )
+        expect(page.locator("drs-job-log .connection, drs-job-log .banner p").filter(visible=True)).not_to_have_count(0)
         return Viewer(page, recovery)
 
     return open_it

@@ -115,7 +115,7 @@ def open_start(context: BrowserContext, address: str) -> Open:
             page.clock.install(time=NOW)
             page.clock.pause_at(NOW + timedelta(seconds=1))
         page.goto(f"{base or address}/{path}")
-        expect(page.locator("#content > *, #banner p").filter(visible=True)).not_to_have_count(0, timeout=30_000)
+        expect(page.locator("#content > *, #banner p").filter(visible=True)).not_to_have_count(0)
         return page
 
     return open_it
