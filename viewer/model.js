@@ -187,6 +187,7 @@ import { toIsoTime } from "./time.js";
  * @typedef {object} RecoveryPlan
  * @property {string | null} name
  * @property {string} status For example `IN_PROGRESS`. DRS can add some.
+ * @property {boolean | null} [isDrill]
  * @property {string} startedAt
  * @property {string | null} endedAt Null while it runs. It is set while it waits for a person.
  * @property {string | null} error
@@ -523,6 +524,18 @@ export function jobLabel({ initiatedBy, jobType, isDrill, resources }) {
   if (initiatedBy) return toLabel(initiatedBy);
   if (resources.length) return "Network recovery";
   return isDrill === null ? "" : isDrill ? "Drill" : "Recovery";
+}
+
+/**
+ * Returns what the jobs of an answer do. Before the first job of a recovery plan: what the plan does.
+ *
+ * @param {Answer} answer
+ */
+export function kindsOf(answer) {
+  const jobs = decisiveJobs(answer);
+  const { isDrill = null } = answer.recoveryPlan ?? {};
+  const ofPlan = { initiatedBy: null, jobType: null, isDrill, resources: [] };
+  return new Set((jobs.length ? jobs : [ofPlan]).map(jobLabel).filter(Boolean));
 }
 
 /**

@@ -1,6 +1,6 @@
 /** When each step of a server ran, and when the recovery ends. No function depends on the page. */
 
-import { ACTIVE_STATES, decisiveJobs, formatCount, goalOf, isBetweenWaves, toLabel, wavesOf } from "./model.js";
+import { ACTIVE_STATES, decisiveJobs, goalOf, isBetweenWaves, toLabel, wavesOf } from "./model.js";
 import { formatDuration, formatTime } from "./time.js";
 
 /** @import { Answer, Comparison, Job, LogEntry, Rpo, Server, State, Step } from "./model.js" */
@@ -267,10 +267,7 @@ export function basisText(answer) {
   const { estimate, servers } = answer;
   if (estimate) {
     const basis = BASES[estimate.basis];
-    const { toCome } = wavesOf(answer);
-    // The API estimates the servers of the jobs.
-    const rest = answer.recoveryPlan && toCome ? ` Without the ${formatCount(toCome, "step")} to come.` : "";
-    return basis && `${basis} The end is in this range in 80 % of the cases.${rest}`;
+    return basis && `${basis} The end is in this range in 80 % of the cases.`;
   }
   // The API estimates the servers of the current waves nevertheless.
   const isPlanMissing =

@@ -31,7 +31,7 @@ import {
   hasAllServers,
   isBetweenWaves,
   isPlanEvent,
-  jobLabel,
+  kindsOf,
   networksOf,
   networksText,
   placeText,
@@ -386,11 +386,10 @@ export class View {
     setText(this.#place, placeText(this.#poller.log));
     this.#plan.hidden = !answer.recoveryPlan;
     setText(this.#plan, planText(answer));
-    const jobs = decisiveJobs(answer);
-    const [kind, ...kinds] = new Set(jobs.map(jobLabel).filter(Boolean));
+    const [kind, ...kinds] = kindsOf(answer);
     this.#kind.hidden = !kind;
     setText(this.#kind, kind ? [kind, ...kinds.map((other) => other.toLowerCase())].join(" and ") : "");
-    const drills = new Set(jobs.map((job) => job.isDrill).filter((isDrill) => isDrill !== null));
+    const drills = new Set([...decisiveJobs(answer), answer.recoveryPlan].map((part) => part?.isDrill ?? null));
     this.#host.dataset.kind = drills.has(false) ? "recovery" : drills.has(true) ? "drill" : "";
 
     const { total, done, counts, text } = progressOf(answer);

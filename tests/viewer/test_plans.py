@@ -84,6 +84,7 @@ def test_plan_before_its_first_job(recovery: Recovery, open_viewer: Opener) -> N
     expect(viewer.find(".wave")).to_have_text("Step 1 of 3 has not started")
     expect(listed_steps(viewer).locator(".badge")).to_have_text(["Not started"] * 3)
     expect(viewer.find(".plan")).to_have_text("Recovery plan shop. Status in DRS: Created")
+    expect(viewer.find(".kind")).to_have_text("Drill")
     expect(viewer.find(".connection")).to_contain_text("Live.")
     before = viewer.find(".elapsed").inner_text()
     viewer.move_on(2)

@@ -338,6 +338,12 @@ function jobLabel({ initiatedBy, jobType, isDrill, resources }) {
   if (resources.length) return "Network recovery";
   return isDrill === null ? "" : isDrill ? "Drill" : "Recovery";
 }
+function kindsOf(answer) {
+  const jobs = decisiveJobs(answer);
+  const { isDrill = null } = answer.recoveryPlan ?? {};
+  const ofPlan = { initiatedBy: null, jobType: null, isDrill, resources: [] };
+  return new Set((jobs.length ? jobs : [ofPlan]).map(jobLabel).filter(Boolean));
+}
 function displayName(subject) {
   return subject.serverName || subject.sourceServerId || subject.resourceId || "";
 }
@@ -1031,9 +1037,7 @@ function basisText(answer) {
   const { estimate, servers } = answer;
   if (estimate) {
     const basis = BASES[estimate.basis];
-    const { toCome } = wavesOf(answer);
-    const rest = answer.recoveryPlan && toCome ? ` Without the ${formatCount(toCome, "step")} to come.` : "";
-    return basis && `${basis} The end is in this range in 80 % of the cases.${rest}`;
+    return basis && `${basis} The end is in this range in 80 % of the cases.`;
   }
   const isPlanMissing = estimate === null && !answer.recoveryPlan && wavesOf(answer).toCome > 0 && servers.some((server) => server.estimate);
   return isPlanMissing ? "No expected end: the servers of a later wave are not known." : "";
@@ -2158,11 +2162,10 @@ var View = class {
     setText(this.#place, placeText(this.#poller.log));
     this.#plan.hidden = !answer.recoveryPlan;
     setText(this.#plan, planText(answer));
-    const jobs = decisiveJobs(answer);
-    const [kind, ...kinds] = new Set(jobs.map(jobLabel).filter(Boolean));
+    const [kind, ...kinds] = kindsOf(answer);
     this.#kind.hidden = !kind;
     setText(this.#kind, kind ? [kind, ...kinds.map((other) => other.toLowerCase())].join(" and ") : "");
-    const drills = new Set(jobs.map((job) => job.isDrill).filter((isDrill) => isDrill !== null));
+    const drills = new Set([...decisiveJobs(answer), answer.recoveryPlan].map((part) => part?.isDrill ?? null));
     this.#host.dataset.kind = drills.has(false) ? "recovery" : drills.has(true) ? "drill" : "";
     const { total, done, counts, text } = progressOf(answer);
     const isComplete = hasAllServers(answer);
