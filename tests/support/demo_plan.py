@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from tests.support.deployment import Deployment
 
-SPEED: Final = 40
+SPEED: Final = 20
 PATIENCE_SECONDS: Final = 240
 
 DB, WEB, REPORTS, CACHE = (scripts.server_id(number) for number in range(1, 5))

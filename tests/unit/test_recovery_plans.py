@@ -182,6 +182,19 @@ def test_failed_step_waits_for_a_person_who_retries_it(pipeline: Pipeline, subsc
     assert_listed_as_in_its_log(pipeline, execution_id)
 
 
+def test_action_that_wakes_the_collector_is_read_at_once(pipeline: Pipeline) -> None:
+    """A failed plan is listed about once a minute, and the WAIT step that follows starts no job."""
+    plan = replace(SHOP, steps=[replace(SHOP.steps[0], attempts=[failing(DB)]), *SHOP.steps[1:]])
+    arn, _ = start(pipeline, plan)
+    pipeline.play(40 * MINUTE)
+    pipeline.collect(MINUTE)
+    pipeline.simulator.skip(arn, 1)
+
+    assert pipeline.collect(timedelta(seconds=1)).emitted == 0
+    pipeline.collector.collect(PassRequest(is_woken=True), pipeline.now)
+    assert "PLAN_STEP_WAITING" in [event["eventType"] for event in pipeline.published]
+
+
 def test_retry_that_fails_again_is_another_failure(pipeline: Pipeline, subscriber: Subscriber) -> None:
     step = replace(SHOP.steps[0], attempts=[failing(DB), failing(DB)])
     arn, execution_id = start(pipeline, replace(SHOP, steps=[step]))

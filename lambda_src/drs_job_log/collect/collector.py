@@ -93,10 +93,14 @@ class NotStoredError(RuntimeError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PassRequest:
-    """The jobs to read: those with these IDs, those created since a time, or (with neither) all due jobs."""
+    """The jobs to read: those with these IDs, those created since a time, or (with neither) all due jobs.
+
+    ``is_woken``: whether an EventBridge event asks for the pass. It then lists the executions of recovery plans.
+    """
 
     job_ids: Sequence[str] = ()
     since: datetime | None = None
+    is_woken: bool = False
 
     @property
     def is_manual(self) -> bool:
@@ -313,10 +317,10 @@ class Collector:
         else:
             jobs = self._list_new(drs, now, listed_at)
         if reader := self._plans.get(drs):
-            self._read_plans(reader, jobs, now)
+            self._read_plans(reader, jobs, now, is_woken=request.is_woken)
         return jobs
 
-    def _read_plans(self, reader: PlanReader, jobs: Sequence[TrackedJob], now: datetime) -> None:
+    def _read_plans(self, reader: PlanReader, jobs: Sequence[TrackedJob], now: datetime, *, is_woken: bool) -> None:
         """Read the recovery plans of a target, and link the jobs of their steps. A tag of a job takes precedence."""
         untagged = [tracked for tracked in jobs if not execution_of(tracked.job, self._settings.execution_id_tag)]
         has_new_job = any(
@@ -325,7 +329,7 @@ class Collector:
             and tracked.job["jobID"] not in reader.links
             for tracked in untagged
         )
-        self._plan_events += reader.read(now, has_new_job=has_new_job)
+        self._plan_events += reader.read(now, list_now=is_woken or has_new_job)
         for tracked in untagged:
             tracker, link = tracked.tracker, reader.links.get(tracked.job["jobID"])
             if link and tracker.plan_link != link:
@@ -571,7 +575,7 @@ class Collector:
         for place, entry in enumerate(batch):
             if place not in rejected:
                 entry.tracker.emitted[entry.key] = now
-                if entry.detail:
+                if entry.detail and isinstance(entry.tracker, JobTracker):
                     entry.tracker.details[entry.key] = entry.detail
         if rejected:
             reasons = "; ".join(sorted(set(rejected.values())))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import time
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
@@ -92,6 +93,7 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, i
             started = time.monotonic()
             passes.append(collector.collect(request, datetime.now(UTC), lambda: seconds_left(context)))
             duration = time.monotonic() - started
+            request = replace(request, is_woken=False)
             if request.is_manual or not (passes[-1].active_jobs or passes[-1].active_plans):
                 break
             if not has_lock:
@@ -172,7 +174,7 @@ def parse_event(event: Mapping[str, Any]) -> PassRequest:
         If the event has another shape.
     """
     if not event or "detail-type" in event:
-        return PassRequest()
+        return PassRequest(is_woken=bool(event))
     match event:
         case {"jobIds": [_, *_] as ids, **rest} if not rest:
             if invalid := [id_ for id_ in ids if not isinstance(id_, str) or not _JOB_ID.fullmatch(id_)]:

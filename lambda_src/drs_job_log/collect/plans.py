@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     Execution = Mapping[str, Any]
     Step = Mapping[str, Any]
 
-# Executions are listed about once a minute, and at once if a job without an execution appears.
+# Executions are listed about once a minute. At once if a job without an execution appears, or an event tells of one.
 _LIST_INTERVAL: Final = timedelta(seconds=50)
 
 # DRS ends an execution after 24 hours. Until then, a person can retry or skip the failed step of a FAILED execution.
@@ -94,8 +94,6 @@ class PlanTracker:
         The IDs of the events in the table, when it was last read. None: it was not read yet.
     emitted
         Keys that were put on the bus, with the time.
-    details
-        Not used: the collector compares the details of jobs only.
     """
 
     execution: Execution
@@ -104,7 +102,6 @@ class PlanTracker:
     events: dict[str, PlanEvent] = field(default_factory=dict)
     stored: set[str] | None = None
     emitted: dict[str, datetime] = field(default_factory=dict)
-    details: dict[str, Mapping[str, Any]] = field(default_factory=dict)
     is_read: bool = False
 
     @property
@@ -184,17 +181,17 @@ class PlanReader:
         """Return the number of executions that the next pass reads: not those that wait for more than a minute."""
         return sum(tracker.is_active(now) for tracker in self._trackers.values())
 
-    def read(self, now: datetime, *, has_new_job: bool) -> list[tuple[PlanTracker, PlanEvent]]:
+    def read(self, now: datetime, *, list_now: bool) -> list[tuple[PlanTracker, PlanEvent]]:
         """Read the executions that are due, and return the events to send.
 
-        ``has_new_job``: whether a job without an execution appeared. If the executions cannot be read, log it once,
-        and try again a minute later. Jobs do not depend on it.
+        ``list_now``: list the executions, although it was done less than a minute ago. If they cannot be read, log it
+        once, and try again a minute later. Jobs do not depend on it.
         """
         is_due = self._listed_at is None or abs(now - self._listed_at) >= _LIST_INTERVAL
         if not is_due and self.failure:
             return self._unsent(now)
         self._reasons = []
-        if is_due or has_new_job:
+        if is_due or list_now:
             self._listed_at = now
             with self._failures():
                 self._list(now)

@@ -100,6 +100,15 @@ def test_a_pass_starts_every_three_seconds_while_a_job_runs(
     assert fake.began == [3 * number for number in range(20)]
 
 
+@pytest.mark.parametrize(("event", "is_woken"), [({}, False), (CLOUD_TRAIL, True)])
+def test_the_first_pass_of_a_woken_function_lists_recovery_plans(
+    play: Callable[..., FakeCollector], event: dict[str, Any], is_woken: bool
+) -> None:
+    fake = play(event, lambda _: done(running_jobs=1))
+
+    assert [request.is_woken for request in fake.requests[:3]] == [is_woken, False, False]
+
+
 def test_the_function_ends_with_the_last_job(play: Callable[..., FakeCollector]) -> None:
     assert len(play({}, lambda number: done(running_jobs=int(number < 5))).requests) == 5
 
