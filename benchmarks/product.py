@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    import boto3
     from drs_job_log.model.events import JobLogEvent
 
 # Function → the module of its handler.
@@ -50,6 +51,13 @@ def handler(function: str) -> Callable[[Any, Any], Any]:
     return loaded
 
 
+def session() -> boto3.Session:
+    """The session of the function's clients."""
+    from drs_job_log import config  # noqa: PLC0415 (a cold start does not need it before the function)
+
+    return config.session()
+
+
 def set_clock(now: datetime) -> None:
     """Replace the current time in the modules that are loaded."""
     for name in _CLOCKS:
@@ -62,12 +70,10 @@ def record_passes(passes: list[dict[str, Any]], clock: Callable[[], Sequence[flo
 
     The collector must be loaded.
     """
-    import boto3  # noqa: PLC0415
     from drs_job_log.collect import handler as collector  # noqa: PLC0415
 
     drs_calls: list[None] = []
-    assert boto3.DEFAULT_SESSION
-    boto3.DEFAULT_SESSION.events.register("before-call.drs", lambda **_: drs_calls.append(None))
+    session().events.register("before-call.drs", lambda **_: drs_calls.append(None))
     kind = type(collector.collector)
     collect = kind.collect
 

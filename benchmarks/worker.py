@@ -76,7 +76,6 @@ def _context(passes: Sequence[object], most: int) -> Any:
 
 def _trace(trace: list[dict[str, Any]]) -> None:
     """Record each request of the function, and have DynamoDB report the capacity units."""
-    import boto3  # noqa: PLC0415 (a cold start does not need it before the function)
 
     def prepare(params: dict[str, Any], model: Any, context: dict[str, Any], **_: Any) -> None:
         if "ReturnConsumedCapacity" in model.input_shape.members:
@@ -94,10 +93,9 @@ def _trace(trace: list[dict[str, Any]]) -> None:
             }
         )
 
-    boto3.setup_default_session()
-    assert boto3.DEFAULT_SESSION
-    boto3.DEFAULT_SESSION.events.register("provide-client-params", prepare)
-    boto3.DEFAULT_SESSION.events.register("after-call", record)
+    events = product.session().events
+    events.register("provide-client-params", prepare)
+    events.register("after-call", record)
 
 
 if __name__ == "__main__":

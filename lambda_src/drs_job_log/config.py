@@ -66,7 +66,7 @@ def client(
     with _creating_client:
         if service == "drs":
             _find_recovery_plans()
-        return _boto3_session().client(service, config=settings, **arguments)
+        return session().client(service, config=settings, **arguments)
 
 
 @cache
@@ -75,7 +75,7 @@ def _botocore_session() -> botocore.session.Session:
 
 
 @cache
-def _boto3_session() -> boto3.Session:
+def session() -> boto3.Session:
     """Return the session of all clients. A second session would load the data of endpoints again."""
     return boto3.Session(botocore_session=_botocore_session())
 
