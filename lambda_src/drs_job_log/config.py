@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal, cast
 
 import boto3
 import botocore.session
@@ -432,6 +432,75 @@ def _sign_in(environment: Mapping[str, str]) -> SignInSettings | None:
 def _collector_sources(environment: Mapping[str, str]) -> frozenset[str]:
     previous = environment.get("PREVIOUS_EVENT_SOURCES", "").split(",")
     return frozenset({environment["EVENT_SOURCE"], *previous} - {""})
+
+
+@dataclass(frozen=True, slots=True)
+class EvidenceSettings:
+    """The settings of evidence.
+
+    Attributes
+    ----------
+    table_name
+        The events table.
+    queue_url
+        The queue of the executions whose report is due.
+    bucket, prefix
+        Where the reports are. ``prefix`` is empty or ends with "/".
+    retention
+        How long an object is locked, and how long the events table refers to it.
+    lock_mode
+        GOVERNANCE or COMPLIANCE. None: objects are not locked.
+    kms_key_arn
+        The key of the objects. None: the default of the bucket.
+    has_tables
+        Whether Athena reads copies of the files.
+    lookback
+        The daily run checks the executions of this time: as long as all their events are stored.
+    """
+
+    table_name: str
+    queue_url: str
+    event_source: str
+    bucket: str
+    prefix: str
+    retention: timedelta
+    lock_mode: Literal["GOVERNANCE", "COMPLIANCE"] | None
+    kms_key_arn: str | None
+    has_tables: bool
+    lookback: timedelta
+    rto_minutes: int | None
+    rpo_minutes: int | None
+    executions_table: ExecutionsTableSettings | None
+
+
+def evidence_settings(environment: Mapping[str, str] = os.environ) -> EvidenceSettings:
+    """Read the settings of evidence.
+
+    Raises
+    ------
+    KeyError
+        If a variable is missing.
+    ValueError
+        If a variable is invalid.
+    """
+    mode = environment.get("EVIDENCE_OBJECT_LOCK_MODE")
+    if mode not in {None, "GOVERNANCE", "COMPLIANCE"}:
+        raise ValueError(f"EVIDENCE_OBJECT_LOCK_MODE must be GOVERNANCE or COMPLIANCE, not {mode!r}")
+    return EvidenceSettings(
+        table_name=environment["JOB_LOG_EVENTS_TABLE"],
+        queue_url=environment["EVIDENCE_QUEUE_URL"],
+        event_source=environment["EVENT_SOURCE"],
+        bucket=environment["EVIDENCE_BUCKET"],
+        prefix=environment["EVIDENCE_PREFIX"],
+        retention=timedelta(days=int(environment["EVIDENCE_RETENTION_DAYS"])),
+        lock_mode=cast("Literal['GOVERNANCE', 'COMPLIANCE'] | None", mode),
+        kms_key_arn=environment.get("EVIDENCE_KMS_KEY_ARN"),
+        has_tables=environment.get("EVIDENCE_TABLES") == "true",
+        lookback=_retention(environment),
+        rto_minutes=_number(environment, "RTO_MINUTES"),
+        rpo_minutes=_number(environment, "RPO_MINUTES"),
+        executions_table=executions_table_settings(environment),
+    )
 
 
 def _history(environment: Mapping[str, str]) -> timedelta:

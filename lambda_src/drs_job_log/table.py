@@ -86,6 +86,11 @@ _LINK_PROJECTION: Final = _projection(
     *(f"EventData.{name}" for name in ("executionId", "jobType", "launchJobIDs")),
 )
 
+# The attributes of an item that are no facts about its event.
+_TECHNICAL: Final = frozenset(
+    {"LateAt", "LedgerKey", "LedgerMonth", "LedgerServerId", "Servers", "Summary", "TTL", "UnlinkedJobId"}
+)
+
 # How many of a job's newest, and then oldest, events are searched for an execution ID. Launch results have none.
 _LINK_QUERY_LIMIT: Final = 25
 
@@ -214,6 +219,27 @@ class JobLogTable:
             KeyConditionExpression="ExecutionId = :id",
             ExpressionAttributeValues={":id": {"S": execution_id}},
         )
+
+    def items_of(self, execution_id: str | None, job_id: str | None) -> Iterator[dict[str, Any]]:
+        """Yield the items of an execution, or else of a job, in the format of the DynamoDB API, in the order of time.
+
+        Items with the same time are in the order of their keys. An item has all attributes.
+        """
+        if execution_id is None:
+            condition = {
+                "KeyConditionExpression": "JobId = :id",
+                "ExpressionAttributeValues": {":id": {"S": storable(job_id)}},
+            }
+        else:
+            condition = {
+                "IndexName": "ExecutionIdIndex",
+                "KeyConditionExpression": "ExecutionId = :id",
+                "ExpressionAttributeValues": {":id": {"S": execution_id}},
+            }
+        pages = self._client.get_paginator("query").paginate(TableName=self._table_name, **condition)
+        items = (item for page in pages for item in page["Items"])
+        for _, of_time in groupby(items, key=lambda item: item["Timestamp"]["S"]):
+            yield from sorted(of_time, key=lambda item: (item["JobId"]["S"], item["EventKey"]["S"]))
 
     def events_of_other_jobs(self, execution_id: str, job_id: str) -> Iterator[JobLogEvent]:
         """Yield the events of an execution without those of one of its jobs."""
@@ -542,6 +568,35 @@ def from_item(item: Mapping[str, Any], details: dict[str, _Detail]) -> JobLogEve
         error=text("Error"),
         duration_seconds=seconds_of(_value(duration)) if duration else None,
     )
+
+
+def event_of(item: Mapping[str, Any], details: dict[str, _Detail]) -> JobLogEvent:
+    """Return the event of a whole item as queries return it (see ``from_item``). The details have less than the item."""
+    detail = item.get("EventData", {"M": {}})["M"]
+    kept = {name: detail[name] for name in (*_PROGRESS_KEYS, "durationSeconds") if name in detail}
+    return from_item({**item, "EventData": {"M": kept}}, details)
+
+
+def stored_facts(item: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the values of an item without those for indexes, the linker and the expiry.
+
+    The servers of a job's end are in its ``EventData``. Numbers are int or float.
+    """
+    values = to_python({name: value for name, value in item.items() if name not in _TECHNICAL})
+    detail = with_servers(values.get("EventData", {}), item)
+    return _plain({**values, **({"EventData": detail} if detail else {})})
+
+
+def _plain(value: Any) -> Any:
+    """Return a value with int or float instead of Decimal."""
+    match value:
+        case Decimal():
+            return int(value) if value == value.to_integral_value() else float(value)
+        case dict():
+            return {name: _plain(part) for name, part in value.items()}
+        case list():
+            return [_plain(part) for part in value]
+    return value
 
 
 def to_item(event: JobLogEvent, *, ingested_at: datetime, retention: timedelta) -> dict[str, Any]:

@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
-from drs_job_log.api.entries import seconds_between, started_at
 from drs_job_log.link.status import Status, TableAnswer, ask, is_recent, progress_of_jobs, status_of
 from drs_job_log.model.comparison import counts_of, deciding_jobs, newest_servers
+from drs_job_log.model.entries import seconds_between, started_at
 from drs_job_log.model.rpo import is_over, rpo_of, rpo_seconds
 from drs_job_log.model.rto import is_launch, rto_of
 from drs_job_log.model.summary import server_summaries_of, summary_of

@@ -8,7 +8,8 @@ from itertools import chain, islice, repeat
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Final
 
-from drs_job_log.api.entries import (
+from drs_job_log.api.parameters import create_list_token
+from drs_job_log.model.entries import (
     format_optional,
     full_counts,
     requested_by,
@@ -17,7 +18,6 @@ from drs_job_log.api.entries import (
     seconds_between,
     with_total,
 )
-from drs_job_log.api.parameters import create_list_token
 from drs_job_log.model.events import format_time, ledger_key
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
-from drs_job_log.api.entries import estimate_entry
+from drs_job_log.model.entries import estimate_entry
 from drs_job_log.model.events import format_time
 from drs_job_log.model.json_text import to_json
 from drs_job_log.model.known_errors import UNKNOWN_CAUSE, UNKNOWN_FIRST_STEP, WITHOUT_ERROR, hint_of

@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
-from drs_job_log.api.entries import format_optional, seconds_between
 from drs_job_log.api.parameters import create_list_token
+from drs_job_log.model.entries import format_optional, seconds_between
 from drs_job_log.model.events import format_time
 from drs_job_log.model.rpo import rpo_seconds
 

@@ -2,49 +2,44 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
-from drs_job_log.api.entries import (
+from drs_job_log.api.parameters import create_token
+from drs_job_log.api.progress_entries import progress_entries
+from drs_job_log.model.entries import (
     estimate_entry,
     format_optional,
-    full_counts,
     requested_by,
     rpo_entry,
     rto_entry,
     seconds_between,
     started_at,
-    with_total,
 )
-from drs_job_log.api.parameters import create_token
-from drs_job_log.api.progress_entries import progress_entries
 from drs_job_log.model.estimate import ExecutionEstimate
 from drs_job_log.model.events import format_time, revision_of
 from drs_job_log.model.json_text import to_json
 from drs_job_log.model.rpo import rpo_of_progress
-from drs_job_log.model.rto import is_launch, rto_of_progress
+from drs_job_log.model.rto import rto_of_progress
 from drs_job_log.model.summary import summary_of
+from drs_job_log.model.waves import waves_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
     from datetime import datetime
 
     from drs_job_log.api.execution_log import EventLog
     from drs_job_log.api.parameters import Query
     from drs_job_log.link.status import Status
     from drs_job_log.model.events import JobLogEvent
-    from drs_job_log.model.plans import PlanProgress, PlanStep
-    from drs_job_log.model.progress import JobProgress, Progress
+    from drs_job_log.model.plans import PlanProgress
+    from drs_job_log.model.progress import Progress
     from drs_job_log.model.summary import JobSummary
 
 # A Lambda response has at most 6 MB. Lambda encodes the body as a JSON string, which can double its size.
 # https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
 _MAX_BODY_BYTES: Final = 2880 * 1024
 _MAX_LOGS_BYTES: Final = 1536 * 1024
-
-# The supported number of jobs in an execution is 20. Other senders can report any number.
-_MAX_WAVES: Final = 200
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,7 +112,7 @@ def _view(  # noqa: PLR0917
     collected = [summaries[job_id] for job_id, state in states.items() if state.is_collected]
     facts = _facts(log.progress, collected or list(summaries.values()), status, options)
     plan = log.progress.plan
-    waves = _steps(plan, log.progress, summaries) if plan else _waves(log.progress, summaries)
+    waves = waves_of(log.progress, summaries)
     # A page can exceed its limit if it has one event.
     rest_size = _MAX_BODY_BYTES - min(page_size, _MAX_LOGS_BYTES) - len(to_json(waves))
     entries = progress_entries(log.progress, rest_size, options.estimate.servers)
@@ -152,62 +147,6 @@ def _facts(progress: Progress, jobs: Sequence[JobSummary], status: str, options:
         "estimate": estimate_entry(options.estimate),
         "rto": rto_entry(rto),
         "rpo": rpo_entry(rpo_of_progress(progress, jobs, options.rpo_minutes, is_running=is_running)),
-    }
-
-
-def _waves(progress: Progress, summaries: Mapping[str, JobSummary]) -> list[dict[str, Any]]:
-    """Return the LAUNCH jobs in the order of their creation."""
-    return [_wave(number, [job], summaries) for number, job in enumerate(_launches(progress, summaries), 1)][
-        :_MAX_WAVES
-    ]
-
-
-def _steps(plan: PlanProgress, progress: Progress, summaries: Mapping[str, JobSummary]) -> list[dict[str, Any]]:
-    """Return the steps of a recovery plan with their LAUNCH jobs, in their order."""
-    launches = _launches(progress, summaries)
-    return [
-        {
-            **_wave(step.index, _jobs_of_step(step, launches), summaries),
-            "name": step.name,
-            "kind": "SERVERS" if step.wait_minutes is None else "WAIT",
-            "stepStatus": step.status,
-            "attempt": step.attempt,
-            "waitMinutes": step.wait_minutes,
-            "waitingUntil": format_optional(step.waiting_until),
-            "criticalServers": [server.source_server_id for server in step.servers if server.is_critical],
-            "optionalServers": [server.source_server_id for server in step.servers if not server.is_critical],
-            "error": step.error,
-        }
-        for step in plan.steps
-    ]
-
-
-def _jobs_of_step(step: PlanStep, launches: Sequence[JobProgress]) -> list[JobProgress]:
-    """Return the jobs of a step. The step names only the newest job of each server."""
-    named = {server.job_id for server in step.servers}
-    return [job for job in launches if job.plan_step == step.index or job.job_id in named]
-
-
-def _launches(progress: Progress, summaries: Mapping[str, JobSummary]) -> list[JobProgress]:
-    launches = [job for job in progress.jobs if is_launch(summaries[job.job_id])]
-    return sorted(launches, key=lambda job: (summaries[job.job_id].created_at, job.job_id))
-
-
-def _wave(number: int, jobs: Sequence[JobProgress], summaries: Mapping[str, JobSummary]) -> dict[str, Any]:
-    """Return a wave. Its job, and what it states, is the newest of its jobs. The counts are those of all its jobs."""
-    newest = jobs[-1] if jobs else None
-    counts: Counter[str] = Counter()
-    for job in jobs:
-        counts.update(full_counts(summaries[job.job_id]))
-    return {
-        "number": number,
-        "jobId": newest.job_id if newest else None,
-        "jobIds": [job.job_id for job in jobs],
-        "status": newest.status if newest else None,
-        "requestedBy": newest.requested_by if newest else None,
-        "startedAt": format_time(jobs[0].started_at) if jobs else None,
-        "endedAt": format_optional(newest.ended_at) if newest else None,
-        "counts": {**with_total({}), **counts},
     }
 
 
