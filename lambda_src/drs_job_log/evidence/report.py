@@ -11,8 +11,8 @@ from html import escape
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
 
-from drs_job_log.model.events import FAILURES, InvalidEventError, event_key, job_label, parse_time
-from drs_job_log.model.plans import FAILED_STEPS
+from drs_job_log.model.events import InvalidEventError, event_key, job_label, parse_time
+from drs_job_log.model.plans import FAILED_STEPS, STEP_FAILURES
 from drs_job_log.model.words import (
     INVISIBLE,
     code_point,
@@ -74,6 +74,7 @@ caption { padding: 0 0 6px; font-size: 12px; text-align: left; }
 th, td { padding: 4px 8px 4px 0; text-align: left; vertical-align: top; font-weight: 400; }
 td:not(:last-child), th { text-wrap: balance; }
 thead th { overflow-wrap: normal; border-bottom: 1.5px solid #111; font-weight: 600; vertical-align: bottom; }
+.log td { padding: 2px 8px 2px 0; line-height: 1.35; }
 tbody tr { border-top: 1px solid #d0d0d0; }
 tbody tr.more { border-top: 0; }
 .more td { padding-top: 0; }
@@ -137,7 +138,7 @@ def report(
     yield _totals(summary)
     yield _objectives(summary)
     yield _waves(summary, job_names)
-    yield from _servers(lines, job_names)
+    yield from _servers(lines, summary, job_names)
     yield _jobs(summary, job_names)
     yield from _log(events, summary, job_names)
     yield "</main>\n"
@@ -252,7 +253,7 @@ def _failed_plan(summary: Mapping[str, Any]) -> Iterator[str]:
     plan = summary["recoveryPlan"]
     if plan and plan["error"]:
         yield f"The recovery plan reports an error.{_listed_error(plan['error'])}"
-    noun = "Step" if plan else "Wave"
+    noun = _wave_noun(summary)
     for wave in summary["waves"]:
         if wave["status"] in {*FAILED_STEPS, "SKIPPED"}:
             name = f' "{_text(wave["name"])}"' if wave["name"] else ""
@@ -407,8 +408,12 @@ def _waves_name(summary: Mapping[str, Any]) -> str:
     return "Steps of the recovery plan" if summary["recoveryPlan"] else "Waves"
 
 
+def _wave_noun(summary: Mapping[str, Any]) -> str:
+    return "Step" if summary["recoveryPlan"] else "Wave"
+
+
 def _waves(summary: Mapping[str, Any], job_names: Mapping[str, str]) -> str:
-    noun = "Step" if summary["recoveryPlan"] else "Wave"
+    noun = _wave_noun(summary)
     columns = [
         *(("n18", noun), ("n12", "Status"), ("n18", "Start"), ("n18", "End"), ("n12", "Duration")),
         *(("n12", "Servers launched"), ("", "Jobs")),
@@ -442,7 +447,7 @@ def _wave(wave: Mapping[str, Any], job_names: Mapping[str, str]) -> str:
         servers = f"Wait of {_text(wave['waitMinutes'])} min"
     else:
         failed = f'<span class="sub bad">{wave["failed"]} failed</span>' if wave["failed"] else ""
-        servers = f"{wave['launched']} of {wave['servers']}{failed}"
+        servers = f"{wave['launched']} of {wave['servers']}{failed}" if wave["servers"] else _NOTHING
     cells = [
         f"{_state(wave['status'])}{attempt}",
         *(_time(wave[key]) if wave[key] else _NOTHING for key in ("startedAt", "endedAt")),
@@ -464,9 +469,12 @@ def _place(line: Mapping[str, Any]) -> tuple[bool, int, str, str, str, str]:
     return wave is None, wave or 0, line["serverName"] or id_, id_, line["jobCreatedAt"], line["jobId"]
 
 
-def _servers(lines: Sequence[Mapping[str, Any]], job_names: Mapping[str, str]) -> Iterator[str]:
+def _servers(
+    lines: Sequence[Mapping[str, Any]], summary: Mapping[str, Any], job_names: Mapping[str, str]
+) -> Iterator[str]:
+    noun = _wave_noun(summary)
     columns = [
-        *(("n7", "Wave"), ("n21", "Server"), ("n11", "State"), ("n10", "Snapshot"), ("n7", "Wait")),
+        *(("n7", noun), ("n21", "Server"), ("n11", "State"), ("n10", "Snapshot"), ("n7", "Wait")),
         *(("n12", "Conversion"), ("n8", "Launch"), ("n8", "Total"), ("", "Recovery point")),
     ]
     note = (
@@ -476,7 +484,7 @@ def _servers(lines: Sequence[Mapping[str, Any]], job_names: Mapping[str, str]) -
     )
     yield '<section>\n<h2 id="servers">Servers</h2>\n'
     if lines:
-        caption = f"Servers by wave and name ({_NOTHING}: not known, or the step did not end)"
+        caption = f"Servers by {noun.lower()} and name ({_NOTHING}: not known, or the step did not end)"
         yield f'<p class="note">{note}</p>\n{_table(caption, columns, "grouped")}'
         for line in lines:
             yield _server(line, job_names)
@@ -571,7 +579,7 @@ def _log(
     columns = [("n14", "Time"), ("n20", "Event"), ("n20", "Server"), ("n7", "Job"), ("", "Message and error")]
     count = 0
     yield '<section>\n<h2 id="log">Log</h2>\n'
-    yield f"{_table('All stored events in the order of time', columns)}<tbody>\n"
+    yield f"{_table('All stored events in the order of time', columns, 'log')}<tbody>\n"
     for count, event in enumerate(events, 1):  # noqa: B007 (the count is used after the loop)
         yield _event(event, summary, job_names)
     yield '</tbody>\n</table>\n<p class="note">End of the log: '
@@ -585,7 +593,7 @@ def _event(event: Mapping[str, Any], summary: Mapping[str, Any], job_names: Mapp
     data = event.get("EventData") or {}
     id_, name, error = event.get("SourceServerId"), event.get("SourceServerName"), event.get("Error")
     event_type = event["EventType"]
-    is_bad = bool(error) or event_type in FAILURES
+    is_bad = bool(error) or event_type in STEP_FAILURES or event_type.endswith(("_FAILED", "_FAIL"))
     resource = id_ or data.get("resourceID")
     server = _text(name) + (_sub_id(resource) if resource else "") if name else _sub_id(resource) if resource else ""
     is_of_plan = event["JobId"] == summary["executionId"] and event["JobId"] not in job_names
@@ -698,7 +706,8 @@ def _list(fields: Mapping[str, str | None]) -> str:
 def _table(caption: str, columns: Sequence[tuple[str, str]], kind: str = "") -> str:
     """Return the begin of a table, to its body.
 
-    ``columns``: the class with the width, and the name of each. ``kind``: "grouped" if each entry has its own body.
+    ``columns``: the class with the width, and the name of each. ``kind``: the class of the table, "grouped" if each
+    entry has its own body.
     """
     cols = "".join(f'<col class="{width}">' if width else "<col>" for width, _ in columns)
     names = "".join(f'<th scope="col">{name}</th>' for _, name in columns)

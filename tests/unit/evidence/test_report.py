@@ -248,13 +248,14 @@ def test_recovery_plan_with_a_skipped_step_and_a_wait() -> None:
     steps = [
         "1 databases | Completed | Attempt 2 | 2026-11-24 13:00:05 UTC | 2026-11-24 13:25:05 UTC | 25 min 0 s | 2 of 2",
         "2 consistency checks | Completed | 2026-11-24 13:25:15 UTC | 2026-11-24 13:35:15 UTC | 10 min 0 s | Wait of",
-        "3 caches | Skipped | - | 2026-11-24 13:35:20 UTC | - | 0 of 0 | -",
+        "3 caches | Skipped | - | 2026-11-24 13:35:20 UTC | - | - | -",
         "4 web servers | Completed | 2026-11-24 13:35:25 UTC | 2026-11-24 14:00:05 UTC | 24 min 40 s | 1 of 1 | Job 2",
     ]
     assert all(step in words for step in steps), words
     assert "Attempt 1" not in words
     assert "PLAN_STARTED | - | Plan | Recovery plan shop started" in found.words("log")
     assert "1 h 0 min 5 s" in found.lines("totals")
+    assert "Step | Server | State" in found.words("servers")
 
 
 def test_error_of_a_recovery_plan() -> None:
@@ -286,7 +287,7 @@ def test_values_that_are_not_known() -> None:
     assert "Recovery time (RTO) | no objective | not known | no objective" in found.words("objectives")
     assert "Recovery point (RPO) | no objective | not known | no objective" in found.words("objectives")
     assert "Wave | Status | Start" in found.words("waves")
-    assert "1 | Completed | - | - | - | 0 of 0 | Job 1" in found.words("waves")
+    assert "1 | Completed | - | - | - | - | Job 1" in found.words("waves")
     row = "- | Job 1 | s-00000000000000001 | no instance | Terminated | - | - | - | - | - | -"
     assert f"{row} | Failed post-launch action. DRS reported no error." in found.words("servers")
     assert f"Job 1 | {JOB} | Job | Failed | 2026-11-24 13:00:05 UTC | - | - | not known | Started by: not known" in (
@@ -366,6 +367,23 @@ def test_an_event_of_a_network_names_it() -> None:
     summary, servers, _ = reports.drill()
 
     assert "NETWORK_RECOVERY_FAIL | sn-1 | Job 1 | Recovery failed" in page((summary, servers, [network])).words("log")
+
+
+@pytest.mark.parametrize(
+    ("event", "is_bad"),
+    [
+        (reports.event(1, "LAUNCH_ACTION_FAILED"), True),
+        (reports.event(1, "NETWORK_RECOVERY_FAIL"), True),
+        (reports.event(1, "PLAN_STEP_TIMED_OUT"), True),
+        (reports.event(1, "JOB_COMPLETED", Error="Access denied"), True),
+        (reports.event(1, "JOB_COMPLETED"), False),
+    ],
+)
+def test_a_failure_is_emphasized_in_the_log(event: dict[str, Any], is_bad: bool) -> None:
+    summary, servers, _ = reports.drill()
+    row = reports.page((summary, servers, [event])).partition('id="log"')[2]
+
+    assert ('<span class="bad">' in row.partition("</tbody>")[0]) == is_bad
 
 
 def test_an_event_of_a_job_that_the_summary_does_not_have() -> None:
