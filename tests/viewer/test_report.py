@@ -82,7 +82,7 @@ def test_report_has_no_horizontal_scrollbar(open_report: Opener, name: str, widt
 
     # The cells, too: a text that is wider than its column would cover the next one.
     wider = page.evaluate(
-        "[...document.querySelectorAll('html, td, tbody th')]"
+        "[...document.querySelectorAll('html, td, th')]"
         ".filter((element) => element.scrollWidth > element.clientWidth + 1).map((element) => element.textContent)"
     )
 

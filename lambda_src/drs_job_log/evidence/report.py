@@ -73,7 +73,7 @@ table { width: 100%; border-collapse: collapse; table-layout: fixed; font-size: 
 caption { padding: 0 0 6px; font-size: 12px; text-align: left; }
 th, td { padding: 4px 8px 4px 0; text-align: left; vertical-align: top; font-weight: 400; }
 td:not(:last-child), th { text-wrap: balance; }
-thead th { overflow-wrap: normal; border-bottom: 1.5px solid #111; font-weight: 600; vertical-align: bottom; }
+thead th { border-bottom: 1.5px solid #111; font-weight: 600; vertical-align: bottom; }
 .log td { padding: 2px 8px 2px 0; line-height: 1.35; }
 tbody tr { border-top: 1px solid #d0d0d0; }
 tbody tr.more { border-top: 0; }
@@ -269,7 +269,8 @@ def _failed_servers(lines: Sequence[Mapping[str, Any]]) -> Iterator[str]:
             if line["state"] == state:
                 groups.setdefault((state, line["errorShape"] or line["error"]), []).append(line)
     launched = {line["sourceServerId"] for line in lines if line["state"] == "LAUNCHED"}
-    for (state, shape), group in groups.items():
+    for (state, shape), found in groups.items():
+        group = _distinct(found)
         verb = "failed" if state == "FAILED" else f"{'were' if len(group) > 1 else 'was'} skipped"
         error = group[0]["error"]
         later = sum(line["sourceServerId"] in launched for line in group)
@@ -277,7 +278,7 @@ def _failed_servers(lines: Sequence[Mapping[str, Any]]) -> Iterator[str]:
             f" Another job launched {'it' if len(group) == 1 else f'{later} of them'}." if later else "",
             " DRS reported no error." if state == "FAILED" and not error else "",
             " The errors differ in IDs and numbers only. The first one:"
-            if shape and len({line["error"] for line in group}) > 1
+            if shape and len({line["error"] for line in found}) > 1
             else "",
         ]
         yield f"{_number(len(group), 'server')} {verb}: {_names(group)}.{''.join(notes)}{_listed_error(error)}"
@@ -289,11 +290,12 @@ def _failed_actions(lines: Sequence[Mapping[str, Any]]) -> Iterator[str]:
         for action in line["failedActions"]:
             groups.setdefault(action["name"], []).append((line, action["error"]))
     for name, found in groups.items():
-        servers = [line for line, _ in found]
+        servers = _distinct(line for line, _ in found)
         named = f'The post-launch action <span class="name">{_text(name)}</span>' if name else "A post-launch action"
-        error = next((error for _, error in found if error), None)
-        listed = _listed_error(error) or " DRS reported no error."
-        yield f"{named} failed on {_number(len(servers), 'server')}: {_names(servers)}.{listed}"
+        errors = list(dict.fromkeys(error for _, error in found if error))
+        note = " The errors differ. The first one:" if len(errors) > 1 else "" if errors else " DRS reported no error."
+        listed = _listed_error(errors[0]) if errors else ""
+        yield f"{named} failed on {_number(len(servers), 'server')}: {_names(servers)}.{note}{listed}"
 
 
 def _failed_jobs(summary: Mapping[str, Any], lines: Sequence[Mapping[str, Any]]) -> Iterator[str]:
@@ -302,6 +304,14 @@ def _failed_jobs(summary: Mapping[str, Any], lines: Sequence[Mapping[str, Any]])
     for job in summary["jobs"]:
         if job["status"] == "FAILED" and job["jobId"] not in explained:
             yield f'{_job_type(job)} <span class="id">{_text(job["jobId"])}</span> failed. The log has its events.'
+
+
+def _distinct(lines: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Return the first line of each server."""
+    first: dict[str, Mapping[str, Any]] = {}
+    for line in lines:
+        first.setdefault(line["sourceServerId"], line)
+    return list(first.values())
 
 
 def _names(lines: Sequence[Mapping[str, Any]]) -> str:
@@ -466,7 +476,7 @@ def _wave(wave: Mapping[str, Any], job_names: Mapping[str, str]) -> str:
 def _place(line: Mapping[str, Any]) -> tuple[bool, int, str, str, str, str]:
     """Return the place of a server: by wave, name and job. Servers without a wave come last."""
     wave, id_ = line["wave"], line["sourceServerId"]
-    return wave is None, wave or 0, line["serverName"] or id_, id_, line["jobCreatedAt"], line["jobId"]
+    return wave is None, wave or 0, line["serverName"] or id_, id_, line["jobCreatedAt"] or "", line["jobId"]
 
 
 def _servers(
@@ -672,6 +682,8 @@ def _name(value: object) -> str:
 
 def _time(value: object) -> str:
     """Return a time, or a text that is none as it is."""
+    if value is None:
+        return _NOT_KNOWN
     try:
         return second_words(parse_time("time", value))
     except InvalidEventError:

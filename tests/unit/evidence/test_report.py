@@ -221,6 +221,33 @@ def test_a_failed_server_that_another_job_launched() -> None:
     assert "1 server failed: web. Another job launched it. DRS reported no error." in found.lines("failures")
 
 
+def test_a_server_that_failed_in_two_jobs_is_listed_once() -> None:
+    summary, _, events = reports.partial()
+    servers = [
+        reports.failed(1, "web", errorShape="x"),
+        reports.failed(1, "web", "e", errorShape="x", jobId=SECOND_JOB),
+    ]
+
+    found = page((summary, servers, events))
+
+    assert "1 server failed: web. The errors differ in IDs and numbers only. The first one:" in found.lines("failures")
+    assert found.lines("servers").count("web") == 2
+
+
+def test_different_errors_of_a_post_launch_action() -> None:
+    summary, _, events = reports.drill()
+    names = {"web": "out of memory", "db": "no disk", "app": None}
+    servers = [
+        reports.server(number, name, failedActions=[{"name": "check", "error": error}])
+        for number, (name, error) in enumerate(names.items())
+    ]
+
+    found = page((summary, servers, events))
+
+    line = "The post-launch action check failed on 3 servers: app, db, web. The errors differ. The first one:"
+    assert found.lines("failures") == ["Failures", line, "Error: no disk"]
+
+
 @pytest.mark.parametrize(
     ("given", "line"),
     [
