@@ -309,6 +309,8 @@ def test_values_that_are_not_known() -> None:
     found = page(reports.empty())
 
     assert f"Job {JOB}" in found.lines("")
+    action = "A post-launch action failed on 1 server: s-00000000000000001. DRS reported no error."
+    assert found.lines("failures") == ["Failures", action, f"Job {JOB} failed. The log has its events."]
     assert "Type | not known" in found.words("totals")
     assert "Started by | not known | Accounts | not known | Regions | not known" in found.words("totals")
     assert "Recovery time (RTO) | no objective | not known | no objective" in found.words("objectives")
