@@ -13,6 +13,7 @@ from urllib.parse import quote, urlencode
 from drs_job_log.model import known_errors
 from drs_job_log.model.events import job_label
 from drs_job_log.model.identity import short_identity
+from drs_job_log.model.words import second_words
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -123,11 +124,6 @@ def duration_words(seconds: float) -> str:
 def minute_words(time: datetime) -> str:
     """Return a time to the minute, for example "2025-11-28 20:51 UTC"."""
     return f"{time.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
-
-
-def second_words(time: datetime) -> str:
-    """Return a time to the second, for example "2025-11-28 20:51:30 UTC"."""
-    return f"{time.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
 
 
 def summary_of(notice: Notice) -> str:
