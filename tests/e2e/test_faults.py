@@ -280,7 +280,7 @@ def test_alarms_and_graphs_of_custom_metrics_use_metrics_that_the_functions_send
         if line[0] == "DRSJobLog"
     ]
 
-    assert len(set(alarms)) == 7
+    assert len(set(alarms)) == 8
     assert len(set(lines)) >= 17
     never_sent: set[str] = set()
 
@@ -298,8 +298,8 @@ def test_alarms_and_graphs_of_custom_metrics_use_metrics_that_the_functions_send
         }
         nonlocal never_sent
         never_sent = {metric for _, metric, *_ in {*alarms, *lines} - sent}
-        # The executions table of this deployment is usable, and no data replication stalled.
-        return never_sent <= {"ExecutionsTableRejected", "ReplicationStalls"}
+        # The executions table of this deployment is usable, no data replication stalled, and there is no recovery plan.
+        return never_sent <= {"ExecutionsTableRejected", "PlanFailures", "ReplicationStalls"}
 
     eventually(are_sent)
-    assert never_sent == {"ExecutionsTableRejected", "ReplicationStalls"}
+    assert never_sent == {"ExecutionsTableRejected", "PlanFailures", "ReplicationStalls"}

@@ -102,9 +102,19 @@ def test_the_role_of_the_collector_suffices_to_check_drills(strict: Deployment) 
     # The schedule checks at 06:00 UTC, and a target is checked once a day.
     strict.stack.client("dynamodb").delete_item(TableName="drs-job-log-notices", Key={"id": {"S": "drill-check"}})
     # DRS does not list the drill, so the collector reads it from the ledger.
-    assert strict.collect({"drillCheck": True})["Payload"] == {"targets": 1, "servers": 1, "notDrilled": 0}
+    assert strict.collect({"drillCheck": True})["Payload"] == {
+        "targets": 1,
+        "servers": 1,
+        "notDrilled": 0,
+        "drillInstances": 0,
+    }
     # The target is recorded as done.
-    assert strict.collect({"drillCheck": True})["Payload"] == {"targets": 0, "servers": 0, "notDrilled": 0}
+    assert strict.collect({"drillCheck": True})["Payload"] == {
+        "targets": 0,
+        "servers": 0,
+        "notDrilled": 0,
+        "drillInstances": 0,
+    }
 
 
 def test_the_roles_suffice_to_link_and_to_update_an_execution(strict: Deployment) -> None:

@@ -92,7 +92,7 @@ def test_the_outputs_describe_the_created_resources(
         *("ingest-errors", "ingest-throttles", "ingest-duration"),
         *("collector-errors", "collector-duration", "collector-heartbeat"),
         *("linker-errors", "linker-throttles", "linker-duration", "linker-heartbeat"),
-        *("api-5xx", "api-latency", "server-failed", "server-stalled", "replication-stalled"),
+        *("api-5xx", "api-latency", "server-failed", "server-stalled", "plan-step-failed", "replication-stalled"),
         *("pipeline-unhealthy", "recovery-needs-a-person"),
     }
     assert outputs["alarm_arns"]["ingest-errors"].endswith(":alarm:applied-ingest-errors")
@@ -420,5 +420,5 @@ def test_a_second_plan_is_empty_except_for_differences_of_the_embedded_aws(appli
         del differences[address]
     alarms = {address for address in differences if "aws_cloudwatch_metric_alarm." in address}
     assert set(differences) == alarms
-    assert len(alarms) == 31
+    assert len(alarms) == 32
     assert set().union(*differences.values()) == MISSING_IN_MINISTACK

@@ -119,7 +119,7 @@ REJECTED = {
     "notifications_of_an_unknown_kind": "notifications.kinds has the unknown kinds finished. Use at least one of",
     "notifications_of_no_kind": (
         "notifications.kinds has no kind. Use at least one of started, job_ended, settled, failed, resolved, stalled, "
-        "slow, at_risk, action_failed, plan_failed. To send no notifications, set enabled = false."
+        "slow, at_risk, action_failed, plan_failed, drill_instances. To send no notifications, set enabled = false."
     ),
     "notifications_fifo": "notifications.topic_arn must be the ARN of a standard SNS topic",
     "notifications_key_an_alias": "notifications.kms_key_arn must be the ARN of the key that encrypts your topic",
