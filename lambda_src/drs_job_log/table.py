@@ -226,18 +226,18 @@ class JobLogTable:
         Items with the same time are in the order of their keys. An item has all attributes.
         """
         if execution_id is None:
-            condition = {
+            query: dict[str, Any] = {
                 "KeyConditionExpression": "JobId = :id",
                 "ExpressionAttributeValues": {":id": {"S": storable(job_id)}},
             }
         else:
-            condition = {
+            query = {
                 "IndexName": "ExecutionIdIndex",
                 "KeyConditionExpression": "ExecutionId = :id",
                 "ExpressionAttributeValues": {":id": {"S": execution_id}},
             }
-        pages = self._client.get_paginator("query").paginate(TableName=self._table_name, **condition)
-        items = (item for page in pages for item in page["Items"])
+        pages = self._client.get_paginator("query").paginate(TableName=self._table_name, **query)
+        items: Iterator[dict[str, Any]] = (item for page in pages for item in page["Items"])
         for _, of_time in groupby(items, key=lambda item: item["Timestamp"]["S"]):
             yield from sorted(of_time, key=lambda item: (item["JobId"]["S"], item["EventKey"]["S"]))
 
@@ -571,7 +571,7 @@ def from_item(item: Mapping[str, Any], details: dict[str, _Detail]) -> JobLogEve
 
 
 def event_of(item: Mapping[str, Any], details: dict[str, _Detail]) -> JobLogEvent:
-    """Return the event of a whole item as queries return it (see ``from_item``). The details have less than the item."""
+    """Return the event of a whole item as queries return it (see ``from_item``). Its detail has less than the item."""
     detail = item.get("EventData", {"M": {}})["M"]
     kept = {name: detail[name] for name in (*_PROGRESS_KEYS, "durationSeconds") if name in detail}
     return from_item({**item, "EventData": {"M": kept}}, details)
@@ -584,7 +584,7 @@ def stored_facts(item: Mapping[str, Any]) -> dict[str, Any]:
     """
     values = to_python({name: value for name, value in item.items() if name not in _TECHNICAL})
     detail = with_servers(values.get("EventData", {}), item)
-    return _plain({**values, **({"EventData": detail} if detail else {})})
+    return {name: _plain(value) for name, value in {**values, **({"EventData": detail} if detail else {})}.items()}
 
 
 def _plain(value: Any) -> Any:

@@ -23,7 +23,7 @@ MAY_IMPORT: Final = {
     "collect": SHARED | {"table", "ledger"},
     "link": SHARED | {"table"},
     "notify": SHARED | {"table"},
-    "evidence": SHARED | {"table"},
+    "evidence": SHARED | {"table", "link", "ledger"},
     "ingest": SHARED | {"table", "link", "notify", "ledger", "estimates"},
     "api": SHARED | {"table", "link", "ledger", "estimates"},
 }

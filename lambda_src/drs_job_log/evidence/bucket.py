@@ -68,11 +68,12 @@ class Bucket:
     def read(self, key: str) -> bytes | None:
         """Return the content of an object. None if there is none."""
         try:
-            return self._client.get_object(Bucket=self._settings.bucket, Key=key)["Body"].read()
+            content: bytes = self._client.get_object(Bucket=self._settings.bucket, Key=key)["Body"].read()
         except ClientError as error:
             if error.response["Error"]["Code"] in _MISSING:
                 return None
             raise
+        return content
 
     def write(self, key: str, file: IO[bytes], now: datetime, *, is_locked: bool) -> Digest:
         """Write an object unless it has this content. Return the digest of the content.
@@ -94,6 +95,7 @@ class Bucket:
                 Body=file,
                 ContentType=_CONTENT_TYPES[key.rpartition(".")[2]],
                 # S3 rejects other content. An object with a lock needs it.
+                ChecksumAlgorithm="SHA256",
                 ChecksumSHA256=base64.b64encode(bytes.fromhex(digest.sha256)).decode(),
                 Metadata={"sha256": digest.sha256},
                 **condition,

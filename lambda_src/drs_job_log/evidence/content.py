@@ -9,7 +9,6 @@ from drs_job_log.model.entries import (
     format_optional,
     requested_by,
     rpo_entry,
-    rto_entry,
     seconds_between,
     started_at,
 )
@@ -29,6 +28,7 @@ if TYPE_CHECKING:
     from drs_job_log.link.status import Status
     from drs_job_log.model.plans import PlanProgress
     from drs_job_log.model.progress import JobProgress, JobState, Progress, ServerProgress
+    from drs_job_log.model.rto import Rto
     from drs_job_log.model.summary import JobSummary
 
 # The version of summary.json (docs/evidence.schema.json). A change that a reader must know increases it.
@@ -100,7 +100,7 @@ def recovery_summary(
         "requestedBy": requested_by(jobs),
         "accounts": sorted({job.account for job in progress.jobs if job.account}),
         "regions": sorted({job.region for job in progress.jobs if job.region}),
-        "rto": rto_entry(rto),
+        "rto": _rto(rto) if rto else None,
         "rpo": rpo_entry(rpo),
         "counts": progress.summary,
         "waves": [_wave(wave) for wave in waves_of(progress, summaries)],
@@ -124,9 +124,13 @@ def server_lines(recovery: Recovery) -> Iterator[dict[str, Any]]:
             yield _server(server, job, recovery.execution_id, waves.get(job.job_id))
 
 
+def _rto(rto: Rto) -> dict[str, Any]:
+    return {"targetMinutes": rto.target_minutes, "actualSeconds": rto.actual_seconds, "result": rto.result}
+
+
 def _is_drill(progress: Progress) -> bool | None:
-    parts = [*progress.jobs, *([progress.plan] if progress.plan else [])]
-    return next((part.is_drill for part in parts if part.is_drill is not None), None)
+    drills = [*(job.is_drill for job in progress.jobs), progress.plan.is_drill if progress.plan else None]
+    return next((is_drill for is_drill in drills if is_drill is not None), None)
 
 
 def _wave(wave: Mapping[str, Any]) -> dict[str, Any]:
@@ -196,4 +200,3 @@ def _server(server: ServerProgress, job: JobProgress, execution_id: str | None, 
         "errorShape": shape_of(server.error, server.server_name).text if server.state == "FAILED" else None,
         "failedActions": [{"name": action.name, "error": action.error} for action in server.failed_actions],
     }
-

@@ -104,7 +104,7 @@ class ReportWriter:
             summary |= _revision(known)
             _write_text(page, report(summary, read_lines(servers), read_lines(log)))
             summary["files"] = {REPORT: digest_of(page).entry, **files}
-            text = (json.dumps(summary, ensure_ascii=False, separators=(",", ":")) + "\n").encode(errors="backslashreplace")
+            text = _line(summary)
             # The summary is the last file. Without it, a retry writes the others again, unless they have the content.
             for name, file in ((LOG, log), (SERVERS, servers), (REPORT, page), (SUMMARY, io.BytesIO(text))):
                 self._bucket.write(folder + name, file, now, is_locked=True)
@@ -208,10 +208,13 @@ def _write_text(file: IO[bytes], parts: Iterable[str]) -> None:
 def _write_lines(file: IO[bytes], lines: Iterable[Mapping[str, Any]]) -> None:
     """Write one JSON object a line, compressed. The same lines give the same bytes."""
     with gzip.GzipFile(filename="", mode="wb", fileobj=file, mtime=0) as compressed:
-        for line in lines:
-            text = json.dumps(line, ensure_ascii=False, separators=(",", ":"))
-            compressed.write(text.encode(errors="backslashreplace") + b"\n")
+        compressed.writelines(map(_line, lines))
     file.flush()
+
+
+def _line(value: Mapping[str, Any]) -> bytes:
+    """Return a JSON object as a line. A lone surrogate is escaped as JSON does."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode(errors="backslashreplace") + b"\n"
 
 
 def read_lines(file: IO[bytes]) -> Iterator[dict[str, Any]]:

@@ -1,0 +1,322 @@
+"""The report of an execution in a bucket: one version of each file, whatever repeats, overlaps or fails."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import json
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import boto3
+import jsonschema_rs
+import pytest
+from botocore.exceptions import ClientError
+from drs_job_log.config import EvidenceSettings
+from drs_job_log.evidence.bucket import Bucket, ConflictError
+from drs_job_log.evidence.records import Records
+from drs_job_log.evidence.writer import NotSettledError, ReportWriter, Subject, folder_name
+from drs_job_log.model.events import format_time
+
+from tests.support import played, played_plans, scripts
+from tests.support.plans import Action, Plan, ServerStep, WaitStep
+from tests.support.reports import SCHEMA
+from tests.support.scripts import server_id
+from tests.unit.conftest import TABLE
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from drs_job_log.model.events import JobLogEvent
+    from drs_job_log.table import JobLogTable
+    from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_s3 import S3Client
+
+BUCKET = "evidence"
+NOW = datetime(2026, 11, 28, 20, 30, tzinfo=UTC)
+STARTED = NOW - timedelta(hours=3)
+KEPT = timedelta(days=5000)
+ONE, TWO, THREE = (server_id(number) for number in (1, 2, 3))
+EXECUTION = Subject(execution_id="exec-1")
+FOLDER = "drs-job-log/year=2026/month=11/exec-1/"
+FILES = ["log.ndjson.gz", "report.html", "servers.ndjson.gz", "summary.json"]
+VALIDATOR = jsonschema_rs.Draft202012Validator(json.loads(SCHEMA.read_text()), validate_formats=True)
+
+SETTINGS = EvidenceSettings(
+    table_name=TABLE,
+    queue_url="",
+    event_source="drs.job-log",
+    bucket=BUCKET,
+    prefix="drs-job-log/",
+    retention=timedelta(days=2557),
+    lock_mode=None,
+    kms_key_arn=None,
+    has_tables=False,
+    lookback=timedelta(days=30),
+    rto_minutes=60,
+    rpo_minutes=15,
+    executions_table=None,
+)
+
+
+class Store:
+    """The bucket, and the writer of its reports."""
+
+    def __init__(self, dynamodb: DynamoDBClient, table: JobLogTable) -> None:
+        self.dynamodb = dynamodb
+        self.table = table
+        self.s3: S3Client = boto3.client("s3")
+        self.s3.create_bucket(Bucket=BUCKET, ObjectLockEnabledForBucket=True)
+
+    def writer(self, **changes: Any) -> ReportWriter:
+        settings = replace(SETTINGS, **changes)
+        return ReportWriter(
+            table=self.table,
+            executions_table=None,
+            bucket=Bucket(self.s3, settings),
+            records=Records(self.dynamodb, TABLE),
+            settings=settings,
+        )
+
+    def happen(self, events: Iterable[JobLogEvent]) -> None:
+        for event in events:
+            self.table.put(event, KEPT)
+
+    def versions(self) -> dict[str, int]:
+        """Return the number of versions of each object by its key."""
+        counts: dict[str, int] = {}
+        for version in self.s3.list_object_versions(Bucket=BUCKET).get("Versions", []):
+            counts[version["Key"]] = counts.get(version["Key"], 0) + 1
+        return counts
+
+    def read(self, name: str, folder: str = FOLDER) -> bytes:
+        return self.s3.get_object(Bucket=BUCKET, Key=folder + name)["Body"].read()
+
+    def summary(self, folder: str = FOLDER) -> dict[str, Any]:
+        summary: dict[str, Any] = json.loads(self.read("summary.json", folder))
+        VALIDATOR.validate(summary)
+        return summary
+
+    def lines(self, name: str) -> list[dict[str, Any]]:
+        return [json.loads(line) for line in gzip.decompress(self.read(name)).splitlines()]
+
+
+@pytest.fixture
+def store(dynamodb: DynamoDBClient, table: JobLogTable) -> Store:
+    return Store(dynamodb, table)
+
+
+def launched(*servers: str, job_id: str = "drsjob-1", created: datetime = STARTED, **script: Any) -> list[JobLogEvent]:
+    return played.events(scripts.launch(list(servers), **script), job_id, created=created, execution_id="exec-1")
+
+
+def written(names: Iterable[str] = FILES, count: int = 1) -> dict[str, int]:
+    return {FOLDER + name: count for name in names}
+
+
+def test_settled_execution_has_four_files_with_their_digests(store: Store) -> None:
+    store.happen(launched(ONE, TWO, failing={TWO: "no capacity"}))
+
+    assert store.writer().write(EXECUTION, NOW) == "WRITTEN"
+
+    assert store.versions() == written()
+    summary = store.summary()
+    assert (summary["executionId"], summary["status"], summary["revision"]) == ("exec-1", "PARTIAL", 1)
+    assert summary["counts"] | {"totalServers": 2, "launched": 1, "failed": 1} == summary["counts"]
+    for name, file in summary["files"].items():
+        content = store.read(name)
+        assert (hashlib.sha256(content).hexdigest(), len(content)) == (file["sha256"], file["bytes"])
+    servers = {line["sourceServerId"]: line for line in store.lines("servers.ndjson.gz")}
+    assert (servers[ONE]["state"], servers[TWO]["state"], servers[TWO]["error"]) == (
+        "LAUNCHED",
+        "FAILED",
+        "no capacity",
+    )
+    assert servers[ONE]["conversionSeconds"] > 0
+    assert b"no capacity" in store.read("report.html")
+    record = Records(store.dynamodb, TABLE).newest("exec-1")
+    assert record is not None
+    assert (record.folder, record.revision) == (FOLDER, 1)
+    assert record.files == {
+        **summary["files"],
+        "summary.json": {
+            "sha256": hashlib.sha256(store.read("summary.json")).hexdigest(),
+            "bytes": len(store.read("summary.json")),
+        },
+    }
+
+
+def test_log_has_the_stored_events(store: Store) -> None:
+    events = launched(ONE, TWO)
+    store.happen(events)
+    store.writer().write(EXECUTION, NOW)
+
+    lines = store.lines("log.ndjson.gz")
+
+    assert [line["EventId"] for line in lines] == [
+        event.event_id for event in sorted(events, key=lambda event: (event.timestamp, event.key))
+    ]
+    assert store.summary()["eventCount"] == len(events)
+    by_id = {line["EventId"]: line for line in lines}
+    for event in events:
+        line = by_id[event.event_id]
+        assert (line["EventType"], line["Timestamp"]) == (event.event_type, format_time(event.timestamp))
+        assert line["EventData"] == json.loads(json.dumps(event.detail, default=float))
+    assert not {"TTL", "LedgerKey", "Servers", "Summary", "LateAt"} & set().union(*lines)
+
+
+def test_repeated_message_writes_nothing(store: Store) -> None:
+    store.happen(launched(ONE))
+    writer = store.writer()
+    writer.write(EXECUTION, NOW)
+
+    assert writer.write(EXECUTION, NOW + timedelta(days=3)) == "UNCHANGED"
+    assert store.versions() == written()
+
+
+def test_later_fact_writes_a_marked_revision(store: Store) -> None:
+    store.happen(launched(ONE))
+    store.writer().write(EXECUTION, NOW)
+    first = store.read("summary.json")
+
+    store.happen(launched(TWO, job_id="drsjob-2", created=STARTED + timedelta(hours=1)))
+    assert store.writer().write(EXECUTION, NOW) == "WRITTEN"
+
+    assert store.versions() == written(count=2)
+    summary = store.summary()
+    assert (summary["revision"], summary["supersedes"]) == (2, hashlib.sha256(first).hexdigest())
+    assert b"Revision 2" in store.read("report.html")
+    record = Records(store.dynamodb, TABLE).newest("exec-1")
+    assert record is not None
+    assert record.revision == 2
+
+
+@pytest.mark.parametrize("events", [[], launched(ONE)[:-1], launched(ONE, created=NOW - timedelta(minutes=20))])
+def test_execution_that_has_not_settled_has_no_report(store: Store, events: list[JobLogEvent]) -> None:
+    store.happen(events)
+
+    with pytest.raises(NotSettledError):
+        store.writer().write(EXECUTION, NOW)
+
+    assert store.versions() == {}
+
+
+@pytest.mark.parametrize("failing", range(4))
+def test_a_failed_write_is_repeated_without_a_second_version(
+    store: Store, failing: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store.happen(launched(ONE))
+    writer, put = store.writer(), store.s3.put_object
+    calls: list[str] = []
+
+    def put_object(**request: Any) -> Any:
+        calls.append(request["Key"])
+        if len(calls) == failing + 1:
+            raise ClientError({"Error": {"Code": "AccessDenied"}}, "PutObject")
+        return put(**request)
+
+    monkeypatch.setattr(store.s3, "put_object", put_object)
+    with pytest.raises(ClientError):
+        writer.write(EXECUTION, NOW)
+    assert f"{FOLDER}summary.json" not in store.versions()
+
+    assert writer.write(EXECUTION, NOW) == "WRITTEN"
+    assert store.versions() == written()
+    assert store.summary()["revision"] == 1
+
+
+@pytest.mark.parametrize("at", range(4))
+@pytest.mark.parametrize("is_known", [False, True])
+def test_two_invocations_at_the_same_time_write_one_version(
+    store: Store, at: int, is_known: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The second one writes everything between the read and the write of an object by the first one."""
+    store.happen(launched(ONE))
+    if is_known:
+        store.writer().write(EXECUTION, NOW)
+        store.happen(launched(TWO, job_id="drsjob-2", created=STARTED + timedelta(hours=1)))
+    put = store.s3.put_object
+    calls: list[str] = []
+
+    def put_object(**request: Any) -> Any:
+        calls.append(request["Key"])
+        if len(calls) == at + 1:
+            monkeypatch.setattr(store.s3, "put_object", put)
+            assert store.writer().write(EXECUTION, NOW) == "WRITTEN"
+        return put(**request)
+
+    monkeypatch.setattr(store.s3, "put_object", put_object)
+    with pytest.raises(ConflictError):
+        store.writer().write(EXECUTION, NOW)
+
+    assert store.writer().write(EXECUTION, NOW) == "UNCHANGED"
+    assert store.versions() == written(count=1 + is_known)
+
+
+def test_objects_are_locked_and_encrypted(store: Store) -> None:
+    key = boto3.client("kms").create_key()["KeyMetadata"]["Arn"]
+    store.happen(launched(ONE))
+    store.writer(lock_mode="GOVERNANCE", kms_key_arn=key, has_tables=True).write(EXECUTION, NOW)
+
+    for name in FILES:
+        found = store.s3.head_object(Bucket=BUCKET, Key=FOLDER + name)
+        assert (found["ObjectLockMode"], found["SSEKMSKeyId"]) == ("GOVERNANCE", key)
+        assert abs(found["ObjectLockRetainUntilDate"] - (NOW + SETTINGS.retention)) < timedelta(seconds=1)
+    copy = store.s3.head_object(Bucket=BUCKET, Key="drs-job-log/tables/servers/year=2026/month=11/exec-1.ndjson.gz")
+    assert "ObjectLockMode" not in copy
+
+
+def test_recovery_plan_has_its_steps(store: Store) -> None:
+    plan = Plan(
+        name="shop",
+        steps=[
+            ServerStep(name="data", critical=[ONE]),
+            WaitStep(name="warm up", minutes=10),
+            ServerStep(
+                name="web", critical=[TWO], optional=[THREE], attempts=[partial(scripts.launch, failing={THREE: "x"})]
+            ),
+        ],
+    )
+    store.happen(played_plans.events(plan, created=STARTED, now=NOW, actions=[Action(timedelta(0), "skip", 3)]))
+    store.writer().write(Subject(execution_id="rpe-1"), NOW)
+
+    summary = store.summary("drs-job-log/year=2026/month=11/rpe-1/")
+
+    assert (summary["name"], summary["status"]) == ("shop", "PARTIAL")
+    assert [(wave["name"], wave["status"]) for wave in summary["waves"]] == [
+        ("data", "COMPLETED"),
+        ("warm up", "COMPLETED"),
+        ("web", "SKIPPED"),
+    ]
+
+
+def test_job_without_an_execution_has_a_report(store: Store) -> None:
+    store.happen(played.events(scripts.launch([ONE]), "drsjob-9", created=STARTED, execution_id=None))
+    store.writer().write(Subject(job_id="drsjob-9"), NOW)
+
+    summary = store.summary("drs-job-log/year=2026/month=11/drsjob-9/")
+
+    assert (summary["executionId"], summary["jobId"], summary["id"]) == (None, "drsjob-9", "drsjob-9")
+
+
+@pytest.mark.parametrize(
+    ("id_", "name"),
+    [
+        ("exec-1_a.B", "exec-1_a.B"),
+        ("arn:aws:states:us-east-1:1:execution:a/b", "arn%3Aaws%3Astates%3Aus-east-1%3A1%3Aexecution%3Aa%2Fb"),
+        ("~ü", "%7E%C3%BC"),
+    ],
+)
+def test_folder_has_the_id(id_: str, name: str) -> None:
+    assert folder_name(id_) == name
+
+
+@pytest.mark.parametrize("id_", [".", "..", "a" * 2000, "é" * 900])
+def test_folder_of_an_unusual_id_has_a_digest(id_: str) -> None:
+    name = folder_name(id_)
+
+    assert len(name) <= 240
+    assert name != folder_name(id_ + "x")
+    assert name.strip(".")
