@@ -8,7 +8,7 @@
 SELECT
   coalesce(errorshape, '(no error stated)') AS error_shape,
   count(*) AS failures,
-  count_if(isdrill) AS failures_in_drills,
+  count(*) FILTER (WHERE isdrill) AS failures_in_drills,
   count(DISTINCT sourceserverid) AS servers,
   count(DISTINCT coalesce(executionid, jobid)) AS executions,
   min(jobcreatedat) AS first_at,

@@ -11,14 +11,14 @@ SELECT
   max_by(servername, jobcreatedat) FILTER (WHERE servername IS NOT NULL) AS server_name,
   max_by(account, jobcreatedat) AS account,
   max_by(region, jobcreatedat) AS region,
-  count_if(isdrill) AS drills_without_launch,
-  count_if(NOT isdrill AND state = 'LAUNCHED') AS recoveries_launched,
-  count_if(NOT isdrill AND state = 'FAILED') AS recoveries_failed,
+  count(*) FILTER (WHERE isdrill) AS drills_without_launch,
+  count(*) FILTER (WHERE NOT isdrill AND state = 'LAUNCHED') AS recoveries_launched,
+  count(*) FILTER (WHERE NOT isdrill AND state = 'FAILED') AS recoveries_failed,
   max(jobcreatedat) AS last_job_at,
   max_by(state, jobcreatedat) AS last_state
 FROM "${database}".servers
 WHERE year BETWEEN year(date_add('month', -12, current_date)) AND year(current_date)
   AND from_iso8601_timestamp(jobcreatedat) >= date_add('month', -12, current_date)
 GROUP BY sourceserverid
-HAVING count_if(isdrill AND state = 'LAUNCHED') = 0
+HAVING count(*) FILTER (WHERE isdrill AND state = 'LAUNCHED') = 0
 ORDER BY drills_without_launch DESC, source_server_id
