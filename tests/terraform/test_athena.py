@@ -625,3 +625,43 @@ def test_the_reader_of_the_tests_reads_the_projected_partitions(
     table = Table.of(tables(athena_plan)["executions"])
 
     assert len(list(table.rows({key: b'{"id": "exec-9"}\n'}, BUCKET))) == is_read
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# docs/athena.md
+# ---------------------------------------------------------------------------------------------------------------------
+
+
+PAGE: Final = (ROOT / "docs/athena.md").read_text()
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_the_page_lists_the_columns_of_each_table(athena_plan: dict[str, Any], name: str) -> None:
+    (descriptor,) = tables(athena_plan)[name]["storage_descriptor"]
+
+    section = PAGE.partition(f"\n### `{name}`\n")[2].partition("\n##")[0]
+    rows = re.findall(r"^\| `(\w+)` \| `([^`]+)` \| (.+) \|$", section, re.MULTILINE)
+    assert rows == [(column["name"], column["type"], column["comment"]) for column in descriptor["columns"]]
+
+
+def test_the_page_lists_the_saved_queries() -> None:
+    section = PAGE.partition("\n## Saved queries\n")[2].partition("\n###")[0]
+
+    assert sorted(re.findall(r"^\| `([a-z-]+)` \|", section, re.MULTILINE)) == list(QUERIES)
+
+
+def test_the_examples_of_the_page_run(athena_plan: dict[str, Any]) -> None:
+    found = [Table.of(table) for table in tables(athena_plan).values()]
+    athena = Athena("drs_job_log", found, bucket(), BUCKET, TODAY)
+
+    missed, actions, events = (athena.query(sql) for sql in re.findall(r"^```sql\n(.*?)^```$", PAGE, re.M | re.S))
+
+    assert [tuple(row.values()) for row in missed] == [
+        ("exec-2", "s-1", "web", "LAUNCHED", 1100.0),
+        ("exec-2", "s-3", "app", "FAILED", None),
+    ]
+    assert [tuple(row.values()) for row in actions] == [("drsjob-1", "s-1", "SSM"), ("drsjob-1", "s-2", "SSM")]
+    assert [tuple(row.values()) for row in events] == [
+        ("2026-02-10T10:15:50.000000Z", "SERVER_LAUNCHED", "s-1", "drsjob-1"),
+        ("2026-02-10T10:25:00.000000Z", "SERVER_LAUNCHED", "s-2", "drsjob-1"),
+    ]
