@@ -121,7 +121,7 @@ resource "aws_glue_catalog_table" "evidence" {
   # Athena computes the partitions from these properties, so that no crawler and no ALTER TABLE is necessary.
   # https://docs.aws.amazon.com/athena/latest/ug/partition-projection-supported-types.html
   parameters = {
-    EXTERNAL                    = "TRUE"
+    "EXTERNAL"                  = "TRUE"
     classification              = "json"
     "projection.enabled"        = "true"
     "projection.year.type"      = "integer"
