@@ -1,8 +1,8 @@
 """The tables of athena.tf, and queries of them, on DuckDB.
 
-sqlglot parses a query with the grammar of Athena and translates it to the dialect of DuckDB. The only other rule is
-``current_date``, which becomes a given day. The reader of the objects is stricter than the SerDe of Athena: it refuses
-a number that a version of the SerDe may not read.
+sqlglot parses a query with the grammar of Athena and translates it to the dialect of DuckDB. ``_translate`` has two
+more rules. The reader of the objects is stricter than the SerDe of Athena: it refuses a number that a version of the
+SerDe may not read.
 """
 
 from __future__ import annotations
@@ -137,6 +137,16 @@ def parse(sql: str) -> exp.Expression:
     return sqlglot.parse_one(sql, read=DIALECT)
 
 
+def _translate(node: exp.Expression, today: exp.Expression) -> exp.Expression:
+    """The rules that sqlglot does not have."""
+    match node:
+        case exp.CurrentDate():  # the expected rows are for a given day
+            return today
+        case exp.ArgMax():  # max_by of Trino can return null; arg_max of DuckDB passes over rows with null
+            return exp.func("arg_max_null", node.this, node.expression)
+    return node
+
+
 class Athena:
     """The tables of a database with the objects of a bucket. ``today`` is the ``current_date``."""
 
@@ -150,7 +160,7 @@ class Athena:
 
     def query(self, sql: str) -> list[Row]:
         """Run a query. Return its rows."""
-        statement = parse(sql).transform(lambda node: self._today if isinstance(node, exp.CurrentDate) else node)
+        statement = parse(sql).transform(_translate, self._today)
         result = self._connection.execute(statement.sql("duckdb"))
         names = [column[0] for column in result.description]
         return [dict(zip(names, row, strict=True)) for row in result.fetchall()]

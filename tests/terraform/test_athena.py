@@ -349,9 +349,9 @@ def objects(execution_id: str, started: str, summary: Row, servers: Iterable[Row
 
 
 def bucket() -> dict[str, bytes]:
-    """Two drills and a drill of one server in the first quarter of 2026, a recovery and a job in the second.
+    """Three drills in the first quarter of 2026, a recovery and a job in the second.
 
-    In the second quarter of 2025, a drill 16 days before the last 12 months. In 2024, an execution before each period.
+    In the second quarter of 2025, two drills before the last 12 months. In 2024, an execution before each period.
     """
     old, before, fifth, first, second, third, alone = (
         *("2024-11-20", "2025-05-30", "2026-01-15", "2026-02-10", "2026-03-05", "2026-05-20", "2026-04-02"),
@@ -378,6 +378,12 @@ def bucket() -> dict[str, bytes]:
                 server("s-4", "drsjob-0", before, "LAUNCHED", drill=True, seconds=500.0, execution="exec-0"),
                 server("s-7", "drsjob-0", before, "FAILED", drill=True, error=web, execution="exec-0"),
             ],
+        ),
+        **objects(
+            "exec-6",
+            "2025-06-01",
+            execution("exec-6", "2025-06-01", drill=True, plan="shop", rto=objective(60, 1830.0, "MET")),
+            [],
         ),
         **objects(
             "exec-5",
@@ -422,7 +428,11 @@ def bucket() -> dict[str, bytes]:
                     **{"drill": True, "execution": "exec-2", "name": "web", "seconds": 1100.0},
                     steps=(120.0, 50.0, 600.0, 300.0),
                 ),
-                server("s-3", "drsjob-2", second, "FAILED", drill=True, error=web, execution="exec-2", name="app"),
+                server(
+                    *("s-3", "drsjob-2", second, "FAILED"),
+                    **{"drill": True, "execution": "exec-2", "name": "app", "seconds": 4000.0},
+                    error=web,
+                ),
             ],
         ),
         **objects(
@@ -435,7 +445,8 @@ def bucket() -> dict[str, bytes]:
                     **{"drill": False, "execution": "exec-3", "name": "web-new", "seconds": 2000.0},
                     steps=(140.0, 60.0, 700.0, 400.0),
                 ),
-                server("s-2", "drsjob-3", third, "FAILED", drill=False, execution="exec-3", name="db"),
+                server("s-2", "drsjob-3", third, "FAILED", drill=False, seconds=3e3, execution="exec-3", name="db"),
+                server("s-3", "drsjob-3", third, "SKIPPED", drill=False, execution="exec-3"),
                 server("s-4", "drsjob-3", third, "LAUNCHED", drill=False, seconds=600.0, execution="exec-3"),
             ],
         ),
@@ -459,7 +470,8 @@ EXPECTED: Final = {
             ("2026-Q2", "(none)", "unknown", 1, 0, 0, None, 30, None, None),
             # 25, 40 and 90 minutes
             ("2026-Q1", "shop", "drill", 3, 2, 1, 66.7, 45, 40.0, 90.0),
-            ("2025-Q2", "shop", "drill", 1, 1, 0, 100.0, 60, 20.5, 20.5),
+            # 20.5 and 30.5 minutes
+            ("2025-Q2", "shop", "drill", 2, 2, 0, 100.0, 60, 25.5, 30.5),
         ],
     ),
     "slowest-servers": (
@@ -490,7 +502,8 @@ EXPECTED: Final = {
         "source_server_id server_name account region drills_without_launch recoveries_launched recoveries_failed "
         "last_job_at last_state",
         [
-            ("s-3", "app", "111122223333", "us-east-1", 1, 0, 0, "2026-03-05T10:00:00.000Z", "FAILED"),
+            # The name is not known in its last job.
+            ("s-3", "app", "111122223333", "us-east-1", 1, 0, 0, "2026-05-20T10:00:00.000Z", "SKIPPED"),
             # Its drill was more than 12 months ago.
             ("s-4", None, "111122223333", "us-east-1", 0, 1, 0, "2026-05-20T10:00:00.000Z", "LAUNCHED"),
             # It is not known whether the job was a drill.
@@ -545,7 +558,7 @@ def test_a_saved_query_of_empty_tables_returns_no_row(athena_plan: dict[str, Any
 def test_the_tables_read_each_object_once_and_nothing_else(athena: Athena) -> None:
     found = {name: athena.query(f"SELECT count(*) AS rows_ FROM acme_drs_log.{name}") for name in TABLES}  # noqa: S608
 
-    assert found == {"executions": [{"rows_": 7}], "servers": [{"rows_": 16}], "events": [{"rows_": 2}]}
+    assert found == {"executions": [{"rows_": 8}], "servers": [{"rows_": 17}], "events": [{"rows_": 2}]}
 
 
 @pytest.mark.parametrize(
@@ -658,7 +671,7 @@ def test_the_examples_of_the_page_run(athena_plan: dict[str, Any]) -> None:
 
     assert [tuple(row.values()) for row in missed] == [
         ("exec-2", "s-1", "web", "LAUNCHED", 1100.0),
-        ("exec-2", "s-3", "app", "FAILED", None),
+        ("exec-2", "s-3", "app", "FAILED", 4000.0),
     ]
     assert [tuple(row.values()) for row in actions] == [("drsjob-1", "s-1", "SSM"), ("drsjob-1", "s-2", "SSM")]
     assert [tuple(row.values()) for row in events] == [
