@@ -75,7 +75,8 @@ class Table:
         Raises ValueError for a line that the SerDe does not read.
         """
         for key, content in bucket.items():
-            if partition := self.location.match(f"s3://{bucket_name}/{key}"):
+            is_hidden = key.rpartition("/")[2].startswith(("_", "."))
+            if (partition := self.location.match(f"s3://{bucket_name}/{key}")) and not is_hidden:
                 values = {name: int(value) for name, value in partition.groupdict().items()}
                 text = gzip.decompress(content) if key.endswith(".gz") else content
                 for line in text.decode().splitlines():

@@ -263,7 +263,7 @@ def execution(id_: str | None, started: str, *, drill: bool | None, plan: str | 
             }
         ],
         "recoveryPlan": plan and {"name": plan, "planArn": "arn", "executionArn": "arn", "status": "X", "error": None},
-        "eventCount": 12,
+        "eventCount": 2,
         "lastEventAt": at,
         "files": {"report.html": {"sha256": "00", "bytes": 123}, "servers.ndjson.gz": {"sha256": "01", "bytes": 45}},
     }
@@ -629,6 +629,8 @@ def test_the_reader_of_the_tests_refuses_what_a_serde_may_not_read(
         ("drs-job-log/tables/executions/year=2026/month=2/exec-9.json", False),
         ("drs-job-log/tables/executions/year=2026/month=13/exec-9.json", False),
         ("drs-job-log/tables/executions/year=2019/month=12/exec-9.json", False),
+        ("drs-job-log/tables/executions/year=2026/month=02/_exec-9.json", False),
+        ("drs-job-log/tables/executions/year=2026/month=02/.exec-9.json", False),
         ("drs-job-log/year=2026/month=02/exec-9/summary.json", False),
     ],
 )
@@ -667,7 +669,9 @@ def test_the_examples_of_the_page_run(athena_plan: dict[str, Any]) -> None:
     found = [Table.of(table) for table in tables(athena_plan).values()]
     athena = Athena("drs_job_log", found, bucket(), BUCKET, TODAY)
 
-    missed, actions, events = (athena.query(sql) for sql in re.findall(r"^```sql\n(.*?)^```$", PAGE, re.M | re.S))
+    missed, actions, events, incomplete = (
+        athena.query(sql) for sql in re.findall(r"^```sql\n(.*?)^```$", PAGE, re.M | re.S)
+    )
 
     assert [tuple(row.values()) for row in missed] == [
         ("exec-2", "s-1", "web", "LAUNCHED", 1100.0),
@@ -678,3 +682,4 @@ def test_the_examples_of_the_page_run(athena_plan: dict[str, Any]) -> None:
         ("2026-02-10T10:15:50.000000Z", "SERVER_LAUNCHED", "s-1", "drsjob-1"),
         ("2026-02-10T10:25:00.000000Z", "SERVER_LAUNCHED", "s-2", "drsjob-1"),
     ]
+    assert [tuple(row.values()) for row in incomplete] == [("exec-2", 2, 0)]  # it has no events in the bucket
