@@ -128,3 +128,18 @@ output "kms_key_arn" {
   description = "ARN of the customer managed key, given or created. Null if there is none."
   value       = local.kms_key_arn
 }
+
+output "athena" {
+  description = <<-EOT
+    Athena: `database`, `workgroup`, and `named_queries`, a map of the name of each saved query to its ID. A changed query has a new ID.
+    Null without `evidence.athena`.
+  EOT
+  value = local.athena_enabled ? {
+    database      = aws_glue_catalog_database.evidence[0].name
+    workgroup     = aws_athena_workgroup.evidence[0].name
+    named_queries = { for name, query in aws_athena_named_query.evidence : name => query.id }
+  } : null
+
+  # Queries need the tables.
+  depends_on = [aws_glue_catalog_table.evidence]
+}

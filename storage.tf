@@ -124,12 +124,14 @@ resource "aws_dynamodb_table" "job_log_events" {
   # name, everything else still exists. These resources depend on all others: a test compares them with the graph.
   depends_on = [
     aws_apigatewayv2_stage.this,
+    aws_athena_named_query.evidence,
     aws_cloudwatch_composite_alarm.this,
     aws_cloudwatch_dashboard.this,
     aws_cloudwatch_event_archive.this,
     aws_cloudwatch_event_target.wake,
     aws_cloudwatch_metric_alarm.heartbeat,
     aws_cloudwatch_metric_alarm.this,
+    aws_glue_catalog_table.evidence,
     aws_kms_alias.this,
     aws_lambda_permission.api,
     aws_lambda_permission.wake,

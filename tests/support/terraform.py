@@ -119,7 +119,7 @@ def working_copy() -> Iterator[Path]:
         copy = Path(folder)
         for file in ROOT.glob("*.tf"):
             shutil.copy(file, copy)
-        for name in ("modules", "lambda_src", "lambda_package", "examples", "tests/terraform"):
+        for name in ("modules", "athena", "lambda_src", "lambda_package", "examples", "tests/terraform"):
             shutil.copytree(ROOT / name, copy / name, ignore=shutil.ignore_patterns(".terraform*", "*.tfstate*"))
         for root in {file.parent for roots in ("examples", "tests/terraform") for file in copy.glob(f"{roots}/*/*.tf")}:
             (root / "tested_override.tf").write_text(_REQUIRED)

@@ -16,12 +16,14 @@ MAX_MANAGED_POLICY_CHARACTERS: Final = 6144
 # Prefix of a resource type → prefix of the actions that manage it.
 SERVICES: Final = {
     "aws_apigatewayv2_": "apigateway",
+    "aws_athena_": "athena",
     "aws_cloudwatch_composite_alarm": "cloudwatch",
     "aws_cloudwatch_dashboard": "cloudwatch",
     "aws_cloudwatch_event_": "events",
     "aws_cloudwatch_log_": "logs",
     "aws_cloudwatch_metric_alarm": "cloudwatch",
     "aws_dynamodb_": "dynamodb",
+    "aws_glue_": "glue",
     "aws_iam_": "iam",
     "aws_kms_": "kms",
     "aws_lambda_": "lambda",
