@@ -1176,25 +1176,3 @@ variable "dashboard" {
   default     = true
   nullable    = false
 }
-
-# ---------------------------------------------------------------------------------------------------------------------
-# Evidence: evidence.tf, athena.tf
-# ---------------------------------------------------------------------------------------------------------------------
-
-variable "evidence" {
-  description = "Temporary, for the tests of athena.tf. The branch of evidence.tf has the input."
-  type = object({
-    bucket               = string
-    prefix               = optional(string, "drs-job-log/")
-    retention_days       = optional(number, 2557)
-    object_lock_mode     = optional(string)
-    kms_key_arn          = optional(string)
-    athena               = optional(bool, false)
-    athena_scan_limit_gb = optional(number, 10)
-  })
-  default = null
-}
-
-locals {
-  evidence_bucket = try(var.evidence.bucket == "create" ? "${lower(local.prefix)}-evidence-${local.account_id}" : var.evidence.bucket, null)
-}
