@@ -14,6 +14,7 @@ from drs_job_log.evidence.bucket import digest_of
 from drs_job_log.evidence.content import Recovery, recovery_summary, server_lines
 from drs_job_log.evidence.records import Record
 from drs_job_log.evidence.report import report
+from drs_job_log.evidence.tables import event_row, table_row
 from drs_job_log.link.status import Status, TableAnswer, ask, status_of
 from drs_job_log.model.digest import digest
 from drs_job_log.model.progress import combine, job_state_of
@@ -106,10 +107,11 @@ class ReportWriter:
             summary["files"] = {REPORT: digest_of(page).entry, **files}
             text = _line(summary)
             # The summary is the last file. Without it, a retry writes the others again, unless they have the content.
-            for name, file in ((LOG, log), (SERVERS, servers), (REPORT, page), (SUMMARY, io.BytesIO(text))):
+            for name, file in ((LOG, log), (SERVERS, servers), (REPORT, page)):
                 self._bucket.write(folder + name, file, now, is_locked=True)
-                if self._settings.has_tables and name in _TABLES:
-                    self._bucket.write(self._table_key(folder, name), file, now, is_locked=False)
+            if self._settings.has_tables:
+                self._write_tables(folder, summary, servers, log, now)
+            self._bucket.write(folder + SUMMARY, io.BytesIO(text), now, is_locked=True)
             self._put_record(recovery.id, folder, text, now)
             return "WRITTEN"
 
@@ -156,10 +158,21 @@ class ReportWriter:
         start = recovery.started_at
         return f"{self._settings.prefix}year={start:%Y}/month={start:%m}/{folder_name(recovery.id)}/"
 
-    def _table_key(self, folder: str, name: str) -> str:
-        """Return the key of the copy that Athena reads: it reads all objects below the location of a table."""
+    def _write_tables(
+        self, folder: str, summary: Mapping[str, Any], servers: IO[bytes], log: IO[bytes], now: datetime
+    ) -> None:
+        """Write the rows of the tables. Athena reads all objects below the location of a table, so it has no other."""
         place = folder.removeprefix(self._settings.prefix).rstrip("/")
-        return f"{self._settings.prefix}tables/{_TABLES[name]}/{place}.{name.partition('.')[2]}"
+        rows: Mapping[str, Iterable[Mapping[str, Any]]] = {
+            "executions": [table_row(summary)],
+            "servers": map(table_row, read_lines(servers)),
+            "events": map(event_row, read_lines(log)),
+        }
+        for table, rows_of_table in rows.items():
+            with TemporaryFile() as file:
+                _write_lines(file, rows_of_table)
+                key = f"{self._settings.prefix}tables/{table}/{place}.ndjson.gz"
+                self._bucket.write(key, file, now, is_locked=False)
 
     def _put_record(self, id_: str, folder: str, summary: bytes, now: datetime) -> None:
         """Refer to a revision in the events table. Nothing, if it is there."""
@@ -171,10 +184,6 @@ class ReportWriter:
             now=now,
             retention=self._settings.retention,
         )
-
-
-# File → its table in Athena.
-_TABLES: Final[Mapping[str, str]] = {SUMMARY: "executions", SERVERS: "servers", LOG: "events"}
 
 
 def folder_name(id_: str) -> str:

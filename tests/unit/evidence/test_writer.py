@@ -268,6 +268,26 @@ def test_objects_are_locked_and_encrypted(store: Store) -> None:
     assert "ObjectLockMode" not in copy
 
 
+def test_tables_have_rows_with_lower_case_keys(store: Store) -> None:
+    store.happen(launched(ONE))
+    store.writer(has_tables=True).write(EXECUTION, NOW)
+    names = ("executions", "servers", "events")
+    folders = {name: f"drs-job-log/tables/{name}/year=2026/month=11/" for name in names}
+
+    rows = {
+        name: [json.loads(line) for line in gzip.decompress(store.read("exec-1.ndjson.gz", folder)).splitlines()]
+        for name, folder in folders.items()
+    }
+
+    assert store.versions() == written() | {folder + "exec-1.ndjson.gz": 1 for folder in folders.values()}
+    (execution,), (server,) = rows["executions"], rows["servers"]
+    assert (execution["executionid"], execution["counts"]["launched"]) == ("exec-1", 1)
+    assert (server["sourceserverid"], server["state"]) == (ONE, "LAUNCHED")
+    for row, line in zip(rows["events"], store.lines("log.ndjson.gz"), strict=True):
+        assert (row["eventtime"], json.loads(row["eventdata"])) == (line["Timestamp"], line["EventData"])
+        assert row["eventid"] == line["EventId"]
+
+
 def test_recovery_plan_has_its_steps(store: Store) -> None:
     plan = Plan(
         name="shop",
