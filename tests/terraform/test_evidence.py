@@ -141,7 +141,10 @@ def test_a_bucket_of_the_user_is_not_changed(planned: Callable[[str], Planned]) 
 
 @pytest.mark.parametrize(
     ("copy_name", "source", "bus"),
-    [("evidence", "drs.job-log.With_Reports", "default"), ("evidence_in_a_bucket", "drs.job-log.own-bucket", "recovery")],
+    [
+        ("evidence", "drs.job-log.With_Reports", "default"),
+        ("evidence_in_a_bucket", "drs.job-log.own-bucket", "recovery"),
+    ],
 )
 def test_settled_executions_go_to_the_queue(
     planned: Callable[[str], Planned], stack: MiniStack, copy_name: str, source: str, bus: str

@@ -50,7 +50,7 @@ REJECTED = {
     "evidence_retention_a_fraction": "evidence.retention_days must be a whole number of days from 1 to 36500",
     "evidence_retention_too_long": "evidence.retention_days must be a whole number of days from 1 to 36500",
     "evidence_lock_in_lower_case": 'evidence.object_lock_mode must be "GOVERNANCE" or "COMPLIANCE", or null',
-    "evidence_key_an_alias": "evidence.kms_key_arn must be the ARN of the key that encrypts the reports, not of an alias",
+    "evidence_key_an_alias": "evidence.kms_key_arn must be the ARN of the key that encrypts the reports",
     "evidence_scan_limit_zero": "evidence.athena_scan_limit_gb must be a whole number of GB from 1 to 10240",
     "evidence_scan_limit_a_fraction": "evidence.athena_scan_limit_gb must be a whole number of GB from 1 to 10240",
     "evidence_scan_limit_too_large": "evidence.athena_scan_limit_gb must be a whole number of GB from 1 to 10240",
@@ -141,7 +141,7 @@ REJECTED = {
     "notifications_of_an_unknown_kind": "notifications.kinds has the unknown kinds finished. Use at least one of",
     "notifications_of_no_kind": (
         "notifications.kinds has no kind. Use at least one of started, job_ended, settled, failed, resolved, stalled, "
-        "slow, at_risk, action_failed, plan_failed. To send no notifications, set enabled = false."
+        "slow, at_risk, action_failed, plan_failed, drill_instances. To send no notifications, set enabled = false."
     ),
     "notifications_fifo": "notifications.topic_arn must be the ARN of a standard SNS topic",
     "notifications_key_an_alias": "notifications.kms_key_arn must be the ARN of the key that encrypts your topic",
