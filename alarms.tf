@@ -16,6 +16,8 @@ locals {
 
   # A function that runs once a minute can fail at most five times in five minutes.
   scheduled_alarms = merge(local.function_alarms, { errors = min(3, local.function_alarms.errors) })
+  # One message fails every 12 minutes, and the daily run once a day.
+  evidence_alarms = merge(local.function_alarms, { errors = 1 })
 
   module_metrics = {
     namespace  = local.shared_environment.POWERTOOLS_METRICS_NAMESPACE
@@ -215,6 +217,33 @@ locals {
         treat_missing_data = "notBreaching"
       }
     } : {},
+    var.evidence == null ? {} : {
+      evidence-missing = {
+        description        = "The report of an execution cannot be written to the bucket ${local.evidence_bucket}. The module tries again every 12 minutes and once a day."
+        runbook            = "evidence-missing"
+        namespace          = local.module_metrics.namespace
+        metric_name        = "EvidenceFailures"
+        dimensions         = local.module_metrics.dimensions
+        statistic          = "Sum"
+        threshold          = 1
+        periods            = 1
+        period             = 900 # longer than the time between two attempts
+        treat_missing_data = "notBreaching"
+      }
+    },
+    var.evidence == null ? {} : {
+      evidence-dlq-not-empty = {
+        description        = "The report of an execution could not be written for a day. The request for it is in the evidence DLQ."
+        runbook            = "evidence-missing"
+        namespace          = "AWS/SQS"
+        metric_name        = "ApproximateNumberOfMessagesVisible"
+        dimensions         = { QueueName = local.queue_names.evidence_dlq }
+        statistic          = "Maximum"
+        threshold          = 1
+        periods            = 1
+        treat_missing_data = "ignore"
+      }
+    },
     local.create_failure_topic ? {
       notices-undelivered = {
         description        = "SNS failed to deliver a failure notification to a subscriber."
@@ -491,6 +520,7 @@ locals {
     { for key, alarm in module.ingest.alarms : "ingest-${key}" => alarm },
     { for key, alarm in module.linker.alarms : "linker-${key}" => alarm },
     merge([for collector in module.collector : { for key, alarm in collector.alarms : "collector-${key}" => alarm }]...),
+    merge([for evidence in module.evidence : { for key, alarm in evidence.alarms : "evidence-${key}" => alarm }]...),
   )
 
   # No composite alarm without actions, because it costs as much as five metric alarms.

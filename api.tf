@@ -7,16 +7,19 @@ locals {
     { for route in local.data_routes : route => var.api.authorization },
     { for route in local.viewer_routes : route => var.api.authorization == "JWT" ? "NONE" : var.api.authorization },
   ) : {}
-  data_routes = [
-    "GET /executions",
-    "GET /executions/{executionId}/comparison",
-    "GET /executions/{executionId}/logs",
-    "GET /failures",
-    "GET /jobs",
-    "GET /jobs/{jobId}/logs",
-    "GET /logs",
-    "GET /servers/{sourceServerId}",
-  ]
+  data_routes = concat(
+    [
+      "GET /executions",
+      "GET /executions/{executionId}/comparison",
+      "GET /executions/{executionId}/logs",
+      "GET /failures",
+      "GET /jobs",
+      "GET /jobs/{jobId}/logs",
+      "GET /logs",
+      "GET /servers/{sourceServerId}",
+    ],
+    var.evidence == null ? [] : ["GET /executions/{executionId}/report"],
+  )
   viewer_routes = var.api.viewer ? [
     "GET /",
     "GET /executions/{executionId}",
@@ -62,6 +65,10 @@ module "api" {
     {
       HISTORY_DAYS          = tostring(var.history_days)
       STALLED_AFTER_MINUTES = tostring(var.collector.stalled_after_minutes)
+    },
+    var.evidence == null ? {} : {
+      EVIDENCE_BUCKET    = local.evidence_bucket
+      EVIDENCE_QUEUE_URL = local.queue_urls.evidence
     },
   )
   policy_document = data.aws_iam_policy_document.api.json
@@ -116,6 +123,55 @@ data "aws_iam_policy_document" "api" {
         test     = "StringLike"
         variable = "kms:ViaService"
         values   = ["dynamodb.${local.region}.*"]
+      }
+    }
+  }
+  dynamic "statement" {
+    for_each = var.evidence == null ? [] : [1]
+
+    content {
+      sid       = "ReadReports"
+      actions   = ["s3:GetObject"]
+      resources = [local.evidence_objects_arn]
+    }
+  }
+  dynamic "statement" {
+    for_each = local.evidence_kms_key_arns
+
+    content {
+      sid       = "DecryptReports"
+      actions   = ["kms:Decrypt"]
+      resources = [statement.value]
+
+      condition {
+        test     = "StringLike"
+        variable = "kms:ViaService"
+        values   = ["s3.${local.region}.*"]
+      }
+    }
+  }
+  # If an execution has no report yet, the API asks the function for it.
+  dynamic "statement" {
+    for_each = var.evidence == null ? [] : [1]
+
+    content {
+      sid       = "RequestReports"
+      actions   = ["sqs:SendMessage"]
+      resources = [local.queue_arns.evidence]
+    }
+  }
+  dynamic "statement" {
+    for_each = var.evidence == null ? [] : local.kms_key_arns
+
+    content {
+      sid       = "EncryptRequestsOfReports"
+      actions   = ["kms:Decrypt", "kms:GenerateDataKey"]
+      resources = [statement.value]
+
+      condition {
+        test     = "StringLike"
+        variable = "kms:ViaService"
+        values   = ["sqs.${local.region}.*"]
       }
     }
   }

@@ -119,10 +119,16 @@ locals {
     },
     {
       enabled = true, width = 8, view = "timeSeries", title = "Unprocessed events in the dead-letter queues", unit = "messages"
-      lines = [
-        [local.queue_metrics.processing_dlq, "ApproximateNumberOfMessagesVisible", "Maximum", "processing DLQ", "#d62728"],
-        [local.queue_metrics.delivery_dlq, "ApproximateNumberOfMessagesVisible", "Maximum", "delivery DLQ", "#9467bd"],
-      ]
+      lines = concat(
+        [
+          [local.queue_metrics.processing_dlq, "ApproximateNumberOfMessagesVisible", "Maximum", "processing DLQ", "#d62728"],
+          [local.queue_metrics.delivery_dlq, "ApproximateNumberOfMessagesVisible", "Maximum", "delivery DLQ", "#9467bd"],
+        ],
+        [
+          for key, queue in local.queue_metrics : [queue, "ApproximateNumberOfMessagesVisible", "Maximum", "evidence DLQ", "#ff7f0e"]
+          if key == "evidence_dlq"
+        ],
+      )
     },
     {
       enabled = true, width = 8, view = "timeSeries", title = "Functions: errors and throttles", unit = "invocations"

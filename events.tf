@@ -1,4 +1,4 @@
-# EventBridge rules that send events to the ingest queue, and the archive of these events.
+# EventBridge rules that send events to the queues, and the archive of the events for the ingest queue.
 
 # ---------------------------------------------------------------------------------------------------------------------
 # Rules
@@ -72,6 +72,7 @@ locals {
   rules = merge(
     {
       job-log = {
+        queue          = "ingest"
         event_bus_name = var.event_bus_name
         description    = "Sends to the ingest queue of ${var.name}: ${join(", ", concat(["DRS job log events"], local.aws_events[*].name, local.checks_drills ? ["checks of drills"] : []))}"
         patterns       = concat([local.job_log_pattern], local.aws_patterns, local.drill_check_patterns)
@@ -80,9 +81,21 @@ locals {
     # AWS services send their events to the default bus only.
     var.event_bus_name == "default" || length(local.aws_events) == 0 ? {} : {
       launch-results = {
+        queue          = "ingest"
         event_bus_name = "default"
         description    = "Sends from the default bus to the ingest queue of ${var.name}: ${join(", ", local.aws_events[*].name)}"
         patterns       = local.aws_patterns
+      }
+    },
+    var.evidence == null ? {} : {
+      evidence = {
+        queue          = "evidence"
+        event_bus_name = var.event_bus_name
+        description    = "Sends to the evidence queue of ${var.name}: executions that have settled"
+        patterns = [{
+          source      = [local.event_source]
+          detail-type = ["DRS Execution Settled"]
+        }]
       }
     },
   )
@@ -120,8 +133,8 @@ resource "aws_cloudwatch_event_target" "queue" {
 
   rule           = each.value.name
   event_bus_name = each.value.event_bus_name
-  target_id      = "ingest-queue"
-  arn            = aws_sqs_queue.ingest.arn
+  target_id      = "${local.rules[each.key].queue}-queue"
+  arn            = local.rules[each.key].queue == "evidence" ? aws_sqs_queue.evidence[0].arn : aws_sqs_queue.ingest.arn
 
   # The maximum of EventBridge. After it, the event goes to the delivery DLQ.
   retry_policy {
@@ -135,11 +148,12 @@ resource "aws_cloudwatch_event_target" "queue" {
 }
 
 # ---------------------------------------------------------------------------------------------------------------------
-# Archive: events that match the rules, for replay
+# Archive: events that match the rules of the ingest queue, for replay
 # ---------------------------------------------------------------------------------------------------------------------
 
 resource "aws_cloudwatch_event_archive" "this" {
-  for_each = { for key, rule in local.rules : key => rule if var.archive_days != null }
+  # Without the rule for evidence: its daily run does the work of a replay.
+  for_each = { for key, rule in local.rules : key => rule if var.archive_days != null && rule.queue == "ingest" }
 
   name             = "${local.prefix}-${ { job-log = "job-log", launch-results = "launches" }[each.key]}" # at most 48 characters
   description      = "Events that match the rule ${local.rule_names[each.key]}"

@@ -20,7 +20,7 @@ module "ingest" {
       HISTORY_DAYS          = tostring(var.history_days)
       NOTICE_KINDS          = join(",", concat(var.notifications.kinds, local.readiness_kinds))
       NOTICES_TABLE         = local.notifications_table_name
-      QUEUE_URL             = local.ingest_queue_url
+      QUEUE_URL             = local.queue_urls.ingest
       RETENTION_DAYS        = tostring(var.retention_days)
       RUNBOOKS              = local.runbooks
       STALLED_AFTER_MINUTES = tostring(var.collector.stalled_after_minutes)

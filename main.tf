@@ -54,7 +54,7 @@ locals {
     vpc                     = var.functions.vpc
   }
   # In MB. docs/performance.md has the measurements for these defaults.
-  default_memory_sizes = { api = 1024, collector = 256, ingest = 512, linker = 256 }
+  default_memory_sizes = { api = 1024, collector = 256, evidence = 512, ingest = 512, linker = 256 }
   memory_sizes = {
     for name, default in local.default_memory_sizes : name => coalesce(var.functions.memory_sizes[name], var.functions.memory_size, default)
   }
@@ -69,10 +69,11 @@ locals {
     var.objectives.rpo_minutes == null ? {} : { RPO_MINUTES = tostring(var.objectives.rpo_minutes) },
   )
 
-  # Keys: ingest, linker, collector, api.
+  # Keys: ingest, linker, collector, api, evidence.
   functions = merge(
     { ingest = module.ingest.function, linker = module.linker.function },
     { for collector in module.collector : "collector" => collector.function },
     { for api in module.api : "api" => api.function },
+    { for evidence in module.evidence : "evidence" => evidence.function },
   )
 }

@@ -55,7 +55,7 @@ output "delivery_dlq_arn" {
 
 output "functions" {
   description = <<-EOT
-    Map of Lambda function (`ingest`, `collector`, `linker`, `api`) to `name`, `arn`, `role_name`, `role_arn` and `log_group_name`.
+    Map of Lambda function (`ingest`, `collector`, `linker`, `api`, `evidence`) to `name`, `arn`, `role_name`, `role_arn` and `log_group_name`.
     Disabled functions are absent.
   EOT
   value       = local.functions
@@ -122,6 +122,22 @@ output "dashboard_name" {
 output "archive_arns" {
   description = "Map of rule to the ARN of its event archive: `job-log` and, with a custom event bus, `launch-results`. Empty without `archive_days`."
   value       = { for key, archive in aws_cloudwatch_event_archive.this : key => archive.arn }
+}
+
+output "evidence" {
+  description = <<-EOT
+    Where the reports of executions are: `bucket` (its name), `bucket_arn`, `prefix`, and the queue of requests for reports with its DLQ: `queue_url`, `queue_arn`,
+    `dlq_url` and `dlq_arn`. Null without the input `evidence`.
+  EOT
+  value = var.evidence == null ? null : {
+    bucket     = local.creates_evidence_bucket ? aws_s3_bucket.evidence[0].bucket : local.evidence_bucket
+    bucket_arn = local.evidence_bucket_arn
+    prefix     = var.evidence.prefix
+    queue_url  = aws_sqs_queue.evidence[0].url
+    queue_arn  = aws_sqs_queue.evidence[0].arn
+    dlq_url    = aws_sqs_queue.evidence_dlq[0].url
+    dlq_arn    = aws_sqs_queue.evidence_dlq[0].arn
+  }
 }
 
 output "kms_key_arn" {

@@ -1,17 +1,25 @@
-# Ingest queue with its dead-letter queue, and the dead-letter queue of the EventBridge rules.
+# Ingest queue with its dead-letter queue, and the dead-letter queue of the EventBridge rules. Names and policies of all queues.
 
 locals {
-  queue_names = {
-    ingest         = "${local.prefix}-ingest"
-    processing_dlq = "${local.prefix}-processing-dlq"
-    delivery_dlq   = "${local.prefix}-delivery-dlq"
-  }
+  queue_names = merge(
+    {
+      ingest         = "${local.prefix}-ingest"
+      processing_dlq = "${local.prefix}-processing-dlq"
+      delivery_dlq   = "${local.prefix}-delivery-dlq"
+    },
+    var.evidence == null ? {} : {
+      evidence     = "${local.prefix}-evidence"
+      evidence_dlq = "${local.prefix}-evidence-dlq"
+    },
+  )
   queue_arns = {
     for key, name in local.queue_names : key => "arn:${local.partition}:sqs:${local.region}:${local.account_id}:${name}"
   }
 
   # Composed from names too: with an unknown value, the plan would show no variable of the function.
-  ingest_queue_url = "https://sqs.${local.region}.${local.dns_suffix}/${local.account_id}/${local.queue_names.ingest}"
+  queue_urls = {
+    for key, name in local.queue_names : key => "https://sqs.${local.region}.${local.dns_suffix}/${local.account_id}/${name}"
+  }
 
   # The maximum of SQS. A message keeps its age when it moves to a DLQ, so this is the time in both queues together.
   message_retention_seconds = 14 * 24 * 60 * 60
@@ -66,9 +74,9 @@ resource "aws_sqs_queue" "delivery_dlq" {
 data "aws_iam_policy_document" "queue" {
   for_each = local.queue_arns
 
-  # Only SQS itself writes to the processing DLQ, which needs no policy.
+  # Only SQS itself writes to the DLQs of queues, which needs no policy.
   dynamic "statement" {
-    for_each = each.key == "processing_dlq" ? [] : [1]
+    for_each = contains(["processing_dlq", "evidence_dlq"], each.key) ? [] : [1]
 
     content {
       sid       = "AllowEventBridgeRules"
@@ -84,7 +92,7 @@ data "aws_iam_policy_document" "queue" {
       condition {
         test     = "ArnEquals"
         variable = "aws:SourceArn"
-        values   = values(local.rule_arns)
+        values   = [for key, rule in local.rules : local.rule_arns[key] if contains([rule.queue, "delivery_dlq"], each.key)]
       }
     }
   }

@@ -1,4 +1,5 @@
-# Schedules that invoke the collector and the linker every minute, and the collector for the daily check of drills.
+# Schedules that invoke the collector and the linker every minute, and the collector for the daily check of drills. Their role,
+# which evidence.tf uses too.
 
 locals {
   schedule_group_arn  = "arn:${local.partition}:scheduler:${local.region}:${local.account_id}:schedule-group/${local.prefix}"
@@ -127,7 +128,7 @@ data "aws_iam_policy_document" "scheduler" {
     sid     = "InvokeFunctions"
     actions = ["lambda:InvokeFunction"]
     resources = [
-      for key in keys(local.scheduled_functions) :
+      for key in concat(keys(local.scheduled_functions), var.evidence == null ? [] : ["evidence"]) :
       "arn:${local.partition}:lambda:${local.region}:${local.account_id}:function:${local.prefix}-${key}"
     ]
   }

@@ -136,6 +136,7 @@ resource "aws_dynamodb_table" "job_log_events" {
     aws_lambda_permission.api,
     aws_lambda_permission.wake,
     aws_scheduler_schedule.drill_check,
+    aws_scheduler_schedule.evidence,
     aws_scheduler_schedule.this,
   ]
 }

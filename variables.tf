@@ -30,10 +30,10 @@ variable "functions" {
     - `runtime` (string, default "python3.13"): "python3.11", "python3.12", "python3.13" or "python3.14".
       "python3.14" needs a recent version 6 of the AWS provider.
     - `architecture` (string, default "arm64"): "arm64" or "x86_64".
-    - `memory_size` (number, MB, default null): memory of all functions. Null: 1024 for the API, 512 for ingest, 256 for the others.
+    - `memory_size` (number, MB, default null): memory of all functions. Null: 1024 for the API, 512 for ingest and evidence, 256 for the others.
       Lambda allocates CPU in proportion to memory: 1,769 MB are one core.
     - `memory_sizes` (object, default {}): memory of one function, instead of `memory_size`.
-    - `memory_sizes.api`, `.collector`, `.ingest`, `.linker` (number, MB, default null): null is `memory_size`.
+    - `memory_sizes.api`, `.collector`, `.evidence`, `.ingest`, `.linker` (number, MB, default null): null is `memory_size`.
     - `log_retention_in_days` (number, days, default 30): retention of the function logs and of the API's access log. 0 keeps logs forever.
     - `log_skip_destroy` (bool, default false): if you destroy the module, keep the log groups. Terraform only removes them from its state.
       Apply this value before you destroy the module. Before you create it again with the same name, import the log groups.
@@ -59,6 +59,7 @@ variable "functions" {
     memory_sizes = optional(object({
       api       = optional(number)
       collector = optional(number)
+      evidence  = optional(number)
       ingest    = optional(number)
       linker    = optional(number)
     }), {})
@@ -279,7 +280,7 @@ variable "event_sources" {
 
 variable "archive_days" {
   description = <<-EOT
-    Number of days for which EventBridge archives all events that match the rules. You can replay the archive to restore the events table.
+    Number of days for which EventBridge archives all events that match the rules of the ingest queue. You can replay the archive to restore the events table.
     EventBridge encrypts the archive with a key that AWS owns, even if you set `kms_key_arn`. Null: no archive.
     If you change it to null, Terraform deletes the existing archive.
   EOT
@@ -735,6 +736,104 @@ variable "readiness" {
 }
 
 # ---------------------------------------------------------------------------------------------------------------------
+# Evidence: evidence.tf
+# ---------------------------------------------------------------------------------------------------------------------
+
+variable "evidence" {
+  description = <<-EOT
+    A report of each execution that has settled, in an S3 bucket, as evidence for years: an HTML page, its data, and its events.
+    Null: no reports.
+    - `bucket` (string, required): "create" creates a bucket with versioning, Object Lock, encryption and an expiry. Otherwise the name of a bucket of yours in
+      this Region, with versioning. The module changes nothing in it: you set its encryption, expiry and access.
+      Terraform must know the name at plan time. If the same configuration creates the bucket, pass its `.bucket`, not its `.id`.
+    - `prefix` (string, default "drs-job-log/"): beginning of all object keys. Empty, or it ends with "/". Copies of the module need different prefixes in a bucket.
+    - `retention_days` (number, days, default 2557, which is seven years): how long to keep a report. From 1 to 36500. With "create", S3 then hides the report,
+      and deletes it after the same number of days again. If you change it, the new value applies to all reports of the bucket, except to the locks of
+      existing ones.
+    - `object_lock_mode` (string, default null: no lock): "GOVERNANCE" or "COMPLIANCE". The module locks each object for `retention_days` from its write. Until
+      then, nobody can delete it, with "GOVERNANCE" only principals with the permission `s3:BypassGovernanceRetention`. Your own bucket needs Object Lock.
+    - `kms_key_arn` (string, default null): ARN of the customer managed key that encrypts the objects. Null: the key of S3, or the default of your own bucket.
+      If the default of your own bucket is a customer managed key, set its ARN. The input of the module for other resources, `kms_key_arn`, does not apply.
+    - `athena` (bool, default false): also create tables to query the reports of all executions with Amazon Athena.
+    - `athena_scan_limit_gb` (number, GB, default 10): maximum of the data that one query reads. From 1 to 10240.
+  EOT
+  type = object({
+    bucket               = string
+    prefix               = optional(string, "drs-job-log/")
+    retention_days       = optional(number, 2557)
+    object_lock_mode     = optional(string)
+    kms_key_arn          = optional(string)
+    athena               = optional(bool, false)
+    athena_scan_limit_gb = optional(number, 10)
+  })
+  default = null
+
+  # https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html
+  validation {
+    condition = var.evidence == null || try(
+      can(regex("^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$", var.evidence.bucket))
+      && !can(regex("[.][.]|^[0-9]+([.][0-9]+){3}$|^(xn--|sthree-|amzn-s3-demo-)|(-s3alias|--ol-s3|[.]mrap|--x-s3|--table-s3)$", var.evidence.bucket)),
+      false
+    )
+    error_message = <<-EOT
+      evidence.bucket must be "create", or the name of a general purpose bucket, not its ARN: 3 to 63 lower-case letters, digits, "." and "-", without a prefix or
+      suffix that S3 reserves. Example: "recovery-evidence".
+    EOT
+  }
+  validation {
+    condition     = try(var.evidence.bucket, null) != "create" || !can(regex("^(xn--|sthree-|amzn-s3-demo-)", replace(lower(var.name), "_", "-")))
+    error_message = <<-EOT
+      evidence.bucket = "create" names the bucket after name, and S3 reserves names that begin with "xn--", "sthree-" and "amzn-s3-demo-". Change name, or pass
+      the name of a bucket of yours.
+    EOT
+  }
+  validation {
+    condition = var.evidence == null || try(
+      can(regex("^([A-Za-z0-9][A-Za-z0-9._-]*/)*$", var.evidence.prefix)) && length(var.evidence.prefix) <= 200,
+      false
+    )
+    error_message = <<-EOT
+      evidence.prefix must be empty or end with "/", with at most 200 characters. Each part before a "/" must begin with a letter or digit and contain only letters,
+      digits, ".", "_" and "-". Example: "drs-job-log/".
+    EOT
+  }
+  validation {
+    condition = var.evidence == null || try(
+      var.evidence.retention_days >= 1 && var.evidence.retention_days <= 36500 && floor(var.evidence.retention_days) == var.evidence.retention_days,
+      false
+    )
+    error_message = "evidence.retention_days must be a whole number of days from 1 to 36500 (100 years, the maximum of Object Lock)."
+  }
+  validation {
+    condition     = try(var.evidence.object_lock_mode, null) == null || contains(["COMPLIANCE", "GOVERNANCE"], coalesce(try(var.evidence.object_lock_mode, null), "-"))
+    error_message = "evidence.object_lock_mode must be \"GOVERNANCE\" or \"COMPLIANCE\", or null for no lock."
+  }
+  validation {
+    condition = (
+      try(var.evidence.kms_key_arn, null) == null
+      || can(regex("^arn:[a-z0-9-]+:kms:[a-z0-9-]+:[0-9]{12}:key/.+$", var.evidence.kms_key_arn))
+    )
+    error_message = <<-EOT
+      evidence.kms_key_arn must be the ARN of the key that encrypts the reports, not of an alias: arn:PARTITION:kms:REGION:ACCOUNT:key/ID.
+      Use null for the key of S3.
+    EOT
+  }
+  validation {
+    condition     = try(var.evidence.kms_key_arn, null) == null || try(split(":", var.evidence.kms_key_arn)[3] == local.region, true)
+    error_message = "evidence.kms_key_arn must be a key in this Region, ${local.region}. S3 encrypts objects only with a key in the Region of the bucket."
+  }
+  validation {
+    condition = var.evidence == null || try(
+      var.evidence.athena_scan_limit_gb >= 1
+      && var.evidence.athena_scan_limit_gb <= 10240
+      && floor(var.evidence.athena_scan_limit_gb) == var.evidence.athena_scan_limit_gb,
+      false
+    )
+    error_message = "evidence.athena_scan_limit_gb must be a whole number of GB from 1 to 10240."
+  }
+}
+
+# ---------------------------------------------------------------------------------------------------------------------
 # Events table: storage.tf
 # ---------------------------------------------------------------------------------------------------------------------
 
@@ -1095,6 +1194,7 @@ variable "alarms" {
     - `unlinked_after_minutes` (number, minutes, default null): an event is unlinked for this time. Use less than 1440, because the linker gives up after a day.
       Null: 60 with `execution_history`, otherwise no such alarm, because it would always fire in accounts where jobs have no executions.
     - `function_errors` (number, default 5): errors of a function in five minutes. At most 3 for the collector and the linker, which run once per minute.
+      Always 1 for the function of `evidence`, which runs rarely.
     - `function_throttles` (number, default 1): throttled invocations of a function in five minutes.
     - `function_duration_percent` (number, percent, default 95): duration of an invocation, relative to the timeout. 100 for the collector.
     - `table_throttles` (number, default 10): throttled reads or writes of the events table, or writes of the notifications table, in a minute.

@@ -68,6 +68,7 @@ PREFIXES: Final = {
     "IAM": "iam",
     "KMS": "kms",
     "Lambda": "lambda",
+    "S3": "s3",
     "SNS": "sns",
     "SQS": "sqs",
     "STS": "sts",
@@ -75,6 +76,26 @@ PREFIXES: Final = {
 }
 # The actions of API Gateway are HTTP methods.
 METHODS: Final = {"Create": "POST", "Get": "GET", "Update": "PATCH", "Delete": "DELETE", "Tag": "POST"}
+# The actions of S3 whose names differ from those of the operations.
+# https://docs.aws.amazon.com/AmazonS3/latest/userguide/using-with-s3-policy-actions.html
+S3_ACTIONS: Final = {
+    "DeleteBucketEncryption": "PutEncryptionConfiguration",
+    "DeleteBucketLifecycle": "PutLifecycleConfiguration",
+    "DeleteBucketOwnershipControls": "PutBucketOwnershipControls",
+    "DeleteBucketTagging": "PutBucketTagging",
+    "DeletePublicAccessBlock": "PutBucketPublicAccessBlock",
+    "GetBucketAccelerateConfiguration": "GetAccelerateConfiguration",
+    "GetBucketCors": "GetBucketCORS",
+    "GetBucketEncryption": "GetEncryptionConfiguration",
+    "GetBucketLifecycleConfiguration": "GetLifecycleConfiguration",
+    "GetBucketReplication": "GetReplicationConfiguration",
+    "GetObjectLockConfiguration": "GetBucketObjectLockConfiguration",
+    "GetPublicAccessBlock": "GetBucketPublicAccessBlock",
+    "HeadBucket": "ListBucket",
+    "PutBucketEncryption": "PutEncryptionConfiguration",
+    "PutBucketLifecycleConfiguration": "PutLifecycleConfiguration",
+    "PutPublicAccessBlock": "PutBucketPublicAccessBlock",
+}
 
 
 def documented() -> Policy:
@@ -129,6 +150,8 @@ def called(log: Path) -> set[str]:
             prefix, name = PREFIXES[service[1] or service[2]], operation[2]
             if prefix == "apigateway":
                 name = next(method for verb, method in METHODS.items() if name.startswith(verb))
+            elif prefix == "s3":
+                name = S3_ACTIONS.get(name, name)
             found.add(f"{prefix}:{name}")
     return found
 

@@ -183,7 +183,9 @@ def _schema(bindings: Path, kind: str, type_: str) -> Schema:
         for name, value in re.findall(r"^\s+(\w+): \{\n\s+value: (.*),\n", body[: body.index("};\n")], re.M):
             nested = re.search(r"(\w+)PropertyToHclTerraform", value)
             arguments[name] = nested and block(
-                f"function {nested[1]}PropertyToHclTerraform(struct)", f"{nested[1][len(class_) :]}Property"
+                f"function {nested[1]}PropertyToHclTerraform(struct)",
+                # The bindings add "Mapper" if another class begins with the name of this one.
+                f"{nested[1][len(class_) :].removeprefix('Mapper')}Property",
             )
         camel = {re.sub(r"_(\w)", lambda match: match[1].upper(), name): name for name in arguments}
         return {

@@ -94,6 +94,8 @@ def test_the_outputs_describe_the_created_resources(
         *("linker-errors", "linker-throttles", "linker-duration", "linker-heartbeat"),
         *("api-5xx", "api-latency", "server-failed", "server-stalled", "plan-step-failed", "replication-stalled"),
         *("pipeline-unhealthy", "recovery-needs-a-person"),
+        *("evidence-missing", "evidence-dlq-not-empty", "evidence-errors", "evidence-throttles", "evidence-duration"),
+        *("evidence-rule-failed-invocations", "evidence-rule-events-lost"),
     }
     assert outputs["alarm_arns"]["ingest-errors"].endswith(":alarm:applied-ingest-errors")
 
@@ -114,11 +116,17 @@ def test_both_rules_send_to_the_queue_and_use_the_delivery_dlq(state: dict[str, 
 
 
 def test_the_queue_policies_allow_the_created_rules(state: dict[str, dict[str, Any]]) -> None:
-    arns = {state[f'aws_cloudwatch_event_rule.this["{rule}"]']["arn"] for rule in ("job-log", "launch-results")}
+    def arns(*rules: str) -> set[str]:
+        return {state[f'aws_cloudwatch_event_rule.this["{rule}"]']["arn"] for rule in rules}
 
-    for queue in ("ingest", "delivery_dlq"):
+    for queue, allowed in (
+        ("ingest", arns("job-log", "launch-results")),
+        ("evidence[0]", arns("evidence")),
+        ("delivery_dlq", arns("job-log", "launch-results", "evidence")),
+    ):
         allow, _ = json.loads(state[f"aws_sqs_queue.{queue}"]["policy"])["Statement"]
-        assert set(allow["Condition"]["ArnEquals"]["aws:SourceArn"]) == arns
+        sources = allow["Condition"]["ArnEquals"]["aws:SourceArn"]
+        assert ({sources} if isinstance(sources, str) else set(sources)) == allowed
         assert allow["Resource"] == state[f"aws_sqs_queue.{queue}"]["arn"]
 
 
@@ -188,7 +196,9 @@ def test_the_schedules_and_the_rule_invoke_their_functions(state: dict[str, dict
     assert state["aws_cloudwatch_event_target.wake[0]"]["arn"] == arn
     assert state["aws_lambda_permission.wake[0]"]["source_arn"] == state["aws_cloudwatch_event_rule.wake[0]"]["arn"]
     policy = json.loads(state["aws_iam_role_policy.scheduler"]["policy"])
-    assert set(policy["Statement"][0]["Resource"]) == {arn, linker}
+    evidence = state["module.evidence[0].aws_lambda_function.this"]["arn"]
+    assert state["aws_scheduler_schedule.evidence[0]"]["target"][0]["arn"] == evidence
+    assert set(policy["Statement"][0]["Resource"]) == {arn, linker, evidence}
     trust = json.loads(state["aws_iam_role.scheduler"]["assume_role_policy"])
     group = trust["Statement"][0]["Condition"]["ArnEquals"]["aws:SourceArn"]
     assert group == state["aws_scheduler_schedule_group.this"]["arn"]
@@ -379,6 +389,37 @@ def test_ingest_can_send_to_the_url_of_the_created_queue(state: dict[str, dict[s
     assert answer["Attributes"]["QueueArn"] == state["aws_sqs_queue.ingest"]["arn"]
 
 
+def test_settled_executions_go_to_the_function_that_writes_reports(state: dict[str, dict[str, Any]]) -> None:
+    target = state['aws_cloudwatch_event_target.queue["evidence"]']
+    queue, dlq = state["aws_sqs_queue.evidence[0]"], state["aws_sqs_queue.evidence_dlq[0]"]
+    mapping = state["aws_lambda_event_source_mapping.evidence[0]"]
+
+    assert target["arn"] == queue["arn"]
+    assert target["dead_letter_config"] == [{"arn": state["aws_sqs_queue.delivery_dlq"]["arn"]}]
+    assert json.loads(queue["redrive_policy"]) == {"deadLetterTargetArn": dlq["arn"], "maxReceiveCount": 120}
+    assert mapping["event_source_arn"] == queue["arn"]
+    assert mapping["function_arn"] == state["module.evidence[0].aws_lambda_function.this"]["arn"]
+
+
+def test_the_function_and_the_api_have_the_names_of_the_created_bucket_queue_and_key(
+    state: dict[str, dict[str, Any]], applied: TerraformTestApi, stack: MiniStack
+) -> None:
+    output = applied.outputs["module"]["value"]["evidence"]
+    functions = [state[f"module.{name}[0].aws_lambda_function.this"] for name in ("evidence", "api")]
+    evidence, api = (function["environment"][0]["variables"] for function in functions)
+
+    bucket = stack.client("s3").get_bucket_versioning(Bucket=output["bucket"])
+    assert bucket["Status"] == "Enabled"
+    assert evidence["EVIDENCE_BUCKET"] == api["EVIDENCE_BUCKET"] == output["bucket"]
+    assert (output["bucket_arn"], output["prefix"]) == (f"arn:aws:s3:::{output['bucket']}", "drs-job-log/")
+    assert evidence["EVIDENCE_KMS_KEY_ARN"] == applied.outputs["module"]["value"]["kms_key_arn"]
+    for kind in ("queue", "dlq"):
+        values = state[f"aws_sqs_queue.evidence{'_dlq' if kind == 'dlq' else ''}[0]"]
+        assert (output[f"{kind}_arn"], output[f"{kind}_url"]) == (values["arn"], values["url"])
+    answer = stack.client("sqs").get_queue_attributes(QueueUrl=api["EVIDENCE_QUEUE_URL"], AttributeNames=["QueueArn"])
+    assert answer["Attributes"]["QueueArn"] == output["queue_arn"]
+
+
 def test_each_function_uses_the_created_network_and_key(applied: TerraformTestApi, stack: MiniStack) -> None:
     for function in applied.outputs["module"]["value"]["functions"].values():
         created = stack.client("lambda").get_function_configuration(FunctionName=function["name"])
@@ -420,5 +461,5 @@ def test_a_second_plan_is_empty_except_for_differences_of_the_embedded_aws(appli
         del differences[address]
     alarms = {address for address in differences if "aws_cloudwatch_metric_alarm." in address}
     assert set(differences) == alarms
-    assert len(alarms) == 32
+    assert len(alarms) == 39
     assert set().union(*differences.values()) == MISSING_IN_MINISTACK

@@ -31,6 +31,7 @@ LIMITS = {
     ("aws_dynamodb_table", "name"): 255,
     ("aws_iam_role", "name"): 64,
     ("aws_lambda_function", "function_name"): 64,
+    ("aws_s3_bucket", "bucket"): 63,
     ("aws_scheduler_schedule", "name"): 64,
     ("aws_scheduler_schedule_group", "name"): 64,
     ("aws_sqs_queue", "name"): 80,
@@ -1405,6 +1406,7 @@ def test_all_arns_have_the_partition_of_the_region(
 
     arns = set(re.findall(r"arn:([a-z-]+):([a-z0-9-]+):([a-z0-9-]*):", json.dumps(resources)))
     assert len(arns) >= 5
-    assert {(arn[0], arn[2]) for arn in arns} == {(partition, region)}
+    # The ARN of a bucket has no Region.
+    assert {(arn[0], arn[2] if arn[1] != "s3" else region) for arn in arns} == {(partition, region)}
     function = resources["module.ingest.aws_lambda_function.this"]
     assert (function["layers"] or []) == ([f"arn:{partition}:lambda:{region}:{layer}"] if layer else [])

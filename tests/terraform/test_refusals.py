@@ -32,6 +32,28 @@ REJECTED = {
     "rpo_zero": "objectives.rpo_minutes must be a whole number of minutes from 1 to 43200",
     "rpo_a_fraction": "objectives.rpo_minutes must be a whole number of minutes from 1 to 43200",
     "rpo_too_long": "objectives.rpo_minutes must be a whole number of minutes from 1 to 43200",
+    "evidence_bucket_an_arn": 'evidence.bucket must be "create", or the name of a general purpose bucket, not its ARN',
+    "evidence_bucket_in_upper_case": 'evidence.bucket must be "create", or the name',
+    "evidence_bucket_an_ip_address": 'evidence.bucket must be "create", or the name',
+    "evidence_bucket_too_short": 'evidence.bucket must be "create", or the name',
+    "evidence_bucket_too_long": 'evidence.bucket must be "create", or the name',
+    "evidence_bucket_with_two_dots": 'evidence.bucket must be "create", or the name',
+    "evidence_bucket_an_alias": "without a prefix or suffix that S3 reserves",
+    "evidence_bucket_a_directory": 'evidence.bucket must be "create", or the name of a general purpose bucket',
+    "evidence_prefix_without_a_slash": 'evidence.prefix must be empty or end with "/"',
+    "evidence_prefix_begins_with_a_slash": 'evidence.prefix must be empty or end with "/"',
+    "evidence_prefix_with_two_slashes": 'evidence.prefix must be empty or end with "/"',
+    "evidence_prefix_with_a_wildcard": 'contain only letters, digits, ".", "_" and "-"',
+    "evidence_prefix_a_parent": "must begin with a letter or digit",
+    "evidence_prefix_too_long": "with at most 200 characters",
+    "evidence_retention_zero": "evidence.retention_days must be a whole number of days from 1 to 36500",
+    "evidence_retention_a_fraction": "evidence.retention_days must be a whole number of days from 1 to 36500",
+    "evidence_retention_too_long": "evidence.retention_days must be a whole number of days from 1 to 36500",
+    "evidence_lock_in_lower_case": 'evidence.object_lock_mode must be "GOVERNANCE" or "COMPLIANCE", or null',
+    "evidence_key_an_alias": "evidence.kms_key_arn must be the ARN of the key that encrypts the reports",
+    "evidence_scan_limit_zero": "evidence.athena_scan_limit_gb must be a whole number of GB from 1 to 10240",
+    "evidence_scan_limit_a_fraction": "evidence.athena_scan_limit_gb must be a whole number of GB from 1 to 10240",
+    "evidence_scan_limit_too_large": "evidence.athena_scan_limit_gb must be a whole number of GB from 1 to 10240",
     "drill_instances_negative": "readiness.drill_instances_hours must be a whole number of hours from 1 to 8760",
     "drill_instances_a_fraction": "readiness.drill_instances_hours must be a whole number of hours from 1 to 8760",
     "drill_instances_too_long": "readiness.drill_instances_hours must be a whole number of hours from 1 to 8760",
@@ -142,6 +164,7 @@ REJECTED_BY_PRECONDITIONS = [
     "The environment of environment-too-large-",
     "collector.targets needs 11 IAM policies, and a role can have 10",
     "notifications.topic_arn must be the ARN of a topic in this Region, us-east-1",
+    "evidence.kms_key_arn must be a key in this Region, us-east-1",
     "DRS) has no endpoint in the Regions of China. Use the module in a Region with DRS",
     "expected runtime to be one of",
 ]
@@ -202,6 +225,7 @@ def test_preconditions_reject_invalid_combinations(precondition_refusals: list[d
         ("drill_check_without_the_collector", "readiness.max_days_without_drill requires the collector"),
         ("lookback_longer_than_retention", "retention_days = 48, because the events table keeps no older events"),
         ("alarm_actions_twice", "Move the ARNs to alarms.actions"),
+        ("evidence_bucket_with_a_reserved_name", "Change name, or pass the name of a bucket of yours"),
         ("signed_code_without_a_package", "functions.code_signing_config_arn requires a signed package"),
         ("signed_code_with_the_public_layer", "Set package, and functions.powertools_layer.arn or enabled = false"),
     ],
@@ -210,7 +234,7 @@ def test_validations_reject_invalid_combinations(combinations: list[dict[str, An
     (error,) = [flat(d["detail"]) for d in combinations if d["snippet"]["context"] == f'module "{case}"']
 
     assert message in error
-    assert len(combinations) == 10
+    assert len(combinations) == 11
 
 
 def test_each_validation_of_the_module_rejects_an_input(

@@ -137,7 +137,8 @@ def test_the_defaults_are_those_of_the_inputs() -> None:
     (memory_sizes,) = [
         part["default_memory_sizes"] for part in hcl.load("main.tf")["locals"] if "default_memory_sizes" in part
     ]
-    assert memory_sizes == defaults.MEMORY_MB
+    # The function evidence exists only with its input, and runs once for each execution. The pages do not have it.
+    assert memory_sizes == defaults.MEMORY_MB | {"evidence": 512}
     assert f"poll_interval_seconds = optional(number, {defaults.POLL_SECONDS})" in inputs
     assert "tracing               = optional(bool, false)" in inputs
     assert "log_retention_in_days = optional(number, 30)" in inputs

@@ -27,6 +27,7 @@ SERVICES: Final = {
     "aws_iam_": "iam",
     "aws_kms_": "kms",
     "aws_lambda_": "lambda",
+    "aws_s3_": "s3",
     "aws_scheduler_": "scheduler",
     "aws_sns_": "sns",
     "aws_sqs_": "sqs",

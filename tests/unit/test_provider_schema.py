@@ -65,7 +65,7 @@ def test_accepted_deprecations_exist() -> None:
         ('resource "aws_cloudwatch_event_rule" "a" {\n  is_enabled = true\n}', "is_enabled: deprecated: "),
         ("locals {\n  a = data.aws_partition.current.id\n}", "data aws_partition: id: deprecated: "),
         ("locals {\n  a = aws_sqs_queue.b[0].urn\n}", "aws_sqs_queue: urn: provider 6 does not have it"),
-        ('resource "aws_s3_bucket" "a" {\n  bucket = "x"\n}', "aws_s3_bucket: bucket: not in the extract"),
+        ('resource "aws_s3_object" "a" {\n  bucket = "x"\n}', "aws_s3_object: bucket: not in the extract"),
     ],
 )
 def test_a_problem_is_found(hcl: str, expected: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -26,6 +26,7 @@ module "drs_job_log" {
   functions      = { log_retention_in_days = var.days, memory_size = 256 + var.days }
   ingest         = { maximum_concurrency = var.days, visibility_timeout_seconds = 600 + var.days }
   collector      = { reserved_concurrency = var.days }
+  evidence       = { bucket = "create", retention_days = var.days }
 
   api = {
     authorization         = "JWT"

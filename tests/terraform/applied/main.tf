@@ -102,6 +102,8 @@ module "drs_job_log" {
     }
   }
 
+  evidence = { bucket = "create", object_lock_mode = "GOVERNANCE", kms_key_arn = aws_kms_key.customer.arn }
+
   execution_history = {
     table_name   = aws_dynamodb_table.executions.name
     job_id_index = "by-job"

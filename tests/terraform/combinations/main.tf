@@ -75,3 +75,10 @@ module "alarms_with_too_many_actions_together" {
     recovery_actions = [for number in range(3) : "arn:aws:sns:us-east-1:000000000000:recovery-${number}"]
   }
 }
+
+module "evidence_bucket_with_a_reserved_name" {
+  source = "../../.."
+
+  name     = "XN--recovery"
+  evidence = { bucket = "create" }
+}

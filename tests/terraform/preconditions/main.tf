@@ -74,6 +74,13 @@ module "notifications_of_another_region" {
   notifications = { create_topic = false, topic_arn = "arn:aws:sns:eu-west-1:000000000000:failures" }
 }
 
+module "evidence_key_of_another_region" {
+  source = "../../.."
+
+  name     = "evidence-key-of-another-region"
+  evidence = { bucket = "create", kms_key_arn = "arn:aws:kms:eu-west-1:000000000000:key/11111111-2222-3333-4444-555555555555" }
+}
+
 module "region_without_drs" {
   source = "../../.."
 

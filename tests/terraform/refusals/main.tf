@@ -724,3 +724,135 @@ module "notifications_viewer_with_a_slash" {
 
   notifications = { viewer_url = "https://recovery.example.com/" }
 }
+
+module "evidence_bucket_an_arn" {
+  source = "../../.."
+
+  evidence = { bucket = "arn:aws:s3:::recovery-evidence" }
+}
+
+module "evidence_bucket_in_upper_case" {
+  source = "../../.."
+
+  evidence = { bucket = "Recovery-evidence" }
+}
+
+module "evidence_bucket_an_ip_address" {
+  source = "../../.."
+
+  evidence = { bucket = "192.0.2.1" }
+}
+
+module "evidence_bucket_too_short" {
+  source = "../../.."
+
+  evidence = { bucket = "ab" }
+}
+
+module "evidence_bucket_too_long" {
+  source = "../../.."
+
+  evidence = { bucket = join("", [for _ in range(16) : "abcd"]) }
+}
+
+module "evidence_bucket_with_two_dots" {
+  source = "../../.."
+
+  evidence = { bucket = "recovery..evidence" }
+}
+
+module "evidence_bucket_an_alias" {
+  source = "../../.."
+
+  evidence = { bucket = "reports-0123-s3alias" }
+}
+
+module "evidence_bucket_a_directory" {
+  source = "../../.."
+
+  evidence = { bucket = "reports--use1-az4--x-s3" }
+}
+
+module "evidence_prefix_without_a_slash" {
+  source = "../../.."
+
+  evidence = { bucket = "create", prefix = "reports" }
+}
+
+module "evidence_prefix_begins_with_a_slash" {
+  source = "../../.."
+
+  evidence = { bucket = "create", prefix = "/reports/" }
+}
+
+module "evidence_prefix_with_two_slashes" {
+  source = "../../.."
+
+  evidence = { bucket = "create", prefix = "reports//drs/" }
+}
+
+module "evidence_prefix_with_a_wildcard" {
+  source = "../../.."
+
+  evidence = { bucket = "create", prefix = "rep*rts/" }
+}
+
+module "evidence_prefix_a_parent" {
+  source = "../../.."
+
+  evidence = { bucket = "create", prefix = "../" }
+}
+
+module "evidence_prefix_too_long" {
+  source = "../../.."
+
+  evidence = { bucket = "create", prefix = "${join("", [for _ in range(20) : "0123456789"])}/" }
+}
+
+module "evidence_retention_zero" {
+  source = "../../.."
+
+  evidence = { bucket = "create", retention_days = 0 }
+}
+
+module "evidence_retention_a_fraction" {
+  source = "../../.."
+
+  evidence = { bucket = "create", retention_days = 1.5 }
+}
+
+module "evidence_retention_too_long" {
+  source = "../../.."
+
+  evidence = { bucket = "create", retention_days = 36501 }
+}
+
+module "evidence_lock_in_lower_case" {
+  source = "../../.."
+
+  evidence = { bucket = "create", object_lock_mode = "compliance" }
+}
+
+module "evidence_key_an_alias" {
+  source = "../../.."
+
+  evidence = { bucket = "create", kms_key_arn = "arn:aws:kms:us-east-1:000000000000:alias/evidence" }
+}
+
+module "evidence_scan_limit_zero" {
+  source = "../../.."
+
+  evidence = { bucket = "create", athena = true, athena_scan_limit_gb = 0 }
+}
+
+module "evidence_scan_limit_a_fraction" {
+  source = "../../.."
+
+  evidence = { bucket = "create", athena = true, athena_scan_limit_gb = 1.5 }
+}
+
+module "evidence_scan_limit_too_large" {
+  source = "../../.."
+
+  evidence = { bucket = "create", athena = true, athena_scan_limit_gb = 10241 }
+}

@@ -265,6 +265,54 @@ module "other_accounts_only" {
   collector = { include_this_account = false, targets = [{ role_arn = "arn:aws:iam::111122223333:role/drs-reader" }] }
 }
 
+# Reports in a bucket of the module.
+module "evidence" {
+  source = "../../.."
+
+  name         = "With_Reports"
+  archive_days = 30
+  evidence     = { bucket = "create" }
+}
+
+module "evidence_with_options" {
+  source = "../../.."
+
+  name   = "evidence"
+  api    = { enabled = false }
+  alarms = { actions = local.on_call, pipeline_actions = local.on_call, function_errors = 4 }
+  evidence = {
+    bucket           = "create"
+    prefix           = ""
+    retention_days   = 1
+    object_lock_mode = "GOVERNANCE"
+    kms_key_arn      = "arn:aws:kms:us-east-1:000000000000:key/77777777-2222-3333-4444-555555555555"
+  }
+}
+
+# Reports in a bucket of the user, with everything else that changes their permissions.
+module "evidence_in_a_bucket" {
+  source = "../../.."
+
+  name           = "own-bucket"
+  event_bus_name = "recovery"
+  kms_key_arn    = "arn:aws:kms:us-east-1:000000000000:key/11111111-2222-3333-4444-555555555555"
+  objectives     = { rto_minutes = 240, rpo_minutes = 30 }
+  functions      = { memory_sizes = { evidence = 1024 } }
+  execution_history = {
+    table_name  = "executions"
+    kms_key_arn = "arn:aws:kms:us-east-1:000000000000:key/11111111-2222-3333-4444-555555555555"
+  }
+  evidence = {
+    bucket               = "recovery.evidence"
+    prefix               = "drs/reports/"
+    retention_days       = 3650
+    object_lock_mode     = "COMPLIANCE"
+    kms_key_arn          = "arn:aws:kms:us-east-1:000000000000:key/77777777-2222-3333-4444-555555555555"
+    athena               = true
+    athena_scan_limit_gb = 100
+  }
+}
+
 # Twenty accounts in ten Regions, with long names, an external ID and a large environment.
 module "many_targets" {
   source = "../../.."
@@ -322,13 +370,15 @@ output "member_role" {
 module "long_name_a" {
   source = "../../.."
 
-  name = "${join("", [for _ in range(12) : "drs-joblog"])}-a"
+  name     = "${join("", [for _ in range(12) : "drs-joblog"])}-a"
+  evidence = { bucket = "create" }
 }
 
 module "long_name_b" {
   source = "../../.."
 
-  name = "${join("", [for _ in range(12) : "drs-joblog"])}-b"
+  name     = "${join("", [for _ in range(12) : "drs-joblog"])}-b"
+  evidence = { bucket = "create" }
 }
 
 module "prebuilt_file" {
@@ -373,7 +423,8 @@ module "govcloud" {
   source    = "../../.."
   providers = { aws = aws.govcloud }
 
-  name = "govcloud"
+  name     = "govcloud"
+  evidence = { bucket = "create" }
 }
 
 # AWS publishes no Powertools layer in this partition.
