@@ -550,6 +550,7 @@ def test_nothing_is_shown_without_a_comparison(
     viewer = open_viewer()
     shown(viewer)
 
+    wait_until(viewer.page, lambda: bool(recovery.compared))
     viewer.page.wait_for_timeout(200)
 
     assert recovery.compared == ["exec-1"]
@@ -561,6 +562,7 @@ def test_the_comparison_is_read_again_when_the_execution_has_settled(recovery: R
     recovery.happen(*FINISHED[:5])
     viewer = open_viewer()
     viewer.poll(3)
+    wait_until(viewer.page, lambda: bool(recovery.compared))
     assert recovery.compared == ["exec-1"]
 
     recovery.comparison = {"other": OTHER, "servers": [compared(SERVERS[0])]}
@@ -570,7 +572,7 @@ def test_the_comparison_is_read_again_when_the_execution_has_settled(recovery: R
     expect(viewer.find(".compared")).to_contain_text("exec-0")
     polls = recovery.polls
     viewer.find(".refresh").click()
-    wait_until(viewer.page, lambda: recovery.polls > polls)
+    wait_until(viewer.page, lambda: recovery.polls > polls and len(recovery.compared) >= 2)
     viewer.page.wait_for_timeout(200)
 
     assert recovery.compared == ["exec-1"] * 2
@@ -587,6 +589,7 @@ def test_a_job_and_an_execution_without_events_have_no_comparison(recovery: Reco
 
     viewer.poll()
     expect(viewer.find(".schedule")).to_be_visible()
+    wait_until(viewer.page, lambda: bool(recovery.compared))
     expect(viewer.find(".compared")).to_be_empty()
     assert recovery.compared == ["exec-1"]
 
@@ -620,6 +623,7 @@ def test_another_execution_has_its_own_comparison_and_the_fetch_property_sends_t
     expect(page.locator(".server")).to_have_count(1)
     expect(page.locator(".compared")).to_be_empty()
     expect(page.locator(".gantt .bar-earlier")).to_have_count(0)
+    wait_until(page, lambda: len(recovery.compared) >= 2)
     page.wait_for_timeout(200)
     assert recovery.compared == ["exec-1", "exec-2"]
     assert sent == ["Bearer of-the-front-end"]

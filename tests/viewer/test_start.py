@@ -777,8 +777,9 @@ def test_page_sends_requests_only_to_its_own_origin(address: str, context: Brows
     asked: list[str] = []
     context.on("request", lambda sent: asked.append(sent.url))
 
-    open_start()
+    page = open_start()
 
+    wait_until(page, lambda: len(asked) >= 7)
     # The page, its icon, two style sheets, the script, the running recoveries, all recoveries.
     assert len(asked) == 7
     assert all(url.startswith(address) for url in asked)

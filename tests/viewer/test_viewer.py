@@ -21,7 +21,17 @@ from playwright.sync_api import expect
 from tests.support import scripts
 from tests.support.deployment import eventually
 from tests.support.gateway import GatewayServer
-from tests.viewer.conftest import NAMES, NOW, SERVERS, change_answers, derived, events_of, events_of_job, steps
+from tests.viewer.conftest import (
+    NAMES,
+    NOW,
+    SERVERS,
+    change_answers,
+    derived,
+    events_of,
+    events_of_job,
+    steps,
+    wait_until,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -288,6 +298,7 @@ def test_unchanged_answer_is_not_sent_and_not_rendered_again(recovery: Recovery,
 
     viewer.poll(2)
 
+    wait_until(viewer.page, lambda: len(recovery.gateway.answered) >= 4)
     assert recovery.gateway.answered == [200, 200, 304, 304]
     assert not viewer.page.evaluate("window.isRendered")
     expect(viewer.find(".connection")).not_to_have_text(before)
@@ -298,7 +309,7 @@ def test_unchanged_answer_is_not_sent_and_not_rendered_again(recovery: Recovery,
     recovery.gateway.fault = None
     viewer.poll()
     expect(viewer.find(".banner")).to_be_hidden()
-    assert recovery.gateway.answered[-2:] == [500, 304]
+    wait_until(viewer.page, lambda: recovery.gateway.answered[-2:] == [500, 304])
     recovery.happen(RUNNING[6])
     viewer.poll()
     expect(viewer.find(".row")).to_have_count(7)
@@ -316,6 +327,7 @@ def test_polls_of_an_unchanged_log_have_the_same_two_urls(
     viewer.poll(21)
 
     # Every tenth read is a full one.
+    wait_until(viewer.page, lambda: len(recovery.gateway.answered) >= 22)
     assert recovery.gateway.answered[:22] == [200, 200, *[304] * 8, 200, *[304] * 11]
     assert ["since" in query for query in recovery.gateway.asked[:22]] == [place % 10 != 0 for place in range(22)]
 
@@ -1383,6 +1395,7 @@ def test_unchanged_answer_is_not_sent_again_to_a_user_with_a_token(recovery: Rec
 
     viewer.poll(2)
 
+    wait_until(viewer.page, lambda: len(recovery.gateway.answered) >= 4)
     assert recovery.gateway.answered == [401, 200, 200, 304]
 
 
@@ -1528,6 +1541,7 @@ def test_fetch_set_before_the_module_loads_is_used(recovery: Recovery, address: 
     )
 
     expect(page.locator(".big")).to_have_text("3 of 3 servers launched")
+    wait_until(page, lambda: page.evaluate("asked") >= 2)
     assert (page.evaluate("asked"), recovery.polls) == (2, 1)  # the log and the comparison
 
 
@@ -1878,8 +1892,9 @@ def test_page_sends_requests_only_to_its_own_origin(
     context.on("request", lambda request: asked.append(request.url))
     recovery.happen(*FAILED)
 
-    open_viewer()
+    viewer = open_viewer()
 
+    wait_until(viewer.page, lambda: len(asked) >= 8)
     assert len(asked) == 8  # the page, its style, two scripts, two icons, the log, the comparison
     assert all(url.startswith(address) for url in asked)
 
