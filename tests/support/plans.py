@@ -222,7 +222,8 @@ class PlayedPlan:
             if not is_failed:
                 return end
             skipped = self._acted(now, "skip", number)
-            begins = self._acted(now, "retry", number, since=end)
+            # Not the retry that began this attempt: an attempt without a job ends when it begins.
+            begins = self._acted(now, "retry", number, since=max(end, begins + timedelta.resolution))
             if skipped < begins:
                 played.status, played.updated = "SKIPPED", skipped
                 return skipped

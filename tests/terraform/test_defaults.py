@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tests.support.terraform import Terraform
+from tests.support.terraform import ROOT, Terraform
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -34,3 +34,4 @@ def test_the_basic_example_plans_all_functions(copy: Path, stack: MiniStack) -> 
     assert handlers == {f"drs-job-log-{name}": handler for name, handler in FUNCTIONS.items()}
     alarms = [change for change in changes if change["type"] == "aws_cloudwatch_metric_alarm"]
     assert len(alarms) == 29
+    assert f"| {len(alarms)} alarms, one dashboard |" in (ROOT / "README.md").read_text()

@@ -182,6 +182,20 @@ def test_failed_step_waits_for_a_person_who_retries_it(pipeline: Pipeline, subsc
     assert_listed_as_in_its_log(pipeline, execution_id)
 
 
+def test_events_that_a_pass_had_no_time_to_send_are_sent_once(
+    pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start(pipeline)
+    with monkeypatch.context() as patched:
+        patched.setattr(pipeline.collector, "_plan_entries", lambda: iter(()))
+        pipeline.collect()
+    assert "PLAN_STARTED" not in [event["eventType"] for event in pipeline.published]
+
+    pipeline.collect(timedelta(seconds=3))
+
+    assert Counter(event["eventType"] for event in pipeline.published)["PLAN_STARTED"] == 1
+
+
 def test_action_that_wakes_the_collector_is_read_at_once(pipeline: Pipeline) -> None:
     """A failed plan is listed about once a minute, and the WAIT step that follows starts no job."""
     plan = replace(SHOP, steps=[replace(SHOP.steps[0], attempts=[failing(DB)]), *SHOP.steps[1:]])
@@ -208,6 +222,22 @@ def test_retry_that_fails_again_is_another_failure(pipeline: Pipeline, subscribe
     assert Counter(plan_types(answer))["PLAN_FAILED"] == 2
     assert sum("Recovery plan" in subject for subject in subjects(subscriber)) == 2
     assert (answer["waves"][0]["stepStatus"], answer["waves"][0]["attempt"]) == ("FAILED", 2)
+
+
+def test_retry_that_fails_again_without_a_job_is_another_failure(pipeline: Pipeline) -> None:
+    """Between two lists. Only the attempt of the step changed, which the list does not have."""
+    invalid = "The launch template is not valid."
+    plan = replace(SHOP, steps=[replace(SHOP.steps[0], attempts=[invalid] * 4), *SHOP.steps[1:]])
+    arn, execution_id = start(pipeline, plan)
+    pipeline.play(2 * MINUTE)
+    assert Counter(plan_types(pipeline.execution(execution_id)))["PLAN_STEP_FAILED"] == 1
+
+    pipeline.simulator.retry(arn, 1)
+    pipeline.play(2 * MINUTE)
+
+    answer = pipeline.execution(execution_id)
+    assert Counter(plan_types(answer))["PLAN_STEP_FAILED"] == 2
+    assert answer["waves"][0]["attempt"] > 1
 
 
 def test_completed_plan_with_a_failed_optional_server_is_partial(pipeline: Pipeline) -> None:

@@ -195,8 +195,8 @@ class Collector:
         self._table = table
         self._bus = bus
         self._settings = settings
-        # The events of recovery plans to send in this pass.
-        self._plan_events: list[tuple[PlanTracker, PlanEvent]] = []
+        # The events of recovery plans to send, by key. If time runs out, the next pass reads the remaining ones again.
+        self._plan_events: dict[str, tuple[PlanTracker, PlanEvent]] = {}
         # By target, then by job ID.
         self._trackers: dict[DrsClient, dict[str, JobTracker]] = {}
         # By target: the LAUNCH jobs of each server by their creation time.
@@ -329,7 +329,8 @@ class Collector:
             and tracked.job["jobID"] not in reader.links
             for tracked in untagged
         )
-        self._plan_events += reader.read(now, list_now=is_woken or has_new_job)
+        events = reader.read(now, list_now=is_woken or has_new_job)
+        self._plan_events |= {event.key: (tracker, event) for tracker, event in events}
         for tracked in untagged:
             tracker, link = tracked.tracker, reader.links.get(tracked.job["jobID"])
             if link and tracker.plan_link != link:
@@ -340,8 +341,8 @@ class Collector:
 
     def _plan_entries(self) -> Iterator[BusEntry]:
         """Yield the events of recovery plans that this pass read."""
-        while self._plan_events:
-            tracker, event = self._plan_events.pop(0)
+        for key in list(self._plan_events):
+            tracker, event = self._plan_events.pop(key)
             yield BusEntry(to_text(event.detail), event.key, tracker, {})
 
     def _list_all(self, drs: DrsClient, now: datetime) -> list[TrackedJob]:

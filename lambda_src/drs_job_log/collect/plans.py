@@ -258,8 +258,16 @@ class PlanReader:
         tracker.is_read = True
 
     def _with_details(self, step: Step, known: Step | None) -> Step:
-        """Return a step with its attempt and its time, which the list does not have."""
-        if known and all(known.get(name) == step.get(name) for name in ("status", "configuration", "errorDetail")):
+        """Return a step with its attempt and its time, which the list does not have.
+
+        A retry that failed again can differ in these only.
+        """
+        is_failed = step["status"] in FAILED_STEPS
+        if (
+            known
+            and not is_failed
+            and all(known.get(name) == step.get(name) for name in ("status", "configuration", "errorDetail"))
+        ):
             return known
         return self._drs.plan_step(step["recoveryPlanExecutionStepArn"])
 
