@@ -209,6 +209,8 @@ def test_a_redrive_after_an_outage_empties_the_dlq_and_completes_the_rows(
     eventually(lambda: deployment.waiting(dlq) >= 100, seconds=600)
     assert deployment.rows("redriven") == []
     proxy.down = frozenset()
+    # SQS would deliver a message again while a slow invocation handles it, and move it to the DLQ after five times.
+    set_retries(deployment, tries=TRIES, visibility_seconds=VISIBILITY_SECONDS)
 
     def is_redriven() -> bool:
         """Move all messages, also those that arrive later. The embedded AWS has no StartMessageMoveTask."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import inspect
 import json
 import re
 import time
@@ -269,7 +270,7 @@ def apply(terraform: Terraform, stack: MiniStack) -> None:
 
 
 def eventually(check: Callable[[], bool], *, seconds: float = 240) -> None:
-    """Wait until ``check`` returns true. Raises AssertionError if it does not within ``seconds``.
+    """Wait until ``check`` returns true. Raises AssertionError with the line of the call after ``seconds``.
 
     The default is longer than the visibility timeout of the queue, after which SQS delivers a failed message again.
     """
@@ -279,6 +280,6 @@ def eventually(check: Callable[[], bool], *, seconds: float = 240) -> None:
         if check():
             return
         now = time.monotonic()
-        assert now < deadline, f"not within {seconds} s"
+        assert now < deadline, f"not within {seconds} s: line {inspect.stack()[1].lineno} of the test"
         # A check that reads much is repeated less often, so that polling does not take the CPU of what it waits for.
         time.sleep(max(0.2, 3 * (now - began)))
