@@ -222,13 +222,14 @@ module "evidence" {
   environment = merge(
     local.shared_environment,
     local.executions_table_environment,
-    local.collector_sources_environment,
     local.objectives_environment,
     {
+      EVENT_SOURCE            = local.event_source
       EVIDENCE_BUCKET         = local.evidence_bucket
       EVIDENCE_PREFIX         = var.evidence.prefix
+      EVIDENCE_QUEUE_URL      = local.queue_urls.evidence
       EVIDENCE_RETENTION_DAYS = tostring(var.evidence.retention_days)
-      HISTORY_DAYS            = tostring(var.history_days)
+      RETENTION_DAYS          = tostring(var.retention_days)
     },
     var.evidence.object_lock_mode == null ? {} : { EVIDENCE_OBJECT_LOCK_MODE = var.evidence.object_lock_mode },
     var.evidence.kms_key_arn == null ? {} : { EVIDENCE_KMS_KEY_ARN = var.evidence.kms_key_arn },
@@ -248,6 +249,12 @@ data "aws_iam_policy_document" "evidence" {
     actions   = ["sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage"]
     resources = [local.queue_arns.evidence]
   }
+  # The daily run sends a message for each execution.
+  statement {
+    sid       = "QueueExecutions"
+    actions   = ["sqs:SendMessage"]
+    resources = [local.queue_arns.evidence]
+  }
   statement {
     sid     = "ReadEvents"
     actions = ["dynamodb:Query"]
@@ -258,7 +265,7 @@ data "aws_iam_policy_document" "evidence" {
   # Only the items that say which reports were written, no events.
   statement {
     sid       = "RecordReports"
-    actions   = ["dynamodb:GetItem", "dynamodb:PutItem"]
+    actions   = ["dynamodb:PutItem"]
     resources = [local.events_table_arn]
 
     # ForAllValues checks every key of the request. Null denies requests without a key.

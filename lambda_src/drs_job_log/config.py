@@ -455,7 +455,8 @@ class EvidenceSettings:
     has_tables
         Whether Athena reads copies of the files.
     lookback
-        The daily run checks the executions of this time: as long as all their events are stored.
+        The daily run checks the executions of this time. It is as long as all their events are stored, and not longer
+        than ``retention``, so that no report is written again after its expiry.
     """
 
     table_name: str
@@ -496,7 +497,7 @@ def evidence_settings(environment: Mapping[str, str] = os.environ) -> EvidenceSe
         lock_mode=cast("Literal['GOVERNANCE', 'COMPLIANCE'] | None", mode),
         kms_key_arn=environment.get("EVIDENCE_KMS_KEY_ARN"),
         has_tables=environment.get("EVIDENCE_TABLES") == "true",
-        lookback=_retention(environment),
+        lookback=min(_retention(environment), timedelta(days=int(environment["EVIDENCE_RETENTION_DAYS"]))),
         rto_minutes=_number(environment, "RTO_MINUTES"),
         rpo_minutes=_number(environment, "RPO_MINUTES"),
         executions_table=executions_table_settings(environment),

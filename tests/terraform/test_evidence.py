@@ -233,12 +233,12 @@ def test_the_function_with_defaults(planned: Callable[[str], Planned]) -> None:
         "EVENT_SOURCE": "drs.job-log.With_Reports",
         "EVIDENCE_BUCKET": BUCKETS["evidence"],
         "EVIDENCE_PREFIX": "drs-job-log/",
+        "EVIDENCE_QUEUE_URL": f"https://sqs.us-east-1.amazonaws.com/{ACCOUNT}/With_Reports-evidence",
         "EVIDENCE_RETENTION_DAYS": "2557",
-        "HISTORY_DAYS": "400",
         "JOB_LOG_EVENTS_TABLE": "With_Reports-events",
         "POWERTOOLS_METRICS_NAMESPACE": "DRSJobLog",
         "POWERTOOLS_SERVICE_NAME": "With_Reports",
-        "PREVIOUS_EVENT_SOURCES": "drs.job-log",
+        "RETENTION_DAYS": "30",
     }
     mapping = resources["aws_lambda_event_source_mapping.evidence[0]"]
     assert (mapping["batch_size"], mapping["function_response_types"]) == (1, ["ReportBatchItemFailures"])
@@ -254,6 +254,7 @@ def test_the_function_with_options(planned: Callable[[str], Planned]) -> None:
         "EVIDENCE_KMS_KEY_ARN": EVIDENCE_KEY,
         "EVIDENCE_OBJECT_LOCK_MODE": "COMPLIANCE",
         "EVIDENCE_PREFIX": "drs/reports/",
+        "EVIDENCE_QUEUE_URL": f"https://sqs.us-east-1.amazonaws.com/{ACCOUNT}/own-bucket-evidence",
         "EVIDENCE_RETENTION_DAYS": "3650",
         "EVIDENCE_TABLES": "true",
         "EXECUTION_HISTORY_TABLE": "executions",
@@ -296,6 +297,7 @@ def test_the_role_of_the_function_has_only_the_necessary_permissions(
         "ConsumeQueue": allow(
             ["sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage"], f"{SQS}:{name}-evidence"
         ),
+        "QueueExecutions": allow(["sqs:SendMessage"], f"{SQS}:{name}-evidence"),
         "ReadEvents": allow(
             ["dynamodb:Query"],
             [
@@ -303,7 +305,7 @@ def test_the_role_of_the_function_has_only_the_necessary_permissions(
                 table,
             ],
         ),
-        "RecordReports": allow(["dynamodb:GetItem", "dynamodb:PutItem"], table, condition),
+        "RecordReports": allow(["dynamodb:PutItem"], table, condition),
         "WriteReports": allow(["s3:GetObject", "s3:PutObject"], objects),
         "FindReports": allow(["s3:ListBucket"], bucket, {"StringLike": {"s3:prefix": f"{PREFIXES[copy_name]}*"}}),
         "WriteLogs": allow(

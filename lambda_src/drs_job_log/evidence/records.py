@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
 EVIDENCE_WRITTEN: Final = "EVIDENCE_WRITTEN"
 
-# The longest ID whose record fits into a key. Longer ones have their digest.
 _serialize = TypeSerializer().serialize
 
 

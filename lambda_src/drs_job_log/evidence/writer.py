@@ -96,13 +96,13 @@ class ReportWriter:
                 recovery, now, rto_minutes=self._settings.rto_minutes, rpo_minutes=self._settings.rpo_minutes
             )
             record = self._records.newest(recovery.id)
-            folder = record.folder if record else self._folder(recovery)
+            folder = self._folder(recovery, record)
             files = {SERVERS: digest_of(servers).entry, LOG: digest_of(log).entry}
             known = self._bucket.read(folder + SUMMARY)
-            if known and _facts(json.loads(known)) == _facts({**summary, "files": files}):
+            if known and not _is_newer({**summary, "files": files}, json.loads(known)):
                 self._put_record(recovery.id, folder, known, now)
                 return "UNCHANGED"
-            summary |= _revision(known)
+            summary |= _revision(known, record)
             _write_text(page, report(summary, read_lines(servers), read_lines(log)))
             summary["files"] = {REPORT: digest_of(page).entry, **files}
             text = _line(summary)
@@ -154,7 +154,10 @@ class ReportWriter:
             last_event_at=last,
         )
 
-    def _folder(self, recovery: Recovery) -> str:
+    def _folder(self, recovery: Recovery, record: Record | None) -> str:
+        """Return the folder of the report. It does not move if a later fact changes the start of the execution."""
+        if record and record.folder.startswith(self._settings.prefix):
+            return record.folder
         start = recovery.started_at
         return f"{self._settings.prefix}year={start:%Y}/month={start:%m}/{folder_name(recovery.id)}/"
 
@@ -199,11 +202,24 @@ def _facts(summary: Mapping[str, Any]) -> dict[str, Any]:
     return values
 
 
-def _revision(known: bytes | None) -> dict[str, Any]:
-    """Return the revision of a new summary, and the digest of the one that it supersedes."""
-    if known is None:
-        return {"revision": 1, "supersedes": None}
-    return {"revision": json.loads(known)["revision"] + 1, "supersedes": digest_of(io.BytesIO(known)).sha256}
+def _is_newer(summary: Mapping[str, Any], known: Mapping[str, Any]) -> bool:
+    """Whether a summary has other facts than the known one, and not fewer events.
+
+    Events expire, and an index can lag behind. A report loses no event by that.
+    """
+    return summary["eventCount"] >= known["eventCount"] and _facts(summary) != _facts(known)
+
+
+def _revision(known: bytes | None, record: Record | None) -> dict[str, Any]:
+    """Return the revision of a new summary, and the digest of the one that it supersedes.
+
+    A summary that is not in the bucket any more is the one of the record, for example after a change of the bucket.
+    """
+    if known is not None:
+        return {"revision": json.loads(known)["revision"] + 1, "supersedes": digest_of(io.BytesIO(known)).sha256}
+    if record is not None:
+        return {"revision": record.revision + 1, "supersedes": record.files[SUMMARY]["sha256"]}
+    return {"revision": 1, "supersedes": None}
 
 
 def _write_text(file: IO[bytes], parts: Iterable[str]) -> None:
