@@ -40,6 +40,7 @@ HANDLERS: Final = {
     "collector": "drs_job_log.collect.handler",
     "linker": "drs_job_log.link.handler",
     "api": "drs_job_log.api.handler",
+    "evidence": "drs_job_log.evidence.handler",
 }
 
 

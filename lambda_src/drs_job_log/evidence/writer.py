@@ -46,6 +46,10 @@ class NotSettledError(Exception):
     """The execution has not settled, or has no events. A later event reports its end."""
 
 
+class UnknownStatusError(Exception):
+    """The executions table cannot be read, so that the execution may continue. A retry is safe."""
+
+
 @dataclass(frozen=True, slots=True)
 class Subject:
     """An execution, or a job without one. One of the two is set."""
@@ -84,6 +88,8 @@ class ReportWriter:
         ------
         NotSettledError
             If the execution has not settled, or has no events.
+        UnknownStatusError
+            If the executions table cannot be read. A retry is safe.
         ConflictError
             If another invocation writes the report at the same time. A retry is safe.
         botocore.exceptions.BotoCoreError, botocore.exceptions.ClientError
@@ -137,7 +143,7 @@ class ReportWriter:
             raise NotSettledError(f"{subject.id} has no events")
         answer = ask(self._executions_table, subject.execution_id) if subject.execution_id else TableAnswer()
         if answer.is_failed:
-            raise NotSettledError(f"the executions table cannot be read, so that {subject.id} may continue")
+            raise UnknownStatusError(f"the executions table cannot be read, so that {subject.id} may continue")
         status = (
             status_of(progress, answer, now)
             if subject.execution_id

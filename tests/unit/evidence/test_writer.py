@@ -122,6 +122,46 @@ def test_later_fact_writes_a_marked_revision(store: Store) -> None:
     assert record.revision == 2
 
 
+def test_a_report_loses_no_event(store: Store) -> None:
+    """Events expire, and the index can lag behind."""
+    events = launched(ONE)
+    store.happen(events)
+    store.writer().write(EXECUTION, NOW)
+    key = {"JobId": {"S": events[2].job_id}, "EventKey": {"S": events[2].key}}
+    store.dynamodb.delete_item(TableName=TABLE, Key=key)
+
+    assert store.writer().write(EXECUTION, NOW) == "UNCHANGED"
+    assert store.versions() == written()
+
+
+def test_another_bucket_continues_the_revisions(store: Store) -> None:
+    """So does a deleted report. The digest of the revision before shows what is missing."""
+    store.happen(launched(ONE))
+    store.writer().write(EXECUTION, NOW)
+    first = store.read("summary.json")
+    store.s3.create_bucket(Bucket="other")
+
+    assert store.writer(bucket="other", prefix="evidence/").write(EXECUTION, NOW) == "WRITTEN"
+    assert store.writer(bucket="other", prefix="evidence/").write(EXECUTION, NOW) == "UNCHANGED"
+
+    folder = "evidence/year=2026/month=11/exec-1/"
+    summary = json.loads(store.s3.get_object(Bucket="other", Key=f"{folder}summary.json")["Body"].read())
+    assert (summary["revision"], summary["supersedes"]) == (2, hashlib.sha256(first).hexdigest())
+    record = Records(store.dynamodb, TABLE).newest("exec-1")
+    assert record is not None
+    assert (record.folder, record.revision) == (folder, 2)
+
+
+def test_a_report_stays_in_its_folder(store: Store) -> None:
+    """A later fact can be a job that is older, in the month before."""
+    store.happen(launched(ONE))
+    store.writer().write(EXECUTION, NOW)
+    store.happen(launched(TWO, job_id="drsjob-0", created=STARTED - timedelta(days=30)))
+
+    assert store.writer().write(EXECUTION, NOW) == "WRITTEN"
+    assert store.versions() == written(count=2)
+
+
 @pytest.mark.parametrize("events", [[], launched(ONE)[:-1], launched(ONE, created=NOW - timedelta(minutes=20))])
 def test_execution_that_has_not_settled_has_no_report(store: Store, events: list[JobLogEvent]) -> None:
     store.happen(events)
