@@ -15,6 +15,7 @@ import sys
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
+from itertools import pairwise
 from multiprocessing import get_context
 from typing import TYPE_CHECKING, Any, Final
 
@@ -109,12 +110,13 @@ def check_report(store: Store, execution: str) -> None:
         event.event_id for number in range(2) for event in wave(execution, number)
     )
     assert (summary["status"], summary["counts"]["failed"], summary["counts"]["launched"]) == ("PARTIAL", 1, 1)
-    digests = [hashlib.sha256(text).hexdigest() for text in versions(store, f"{folder}summary.json")]
+    for name in summary["files"]:
+        contents = versions(store, folder + name)
+        assert all(one != other for one, other in pairwise(contents)), name
+    summaries = versions(store, f"{folder}summary.json")
+    digests = [hashlib.sha256(text).hexdigest() for text in summaries]
     assert summary["revision"] == len(digests)
-    assert [json.loads(text)["supersedes"] for text in versions(store, f"{folder}summary.json")] == [
-        None,
-        *digests[:-1],
-    ]
+    assert [json.loads(text)["supersedes"] for text in summaries] == [None, *digests[:-1]]
     record = Records(store.dynamodb, TABLE).newest(execution)
     assert record is not None
     assert (record.revision, record.files["summary.json"]["sha256"]) == (len(digests), digests[-1])
