@@ -297,6 +297,12 @@ data "aws_iam_policy_document" "evidence" {
       values   = ["${var.evidence.prefix}*"]
     }
   }
+  # In a bucket without versioning, the function writes nothing.
+  statement {
+    sid       = "CheckVersioning"
+    actions   = ["s3:GetBucketVersioning"]
+    resources = [local.evidence_bucket_arn]
+  }
   dynamic "statement" {
     for_each = var.evidence.object_lock_mode == null ? [] : [1]
 

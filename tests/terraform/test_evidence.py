@@ -308,6 +308,7 @@ def test_the_role_of_the_function_has_only_the_necessary_permissions(
         "RecordReports": allow(["dynamodb:PutItem"], table, condition),
         "WriteReports": allow(["s3:GetObject", "s3:PutObject"], objects),
         "FindReports": allow(["s3:ListBucket"], bucket, {"StringLike": {"s3:prefix": f"{PREFIXES[copy_name]}*"}}),
+        "CheckVersioning": allow(["s3:GetBucketVersioning"], bucket),
         "WriteLogs": allow(
             ["logs:CreateLogStream", "logs:PutLogEvents"],
             f"arn:aws:logs:us-east-1:{ACCOUNT}:log-group:/aws/lambda/{name}-evidence:*",

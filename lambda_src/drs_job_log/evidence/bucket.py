@@ -30,6 +30,10 @@ class ConflictError(Exception):
     """Another invocation changed an object. A retry is safe: it reads the object again."""
 
 
+class UnversionedBucketError(Exception):
+    """The bucket has no versioning, so that a new revision would replace the one before."""
+
+
 @dataclass(frozen=True, slots=True)
 class Digest:
     """The SHA-256 digest of a file as hexadecimal digits, and its size in bytes."""
@@ -64,6 +68,18 @@ class Bucket:
     def __init__(self, client: S3Client, settings: EvidenceSettings) -> None:
         self._client = client
         self._settings = settings
+
+    def check_versioning(self) -> None:
+        """Check that the bucket keeps each version of an object.
+
+        Raises
+        ------
+        UnversionedBucketError
+            If it does not.
+        """
+        status = self._client.get_bucket_versioning(Bucket=self._settings.bucket).get("Status")
+        if status != "Enabled":
+            raise UnversionedBucketError(f"enable the versioning of the bucket {self._settings.bucket}: it is {status}")
 
     def read(self, key: str) -> bytes | None:
         """Return the content of an object. None if there is none."""

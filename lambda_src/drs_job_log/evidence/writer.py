@@ -92,6 +92,8 @@ class ReportWriter:
             If the executions table cannot be read. A retry is safe.
         ConflictError
             If another invocation writes the report at the same time. A retry is safe.
+        UnversionedBucketError
+            If the bucket has no versioning. Nothing is written.
         botocore.exceptions.BotoCoreError, botocore.exceptions.ClientError
             If DynamoDB or S3 cannot be reached or refuses a request. A retry is safe.
         """
@@ -108,6 +110,7 @@ class ReportWriter:
             if known and not _is_newer({**summary, "files": files}, json.loads(known)):
                 self._put_record(recovery.id, folder, known, now)
                 return "UNCHANGED"
+            self._bucket.check_versioning()
             summary |= _revision(known, record)
             _write_text(page, report(summary, read_lines(servers), read_lines(log)))
             summary["files"] = {REPORT: digest_of(page).entry, **files}

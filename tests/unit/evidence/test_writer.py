@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import boto3
 import pytest
 from botocore.exceptions import ClientError
-from drs_job_log.evidence.bucket import ConflictError
+from drs_job_log.evidence.bucket import ConflictError, UnversionedBucketError
 from drs_job_log.evidence.records import Records
 from drs_job_log.evidence.writer import NotSettledError, Subject, folder_name
 from drs_job_log.model.events import format_time
@@ -139,7 +139,7 @@ def test_another_bucket_continues_the_revisions(store: Store) -> None:
     store.happen(launched(ONE))
     store.writer().write(EXECUTION, NOW)
     first = store.read("summary.json")
-    store.s3.create_bucket(Bucket="other")
+    store.s3.create_bucket(Bucket="other", ObjectLockEnabledForBucket=True)
 
     assert store.writer(bucket="other", prefix="evidence/").write(EXECUTION, NOW) == "WRITTEN"
     assert store.writer(bucket="other", prefix="evidence/").write(EXECUTION, NOW) == "UNCHANGED"
@@ -150,6 +150,16 @@ def test_another_bucket_continues_the_revisions(store: Store) -> None:
     record = Records(store.dynamodb, TABLE).newest("exec-1")
     assert record is not None
     assert (record.folder, record.revision) == (folder, 2)
+
+
+def test_nothing_is_written_to_a_bucket_without_versioning(store: Store) -> None:
+    store.happen(launched(ONE))
+    store.s3.create_bucket(Bucket="unversioned")
+
+    with pytest.raises(UnversionedBucketError, match="enable the versioning of the bucket unversioned"):
+        store.writer(bucket="unversioned").write(EXECUTION, NOW)
+
+    assert "Contents" not in store.s3.list_objects_v2(Bucket="unversioned")
 
 
 def test_a_report_stays_in_its_folder(store: Store) -> None:
