@@ -74,13 +74,3 @@ output "failure_topic_arn" {
   description = "ARN of the SNS topic for failure notifications."
   value       = module.drs_job_log.failure_topic_arn
 }
-
-output "evidence" {
-  description = "Where the reports are, with the queue of evidence. Null without the input `evidence` of the module."
-  value       = module.drs_job_log.evidence
-}
-
-output "evidence_function_name" {
-  description = "Name of the function that writes the reports. Null without the input `evidence` of the module."
-  value       = try(module.drs_job_log.functions.evidence.name, null)
-}

@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.support.deployment import Deployment, deployed
-from tests.support.evidence import INPUT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -13,5 +12,5 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="session")
 def deployment() -> Iterator[Deployment]:
-    with deployed(inputs=INPUT) as deployment:
+    with deployed() as deployment:
         yield deployment
