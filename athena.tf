@@ -1,4 +1,4 @@
-# Athena: tables over the copies of the evidence, a workgroup, and saved queries. They exist with evidence.athena.
+# Athena: tables over the rows that the function of evidence writes, a workgroup, and saved queries. They exist with evidence.athena.
 
 locals {
   athena_enabled = try(var.evidence.athena, false)
@@ -15,7 +15,7 @@ locals {
     slowest-servers       = "The slowest servers of the last 12 months, and the slowest step of each."
   }
 
-  # Name, type and comment of each column. The SerDe matches a JSON key in any case, also in a struct.
+  # Name, type and comment of each column. The name is the key in the rows (lambda_src/drs_job_log/evidence/tables.py).
   # Times are strings, because the SerDe has no documented format for ISO 8601. from_iso8601_timestamp reads them.
   # A column of the type double needs JSON numbers with a decimal point, and a column of the type int numbers without one.
   athena_columns = {
@@ -76,7 +76,7 @@ locals {
       ["eventkey", "string", "Key of the event in its job. Sorts the events by time."],
       ["eventid", "string", "ID of the event."],
       ["eventtype", "string", "Type of the event."],
-      ["eventtime", "string", "Time of the event, ISO 8601 in UTC. The JSON key is Timestamp."],
+      ["eventtime", "string", "Time of the event, ISO 8601 in UTC."],
       ["source", "string", "Source of the event on EventBridge."],
       ["executionid", "string", "ID of the execution."],
       ["sourceserverid", "string", "ID of the source server."],
@@ -148,16 +148,10 @@ resource "aws_glue_catalog_table" "evidence" {
     input_format  = "org.apache.hadoop.mapred.TextInputFormat"
     output_format = "org.apache.hadoop.hive.ql.io.HiveIgnoreKeyTextOutputFormat"
 
-    # https://docs.aws.amazon.com/athena/latest/ug/openx-json-serde.html
+    # It needs no properties: the keys of the rows are in lower case, also in structs. AWS recommends it in place of the OpenX
+    # SerDe, whose results can be non-deterministic. https://docs.aws.amazon.com/athena/latest/ug/openx-json-serde.html
     ser_de_info {
-      serialization_library = "org.openx.data.jsonserde.JsonSerDe"
-      parameters = merge(
-        {
-          "case.insensitive"      = "TRUE"  # the keys are in camel case, the columns in lower case
-          "ignore.malformed.json" = "FALSE" # a damaged object must be visible, and must not become an empty row
-        },
-        each.key == "events" ? { "mapping.eventtime" = "timestamp" } : {}, # "timestamp" is a reserved word
-      )
+      serialization_library = "org.apache.hive.hcatalog.data.JsonSerDe"
     }
 
     dynamic "columns" {

@@ -38,8 +38,6 @@ class Table:
     ----------
     columns
         Name → type in Glue, without the partition columns.
-    keys
-        Name of a column → key in the JSON objects, if they differ.
     location
         Matches the URL of each object in a partition that Athena computes.
     """
@@ -47,7 +45,6 @@ class Table:
     name: str
     columns: dict[str, str]
     partitions: dict[str, str]
-    keys: dict[str, str]
     location: re.Pattern[str]
 
     @classmethod
@@ -55,17 +52,13 @@ class Table:
         """Return the table of a planned ``aws_glue_catalog_table``."""
         (storage,) = planned["storage_descriptor"]
         (serde,) = storage["ser_de_info"]
-        assert serde["serialization_library"] == "org.openx.data.jsonserde.JsonSerDe"
+        assert serde["serialization_library"] == "org.apache.hive.hcatalog.data.JsonSerDe"
+        assert not serde["parameters"]
         partitions = {key["name"]: key["type"] for key in planned["partition_keys"]}
         return cls(
             name=planned["name"],
             columns={column["name"]: column["type"] for column in storage["columns"]},
             partitions=partitions,
-            keys={
-                name.removeprefix("mapping."): key
-                for name, key in serde["parameters"].items()
-                if name.startswith("mapping.")
-            },
             location=_location(planned["parameters"], list(partitions)),
         )
 
@@ -80,11 +73,14 @@ class Table:
                 values = {name: int(value) for name, value in partition.groupdict().items()}
                 text = gzip.decompress(content) if key.endswith(".gz") else content
                 for line in text.decode().splitlines():
-                    record = json.loads(line, object_pairs_hook=_lower_case)
-                    yield {
-                        name: _read(exp.DataType.build(type_, dialect="hive"), record.get(self.keys.get(name, name)))
-                        for name, type_ in self.columns.items()
-                    } | values
+                    yield self._row(json.loads(line, object_pairs_hook=_unique)) | values
+
+    def _row(self, record: Row) -> Row:
+        """Return the columns of a row. A key without a column is an error, although the SerDe passes over it."""
+        if unknown := record.keys() - self.columns.keys():
+            raise ValueError(f"no column for {', '.join(sorted(unknown))}")
+        types = {name: exp.DataType.build(type_, dialect="hive") for name, type_ in self.columns.items()}
+        return {name: _read(type_, record.get(name)) for name, type_ in types.items()}
 
 
 def _location(parameters: Mapping[str, str], partitions: Iterable[str]) -> re.Pattern[str]:
@@ -100,12 +96,11 @@ def _location(parameters: Mapping[str, str], partitions: Iterable[str]) -> re.Pa
     return re.compile(pattern)
 
 
-def _lower_case(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for key, value in pairs:
-        if key.lower() in found:
-            raise ValueError(f"duplicate key: {key.lower()}")
-        found[key.lower()] = value
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return an object. Raises ValueError for a repeated key, which the SerDe does not allow."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise ValueError(f"duplicate key in {[key for key, _ in pairs]}")
     return found
 
 
@@ -118,15 +113,13 @@ def _read(type_: exp.DataType, value: Any) -> Any:
             pass
         case (Type.TEXT, str()) | (Type.BOOLEAN, bool()) | (Type.DOUBLE, float()):
             read = value
-        case Type.TEXT, _:
-            read = json.dumps(value, separators=(",", ":"))
         case Type.INT, int() if not isinstance(value, bool) and abs(value) < 2**31:
             read = value
         case Type.ARRAY, list():
             read = [_read(parts[0], item) for item in value]
         case Type.MAP, dict():
             read = {key: _read(parts[1], item) for key, item in value.items()}
-        case Type.STRUCT, dict():
+        case Type.STRUCT, dict() if value.keys() == {field.name for field in parts}:
             read = {field.name: _read(field.args["kind"], value.get(field.name)) for field in parts}
         case _:
             raise ValueError(f"{value!r} in a column of the type {type_.sql('hive')}")

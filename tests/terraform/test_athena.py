@@ -8,13 +8,21 @@ import re
 from datetime import date
 from typing import TYPE_CHECKING, Any, Final
 
+import boto3
 import pytest
+from drs_job_log.evidence.tables import event_row, table_row
 from drs_job_log.model.progress import SUMMARY_KEYS
+from drs_job_log.table import JobLogTable
+from moto import mock_aws
 from sqlglot import exp
 
 from tests.support.athena import Athena, Table, parse
+from tests.support.tables import create_events
 from tests.support.terraform import ROOT
 from tests.terraform.conftest import ACCOUNT, resources_of, root_module
+from tests.unit.conftest import TABLE
+from tests.unit.evidence.conftest import BUCKET as WRITTEN
+from tests.unit.evidence.conftest import EXECUTION, NOW, ONE, TWO, Store, launched
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -121,13 +129,13 @@ def test_an_empty_prefix(athena_plan: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("name", TABLES)
-def test_the_serde_reads_keys_in_camel_case_and_refuses_damaged_lines(athena_plan: dict[str, Any], name: str) -> None:
+def test_the_serde_is_the_one_that_aws_recommends(athena_plan: dict[str, Any], name: str) -> None:
     (descriptor,) = tables(athena_plan)[name]["storage_descriptor"]
 
     assert descriptor["input_format"] == "org.apache.hadoop.mapred.TextInputFormat"
     (serde,) = descriptor["ser_de_info"]
-    mapping = {"mapping.eventtime": "timestamp"} if name == "events" else {}
-    assert serde["parameters"] == {"case.insensitive": "TRUE", "ignore.malformed.json": "FALSE"} | mapping
+    assert serde["serialization_library"] == "org.apache.hive.hcatalog.data.JsonSerDe"
+    assert not serde["parameters"]
 
 
 @pytest.mark.parametrize("name", TABLES)
@@ -332,20 +340,22 @@ def event(job: str, time: str, **others: Any) -> Row:
 
 
 def objects(execution_id: str, started: str, summary: Row, servers: Iterable[Row], events: Iterable[Row] = ()) -> Row:
-    """Return the objects of an execution, by key: the evidence, and the copies for Athena."""
+    """Return the objects of an execution, by key: the report, and the rows for Athena."""
     partition = f"year={started[:4]}/month={started[5:7]}"
-    text = json.dumps(summary).encode()
-    rows, log = (gzip.compress("".join(f"{json.dumps(row)}\n" for row in kind).encode()) for kind in (servers, events))
-    evidence, copies = f"drs-job-log/{partition}/{execution_id}", "drs-job-log/tables"
+    report, rows = f"drs-job-log/{partition}/{execution_id}", "drs-job-log/tables"
     return {
-        f"{evidence}/report.html": b"<!doctype html>",
-        f"{evidence}/summary.json": text,
-        f"{evidence}/servers.ndjson.gz": rows,
-        f"{evidence}/log.ndjson.gz": log,
-        f"{copies}/executions/{partition}/{execution_id}.json": text,
-        f"{copies}/servers/{partition}/{execution_id}.ndjson.gz": rows,
-        f"{copies}/events/{partition}/{execution_id}.ndjson.gz": log,
+        f"{report}/report.html": b"<!doctype html>",
+        f"{report}/summary.json": json.dumps(summary).encode(),
+        f"{report}/servers.ndjson.gz": compressed(servers),
+        f"{report}/log.ndjson.gz": compressed(events),
+        f"{rows}/executions/{partition}/{execution_id}.ndjson.gz": compressed([table_row(summary)]),
+        f"{rows}/servers/{partition}/{execution_id}.ndjson.gz": compressed(map(table_row, servers)),
+        f"{rows}/events/{partition}/{execution_id}.ndjson.gz": compressed(map(event_row, events)),
     }
+
+
+def compressed(rows: Iterable[Row]) -> bytes:
+    return gzip.compress("".join(f"{json.dumps(row)}\n" for row in rows).encode())
 
 
 def bucket() -> dict[str, bytes]:
@@ -561,22 +571,85 @@ def test_the_tables_read_each_object_once_and_nothing_else(athena: Athena) -> No
     assert found == {"executions": [{"rows_": 8}], "servers": [{"rows_": 17}], "events": [{"rows_": 2}]}
 
 
-@pytest.mark.parametrize(
-    ("name", "sample"),
-    [
-        ("executions", execution("exec-1", "2026-02-10", drill=True, plan="shop", rto=objective(60, 1.0, "MET"))),
-        ("servers", server("s-1", "drsjob-1", "2026-02-10", "LAUNCHED", drill=True)),
-    ],
-)
-def test_each_key_has_a_column_also_in_nested_values(athena_plan: dict[str, Any], name: str, sample: Row) -> None:
-    types = Table.of(tables(athena_plan)[name]).columns
+@pytest.fixture(scope="module")
+def written() -> dict[str, bytes]:
+    """The objects that the function of evidence writes for an execution with a failed server, by key."""
+    with mock_aws():
+        dynamodb = boto3.client("dynamodb")
+        create_events(dynamodb, TABLE)
+        store = Store(dynamodb, JobLogTable(dynamodb, TABLE))
+        store.happen(launched(ONE, TWO, failing={TWO: "no capacity"}))
+        store.writer(has_tables=True).write(EXECUTION, NOW)
+        found = store.s3.list_objects_v2(Bucket=WRITTEN)["Contents"]
+        return {one["Key"]: store.s3.get_object(Bucket=WRITTEN, Key=one["Key"])["Body"].read() for one in found}
 
-    assert set(types) == {key.lower() for key in sample}
-    for key, value in sample.items():
-        inner = value[0] if isinstance(value, list) else value
-        if isinstance(inner, dict) and key != "files":  # a map
-            fields = re.findall(r"[<,](\w+):", types[key.lower()])
-            assert fields == [name.lower() for name in inner], key
+
+@pytest.mark.parametrize("name", TABLES)
+def test_the_written_rows_have_the_columns(athena_plan: dict[str, Any], written: dict[str, bytes], name: str) -> None:
+    """The reader refuses a key without a column, and a struct with other keys."""
+    table = Table.of(tables(athena_plan)[name])
+
+    rows = list(table.rows({key: text for key, text in written.items() if f"/{name}/" in key}, BUCKET))
+
+    assert len(rows) == {"executions": 1, "servers": 2, "events": 14}[name]
+    keys = {key for row in rows for key, value in row.items() if value is not None}
+    absent = {
+        "executions": {"jobid", "name", "supersedes", "statusreason", "requestedby", "recoveryplan"},
+        "servers": {"servername", "account", "region", "terminatedat", "pointintime", "rposeconds"},
+        "events": {"sourceservername", "truncated"},
+    }
+    assert table.columns.keys() - keys <= absent[name]
+
+
+@pytest.mark.parametrize("name", QUERIES)
+def test_a_saved_query_of_the_written_rows(athena_plan: dict[str, Any], written: dict[str, bytes], name: str) -> None:
+    found = map(Table.of, tables(athena_plan).values())
+    athena = Athena("acme_drs_log", found, written, BUCKET, NOW.date())
+
+    rows = athena.query(queries(athena_plan)[name])
+
+    match name:
+        case "rto-by-quarter":
+            assert [(row["quarter"], row["executions"]) for row in rows] == [("2026-Q4", 1)]
+        case "failures-by-shape":
+            assert [(row["error_shape"], row["last_source_server_id"]) for row in rows] == [("no capacity", TWO)]
+        case "servers-never-drilled":
+            assert [(row["source_server_id"], row["last_state"]) for row in rows] == [(TWO, "FAILED")]
+        case _:
+            assert [(row["source_server_id"], row["launches"]) for row in rows] == [(ONE, 1)]
+
+
+SCHEMA_TYPES: Final = {"string": "string", "integer": "int", "number": "double", "boolean": "boolean"}
+
+
+def glue_type(schema: Row, definitions: Row) -> str:
+    """Return the type in Glue of a value with a JSON schema. Null is possible in each column."""
+    kinds = [schema["type"]] if isinstance(schema.get("type"), str) else schema.get("type", [])
+    match schema, [kind for kind in kinds if kind != "null"]:
+        case {"$ref": str() as reference}, _:
+            return glue_type(definitions[reference.rpartition("/")[2]], definitions)
+        case {"anyOf": list() as parts}, _:
+            return glue_type(next(part for part in parts if part.get("type") != "null"), definitions)
+        case {"enum": _} | {"const": _}, _:
+            return "string"
+        case {"items": dict() as item}, ["array"]:
+            return f"array<{glue_type(item, definitions)}>"
+        case {"properties": dict() as properties}, ["object"]:
+            fields = [f"{key.lower()}:{glue_type(value, definitions)}" for key, value in properties.items()]
+            return f"struct<{','.join(fields)}>"
+        case _, [kind]:
+            return SCHEMA_TYPES[kind]
+    raise AssertionError(schema)
+
+
+def test_the_columns_of_executions_are_those_of_the_schema(athena_plan: dict[str, Any]) -> None:
+    schema = json.loads((ROOT / "docs/evidence.schema.json").read_text())
+    types = Table.of(tables(athena_plan)["executions"]).columns
+
+    for key, value in schema["properties"].items():
+        if key != "files":  # a map in the table, so that a further file needs no further column
+            assert types[key.lower()] == glue_type(value, schema.get("$defs", {})), key
+    assert types.keys() == {key.lower() for key in schema["properties"]}
 
 
 def test_nested_values_and_event_data_can_be_queried(athena: Athena) -> None:
@@ -591,8 +664,8 @@ def test_nested_values_and_event_data_can_be_queried(athena: Athena) -> None:
     }
 
     found = athena.query(
-        "SELECT eventtime, sourceserverid, truncated, json_extract_scalar(lower(eventdata), '$.jobid') AS job, "
-        "json_extract_scalar(lower(eventdata), '$.stepseconds.launch') AS launch_seconds "
+        "SELECT eventtime, sourceserverid, truncated, json_extract_scalar(eventdata, '$.jobID') AS job, "
+        "json_extract_scalar(eventdata, '$.stepSeconds.launch') AS launch_seconds "
         "FROM acme_drs_log.events WHERE year = 2026 AND month = 2 ORDER BY eventkey"
     )
     assert [tuple(row.values()) for row in found] == [
@@ -604,19 +677,20 @@ def test_nested_values_and_event_data_can_be_queried(athena: Athena) -> None:
 @pytest.mark.parametrize(
     ("changed", "message"),
     [
-        ({"durationSeconds": 3600}, "3600 in a column of the type DOUBLE"),
-        ({"eventCount": 12.0}, "12.0 in a column of the type INT"),
+        ({"durationseconds": 3600}, "3600 in a column of the type DOUBLE"),
+        ({"eventcount": 12.0}, "12.0 in a column of the type INT"),
         ({"revision": "1"}, "'1' in a column of the type INT"),
         ({"rto": [60]}, "in a column of the type STRUCT"),
-        ({"REVISION": 1}, "duplicate key: revision"),
+        ({"Revision": 1}, "no column for Revision"),
+        ({"rto": {"targetminutes": 60}}, "in a column of the type STRUCT"),
     ],
 )
 def test_the_reader_of_the_tests_refuses_what_a_serde_may_not_read(
     athena_plan: dict[str, Any], changed: Row, message: str
 ) -> None:
     table = Table.of(tables(athena_plan)["executions"])
-    summary = execution("exec-1", "2026-02-10", drill=True, plan="shop", rto=None) | changed
-    content = objects("exec-1", "2026-02-10", summary, [])
+    row = table_row(execution("exec-1", "2026-02-10", drill=True, plan="shop", rto=None)) | changed
+    content = {"drs-job-log/tables/executions/year=2026/month=02/exec-1.ndjson.gz": compressed([row])}
 
     with pytest.raises(ValueError, match=re.escape(message)):
         list(table.rows(content, BUCKET))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import io
 import json
+import re
 from dataclasses import dataclass
 from tempfile import TemporaryFile
 from typing import IO, TYPE_CHECKING, Any, Final, Literal
@@ -40,6 +41,8 @@ _REVISION_KEYS: Final = frozenset({"revision", "supersedes"})
 
 # A key of S3 has at most 1,024 bytes. A longer name of a folder is shortened and gets a digest.
 _MAX_NAME: Final = 200
+
+_HIDDEN: Final = re.compile("^[_.]")
 
 
 class NotSettledError(Exception):
@@ -199,9 +202,13 @@ class ReportWriter:
 
 
 def folder_name(id_: str) -> str:
-    """Return the name of the folder of an execution: its ID, percent-encoded except letters, digits, "-", "_", "."."""
+    """Return the name of the folder of an execution: its ID, percent-encoded except letters, digits, "-", "_", ".".
+
+    "_" and "." at the beginning are encoded too, because Athena ignores objects whose names begin with them.
+    """
     name = quote(id_, safe="", errors="backslashreplace").replace("~", "%7E")
-    return name if 0 < len(name) <= _MAX_NAME and name.strip(".") else f"{name[:_MAX_NAME]}-{digest(id_)}"
+    name = _HIDDEN.sub(lambda first: f"%{ord(first[0]):02X}", name)
+    return name if 0 < len(name) <= _MAX_NAME else f"{name[:_MAX_NAME]}-{digest(id_)}"
 
 
 def _facts(summary: Mapping[str, Any]) -> dict[str, Any]:

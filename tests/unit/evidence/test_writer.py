@@ -306,16 +306,17 @@ def test_job_without_an_execution_has_a_report(store: Store) -> None:
         ("exec-1_a.B", "exec-1_a.B"),
         ("arn:aws:states:us-east-1:1:execution:a/b", "arn%3Aaws%3Astates%3Aus-east-1%3A1%3Aexecution%3Aa%2Fb"),
         ("~ü", "%7E%C3%BC"),
+        ("_a_b", "%5Fa_b"),
+        ("..", "%2E."),
     ],
 )
 def test_folder_has_the_id(id_: str, name: str) -> None:
     assert folder_name(id_) == name
 
 
-@pytest.mark.parametrize("id_", [".", "..", "a" * 2000, "é" * 900])
+@pytest.mark.parametrize("id_", ["a" * 2000, "é" * 900])
 def test_folder_of_an_unusual_id_has_a_digest(id_: str) -> None:
     name = folder_name(id_)
 
     assert len(name) <= 240
     assert name != folder_name(id_ + "x")
-    assert name.strip(".")
