@@ -74,3 +74,13 @@ output "failure_topic_arn" {
   description = "ARN of the SNS topic for failure notifications."
   value       = module.drs_job_log.failure_topic_arn
 }
+
+output "evidence" {
+  description = "Bucket and queue of the reports of executions. Null without the input evidence."
+  value       = module.drs_job_log.evidence
+}
+
+output "evidence_function_name" {
+  description = "Name of the function that writes the reports. Null without the input evidence."
+  value       = try(module.drs_job_log.functions.evidence.name, null)
+}

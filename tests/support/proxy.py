@@ -9,7 +9,7 @@ import random
 import threading
 from collections import Counter
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Final, Self
 from urllib.parse import urlsplit
 
 from tests.support.faults import THROTTLED
@@ -18,11 +18,16 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 
+ACCESS_DENIED: Final = b"""<?xml version="1.0" encoding="UTF-8"?>
+<Error><Code>AccessDenied</Code><Message>as the test wants it</Message></Error>"""
+
+
 class FaultProxy:
     """Forwards requests to ``target``, as a context manager. Injects faults by ``chances`` and ``down``.
 
     ``chances`` are the probabilities of "throttled" and of "lost" (the service handles the request, the proxy closes
-    the connection without a response). ``down`` contains the services that fail: "dynamodb", "sns".
+    the connection without a response). ``down`` contains the services that fail: "dynamodb", "s3", "sns". S3 then
+    denies writes, as with a bucket policy, which the embedded AWS does not enforce.
     """
 
     def __init__(self) -> None:
@@ -70,7 +75,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         proxy = self.server.proxy
-        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        body = self._body()
         service = "dynamodb" if self.headers.get("X-Amz-Target", "").startswith("DynamoDB") else "sns"
         fault = proxy.fault(service)
         if fault:
@@ -82,15 +87,41 @@ class _Handler(BaseHTTPRequestHandler):
             case "throttled":
                 self._send(400, {}, json.dumps({"__type": THROTTLED, "message": "as the test wants it"}).encode())
                 return
-        # A connection of its own, because the server can close one that is idle at any time.
-        with contextlib.closing(http.client.HTTPConnection(urlsplit(proxy.target).netloc, timeout=60)) as upstream:
-            upstream.request("POST", self.path, body, dict(self.headers))
-            answer = upstream.getresponse()
-            content = answer.read()
+        answer = self._forward(body)
         if fault == "lost":
             self._close()
             return
-        self._send(answer.status, dict(answer.getheaders()), content)
+        self._send(*answer)
+
+    def do_PUT(self) -> None:
+        """Write an object of S3."""
+        body = self._body()
+        if self.server.proxy.fault("s3"):
+            self.server.proxy.happened["s3 denied"] += 1
+            self._send(403, {"Content-Type": "application/xml"}, ACCESS_DENIED)
+        else:
+            self._send(*self._forward(body))
+
+    def do_GET(self) -> None:
+        """Read an object of S3."""
+        self._send(*self._forward(b""))
+
+    def do_HEAD(self) -> None:
+        """Read what S3 states about an object."""
+        self._send(*self._forward(b""))
+
+    def _body(self) -> bytes:
+        return self.rfile.read(int(self.headers.get("Content-Length", 0)))
+
+    def _forward(self, body: bytes) -> tuple[int, Mapping[str, str], bytes]:
+        """Send the request to the target. Return the status, the headers and the content of the answer."""
+        proxy = self.server.proxy
+        headers = {name: value for name, value in self.headers.items() if name != "Expect"}  # the proxy has the body
+        # A connection of its own, because the server can close one that is idle at any time.
+        with contextlib.closing(http.client.HTTPConnection(urlsplit(proxy.target).netloc, timeout=60)) as upstream:
+            upstream.request(self.command, self.path, body or None, headers)
+            answer = upstream.getresponse()
+            return answer.status, dict(answer.getheaders()), answer.read()
 
     def _close(self) -> None:
         """Close the connection without a response."""
