@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
@@ -166,9 +167,13 @@ def test_a_later_wave_is_a_second_version_that_names_the_first(deployment: Deplo
     assert run_script(folder, "--previous", previous).returncode == 1
 
 
-def test_messages_at_the_same_time_write_one_version(deployment: Deployment) -> None:
-    """Before the first report, and after it. The event of the bus is one more message."""
+def test_messages_at_the_same_time_write_one_version(deployment: Deployment, proxy: FaultProxy) -> None:
+    """Before the first report, and after it. The event of the bus is one more message.
+
+    Two invocations write the first object at the same time.
+    """
     play(deployment, "exec-race", {FIRST: GOOD, SECOND: MIXED})
+    proxy.meeting = threading.Barrier(2)
 
     with ThreadPoolExecutor(6) as threads:
         answers = list(threads.map(lambda number: invoke(deployment, batch("exec-race", number)), range(6)))
@@ -180,6 +185,7 @@ def test_messages_at_the_same_time_write_one_version(deployment: Deployment) -> 
     with ThreadPoolExecutor(6) as threads:
         repeated = list(threads.map(lambda number: invoke(deployment, batch("exec-race", number)), range(6)))
 
+    assert proxy.happened["s3 met"] >= 1
     assert {"batchItemFailures": []} in answers
     assert repeated == [{"batchItemFailures": []}] * 6
     assert {name: len(ids) for name, ids in versions(deployment, "exec-race").items()} == dict.fromkeys(FILES, 1)

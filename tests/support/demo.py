@@ -2,7 +2,7 @@
 
 The first wave replays a real DRS drill. In the second wave, a server fails. Two earlier drills of the same servers are
 in the ledger. The terminal shows the rows of the events table with the expected end and, at the end, the list of
-executions and a response of the API. With KEEP=1, the embedded AWS continues to run.
+executions, a response of the API, and the report of an earlier drill. With KEEP=1, the embedded AWS continues to run.
 """
 
 from __future__ import annotations
@@ -21,11 +21,12 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn
 from rich.table import Table
 
-from tests.support import drills, played, scripts
+from tests.support import drills, evidence, played, scripts
 from tests.support.deployment import deployed, eventually
 from tests.support.drs import Simulator
 from tests.support.gateway import GatewayServer
 from tests.support.ministack import REGION
+from tests.support.terraform import CACHE, ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -38,6 +39,9 @@ ESTIMATE_SECONDS: Final = 10
 PATIENCE_SECONDS: Final = 2 * (60 + 14 * 60 / SPEED)
 
 EXECUTION: Final = "exec-demo"
+# The second one is the newest: of a drill that ended more than a day ago, ingest does not report the end.
+EARLIER: Final = {"exec-1-week-ago": timedelta(weeks=1), "exec-4-hours-ago": timedelta(hours=4)}
+REPORTED: Final = "exec-4-hours-ago"
 # The text is from a real rawError.
 ERROR: Final = "AccessDeniedException when calling CreateRecoveryInstanceForDrs operation: no rights"
 WAVE_2: Final = scripts.drill(1).servers
@@ -54,13 +58,13 @@ console = Console()
 
 
 def main() -> int:
-    """Run the demo. Return the exit status: 1 if an event did not arrive."""
+    """Run the demo. Return the exit status: 1 if an event or the report did not arrive, or a file differs."""
     simulator = Simulator(speed=SPEED, names=NAMES, script_of=recorded)
     with contextlib.ExitStack() as running:
-        console.print("[bold]1/4[/] Applying examples/local with Terraform on an embedded AWS (MiniStack)")
+        console.print("[bold]1/5[/] Applying examples/local with Terraform on an embedded AWS (MiniStack)")
         with console.status("This takes about one minute …"):
-            deployment = running.enter_context(deployed(simulator))
-        console.print(f"[bold]2/4[/] Starting the execution {EXECUTION} on a DRS simulator. It has two waves:")
+            deployment = running.enter_context(deployed(simulator, inputs=evidence.CREATED))
+        console.print(f"[bold]2/5[/] Starting the execution {EXECUTION} on a DRS simulator. It has two waves:")
         proxy = running.enter_context(GatewayServer(deployment.signing_proxy))
         jobs = [start_recovery(deployment, script.servers) for script in SCRIPTS]
         deployment.put_execution(EXECUTION, jobs)
@@ -73,7 +77,7 @@ def main() -> int:
         deployment.wake()
         store_earlier_drills(deployment)
         console.print("    Two earlier drills of these servers are the basis of the estimate.")
-        console.print("[bold]3/4[/] The collector reads the job logs every 3 seconds.")
+        console.print("[bold]3/5[/] The collector reads the job logs every 3 seconds.")
         console.print("    It publishes each new log item as an event, and ingest stores the event.")
         console.print("    The demo invokes it once, as the CloudTrail rule does when a job starts.")
         show_list(deployment)
@@ -91,6 +95,8 @@ def main() -> int:
         show_log(rows)
         show_list(deployment)
         show_answer(deployment)
+        if not show_report(deployment):
+            return 1
         keep = os.environ.get("KEEP") == "1"
         show_next(deployment, proxy.address, keep=keep)
         if keep:
@@ -101,16 +107,17 @@ def main() -> int:
 
 def store_earlier_drills(deployment: Deployment) -> None:
     """Put the events of two earlier drills on the bus. They were as fast as the simulator."""
-    for weeks in (2, 1):
-        created = datetime.now(UTC) - timedelta(weeks=weeks)
+    for number, (execution, age) in enumerate(EARLIER.items(), 1):
+        created = datetime.now(UTC) - age
+        details: list[dict[str, Any]] = []
         for wave, script in enumerate(SCRIPTS, 1):
             steps = [replace(step, after=step.after / SPEED) for step in script.steps]
             assert script.end is not None
             earlier = replace(script, steps=steps, end=script.end / SPEED)
-            job_id = f"drsjob-{weeks}{wave}".ljust(len("drsjob-") + 17, "0")
-            deployment.put_events(
-                played.details(earlier, job_id, created=created, execution_id=f"exec-{weeks}-weeks-ago")
-            )
+            job_id = f"drsjob-{number}{wave}".ljust(len("drsjob-") + 17, "0")
+            details += played.details(earlier, job_id, created=created, execution_id=execution)
+        # The ends last, so that the drill does not settle after its first wave.
+        deployment.put_events(sorted(details, key=lambda detail: detail["eventType"] == "JOB_COMPLETED"))
 
 
 def recorded(servers: Sequence[str], _drill: bool) -> scripts.Script:
@@ -213,11 +220,39 @@ def show_answer(deployment: Deployment) -> None:
     path = f"/executions/{EXECUTION}/logs?limit=1"
     status, body = deployment.get(path)
     assert (status, body["status"]) == (200, "PARTIAL"), body
-    console.print(f"\n[bold]4/4[/] Response of the API to the signed request GET {path}\n", highlight=False)
+    console.print(f"\n[bold]4/5[/] Response of the API to the signed request GET {path}\n", highlight=False)
     console.print_json(data=body)
     record = deployment.execution(EXECUTION)
     console.print(f"\nThe module updated {EXECUTION} in the executions table:")
     console.print(f"status {record['Status']}, end time {record['EndTime']}")
+
+
+def show_report(deployment: Deployment) -> bool:
+    """Download the report of an earlier drill, and verify it. Return whether it was written and verified."""
+    console.print("\n[bold]5/5[/] The report that the module writes when an execution has settled")
+    console.print(
+        f"    {EXECUTION} settles two minutes after its end. The demo shows the report of {REPORTED}.", soft_wrap=True
+    )
+    with console.status("Waiting for the report …"):
+        try:
+            eventually(lambda: bool(evidence.records(deployment, REPORTED)), seconds=PATIENCE_SECONDS)
+        except AssertionError:
+            console.print(f"[bold red]The report was not written within {PATIENCE_SECONDS:.0f} seconds.[/]")
+            console.print(deployment.stack.log.read_text()[-5000:], markup=False)
+            return False
+    folder = CACHE / "demo-report" / REPORTED
+    evidence.download(deployment, REPORTED, folder)
+    digest = evidence.records(deployment, REPORTED)[-1]["Files"]["summary.json"]["sha256"]
+    place, script = (path.relative_to(ROOT) for path in (folder, evidence.SCRIPT))
+    result = evidence.run_script(place, "--summary-sha256", digest)
+    console.print("    The demo downloaded it from the bucket. The events table has the SHA-256 of summary.json.\n")
+    console.print(f"$ python3 {script} {place} \\\n    --summary-sha256 {digest}", soft_wrap=True, highlight=False)
+    console.print(result.stdout, markup=False, soft_wrap=True, highlight=False)
+    if result.returncode:
+        console.print("[bold red]The report is not as it was written.[/]")
+        return False
+    console.print(f"The report of the execution: {place}/report.html", soft_wrap=True, highlight=False)
+    return True
 
 
 def clock(row: dict[str, Any]) -> str:
@@ -249,6 +284,8 @@ You can run these commands in another terminal:
   {drs} start-recovery --is-drill --source-servers sourceServerID={scripts.server_id(1)} --tags ExecutionId=exec-mine
       (The collector finds the job within a minute. The viewer shows it at {viewer}/executions/exec-mine)
   {drs} describe-jobs
+  {aws} s3 sync s3://{outputs["evidence"]["bucket"]}/ {(CACHE / "demo-report/bucket").relative_to(ROOT)}/
+      (The report of {EXECUTION} is written about three minutes after its end)
   {aws} dynamodb scan --table-name {outputs["table_name"]}
   {aws} sqs receive-message --queue-url {queue_url}""", soft_wrap=True, highlight=False)  # fmt: skip
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import shutil
 import subprocess
 import sys
 from typing import TYPE_CHECKING, Any, Final
@@ -24,7 +25,7 @@ CREATED: Final = 'evidence = { bucket = "create", retention_days = 1 }'
 def run_script(*arguments: object) -> subprocess.CompletedProcess[str]:
     """Run the script as a user does: without the packages and the environment of the tests."""
     command = [sys.executable, "-I", "-S", str(SCRIPT), *map(str, arguments)]
-    return subprocess.run(command, check=False, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    return subprocess.run(command, cwd=ROOT, check=False, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
 
 
 def load_script() -> Any:
@@ -59,8 +60,7 @@ def download(deployment: Deployment, execution: str, folder: Path) -> None:
     """Download the newest files of the folder of an execution. Replaces what ``folder`` has."""
     s3, bucket = deployment.stack.client("s3"), deployment.outputs["evidence"]["bucket"]
     prefix = records(deployment, execution)[-1]["Folder"]
-    folder.mkdir(parents=True, exist_ok=True)
-    for old in folder.iterdir():
-        old.unlink()
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
     for item in s3.list_objects_v2(Bucket=bucket, Prefix=prefix)["Contents"]:
         s3.download_file(bucket, item["Key"], str(folder / item["Key"].removeprefix(prefix)))

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 ACCESS_DENIED: Final = b"""<?xml version="1.0" encoding="UTF-8"?>
 <Error><Code>AccessDenied</Code><Message>as the test wants it</Message></Error>"""
 
+# Shorter than the timeout of the client of S3.
+MEETING_SECONDS: Final = 20
+
 
 class FaultProxy:
     """Forwards requests to ``target``, as a context manager. Injects faults by ``chances`` and ``down``.
@@ -28,12 +31,15 @@ class FaultProxy:
     ``chances`` are the probabilities of "throttled" and of "lost" (the service handles the request, the proxy closes
     the connection without a response). ``down`` contains the services that fail: "dynamodb", "s3", "sns". S3 then
     denies writes, as with a bucket policy, which the embedded AWS does not enforce.
+
+    ``meeting``: the next writes to S3 wait for each other, so that as many as its parties happen at the same time.
     """
 
     def __init__(self) -> None:
         self.target = ""
         self.chances: Mapping[str, float] = {}
         self.down: frozenset[str] = frozenset()
+        self.meeting: threading.Barrier | None = None
         self.happened: Counter[str] = Counter()
         self.chance = random.Random(1)  # noqa: S311
         self._http = _Server(self)
@@ -99,8 +105,13 @@ class _Handler(BaseHTTPRequestHandler):
         if self.server.proxy.fault("s3"):
             self.server.proxy.happened["s3 denied"] += 1
             self._send(403, {"Content-Type": "application/xml"}, ACCESS_DENIED)
-        else:
-            self._send(*self._forward(body))
+            return
+        if meeting := self.server.proxy.meeting:
+            with contextlib.suppress(threading.BrokenBarrierError):
+                meeting.wait(MEETING_SECONDS)
+                self.server.proxy.meeting = None
+                self.server.proxy.happened["s3 met"] += 1
+        self._send(*self._forward(body))
 
     def do_GET(self) -> None:
         """Read an object of S3."""
