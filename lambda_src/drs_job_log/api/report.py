@@ -13,6 +13,7 @@ from drs_job_log import config
 from drs_job_log.evidence_records import Records
 from drs_job_log.model.entries import started_at
 from drs_job_log.model.events import format_time
+from drs_job_log.model.paths import is_usable_in_path
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -111,10 +112,8 @@ class Reports:
 
 
 def report_path(execution_id: str) -> str | None:
-    """Return the path of the report in the API. None if a path cannot contain the ID: API Gateway decodes it first."""
-    if "/" in execution_id or execution_id in {".", ".."}:
-        return None
-    return f"/executions/{quote(execution_id, safe='')}/report"
+    """Return the path of the report in the API. None if a path cannot contain the ID."""
+    return f"/executions/{quote(execution_id, safe='')}/report" if is_usable_in_path(execution_id) else None
 
 
 def report_link(execution_id: str, *, is_settled: bool, has_reports: bool) -> dict[str, Any]:
