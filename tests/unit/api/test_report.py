@@ -354,6 +354,20 @@ def test_the_name_of_a_file_has_only_safe_characters(execution_id: str, name: st
     assert disposition(execution_id, "report.html") == f'inline; filename="{name}-report.html"'
 
 
+def test_the_record_of_the_longest_id_fits_into_a_key(evidence: Evidence, dynamodb: DynamoDBClient) -> None:
+    records = Records(dynamodb, TABLE)
+    ids = ["x" * 2048, "x" * 2047 + "y", "x" * 2039]
+    for number, id_ in enumerate(ids, 1):
+        files = {name: {"sha256": "0" * 64, "bytes": number} for name in FILES}
+        record = Record(id=id_, folder="drs/x/", revision=number, files=files)
+        assert records.put(record, source="drs.job-log", now=NOW, retention=RETENTION)
+
+    assert [get(id_)[1]["revision"] for id_ in ids] == [1, 2, 3]
+    keys = [item["JobId"]["S"] for item in dynamodb.scan(TableName=TABLE)["Items"]]
+    assert max(len(key) for key in keys) == 2048
+    assert evidence.messages() == []
+
+
 def test_a_record_without_an_object_is_still_linked(evidence: Evidence, dynamodb: DynamoDBClient) -> None:
     record = Record(
         id="exec-1", folder="drs/x/", revision=3, files={name: {"sha256": "0" * 64, "bytes": 1} for name in FILES}
