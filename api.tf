@@ -69,6 +69,7 @@ module "api" {
     var.evidence == null ? {} : {
       EVIDENCE_BUCKET    = local.evidence_bucket
       EVIDENCE_QUEUE_URL = local.queue_urls.evidence
+      RETENTION_DAYS     = tostring(var.retention_days)
     },
   )
   policy_document = data.aws_iam_policy_document.api.json
@@ -193,7 +194,7 @@ resource "aws_apigatewayv2_api" "this" {
       allow_methods = ["GET"]
       # Headers of tokens, of signed requests, and of the viewer, which asks whether an answer changed.
       allow_headers  = ["authorization", "if-none-match", "x-amz-content-sha256", "x-amz-date", "x-amz-security-token"]
-      expose_headers = ["etag"]
+      expose_headers = ["etag", "retry-after"]
       max_age        = 600
     }
   }

@@ -27,6 +27,7 @@ module "ingest" {
     },
     var.notifications.enabled ? { FAILURE_TOPIC_ARN = local.failure_topic_arn } : {},
     local.link_to_viewer ? { VIEWER_URL = coalesce(var.notifications.viewer_url, one(aws_apigatewayv2_api.this[*].api_endpoint)) } : {},
+    var.evidence != null && var.api.enabled ? { EVIDENCE_REPORTS = "true" } : {},
   )
   policy_document = data.aws_iam_policy_document.ingest.json
 

@@ -9,6 +9,7 @@
  * Property:   `fetch`: the function that sends requests instead of `window.fetch`, for example to sign them or to add a
  *             token. Keep the headers in its options. If you set it, the component sends a request.
  *             `filter`: what the user sees, `{text, state, server, job}`.
+ * Method:     `showReport()`: requests the report of the execution, like the button "Report".
  * Events:     `drs-job-log-update`: after each answer. `detail` is the answer; its `logs` contains all events so far.
  *             `drs-job-log-filter`: the user changed the filter. `detail` is the filter.
  *             `drs-job-log-unauthorized`: the API answered 401 or 403. `detail.status` is the status code.
@@ -27,7 +28,7 @@ export { waitingText } from "./plans.js";
 /** @import { Fetch, RequestError } from "./poll.js" */
 /** @import { Filter } from "./view.js" */
 
-/** @typedef {HTMLElement & { fetch: Fetch, filter: Partial<Filter> }} DrsJobLogElement */
+/** @typedef {HTMLElement & { fetch: Fetch, filter: Partial<Filter>, showReport: () => void }} DrsJobLogElement */
 
 class DrsJobLog extends HTMLElement {
   static observedAttributes = ["execution-id", "job-id", "api-url"];
@@ -72,6 +73,11 @@ class DrsJobLog extends HTMLElement {
 
   set filter(value) {
     this.#view.filter = { ...NO_FILTER, ...value };
+  }
+
+  /** Requests the report of the execution. Without effect until an answer has its path. */
+  showReport() {
+    this.#view.showReport();
   }
 
   connectedCallback() {

@@ -173,7 +173,7 @@ function hostOf(source) {
  * @param {string} url
  * @param {string} text
  */
-function linkTo(url, text) {
+export function linkTo(url, text) {
   const attributes = { href: url, target: "_blank", rel: "noreferrer noopener" };
   return h("a", attributes, text, h("span", { class: "hidden" }, " (opens a new tab)"));
 }

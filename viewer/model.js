@@ -219,6 +219,7 @@ import { toIsoTime } from "./time.js";
  * @property {string | null} [requestedBy] Who started the execution or the job. Null or absent if it is not known.
  * @property {string | null} [statusReason] Why the executions table does not decide the status. Only for an execution.
  * @property {boolean} settled True if no more events are expected.
+ * @property {string | null} [report] The path of the report of an execution that has settled. Absent without reports.
  * @property {LogEntry[]} logs
  * @property {Summary} summary
  * @property {Server[]} servers

@@ -47,7 +47,12 @@ viewer.addEventListener("drs-job-log-unauthorized", () => signIn.ask());
 
 viewer.addEventListener("drs-job-log-update", (event) => {
   signIn.end();
-  attention.update(/** @type {CustomEvent<Answer>} */ (event).detail);
+  const answer = /** @type {CustomEvent<Answer>} */ (event).detail;
+  attention.update(answer);
+  if (isReportDue && answer.report) {
+    isReportDue = false;
+    viewer.showReport();
+  }
 });
 
 // The filter is a part of the URL, so that a link to the page can contain it.
@@ -64,6 +69,8 @@ viewer.addEventListener("drs-job-log-filter", () => {
 await signIn.start(); // It can change the URL.
 const { base, name, id } = readUrl(location);
 const attention = new Attention(id);
+// A notification links to the report with this fragment.
+let isReportDue = location.hash === "#report";
 if (id) {
   viewer.setAttribute("api-url", `${location.origin}${base}`);
   viewer.setAttribute(name, id);

@@ -327,6 +327,36 @@ export async function readComparison({ url, fetch }) {
 }
 
 /**
+ * An answer of `GET /executions/{executionId}/report`, as far as the viewer uses it.
+ *
+ * @typedef {object} Report
+ * @property {string} url The link to the page of the report.
+ * @property {string} expiresAt When the link expires.
+ */
+
+/**
+ * Reads the link to the report of an execution, or requests the report.
+ *
+ * @param {Poller} poller It reads the log of the execution.
+ * @param {string} path The path of the report.
+ * @param {AbortSignal} signal
+ * @returns {Promise<{ report: Report | null, retryAfter: number | null }>} `report` is null while it is written.
+ *   `retryAfter`: when to send the request again, in seconds. Null if the response does not state it.
+ */
+export async function readReport({ url, fetch }, path, signal) {
+  const [base] = url?.split("/logs?") ?? [];
+  const response = await send(fetch, `${base}${path}`, {}, signal);
+  if (!response.ok) throw await errorOf(response);
+  if (response.status === 202) return { report: null, retryAfter: Number(response.headers.get("Retry-After")) || null };
+  const report = await response.json().catch(() => null);
+  // The answer must not lead to another kind of link.
+  const isLink = URL.canParse(report?.url) && ["https:", "http:"].includes(new URL(report.url).protocol);
+  if (!isLink || !Date.parse(report.expiresAt))
+    throw new RequestError("invalid-answer", "the response is no report", response.status);
+  return { report, retryAfter: null };
+}
+
+/**
  * Returns the answer of a response.
  *
  * @param {Response} response

@@ -57,6 +57,7 @@ import {
   stepsByJob,
   stepsOf,
 } from "./plans.js";
+import { ReportControl } from "./report.js";
 import { ServerCard, serverHead } from "./servers.js";
 import { StepItem } from "./steps.js";
 import { formatDuration, formatTime, formatUtc, onTimeZone, timeZone } from "./time.js";
@@ -140,6 +141,7 @@ export class View {
     ...this.#segments.values(),
     this.#wavesToCome,
   );
+  #report;
   #gantt = new Gantt();
   #counts = h("ul", { class: "counts", "aria-label": "Counts by state" });
   #truncation = h("p", { class: "truncation", role: "status" });
@@ -239,6 +241,7 @@ export class View {
     this.#root = root;
     this.#host = /** @type {HTMLElement} */ (root.host);
     this.#poller = poller;
+    this.#report = new ReportControl(poller);
     root.adoptedStyleSheets = [sheet, ganttSheet];
     root.append(
       h(
@@ -261,6 +264,7 @@ export class View {
           this.#connection,
           button("Refresh", () => this.#poller.poll(), { class: "small quiet refresh" }),
           this.#timeZone,
+          this.#report.element,
           this.#reason,
           this.#printed,
         ),
@@ -285,6 +289,7 @@ export class View {
   disconnect() {
     this.#resizeObserver.disconnect();
     this.#stopTimeZone();
+    this.#report.reset();
   }
 
   #stopTimeZone = () => {};
@@ -333,6 +338,7 @@ export class View {
     this.#polite.textContent = this.#assertive.textContent = "";
     this.#dialog.close();
     delete this.#host.dataset.kind;
+    this.#report.reset();
     this.renderError();
     this.render();
   }
@@ -346,6 +352,7 @@ export class View {
   render() {
     const answer = this.#poller.answer;
     setText(this.#heading, this.#id);
+    this.#report.update(answer);
     const isEmpty = !answer || (answer.status === "NO_EVENTS" && !this.#poller.log.events.length);
     this.#empty.hidden = !isEmpty;
     this.#progress.hidden = this.#summary.hidden = this.#content.hidden = isEmpty;
@@ -810,6 +817,7 @@ export class View {
   /** Updates the durations. Runs once per second. */
   tick() {
     this.renderConnection();
+    this.#report.tick();
     const { recoveryPlan, jobs: known = [] } = this.#poller.answer ?? {};
     if (!this.#poller.answer || !(recoveryPlan || known.length) || document.hidden) return;
     const { now } = this.#poller;
@@ -822,6 +830,11 @@ export class View {
     for (const card of this.#cards.values()) card.tick(now);
     for (const item of this.#stepItems.values()) item.tick(now);
     this.#gantt.tick(this.#poller);
+  }
+
+  /** Requests the report of the execution. */
+  showReport() {
+    this.#report.request();
   }
 
   /** Says that the display can be wrong, because of an error of the viewer itself. */

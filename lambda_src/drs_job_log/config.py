@@ -48,11 +48,13 @@ def client(
     retry_mode: Literal["legacy", "standard"] = "standard",
     max_attempts: int = 3,
     parameter_validation: bool = True,
+    options: Mapping[str, Any] | None = None,
     **arguments: Any,
 ) -> Any:
     """Create a boto3 client. Timeouts are in seconds, and ``max_attempts`` includes the first request.
 
-    ``arguments`` are further arguments of ``boto3.client``. Thread-safe. A client of DRS has the operations of recovery
+    ``options`` are further settings of botocore's ``Config``, and ``arguments`` further arguments of ``boto3.client``.
+    Thread-safe. A client of DRS has the operations of recovery
     plans, also if the botocore of the runtime is older.
     """
     settings = Config(
@@ -62,11 +64,24 @@ def client(
         parameter_validation=parameter_validation,
         # Names the module in CloudTrail. botocore composes its own for each request, with a tenth of its CPU time.
         user_agent="drs-job-log",
+        **(options or {}),
     )
     with _creating_client:
         if service == "drs":
             _find_recovery_plans()
         return session().client(service, config=settings, **arguments)
+
+
+def presigner() -> Any:
+    """Create a boto3 client of S3 whose presigned URLs have the Regional endpoint and Signature Version 4.
+
+    By default, boto3 presigns for the global endpoint. S3 redirects its requests for a new bucket in another Region,
+    and the signature is not valid after a redirect. The default can also be Signature Version 2, which S3 refuses for
+    objects with a KMS key.
+    """
+    # A bucket with a dot in its name gets a path nevertheless, as the certificate of S3 requires.
+    s3 = {"addressing_style": "virtual", "us_east_1_regional_endpoint": "regional"}
+    return client("s3", options={"signature_version": "s3v4", "s3": s3})
 
 
 @cache
@@ -296,6 +311,8 @@ class NotificationSettings:
         The base URL of the viewer, for ``/executions/{id}`` and ``/jobs/{id}``. None if it is unknown.
     runbook_url
         The path or URL of the runbook for a failed server.
+    has_reports
+        Whether the viewer can show a report of an execution.
     """
 
     name: str
@@ -307,6 +324,7 @@ class NotificationSettings:
     event_source: str
     viewer_url: str | None
     runbook_url: str
+    has_reports: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -350,6 +368,7 @@ def ingest_settings(environment: Mapping[str, str] = os.environ) -> IngestSettin
             event_source=environment["EVENT_SOURCE"],
             viewer_url=environment.get("VIEWER_URL"),
             runbook_url=f"{environment['RUNBOOKS']}/server-failed.md",
+            has_reports=environment.get("EVIDENCE_REPORTS") == "true",
         ),
         executions_table=executions_table_settings(environment),
     )
@@ -391,8 +410,27 @@ class SignInSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ReportSettings:
+    """The reports of executions that the API links to: see the input ``evidence``.
+
+    Attributes
+    ----------
+    bucket
+        The name of the bucket of the reports.
+    queue_url
+        The queue of the executions whose report is due.
+    lookback
+        How long all events of an execution are stored. A report of an older one would be incomplete.
+    """
+
+    bucket: str
+    queue_url: str
+    lookback: timedelta
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ApiSettings:
-    """Settings of the API."""
+    """Settings of the API. ``reports`` is None without the input ``evidence``."""
 
     table_name: str
     history: timedelta
@@ -401,6 +439,7 @@ class ApiSettings:
     stalled_after: timedelta
     executions_table: ExecutionsTableSettings | None
     sign_in: SignInSettings | None
+    reports: ReportSettings | None = None
 
 
 def api_settings(environment: Mapping[str, str] = os.environ) -> ApiSettings:
@@ -419,6 +458,17 @@ def api_settings(environment: Mapping[str, str] = os.environ) -> ApiSettings:
         stalled_after=_stalled_after(environment),
         executions_table=executions_table_settings(environment),
         sign_in=_sign_in(environment),
+        reports=_reports(environment),
+    )
+
+
+def _reports(environment: Mapping[str, str]) -> ReportSettings | None:
+    if "EVIDENCE_BUCKET" not in environment:
+        return None
+    return ReportSettings(
+        bucket=environment["EVIDENCE_BUCKET"],
+        queue_url=environment["EVIDENCE_QUEUE_URL"],
+        lookback=_retention(environment),
     )
 
 

@@ -24,8 +24,8 @@ import pytest
 from boto3.dynamodb.types import TypeSerializer
 from botocore.exceptions import BotoCoreError, ClientError
 from drs_job_log.evidence.bucket import Bucket, ConflictError
-from drs_job_log.evidence.records import Records
 from drs_job_log.evidence.writer import NotSettledError, ReportWriter, Subject
+from drs_job_log.evidence_records import Records
 from drs_job_log.model.events import parse
 from drs_job_log.table import JobLogTable, to_item
 from moto import mock_aws

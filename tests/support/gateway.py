@@ -28,6 +28,7 @@ HISTORY: Final = (
     "/jobs",
     "/servers/{sourceServerId}",
 )
+REPORT: Final = "/executions/{executionId}/report"  # only with the input evidence
 VIEWER: Final = ("/", "/executions/{executionId}", "/jobs/{jobId}", "/viewer/{file}")
 
 
@@ -127,7 +128,7 @@ def _token(environ: WSGIEnvironment) -> str:
 
 def match_route(path: str) -> tuple[str | None, dict[str, str]]:
     """Return the route of a path, or None, and the path parameters."""
-    for route in (*LOGS, *HISTORY, *VIEWER):
+    for route in (*LOGS, *HISTORY, REPORT, *VIEWER):
         if found := re.fullmatch(re.sub(r"{(\w+)}", r"(?P<\1>[^/]+)", route), path):
             return route, found.groupdict()
     return None, {}

@@ -370,6 +370,14 @@ def test_the_api_returns_reports(planned: Callable[[str], Planned]) -> None:
         "EVIDENCE_BUCKET": BUCKETS["evidence"],
         "EVIDENCE_QUEUE_URL": f"https://sqs.us-east-1.amazonaws.com/{ACCOUNT}/With_Reports-evidence",
     }
+    assert found["RETENTION_DAYS"] == "30"
+
+
+def test_notifications_link_to_reports(planned: Callable[[str], Planned]) -> None:
+    ingest = "module.ingest.aws_lambda_function.this"
+
+    assert variables(planned("evidence"), ingest)["EVIDENCE_REPORTS"] == "true"
+    assert "EVIDENCE_REPORTS" not in variables(planned("everything"), ingest)
 
 
 def test_the_api_can_only_read_reports_and_ask_for_them(planned: Callable[[str], Planned]) -> None:

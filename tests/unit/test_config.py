@@ -16,6 +16,7 @@ from drs_job_log.config import (
     IngestSettings,
     LinkerSettings,
     NotificationSettings,
+    ReportSettings,
     SignInSettings,
     Target,
 )
@@ -119,6 +120,7 @@ def test_settings_of_ingest() -> None:
         "RPO_MINUTES": "15",
         "STALLED_AFTER_MINUTES": "20",
         "VIEWER_URL": "https://viewer",
+        "EVIDENCE_REPORTS": "true",
     }
 
     assert config.ingest_settings(environment) == IngestSettings(
@@ -139,6 +141,7 @@ def test_settings_of_ingest() -> None:
             event_source="acme.drs",
             viewer_url="https://viewer",
             runbook_url="docs/runbooks/server-failed.md",
+            has_reports=True,
         ),
         executions_table=EXECUTIONS_TABLE_SETTINGS,
     )
@@ -149,6 +152,7 @@ def test_optional_settings_of_ingest_are_absent_by_default() -> None:
 
     assert settings.executions_table is None
     assert (settings.notifications.topic_arn, settings.notifications.viewer_url) == (None, None)
+    assert not settings.notifications.has_reports
 
 
 def test_settings_of_the_linker() -> None:
@@ -171,6 +175,7 @@ def test_settings_of_the_api() -> None:
 
     sign_in = '{"authority": "https://login.example.com/pool", "origins": ["https://login.example.com"]}'
     optional = EXECUTIONS_TABLE | {"RTO_MINUTES": "90", "RPO_MINUTES": "15", "SIGN_IN": sign_in}
+    optional |= {"EVIDENCE_BUCKET": "b", "EVIDENCE_QUEUE_URL": "https://queue", "RETENTION_DAYS": "7"}
     assert config.api_settings(environment | optional) == ApiSettings(
         table_name="e",
         history=timedelta(days=50),
@@ -179,9 +184,10 @@ def test_settings_of_the_api() -> None:
         stalled_after=timedelta(minutes=20),
         executions_table=EXECUTIONS_TABLE_SETTINGS,
         sign_in=SignInSettings(page=sign_in, origins=("https://login.example.com",)),
+        reports=ReportSettings(bucket="b", queue_url="https://queue", lookback=timedelta(days=7)),
     )
     settings = config.api_settings(environment)
-    assert (settings.executions_table, settings.sign_in) == (None, None)
+    assert (settings.executions_table, settings.sign_in, settings.reports) == (None, None, None)
     assert (settings.rto_minutes, settings.rpo_minutes) == (None, None)
 
 

@@ -19,13 +19,14 @@ MAY_IMPORT: Final = {
     "errors": frozenset[str](),
     "table": frozenset({"model"}),
     "ledger": frozenset({"model", "table"}),
+    "evidence_records": frozenset({"model", "table"}),
     "estimates": SHARED | {"ledger"},
     "collect": SHARED | {"table", "ledger"},
     "link": SHARED | {"table"},
     "notify": SHARED | {"table"},
-    "evidence": SHARED | {"table", "link", "ledger"},
+    "evidence": SHARED | {"table", "link", "ledger", "evidence_records"},
     "ingest": SHARED | {"table", "link", "notify", "ledger", "estimates"},
-    "api": SHARED | {"table", "link", "ledger", "estimates"},
+    "api": SHARED | {"table", "link", "ledger", "estimates", "evidence_records"},
 }
 MODULES: Final = {
     ".".join(path.relative_to(PACKAGE).with_suffix("").parts): path for path in sorted(PACKAGE.rglob("*.py"))

@@ -18,7 +18,15 @@ from drs_job_log.api.failures import failures_view
 from drs_job_log.api.history import History
 from drs_job_log.api.lists import executions_view, jobs_view
 from drs_job_log.api.parameters import BadRequestError, NotFoundError, parse_id, parse_list_query, parse_request
-from drs_job_log.api.responses import conditional_response, error_response, list_response, log_response
+from drs_job_log.api.report import PENDING, RETRY_SECONDS, Reports, refusal_of, report_link
+from drs_job_log.api.responses import (
+    conditional_response,
+    error_response,
+    json_response,
+    list_response,
+    log_response,
+    message_response,
+)
 from drs_job_log.api.servers import server_view
 from drs_job_log.api.static_files import read_file, read_page, read_start_page
 from drs_job_log.api.views import ViewOptions, execution_view, job_view
@@ -37,6 +45,7 @@ if TYPE_CHECKING:
     from drs_job_log.api.execution_log import EventLog
     from drs_job_log.api.parameters import Query
     from drs_job_log.api.static_files import File
+    from drs_job_log.link.status import Status
 
 # Clients stop polling after a settled answer, so it must come from a full read that is at most this old. The pages of
 # one answer can share a full read.
@@ -58,6 +67,7 @@ logs = EventLogCache(JobLogTable(dynamodb, settings.table_name))
 ledger = Ledger(dynamodb, settings.table_name)
 estimator = Estimator(ledger, settings.stalled_after)
 executions_table = ExecutionsTable.from_settings(settings.executions_table, lambda: dynamodb)
+reports = Reports(dynamodb, settings.table_name, settings.reports) if settings.reports else None
 
 
 @logger.inject_lambda_context
@@ -76,6 +86,8 @@ def lambda_handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, 
         case "GET /viewer/{file}":
             return _file_response(headers, read_file(path["file"], settings.sign_in))
     try:
+        if event["routeKey"] == REPORT_ROUTE:
+            return _answer_with_report(event, path)
         answer = _answer_from_history if event["routeKey"] in HISTORY_ROUTES else _answer_from_log
         return answer(event, headers, path, event.get("queryStringParameters") or {})
     except (BadRequestError, NotFoundError) as error:
@@ -115,6 +127,23 @@ def _answer_from_history(
         return error_response(503, _MISSING_INDEX, retry_after=_INDEX_RETRY_SECONDS)
 
 
+def _answer_with_report(event: Mapping[str, Any], path: Mapping[str, str]) -> dict[str, Any]:
+    """Return the response to a request for the report of an execution."""
+    execution_id = parse_id("executionId", path["executionId"])
+    logger.info("Report requested", api_request_id=_request_id(event), resource_id=execution_id)
+    if reports is None or settings.reports is None:
+        raise NotFoundError("Not Found")
+    now = _now()
+    # A report whose execution has newer events is better than none. Its next revision follows when these have settled.
+    if links := reports.links(execution_id, now):
+        return json_response(200, links)
+    log, status, _ = _read_execution(execution_id, now)
+    if refusal := refusal_of(execution_id, log.progress, status, now, settings.reports.lookback):
+        return error_response(*refusal)
+    reports.request(execution_id)
+    return message_response(202, PENDING, RETRY_SECONDS)
+
+
 def _now() -> datetime:
     return datetime.now(UTC)
 
@@ -137,6 +166,15 @@ def _is_missing_index(error: ClientError) -> bool:
 
 def get_execution(execution_id: str, query: Query, now: datetime) -> dict[str, Any]:
     """Return the log and the progress of an execution."""
+    log, status, answer = _read_execution(execution_id, now)
+    planned_waves = answer.planned_waves if status.word == "IN_PROGRESS" else None
+    options = _options(f"execution {execution_id}", log, now, planned_waves)
+    link = report_link(execution_id, is_settled=status.settled, has_reports=reports is not None)
+    return execution_view(execution_id, status, log, query, options, answer.planned_waves) | link
+
+
+def _read_execution(execution_id: str, now: datetime) -> tuple[EventLog, Status, TableAnswer]:
+    """Return the log of an execution, its status, and what the executions table says about it."""
     log = logs.of_execution(execution_id, now)
     answer = ask(executions_table, execution_id) if log.progress.jobs else TableAnswer()
     status = status_of(log.progress, answer, now)
@@ -144,10 +182,7 @@ def get_execution(execution_id: str, query: Query, now: datetime) -> dict[str, A
         log = logs.of_execution(execution_id, now, _FINAL_READ_MAX_AGE)
         answer = ask(executions_table, execution_id)
         status = status_of(log.progress, answer, now)
-    status = status._replace(settled=status.settled and log.unread is None)
-    planned_waves = answer.planned_waves if status.word == "IN_PROGRESS" else None
-    options = _options(f"execution {execution_id}", log, now, planned_waves)
-    return execution_view(execution_id, status, log, query, options, answer.planned_waves)
+    return log, status._replace(settled=status.settled and log.unread is None), answer
 
 
 def _options(key: str, log: EventLog, now: datetime, planned_waves: int | None = None) -> ViewOptions:
@@ -190,6 +225,8 @@ def _comparison(path: Mapping[str, str], query: Mapping[str, str], now: datetime
     other_id = parse_id("with", query["with"]) if "with" in query else None
     return comparison_view(_history(now), execution_id, other_id)
 
+
+REPORT_ROUTE: Final = "GET /executions/{executionId}/report"
 
 # Route → the function that answers. Logs have routes of their own, and need no index of the ledger.
 HISTORY_ROUTES: Final[Mapping[str, Callable[[Mapping[str, str], Mapping[str, str], datetime], dict[str, Any]]]] = {

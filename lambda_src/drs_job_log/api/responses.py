@@ -39,8 +39,18 @@ def entity_tag(content: str) -> str:
 
 def error_response(status: int, message: str, retry_after: int | None = None) -> dict[str, Any]:
     """Return an error in the shape of API Gateway's own errors. ``retry_after``: when to try again, in seconds."""
+    return message_response(status, message, retry_after)
+
+
+def message_response(status: int, message: str, retry_after: int | None = None) -> dict[str, Any]:
+    """Return a response that has only a message. ``retry_after``: when to send the request again, in seconds."""
     headers = _JSON_HEADERS if retry_after is None else {**_JSON_HEADERS, "Retry-After": str(retry_after)}
     return _response(status, headers, to_json({"message": message}))
+
+
+def json_response(status: int, answer: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a response without an entity tag, for an answer that each request changes."""
+    return _response(status, _JSON_HEADERS, to_json(answer))
 
 
 def log_response(request_headers: Mapping[str, str], answer: Mapping[str, Any]) -> dict[str, Any]:

@@ -12,8 +12,8 @@ from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, pro
 
 from drs_job_log import config
 from drs_job_log.evidence.bucket import Bucket, ConflictError
-from drs_job_log.evidence.records import Records
 from drs_job_log.evidence.writer import NotSettledError, ReportWriter, Subject
+from drs_job_log.evidence_records import Records
 from drs_job_log.ledger import Ledger
 from drs_job_log.link.executions_table import ExecutionsTable
 from drs_job_log.table import JobLogTable, keep_items_as_json

@@ -13,9 +13,9 @@ from urllib.parse import quote
 
 from drs_job_log.evidence.bucket import digest_of
 from drs_job_log.evidence.content import Recovery, recovery_summary, server_lines
-from drs_job_log.evidence.records import Record
 from drs_job_log.evidence.report import report
 from drs_job_log.evidence.tables import event_row, table_row
+from drs_job_log.evidence_records import Record
 from drs_job_log.link.status import Status, TableAnswer, ask, status_of
 from drs_job_log.model.digest import digest
 from drs_job_log.model.progress import combine, job_state_of
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from drs_job_log.config import EvidenceSettings
     from drs_job_log.evidence.bucket import Bucket
-    from drs_job_log.evidence.records import Records
+    from drs_job_log.evidence_records import Records
     from drs_job_log.link.executions_table import ExecutionsTable
     from drs_job_log.model.events import JobLogEvent
     from drs_job_log.table import JobLogTable

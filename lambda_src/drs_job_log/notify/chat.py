@@ -19,6 +19,7 @@ from drs_job_log.notify.texts import (
     notice_groups,
     of_all_servers,
     one_line,
+    report_url,
     runbook_of,
     server_groups,
     server_of,
@@ -218,7 +219,7 @@ def _list(group: Group) -> list[str]:
 
 
 def _steps(notices: Sequence[Notice], settings: NotificationSettings) -> list[str]:
-    """Return the next steps: what to do about known errors, the runbook and the viewer. A link is never cut."""
+    """Return the next steps: what to do about known errors, and the links. A link is never cut."""
     steps: dict[str, None] = {}
     for hint in filter(None, map(known_errors.hint_of, _errors(notices))):
         steps |= {escaped(hint.first_step, MAX_STEP): None, f"Reference: {hint.source}": None}
@@ -227,8 +228,10 @@ def _steps(notices: Sequence[Notice], settings: NotificationSettings) -> list[st
     viewer = next(filter(None, (viewer_url(notice, settings) for notice in linked)), None)
     found = list(steps)[:_MAX_HINT_STEPS]
     found += [f"Runbook: {runbook}"] if runbook else []
+    report = next(filter(None, (report_url(notice, settings) for notice in notices)), None)
     # An ID can contain these characters, which start a format.
-    found += [f"Viewer: {viewer.replace('~', '%7E').replace('_', '%5F')}"] if viewer else []
+    links = {"Viewer": viewer, "Report": report}
+    found += [f"{name}: {url.replace('~', '%7E').replace('_', '%5F')}" for name, url in links.items() if url]
     return [step for step in found if len(step) <= MAX_STEP]
 
 

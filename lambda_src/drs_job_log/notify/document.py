@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from drs_job_log.model import known_errors
 from drs_job_log.model.digest import digest
 from drs_job_log.model.events import format_time
-from drs_job_log.notify.texts import lines_of, one_line, runbook_of, viewer_url
+from drs_job_log.notify.texts import lines_of, one_line, report_url, runbook_of, viewer_url
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -147,7 +147,11 @@ def _document(notice: Notice, settings: NotificationSettings, servers: int, char
         "latestEnd": _time(notice.latest_end),
         "rto": _rto(notice.rto),
         "rpo": _rpo(notice.rpo),
-        "links": {"viewer": viewer_url(notice, settings), "runbook": runbook_of(notice, settings)},
+        "links": {
+            "viewer": viewer_url(notice, settings),
+            "report": report_url(notice, settings),
+            "runbook": runbook_of(notice, settings),
+        },
     }
     return document | {"isComplete": limits.is_complete}
 

@@ -13,6 +13,7 @@ from urllib.parse import quote, urlencode
 from drs_job_log.model import known_errors
 from drs_job_log.model.events import job_label
 from drs_job_log.model.identity import short_identity
+from drs_job_log.model.paths import is_usable_in_path
 from drs_job_log.model.words import second_words
 
 if TYPE_CHECKING:
@@ -74,6 +75,9 @@ _NONCHARACTERS: Final = frozenset("\ufffe\uffff")
 
 # Control characters, format characters (for example those that reverse the direction of a text) and lone surrogates.
 _INVISIBLE: Final = frozenset({"Cc", "Cf", "Cs"})
+
+# With it, the page of an execution requests the report.
+_REPORT_FRAGMENT: Final = "#report"
 
 # IDs that an HTTP API finds in a path. It decodes the path before it matches the routes.
 _PATH_ID: Final = re.compile(r"(?!\.{1,2}$)[A-Za-z0-9._~-]+")
@@ -187,6 +191,7 @@ def fields_of(notice: Notice, settings: NotificationSettings) -> dict[str, str]:
         "First step": hint.first_step if hint else None,
         "Reference": hint.source if hint else None,
         "Viewer": viewer_words(notice, settings),
+        "Report": report_url(notice, settings),
         "Runbook": runbook_of(notice, settings),
     }
     return {name: value[:MAX_TEXT] for name, value in fields.items() if value}
@@ -206,7 +211,8 @@ def _job_fields(notice: Notice) -> dict[str, str | None]:
 def section_fields(notice: Notice, settings: NotificationSettings) -> dict[str, str]:
     """Return the fields of a job or an execution above the lists of its notices."""
     viewer = viewer_words(of_all_servers(notice), settings)
-    fields = _job_fields(notice) | {"Account": account_words(notice), "Viewer": viewer}
+    report = report_url(notice, settings)
+    fields = _job_fields(notice) | {"Account": account_words(notice), "Viewer": viewer, "Report": report}
     return {name: value[:MAX_TEXT] for name, value in fields.items() if value}
 
 
@@ -274,6 +280,19 @@ def viewer_url(notice: Notice, settings: NotificationSettings) -> str | None:
     path = viewer_path(notice)
     url = f"{settings.viewer_url}{path}"
     return url if path and settings.viewer_url and len(url) <= MAX_TEXT else None
+
+
+def report_url(notice: Notice, settings: NotificationSettings) -> str | None:
+    """Return the URL of the viewer that requests the report of an execution that settled. None in other notices.
+
+    None also if nothing writes reports, if the URL of the viewer is unknown, and if a path cannot contain the ID. It is
+    no presigned link, because such a link expires, and everybody who has the notice could open it.
+    """
+    is_end = notice.kind == "settled" and notice.outcome is not None
+    if not settings.has_reports or not is_end or not is_usable_in_path(notice.execution_id or ""):
+        return None
+    viewer = viewer_url(notice, settings)
+    return f"{viewer}{_REPORT_FRAGMENT}" if viewer else None
 
 
 def viewer_words(notice: Notice, settings: NotificationSettings) -> str | None:

@@ -307,10 +307,15 @@ function decode(text) {
 viewer.addEventListener("drs-job-log-unauthorized", () => signIn.ask());
 viewer.addEventListener("drs-job-log-update", (event) => {
   signIn.end();
-  attention.update(
+  const answer = (
     /** @type {CustomEvent<Answer>} */
     event.detail
   );
+  attention.update(answer);
+  if (isReportDue && answer.report) {
+    isReportDue = false;
+    viewer.showReport();
+  }
 });
 var FILTERS = ["text", "state", "server", "job"];
 viewer.addEventListener("drs-job-log-filter", () => {
@@ -324,6 +329,7 @@ viewer.addEventListener("drs-job-log-filter", () => {
 await signIn.start();
 var { base, name, id } = readUrl(location);
 var attention = new Attention(id);
+var isReportDue = location.hash === "#report";
 if (id) {
   viewer.setAttribute("api-url", `${location.origin}${base}`);
   viewer.setAttribute(name, id);

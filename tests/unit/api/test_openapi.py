@@ -12,6 +12,9 @@ import pytest
 import schemathesis
 from drs_job_log.api import handler as api
 from drs_job_log.api.execution_log import EventLogCache
+from drs_job_log.api.report import Reports
+from drs_job_log.config import ReportSettings
+from drs_job_log.evidence_records import Record, Records
 from drs_job_log.ledger import Ledger
 from drs_job_log.model.events import format_time, parse
 from drs_job_log.table import JobLogTable
@@ -20,7 +23,7 @@ from moto import mock_aws
 
 from tests.support import played, scripts, tables
 from tests.support.envelopes import dumps, job_log, request
-from tests.support.gateway import HISTORY, LOGS, Gateway
+from tests.support.gateway import HISTORY, LOGS, REPORT, Gateway
 from tests.support.openapi import ANSWERS, DOCUMENT, REFUSALS
 from tests.support.recovery import CONTEXT
 from tests.unit.conftest import RETENTION, TABLE
@@ -69,11 +72,20 @@ def _table() -> Iterator[None]:
         patch.setattr(api, "ledger", Ledger(client, TABLE))
         patch.setattr(api, "logs", EventLogCache(table))
         patch.setattr(api, "executions_table", None)
+        # exec-1 has a report, and exec-0 has none.
+        queue_url = boto3.client("sqs").create_queue(QueueName="evidence")["QueueUrl"]
+        reports = ReportSettings(bucket="evidence", queue_url=queue_url, lookback=RETENTION)
+        names = ("log.ndjson.gz", "report.html", "servers.ndjson.gz", "summary.json")
+        files = {name: {"sha256": "0" * 64, "bytes": 1} for name in names}
+        record = Record(id="exec-1", folder="reports/exec-1/", revision=1, files=files)
+        Records(client, TABLE).put(record, source="drs.job-log", now=created, retention=RETENTION)
+        patch.setattr(api, "settings", replace(api.settings, reports=reports))
+        patch.setattr(api, "reports", Reports(client, TABLE, reports))
         yield
 
 
 def test_the_document_has_exactly_the_routes_of_the_api() -> None:
-    assert set(schema) == {*LOGS, *HISTORY}
+    assert set(schema) == {*LOGS, *HISTORY, REPORT}
 
 
 RUNS = settings(deadline=None, suppress_health_check=list(HealthCheck))
@@ -140,6 +152,21 @@ def test_responses_for_a_server_conform_to_the_document(case: schemathesis.Case)
     if is_valid(case):
         case.path_parameters = {"sourceServerId": KNOWN["sourceServerId"]}
     send(case)
+
+
+@schema.include(path=REPORT).parametrize()
+@RUNS
+def test_responses_for_a_report_conform_to_the_document(case: schemathesis.Case) -> None:
+    send(case)
+
+
+@pytest.mark.parametrize(("execution_id", "status"), [("exec-1", 200), ("exec-0", 202), ("exec-2", 404)])
+def test_reports_of_known_executions_conform_to_the_document(execution_id: str, status: int) -> None:
+    case = schema[REPORT]["GET"].Case(path_parameters={"executionId": execution_id})
+
+    response = case.call_and_validate(checks=ANSWERS, headers=UNCOMPRESSED)
+
+    assert response.status_code == status
 
 
 def is_valid(case: schemathesis.Case) -> bool:

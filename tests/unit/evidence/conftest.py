@@ -13,8 +13,8 @@ import jsonschema_rs
 import pytest
 from drs_job_log.config import EvidenceSettings
 from drs_job_log.evidence.bucket import Bucket
-from drs_job_log.evidence.records import Records
 from drs_job_log.evidence.writer import ReportWriter, Subject
+from drs_job_log.evidence_records import Records
 
 from tests.support import played, scripts
 from tests.support.reports import SCHEMA

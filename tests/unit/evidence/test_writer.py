@@ -13,8 +13,8 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 from drs_job_log.evidence.bucket import ConflictError, UnversionedBucketError
-from drs_job_log.evidence.records import Records
 from drs_job_log.evidence.writer import NotSettledError, Subject, folder_name
+from drs_job_log.evidence_records import Records
 from drs_job_log.model.events import format_time
 
 from tests.support import played, played_plans, scripts

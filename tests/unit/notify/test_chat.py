@@ -152,6 +152,17 @@ def test_the_notification_of_a_failed_server(monkeypatch: pytest.MonkeyPatch) ->
     }
 
 
+def test_the_end_of_an_execution_links_to_its_report() -> None:
+    settings = replace(SETTINGS, has_reports=True)
+    for notices in ([notice_of("settled", execution_id="e_1")], [notice_of("started"), notice_of("settled")]):
+        steps = to_chat(notices, settings)["content"]["nextSteps"]
+
+        id_ = notices[-1].execution_id.replace("_", "%5F")
+        assert steps[-1] == f"Report: https://recovery.example.com/executions/{id_}#report"
+        VALIDATOR.validate(to_chat(notices, settings))
+    assert "Report" not in str(to_chat([notice_of("started")], settings))
+
+
 def test_several_notices_are_a_list() -> None:
     notices = [
         notice_of("failed", servers=[NoticeServer(id=f"s-{name}", name=name)], error="no rights") for name in "ba"

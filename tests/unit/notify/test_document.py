@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 MAX_BYTES = 200_000
+WITH_REPORTS = replace(SETTINGS, has_reports=True)
 
 TEXT = json.loads(SCHEMA.read_text())
 VALIDATOR = jsonschema_rs.Draft202012Validator(TEXT, validate_formats=True)
@@ -102,6 +103,7 @@ def test_the_values_are_those_of_the_notice() -> None:
     }
     assert document["links"] == {
         "viewer": "https://recovery.example.com/executions/exec-1",
+        "report": None,
         "runbook": "docs/runbooks/server-failed.md",
     }
     assert document["previousOutcome"] == "COMPLETED"
@@ -120,6 +122,32 @@ def test_an_unknown_viewer_is_null() -> None:
     document = to_document(notice_of("failed"), replace(SETTINGS, viewer_url=None))
 
     assert document["links"]["viewer"] is None
+
+
+@pytest.mark.parametrize(
+    ("kind", "changes", "report"),
+    [
+        ("settled", {}, "https://recovery.example.com/executions/exec-1#report"),
+        ("settled", {"execution_id": "a b"}, "https://recovery.example.com/viewer/page?executionId=a%20b#report"),
+        ("settled", {"execution_id": "a/b"}, None),
+        ("settled", {"execution_id": ".."}, None),
+        ("settled", {"execution_id": None, "job_id": "drsjob-1"}, None),
+        ("settled", {"label": "continued", "outcome": None}, None),
+        ("at_risk", {}, None),
+        ("job_ended", {}, None),
+        ("failed", {}, None),
+    ],
+)
+def test_the_end_of_an_execution_links_to_its_report(kind: str, changes: dict[str, Any], report: str | None) -> None:
+    document = to_document(notice_of(kind, **changes), WITH_REPORTS)
+
+    assert document["links"]["report"] == report
+    NOTICE_VALIDATOR.validate(document)
+
+
+def test_without_evidence_or_viewer_no_notice_links_to_a_report() -> None:
+    for settings in (SETTINGS, replace(WITH_REPORTS, viewer_url=None)):
+        assert to_document(notice_of("settled"), settings)["links"]["report"] is None
 
 
 def test_a_repetition_has_the_same_id() -> None:

@@ -112,6 +112,15 @@ def test_the_text_of_an_execution_contains_its_result(monkeypatch: pytest.Monkey
     )
 
 
+def test_the_end_of_an_execution_links_to_its_report() -> None:
+    settings = replace(SETTINGS, has_reports=True)
+    report = "Report:     https://recovery.example.com/executions/exec-1#report\n"
+
+    assert f"/executions/exec-1\n{report}Runbook: " in to_email([notice_of("settled")], settings)
+    assert f"/executions/exec-1\n{report}settled (1)" in to_email([notice_of("failed"), notice_of("settled")], settings)
+    assert "Report:" not in to_email([notice_of("started")], settings)
+
+
 def test_the_expected_end_is_in_utc() -> None:
     assert lines_of("at_risk")["Expected"] == "end at 2025-11-28 21:21 UTC, at the latest 21:35 UTC"
     next_day = TIME + timedelta(hours=4)

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from boto3.dynamodb.types import TypeSerializer
 
+from drs_job_log.model.digest import digest
 from drs_job_log.model.events import format_time
-from drs_job_log.table import conditional_write, storable, to_python
+from drs_job_log.table import conditional_write, is_partition_key, storable, to_python
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -94,4 +95,6 @@ class Records:
 
 
 def _partition(id_: str) -> str:
-    return str(storable(f"evidence#{id_}"))
+    """Return the partition key of the records of an execution or a job. A long ID is replaced by its digest."""
+    key = str(storable(f"evidence#{id_}"))
+    return key if is_partition_key(key) else f"evidence#{digest(id_)}"
