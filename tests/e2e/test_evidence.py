@@ -12,7 +12,7 @@ import pytest
 
 from tests.support import played, scripts
 from tests.support.deployment import Deployment, deployed, eventually
-from tests.support.evidence import CREATED, FILES, download, records, run_script, versions
+from tests.support.evidence import FILES, download, records, run_script, versions
 from tests.support.proxy import FaultProxy
 
 if TYPE_CHECKING:
@@ -23,6 +23,9 @@ SERVERS: Final = [scripts.server_id(number) for number in range(6)]
 GOOD: Final = scripts.launch(SERVERS[:2])
 MIXED: Final = scripts.launch(SERVERS[2:4], failing={SERVERS[3]: "no rights"})
 LATE: Final = scripts.launch(SERVERS[4:])
+
+# The lock ends after a day. No bucket of a test exists so long.
+LOCKED: Final = 'evidence = { bucket = "create", retention_days = 1, object_lock_mode = "GOVERNANCE" }'
 
 # The default is 12 minutes. Longer than an invocation on a slow machine.
 VISIBILITY_SECONDS: Final = 20
@@ -39,7 +42,7 @@ def proxy() -> Iterator[FaultProxy]:
 
 @pytest.fixture(scope="module")
 def deployment(proxy: FaultProxy) -> Iterator[Deployment]:
-    with deployed(settings={"AWS_ENDPOINT_URL_S3": proxy.endpoint}, inputs=CREATED) as deployment:
+    with deployed(settings={"AWS_ENDPOINT_URL_S3": proxy.endpoint}, inputs=LOCKED) as deployment:
         proxy.target = deployment.stack.endpoint
         deployment.stack.client("sqs").set_queue_attributes(
             QueueUrl=deployment.outputs["evidence"]["queue_url"],
@@ -128,6 +131,16 @@ def test_an_execution_that_settled_has_a_report_that_verifies(deployment: Deploy
     assert summary["eventCount"] == len(rows)
     assert "no rights" in (tmp_path / "report.html").read_text()
     assert {name: len(ids) for name, ids in versions(deployment, "exec-report").items()} == dict.fromkeys(FILES, 1)
+
+
+def test_nobody_can_delete_a_version_before_its_lock_ends(deployment: Deployment) -> None:
+    s3, bucket = deployment.stack.client("s3"), deployment.outputs["evidence"]["bucket"]
+    folder = records(deployment, "exec-report")[-1]["Folder"]
+    for name, (version,) in versions(deployment, "exec-report").items():
+        with pytest.raises(s3.exceptions.ClientError, match="AccessDenied"):
+            s3.delete_object(Bucket=bucket, Key=folder + name, VersionId=version)
+
+    assert sorted(versions(deployment, "exec-report")) == FILES
 
 
 @pytest.mark.parametrize("name", FILES)
