@@ -1,4 +1,5 @@
-# HTTP API for the logs and the history, and the viewer. One function with read-only permissions serves both.
+# HTTP API for the logs and the history, and the viewer. One function serves both. Its permissions are read-only,
+# except that it can ask the function of evidence for a report.
 
 locals {
   # Authorization per route. With JWT, the routes of the viewer are public: a browser sends no token when it opens a
