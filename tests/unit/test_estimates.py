@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from drs_job_log.table import JobLogTable
     from mypy_boto3_dynamodb import DynamoDBClient
 
+pytestmark = pytest.mark.slow
+
 HISTORY = timedelta(days=5000)
 STALLED = timedelta(minutes=45)
 NOW = datetime(2026, 11, 28, 20, 30, tzinfo=UTC)

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
     from tests.unit.conftest import Subscriber
 
+pytestmark = pytest.mark.slow
+
 HOUR: Final = timedelta(hours=1)
 MINUTE: Final = timedelta(minutes=1)
 ONE, TWO, THREE = (server_id(number) for number in (1, 2, 3))

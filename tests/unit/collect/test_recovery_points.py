@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
     from drs_job_log.table import JobLogTable
 
+pytestmark = pytest.mark.slow
+
 SECOND: Final = timedelta(seconds=1)
 MINUTE: Final = timedelta(minutes=1)
 ONE, TWO, THREE = (server_id(number) for number in (1, 2, 3))

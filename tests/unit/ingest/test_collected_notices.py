@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from tests.unit.conftest import Subscriber
 
-pytestmark = pytest.mark.filterwarnings("ignore:No application metrics to publish")
+pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore:No application metrics to publish")]
 
 numbers = count()
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from tests.unit.conftest import Subscriber
 
-pytestmark = pytest.mark.filterwarnings("ignore:No application metrics to publish")
+pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore:No application metrics to publish")]
 
 # Recent in each test, so that subjects have no age, and older than the time for which ingest waits for an error.
 START = datetime.now(UTC)

@@ -45,6 +45,8 @@ if TYPE_CHECKING:
 
     from tests.support import scripts
 
+pytestmark = pytest.mark.slow
+
 
 def store_job(table: JobLogTable, script: scripts.Script, job_id: str, *, all_but_the_end: bool = False) -> None:
     for event in events(script, job_id)[: -1 if all_but_the_end else None]:
