@@ -257,7 +257,7 @@ def _print(folder: Path, findings: Iterable[Finding]) -> int:
     except OSError as error:
         print(f"  Not verified: {str(error)!a}", file=sys.stderr)
         return 2
-    print(f"  {failed} checks failed" if failed else "  Verified: the files are as summary.json states")
+    print(f"  Failed checks: {failed}" if failed else "  Verified: the files are as summary.json states")
     return 1 if failed else 0
 
 

@@ -245,7 +245,7 @@ def show_report(deployment: Deployment) -> bool:
     digest = evidence.records(deployment, REPORTED)[-1]["Files"]["summary.json"]["sha256"]
     place, script = (path.relative_to(ROOT) for path in (folder, evidence.SCRIPT))
     result = evidence.run_script(place, "--summary-sha256", digest)
-    console.print("    The demo downloaded it. The events table has the SHA-256 of its summary.json.\n")
+    console.print("    The demo downloaded it. The events table has the SHA-256 of summary.json.\n")
     console.print(f"$ python3 {script} {place} \\\n    --summary-sha256 {digest}", soft_wrap=True, highlight=False)
     console.print(result.stdout, markup=False, soft_wrap=True, highlight=False)
     if result.returncode:
