@@ -166,7 +166,7 @@ def _is_entry(name: str, stated: object) -> bool:
     """Whether an entry of ``files`` names a file in the folder itself, and states its digest and its size."""
     match stated:
         case {"sha256": str() as sha256, "bytes": int()}:
-            return bool(_NAME.fullmatch(name) and name != SUMMARY and _SHA256.fullmatch(sha256))
+            return bool(_NAME.fullmatch(name) and _SHA256.fullmatch(sha256))
     return False
 
 

@@ -122,7 +122,10 @@ def test_each_changed_removed_and_added_byte_is_found(
 
     status, output = verify({**files, name: new}, "--summary-sha256", sha256(files["summary.json"]))
 
-    assert (status, set(failures(output))) == (1, {name})
+    assert status == 1
+    # A changed summary.json can also state another digest of a file.
+    assert name in failures(output)
+    assert name == "summary.json" or failures(output) == [name]
 
 
 @pytest.mark.parametrize("name", FILES)
@@ -150,6 +153,16 @@ def test_a_further_file_is_found(files: dict[str, bytes], name: str) -> None:
     assert status == 1
     assert "summary.json does not name this file" in output
     assert "\x1b" not in output
+
+
+@pytest.mark.parametrize("name", FILES[:3])
+@pytest.mark.parametrize("wrong", [{"bytes": 1}, {"sha256": "0" * 64}])
+def test_the_size_and_the_digest_are_compared(files: dict[str, bytes], name: str, wrong: dict[str, Any]) -> None:
+    stated = json.loads(files["summary.json"])["files"]
+
+    status, output = verify(changed_summary(files, files=stated | {name: stated[name] | wrong}))
+
+    assert (status, failures(output)) == (1, [name])
 
 
 def test_files_of_another_revision_are_found(revisions: list[dict[str, bytes]]) -> None:
