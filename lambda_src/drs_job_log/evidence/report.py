@@ -184,9 +184,9 @@ def _revision(summary: Mapping[str, Any]) -> str:
         return ""
     number, earlier = summary["revision"], summary["revision"] - 1
     return (
-        f'<p class="revision"><strong>Revision {number}.</strong> It replaces revision {earlier}: a fact changed '
-        f"or became known later, or revision {earlier} was missing in the bucket. The summary.json of revision {earlier} has the SHA-256 "
-        f'<span class="id">{_text(summary["supersedes"] or _NOT_KNOWN)}</span>.</p>\n'
+        f'<p class="revision"><strong>Revision {number}.</strong> It replaces revision {earlier}: a fact changed or '
+        f"became known later, or revision {earlier} was missing in the bucket. The summary.json of revision {earlier} "
+        f'has the SHA-256 <span class="id">{_text(summary["supersedes"] or _NOT_KNOWN)}</span>.</p>\n'
     )
 
 

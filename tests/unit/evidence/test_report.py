@@ -299,7 +299,8 @@ def test_a_later_revision_names_the_one_that_it_replaces() -> None:
     found = page(reports.revision())
 
     assert (
-        "Revision 2. It replaces revision 1, because a fact changed or became known later. The summary.json of "
+        "Revision 2. It replaces revision 1: a fact changed or became known later, or revision 1 was missing in the "
+        "bucket. The summary.json of "
         f"revision 1 has the SHA-256 {SHA256}."
     ) in found.lines("")
     assert "Revision | 2" in found.words("totals")
