@@ -19,7 +19,7 @@ export class ReportControl {
   #report = null;
   #controller = new AbortController(); // Replaced when the control shows another execution.
   #isBusy = false;
-  #button = button("Report", () => this.request(), { class: "small" });
+  #button = button("Report", () => this.request({ isClick: true }), { class: "small" });
   #link = h("span", { class: "report-link" });
   #status = h("span", { class: "muted", role: "status" });
   element = h("p", { class: "report", hidden: true }, this.#button, this.#link, this.#status);
@@ -53,8 +53,12 @@ export class ReportControl {
     this.#show();
   }
 
-  /** Requests the report. If the report exists, the browser opens it. Otherwise, a link appears when it exists. */
-  async request() {
+  /**
+   * Requests the report. After a click, the browser opens it if it exists. Otherwise, a link appears when it exists.
+   *
+   * @param {{ isClick?: boolean }} [options]
+   */
+  async request({ isClick = false } = {}) {
     if (this.#isBusy || !this.#path) return;
     const { signal } = this.#controller;
     this.#isBusy = true;
@@ -66,7 +70,7 @@ export class ReportControl {
       const minutes = Math.round((Date.parse(report.expiresAt) - this.#poller.now) / 60_000);
       setText(this.#status, `The report is ready. The link expires in ${formatCount(minutes, "minute")}.`);
       this.#show();
-      this.#open(report.url);
+      this.#open(report.url, isClick);
     } catch (error) {
       if (signal.aborted) return;
       setText(this.#status, describe(asRequestError(error)));
@@ -99,9 +103,10 @@ export class ReportControl {
    * link remains. It gets the focus unless the user is elsewhere on the page.
    *
    * @param {string} url
+   * @param {boolean} isClick
    */
-  #open(url) {
-    if (navigator.userActivation?.isActive) window.open(url, "_blank", "noopener,noreferrer");
+  #open(url, isClick) {
+    if (isClick && navigator.userActivation?.isActive) window.open(url, "_blank", "noopener,noreferrer");
     else if (document.activeElement === document.body) this.#link.querySelector("a")?.focus();
   }
 

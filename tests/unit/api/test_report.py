@@ -50,7 +50,7 @@ class Evidence:
         self.dynamodb = dynamodb
         self.table = table
         self.s3 = boto3.client("s3")
-        self.s3.create_bucket(Bucket=BUCKET)
+        self.s3.create_bucket(Bucket=BUCKET, ObjectLockEnabledForBucket=True)  # with versioning
         self.sqs = boto3.client("sqs")
         self.queue_url = self.sqs.create_queue(QueueName="drs-job-log-evidence")["QueueUrl"]
         self.settings = ReportSettings(bucket=BUCKET, queue_url=self.queue_url, lookback=timedelta(days=30))
@@ -266,7 +266,8 @@ def test_a_running_execution_has_no_report_yet(evidence: Evidence) -> None:
 def test_an_execution_that_can_get_a_further_wave_has_no_report_yet(evidence: Evidence) -> None:
     events = launched(ago=timedelta(hours=1))
     end = max(event.timestamp for event in events)
-    happen(evidence, [replace(one, timestamp=one.timestamp + (NOW - end) - timedelta(minutes=1)) for one in events])
+    later = datetime.now(UTC) - timedelta(minutes=1) - end
+    happen(evidence, [replace(one, timestamp=one.timestamp + later) for one in events])
 
     status, body, _ = get()
 
