@@ -25,7 +25,7 @@ MIXED: Final = scripts.launch(SERVERS[2:4], failing={SERVERS[3]: "no rights"})
 LATE: Final = scripts.launch(SERVERS[4:])
 
 # The lock ends after a day. No bucket of a test exists so long.
-LOCKED: Final = 'evidence = { bucket = "create", retention_days = 1, object_lock_mode = "GOVERNANCE" }'
+LOCKED: Final = 'evidence = { bucket = "create", object_lock_mode = "GOVERNANCE" }'
 
 # The default is 12 minutes. Longer than an invocation on a slow machine.
 VISIBILITY_SECONDS: Final = 20

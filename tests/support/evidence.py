@@ -19,7 +19,7 @@ SCRIPT: Final = ROOT / "examples/verify_evidence/verify_evidence.py"
 FILES: Final = ["log.ndjson.gz", "report.html", "servers.ndjson.gz", "summary.json"]
 
 # The inputs of the module that create a bucket. The expiry is the shortest, because it exists only during a test.
-CREATED: Final = 'evidence = { bucket = "create", retention_days = 1 }'
+CREATED: Final = 'evidence = { bucket = "create" }'
 
 
 def run_script(*arguments: object) -> subprocess.CompletedProcess[str]:
