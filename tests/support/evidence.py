@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 SCRIPT: Final = ROOT / "examples/verify_evidence/verify_evidence.py"
 FILES: Final = ["log.ndjson.gz", "report.html", "servers.ndjson.gz", "summary.json"]
 
-# The inputs of the module that create a bucket. The expiry is the shortest, because it exists only during a test.
+# The input of the module that creates a bucket.
 CREATED: Final = 'evidence = { bucket = "create" }'
 
 
