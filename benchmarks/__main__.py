@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, Final
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import cost, counts, curve, deployed, estimate, local, pages, quota, viewing
+from benchmarks import cost, counts, curve, deployed, estimate, evidence, local, pages, quota, viewing
 from benchmarks.harness import OTHERS, ROOT, TIMES, Figure, Stage, embedded_aws
 from tests.support.terraform import CACHE
 
@@ -42,7 +42,7 @@ LOCAL: Final = {
         local.growth,
     )
 }
-NAMES: Final = ("deployed", "estimate", "viewing", "counts", *LOCAL)
+NAMES: Final = ("deployed", "estimate", "viewing", "evidence", "counts", *LOCAL)
 
 console: Final = Console()
 if not console.is_terminal:
@@ -88,10 +88,12 @@ def run(names: Sequence[str], *, short: bool) -> dict[str, Any]:
             figures["estimate"] = shown(estimate.estimate(short=short))
         if "viewing" in names:
             figures["viewing"] = shown(viewing.viewing(short=short))
-        if set(names) - {"deployed", "estimate", "viewing"}:
+        if "evidence" in names:
+            counted |= evidence.counted(short=short)
+        if set(names) - {"deployed", "estimate", "viewing", "evidence"}:
             with embedded_aws() as stack:
                 if "counts" in names:
-                    counted = counts.counted(Stage.make(stack, groups), short=short)
+                    counted |= counts.counted(Stage.make(stack, groups), short=short)
                 for name, scenario in LOCAL.items():
                     if name in names:
                         figures[name] = shown(scenario(Stage.make(stack, groups), short=short))

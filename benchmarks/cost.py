@@ -35,6 +35,9 @@ TOTAL_LIMIT: Final = 10.0
 SCHEDULES: Final = 2  # collector and linker, once a minute each
 ALARM_METRICS: Final = 31  # 29 alarms; CloudWatch bills each metric of an alarm
 COMPOSITE_ALARMS: Final = 2  # optional
+EVIDENCE_ALARMS: Final = 7  # optional
+EVIDENCE_MEMORY_MB: Final = 512
+EVIDENCE_DAYS: Final = 2557  # evidence.retention_days
 RETENTION_DAYS: Final = 30
 HISTORY_DAYS: Final = 400
 
@@ -50,6 +53,7 @@ TRACED_BEYOND: Final = 0.05  # the share of the requests beyond one per second
 OVERHEAD_OF_AN_ITEM: Final = 100  # bytes of storage
 # https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_PutLogEvents.html
 OVERHEAD_OF_A_LINE: Final = 26  # bytes
+RECORD_BYTES: Final = 1024  # of a report, at most: it is one write unit
 
 # Assumptions.
 JOB_MINUTES: Final = (9 + 24 + 29 + 31) / 4  # the four real jobs with a published duration: 2, 2, 25 and 2 servers
@@ -60,6 +64,10 @@ GB: Final = 1e9  # bytes; 2^30 would be cheaper
 # Four checks while the start of an execution is not reported, and six after its end. There is no executions table.
 CHECKS: Final = 10
 FACTS: Final = 2  # the start and the end of an execution: a notice and an event each
+DAYS: Final = HOURS / 24
+MONTHS_OF_EVIDENCE: Final = EVIDENCE_DAYS / DAYS
+# SQS takes the messages of the daily run in batches of ten. Each is received and deleted separately.
+REQUESTS_OF_A_CHECK: Final = 2.1
 POLLS_OF_AN_HOUR: Final = 1200  # a viewer polls every three seconds
 
 
@@ -101,7 +109,11 @@ class Use:
 
 def billed_seconds(function: str, cpu_ms: float, calls: float) -> float:
     """Duration of an invocation: CPU time at the memory's share of a core, and the sequential waits for AWS."""
-    return cpu_ms / 1000 * CORE / quota.share(MEMORY_MB[function]) + calls * WAIT_SECONDS
+    return _seconds(MEMORY_MB[function], cpu_ms, calls)
+
+
+def _seconds(memory_mb: int, cpu_ms: float, calls: float) -> float:
+    return cpu_ms / 1000 * CORE / quota.share(memory_mb) + calls * WAIT_SECONDS
 
 
 def uses(counts: Counts, month: Scenario) -> dict[str, Use]:
@@ -233,6 +245,82 @@ CHOICES: Final[Mapping[str, str]] = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class Reports:
+    """The reports of a month. A report has one revision, without a retry."""
+
+    written: float
+    checked: float
+    events: int
+    counts: Counts
+
+    @classmethod
+    def of(cls, counts: Counts, month: Scenario) -> Reports:
+        """The daily run checks the executions of the last ``retention_days``."""
+        return cls(month.executions, month.executions * RETENTION_DAYS, month.events, counts)
+
+    def each(self, name: str) -> float:
+        """Return a count of one report."""
+        return self.counts[f"evidence_{name}_{self.events}"]
+
+    def all(self, name: str) -> float:
+        """Return a count of all reports, and of all checks."""
+        return self.written * self.each(name) + self.checked * self.each(f"check_{name}")
+
+    @property
+    def file_bytes(self) -> float:
+        """The size of the files of a report."""
+        return sum(self.each(f"{name}_file_bytes") for name in ("report", "log", "servers", "summary"))
+
+    @property
+    def puts(self) -> float:
+        """The objects that are written."""
+        return self.written * self.each("puts")
+
+
+def evidence(counts: Counts, prices: Prices, month: Scenario) -> Dollars:
+    """The cost of the input ``evidence`` in a month, when the bucket has the reports of ``evidence.retention_days``."""
+    reports = Reports.of(counts, month)
+    seconds = sum(
+        number * _seconds(EVIDENCE_MEMORY_MB, reports.each(f"{name}cpu_ms"), reports.each(f"{name}calls"))
+        for name, number in (("", reports.written), ("check_", reports.checked))
+    )
+    invocations = reports.written + reports.checked + DAYS
+    polls = POLLERS * SECONDS / POLLER_SECONDS
+    messages = 3 * reports.written + REQUESTS_OF_A_CHECK * reports.checked
+    log_bytes = reports.all("log_bytes") + OVERHEAD_OF_A_LINE * (2 * reports.written + reports.checked)
+    gigabytes = reports.written * MONTHS_OF_EVIDENCE * reports.file_bytes / GB
+    # One record of a unit for each report, in the table and its backup.
+    records = reports.written * MONTHS_OF_EVIDENCE * (RECORD_BYTES + OVERHEAD_OF_AN_ITEM) / GB
+    return {
+        "Alarms": EVIDENCE_ALARMS * prices["alarm"],
+        "Custom metric": min(HOURS, reports.written) / HOURS * prices["metric"],
+        "SQS": (polls + messages) * prices["sqs_request"],
+        "S3: requests": reports.puts * prices["s3_put"] + reports.all("gets") * prices["s3_get"],
+        "S3: storage": gigabytes * prices["s3_storage"],
+        "Lambda": seconds * EVIDENCE_MEMORY_MB / 1024 * prices["lambda_gb_second"]
+        + invocations * prices["lambda_request"],
+        "DynamoDB": reports.all("read_units") * prices["dynamodb_read_unit"]
+        + reports.all("write_units") * prices["dynamodb_write_unit"]
+        + records * (prices["dynamodb_storage"] + prices["dynamodb_pitr"]),
+        "CloudWatch Logs": log_bytes / GB * (prices["logs_ingestion"] + prices["logs_storage"]),
+        "Schedule": DAYS * prices["scheduler_invocation"],
+    }
+
+
+def evidence_options(counts: Counts, prices: Prices, month: Scenario) -> Dollars:
+    """The additional cost of options of evidence, without queries and without the key itself."""
+    reports = Reports.of(counts, month)
+    rows = reports.written * MONTHS_OF_EVIDENCE * reports.each("rows_bytes") / GB
+    # Each file of rows is looked up before it is written. For each object that is read or written, KMS gets at most one.
+    requests = reports.puts + reports.all("gets")
+    return {
+        "Rows for Athena": rows * prices["s3_storage"]
+        + reports.written * reports.each("rows_puts") * (prices["s3_put"] + prices["s3_get"]),
+        "Requests to KMS, at most": requests * prices["kms_request"],
+    }
+
+
 def monitoring(counts: Counts, prices: Prices, month: Scenario) -> Dollars:
     """The cost of metrics, alarms, dashboard and schedules, most of which does not depend on use."""
     always = counts["collector_idle_metrics"] + counts["linker_idle_metrics"]
@@ -301,6 +389,10 @@ def rendered(page: str, counts: Counts, listed: Mapping[str, Any]) -> str:
             ],
         ),
         "GROWTH": _growth(counts, prices),
+        "EVIDENCE": _evidence(counts, prices),
+        "EVIDENCE FIGURES": pages.table(
+            ("what", "100 events", "1,000 events"), _evidence_figures(counts), numbers=True
+        ),
         "KEY FIGURES": pages.table(("what", "value"), _key_figures(counts, listed), numbers=True),
     }
     return pages.filled(page, parts)
@@ -344,6 +436,55 @@ def _growth(counts: Counts, prices: Prices) -> str:
     rows = [(service, *(column[service] for column in columns)) for service in constant]
     headings = ("", "constant", *(f"+ {step}" for step in steps))
     return _table(headings, [*rows, ("**total**", *map(total, columns))], digits=4)
+
+
+def _evidence(counts: Counts, prices: Prices) -> str:
+    months = (NOTHING, SMALL, LARGE)
+    parts = [evidence(counts, prices, month) for month in months]
+    options = [evidence_options(counts, prices, month) for month in months]
+    return _table(
+        ("", *(month.name for month in months)),
+        [
+            *((what, *(part[what] for part in parts)) for what in parts[0]),
+            ("**total**", *map(total, parts)),
+            *((f"optional: {what}", *(option[what] for option in options)) for what in options[0]),
+        ],
+    )
+
+
+def _evidence_figures(counts: Counts) -> Iterable[tuple[str, ...]]:
+    small, large = (Reports.of(counts, month) for month in (SMALL, LARGE))
+    names = {"report": "html", "log": "ndjson.gz", "servers": "ndjson.gz", "summary": "json"}
+
+    def row(what: str, of: Callable[[Reports], float], form: str = ",.0f", unit: str = "") -> tuple[str, ...]:
+        return (what, *(f"{of(reports):{form}}{unit}" for reports in (small, large)))
+
+    def kilobytes(name: str) -> Callable[[Reports], float]:
+        return lambda reports: reports.each(name) / 1000
+
+    def seconds(prefix: str) -> Callable[[Reports], float]:
+        return lambda reports: _seconds(
+            EVIDENCE_MEMORY_MB, reports.each(f"{prefix}cpu_ms"), reports.each(f"{prefix}calls")
+        )
+
+    for name, suffix in names.items():
+        yield row(f"size of `{name}.{suffix}`", kilobytes(f"{name}_file_bytes"), ",.1f", " KB")
+    yield row("size of all four files", lambda reports: reports.file_bytes / 1000, ",.1f", " KB")
+    yield row("size of the rows for Athena", kilobytes("rows_bytes"), ",.1f", " KB")
+    yield row("PUT requests of a report", lambda reports: reports.each("puts"))
+    yield row("other requests to S3 of a report", lambda reports: reports.each("gets"))
+    yield row("requests to S3 of a check in the daily run", lambda reports: reports.each("check_gets"))
+    yield row("read units of a report or a check", lambda reports: reports.each("check_read_units"))
+    yield row("CPU time of a report, full core", lambda reports: reports.each("cpu_ms"), ",.0f", " ms")
+    yield row("CPU time of a check, full core", lambda reports: reports.each("check_cpu_ms"), ",.0f", " ms")
+    yield row("billed duration of a report", seconds(""), ",.2f", " s")
+    yield row("billed duration of a check", seconds("check_"), ",.2f", " s")
+    yield row(
+        "reports in the bucket after `evidence.retention_days`",
+        lambda reports: reports.written * MONTHS_OF_EVIDENCE * reports.file_bytes / GB,
+        ",.1f",
+        " GB",
+    )
 
 
 def _key_figures(counts: Counts, listed: Mapping[str, Any]) -> Iterable[tuple[str, str]]:

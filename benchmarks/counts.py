@@ -138,7 +138,7 @@ class _Play:
         polls = {start + number * _POLL: None for number in range(math.ceil(steps[-1].after / _POLL) + 2)}
         for self.now, step in sorted((polls | launches).items(), key=lambda due: due[0]):
             if step:
-                messages = [_launch(job, step, self.now)]
+                messages = [launch_of(job, step, self.now)]
                 self.done += _in_batches(self.ingest, messages, self.now)
                 self.messages += messages
                 continue
@@ -274,7 +274,7 @@ def _in_batches(ingest: Function, messages: Sequence[str], now: datetime) -> lis
     return [ingest(sqs_records(list(messages[start : start + 10])), now=now) for start in range(0, len(messages), 10)]
 
 
-def _launch(job: str, step: scripts.Step, now: datetime) -> str:
+def launch_of(job: str, step: scripts.Step, now: datetime) -> str:
     """DRS's own launch result."""
     state = "RECOVERY_LAUNCH_SUCCEEDED" if step.event == "LAUNCH_END" else "RECOVERY_LAUNCH_FAILED"
     server = step.data["sourceServerID"]

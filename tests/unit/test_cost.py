@@ -91,6 +91,35 @@ def test_an_event_costs_write_units_and_storage_in_table_index_and_backup() -> N
     assert cost.dynamodb_dollars(one, PRICES, month) == pytest.approx(1.25 + 2 * 0.25 + 0.20)
 
 
+def test_a_report_costs_requests_storage_and_a_daily_check() -> None:
+    month = replace(cost.NOTHING, executions=1000)
+    counted = counts(
+        evidence_puts_100=4,
+        evidence_gets_100=6,
+        evidence_check_gets_100=1,
+        evidence_report_file_bytes_100=50_000,
+        evidence_check_read_units_100=10,
+        evidence_check_calls_100=4,
+    )
+
+    dollars = cost.evidence(counted, PRICES, month)
+    assert dollars["Alarms"] == pytest.approx(0.70)
+    # 4,000 puts at $0.005 per 1,000; 6,000 other requests, and one for each of 30,000 checks, at $0.0004 per 1,000.
+    assert dollars["S3: requests"] == pytest.approx(0.02 + 36 * 0.0004)
+    # 84.07 months of 50 MB at $0.023 a GB.
+    assert dollars["S3: storage"] == pytest.approx(2557 / (730 / 24) * 0.05 * 0.023)
+    # 657,000 polls; three requests for each report, and 2.1 for each check, at $0.40 a million.
+    assert dollars["SQS"] == pytest.approx(0.2628 + 0.0012 + 0.0252)
+    # 30,000 checks of four requests of 50 ms with 0.5 GB, and the daily run.
+    assert dollars["Lambda"] == pytest.approx(30_000 * 0.2 * 0.5 * 0.0000133334 + (31_000 + 730 / 24) * 0.2e-6)
+
+
+def test_nothing_is_written_without_executions() -> None:
+    dollars = cost.evidence(COUNTS, PRICES, cost.NOTHING)
+
+    assert {what for what, value in dollars.items() if value > 0.01} == {"Alarms", "SQS"}
+
+
 def test_one_invocation_per_second_and_one_in_twenty_of_the_others_is_traced() -> None:
     assert cost.traces(43_800) == 43_800
     assert cost.traces(cost.SECONDS + 100) == cost.SECONDS + 5
@@ -137,8 +166,10 @@ def test_the_defaults_are_those_of_the_inputs() -> None:
     (memory_sizes,) = [
         part["default_memory_sizes"] for part in hcl.load("main.tf")["locals"] if "default_memory_sizes" in part
     ]
-    # The function evidence exists only with its input, and runs once for each execution. The pages do not have it.
-    assert memory_sizes == defaults.MEMORY_MB | {"evidence": 512}
+    # The function evidence exists only with its input. docs/performance.md does not have it.
+    assert memory_sizes == defaults.MEMORY_MB | {"evidence": cost.EVIDENCE_MEMORY_MB}
+    (evidence_inputs,) = [hcl.source_of_type("variables.tf", "evidence")]
+    assert f"retention_days       = optional(number, {cost.EVIDENCE_DAYS})" in evidence_inputs
     assert f"poll_interval_seconds = optional(number, {defaults.POLL_SECONDS})" in inputs
     assert "tracing               = optional(bool, false)" in inputs
     assert "log_retention_in_days = optional(number, 30)" in inputs
