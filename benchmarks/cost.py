@@ -312,7 +312,7 @@ def evidence_options(counts: Counts, prices: Prices, month: Scenario) -> Dollars
     """The additional cost of options of evidence, without queries and without the key itself."""
     reports = Reports.of(counts, month)
     rows = reports.written * MONTHS_OF_EVIDENCE * reports.each("rows_bytes") / GB
-    # Each file of rows is looked up before it is written. For each object that is read or written, KMS gets at most one.
+    # Each file of rows is looked up before it is written. KMS gets at most one request for each object of a request.
     requests = reports.puts + reports.all("gets")
     return {
         "Rows for Athena": rows * prices["s3_storage"]
