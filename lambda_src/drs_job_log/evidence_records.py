@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 EVIDENCE_WRITTEN: Final = "EVIDENCE_WRITTEN"
 
+_REVISION: Final = "revision#"
+
 _serialize = TypeSerializer().serialize
 
 
@@ -59,8 +61,9 @@ class Records:
         """Return the newest record of an execution or a job. None without one."""
         answer = self._client.query(
             TableName=self._table_name,
-            KeyConditionExpression="JobId = :id",
-            ExpressionAttributeValues={":id": {"S": _partition(id_)}},
+            # A sender can name its job as a record. The keys of its events begin with a time.
+            KeyConditionExpression="JobId = :id AND begins_with(EventKey, :revision)",
+            ExpressionAttributeValues={":id": {"S": _partition(id_)}, ":revision": {"S": _REVISION}},
             ScanIndexForward=False,
             Limit=1,
             ConsistentRead=True,
@@ -72,7 +75,7 @@ class Records:
 
     def put(self, record: Record, *, source: str, now: datetime, retention: timedelta) -> bool:
         """Store a record. Return False if there is one of this revision."""
-        key = f"revision#{record.revision:06}"
+        key = f"{_REVISION}{record.revision:06}"
         # The attributes of an event too, so that each row of the table has them.
         item: dict[str, Any] = {
             "JobId": _partition(record.id),

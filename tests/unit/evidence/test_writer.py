@@ -152,6 +152,15 @@ def test_another_bucket_continues_the_revisions(store: Store) -> None:
     assert (record.folder, record.revision) == (folder, 2)
 
 
+def test_events_of_a_job_with_the_name_of_a_record_change_nothing(store: Store) -> None:
+    store.happen(launched(TWO, job_id="evidence#exec-1", created=STARTED - timedelta(hours=1)))
+    store.happen(launched(ONE))
+
+    assert store.writer().write(EXECUTION, NOW) == "WRITTEN"
+    assert store.writer().write(EXECUTION, NOW) == "UNCHANGED"
+    assert store.versions() == written()
+
+
 def test_nothing_is_written_to_a_bucket_without_versioning(store: Store) -> None:
     store.happen(launched(ONE))
     store.s3.create_bucket(Bucket="unversioned")
